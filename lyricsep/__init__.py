@@ -1,0 +1,1 @@
+"""lyricsep: songs in, readable timed lyrics out."""

@@ -1,0 +1,76 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lyricsep.errors import OutputError
+
+__all__ = ["replacing", "write_text"]
+
+
+@contextmanager
+def replacing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
+    """Give a temporary path in the folder of `path` and move it there when the block ends well.
+
+    The folder is made when missing. When the block raises, the temporary file is removed and `path` is untouched.
+
+    Parameters
+    ----------
+    path : Path
+        The file to make.
+    overwrite : bool
+        False refuses to replace a file that exists.
+
+    Yields
+    ------
+    Path
+        Where to write; same folder, same suffix, an empty file of our own.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written, the disk is full, or the file exists and `overwrite` is False.
+    """
+    if not overwrite and path.exists():
+        raise OutputError(f"{path}: exists already; choose another --output or add --overwrite")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # The name of the target may be as long as the file system allows, so it is not part of ours.
+        handle, name = tempfile.mkstemp(prefix=".lyricsep-", suffix=path.suffix[:16], dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise _output_error(path, error) from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes private files; results are for everyone the user's umask lets in.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    except OSError as error:
+        raise _output_error(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str, *, overwrite: bool = True) -> None:
+    """Write `text` as UTF-8 with Unix line ends, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        As `replacing`.
+    """
+    with replacing(path, overwrite=overwrite) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _output_error(path: Path, error: OSError) -> OutputError:
+    reason = error.strerror or str(error)
+    return OutputError(f"{path}: cannot be written ({reason}); free some space or choose another --output")

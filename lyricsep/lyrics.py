@@ -1,0 +1,159 @@
+"""Lyrics as plain data: spans of time, words, lines, and what was decoded from which span.
+
+Every time is seconds on the clock of the decoded file: time 0 is its first sample.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = ["Decoding", "Line", "Lyrics", "Segment", "Word"]
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Segment:
+    """A span of time in which somebody sings.
+
+    Parameters
+    ----------
+    start, end : float
+        Seconds; ``0 <= start <= end``.
+
+    Raises
+    ------
+    ValueError
+        If the times are negative, reversed or not finite.
+    """
+
+    start: float
+    end: float
+
+    def __post_init__(self) -> None:
+        """Refuse spans that no clock can show."""
+        _check_span("Segment", self.start, self.end)
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Word:
+    """A word with its time.
+
+    Parameters
+    ----------
+    start, end : float
+        Seconds; ``0 <= start <= end``.
+    text : str
+        The word with its punctuation, without spaces around it.
+    probability : float
+        The model's probability of the word's tokens, 0 to 1.
+    """
+
+    start: float
+    end: float
+    text: str
+    probability: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse spans that no clock can show."""
+        _check_span("Word", self.start, self.end)
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Line:
+    """A line of lyrics.
+
+    Parameters
+    ----------
+    start, end : float
+        Seconds; ``0 <= start <= end``.
+    text : str
+        The line, without line breaks or spaces around it.
+    words : tuple of Word
+        The words in order, where word times were asked for; else empty.
+    flags : tuple of str
+        Why the line should be doubted (`lyricsep.transcribers.guard`); empty for a line nobody doubts.
+    """
+
+    start: float
+    end: float
+    text: str
+    words: tuple[Word, ...] = ()
+    flags: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse spans that no clock can show, and text that is not one line."""
+        _check_span("Line", self.start, self.end)
+        if "\n" in self.text or "\r" in self.text:
+            raise ValueError(f"a Line holds one line of text, got {self.text!r}")
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Decoding:
+    """How one segment was decoded: the evidence behind its lines.
+
+    Parameters
+    ----------
+    start, end : float
+        The segment in seconds.
+    temperature : float
+        Sampling temperature of the accepted attempt; 0 is deterministic.
+    avg_logprob : float
+        Mean natural log-probability of the tokens, at most 0.
+    no_speech_prob : float
+        Whisper's probability that nobody speaks, 0 to 1.
+    compression_ratio : float
+        Length of the text over its zlib-compressed length; repetition makes it high.
+    attempts : int
+        How many times the segment was decoded until an attempt was accepted.
+    flags : tuple of str
+        As in `Line`.
+    """
+
+    start: float
+    end: float
+    temperature: float
+    avg_logprob: float
+    no_speech_prob: float
+    compression_ratio: float
+    attempts: int = 1
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lyrics:
+    """The lyrics of a song.
+
+    Parameters
+    ----------
+    lines : tuple of Line
+        In order of start; backing vocals may overlap.
+    language : str or None
+        ISO 639-1 code, or None where nothing was sung.
+    duration : float
+        Length of the song in seconds.
+    segments : tuple of Segment
+        The sung spans that were decoded. Empty: no vocals were found, and `lines` is empty too.
+    decodings : tuple of Decoding
+        One per decoded segment, in order.
+    """
+
+    lines: tuple[Line, ...] = ()
+    language: str | None = None
+    duration: float = 0.0
+    segments: tuple[Segment, ...] = ()
+    decodings: tuple[Decoding, ...] = field(default=())
+
+    @property
+    def text(self) -> str:
+        """The lines joined by line breaks; the empty string for an instrumental."""
+        return "\n".join(line.text for line in self.lines)
+
+
+def _check_span(kind: str, start: float, end: float) -> None:
+    # The comparison is written so that NaN fails it.
+    if not (0 <= start <= end < float("inf")):
+        raise ValueError(f"{kind} needs 0 <= start <= end < inf in seconds, got start={start!r}, end={end!r}")
