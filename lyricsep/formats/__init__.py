@@ -1,1 +1,22 @@
-"""."""
+"""Lyrics and segments → files that people, players and programs read."""
+
+from lyricsep.formats.clock import SECTION_GAP
+from lyricsep.formats.document import lyrics_from_json, lyrics_to_json
+from lyricsep.formats.registry import (
+    FORMATS,
+    SEGMENT_FORMATS,
+    render_lyrics,
+    render_segments,
+    write_lyrics,
+)
+
+__all__ = [
+    "FORMATS",
+    "SECTION_GAP",
+    "SEGMENT_FORMATS",
+    "lyrics_from_json",
+    "lyrics_to_json",
+    "render_lyrics",
+    "render_segments",
+    "write_lyrics",
+]

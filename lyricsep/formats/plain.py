@@ -1,0 +1,20 @@
+"""The words alone: one line of lyrics a line, sections parted by a blank line."""
+
+from __future__ import annotations
+
+from lyricsep.formats.clock import section_ends
+from lyricsep.lyrics import Lyrics
+
+__all__ = ["render_txt"]
+
+
+def render_txt(lyrics: Lyrics) -> str:
+    """Render plain text; the empty string for an instrumental.
+
+    A blank line stands where nobody sings for more than `SECTION_GAP`.
+    """
+    parts = [
+        line.text + ("\n" if end is None else "\n\n")
+        for line, end in zip(lyrics.lines, section_ends(lyrics), strict=True)
+    ]
+    return "".join(parts).removesuffix("\n") if parts else ""

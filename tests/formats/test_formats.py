@@ -1,0 +1,238 @@
+"""Known files first, then: what is written reads back, by parsers that are not ours."""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lyricsep.errors import ConfigError, OutputError
+from lyricsep.formats import (
+    FORMATS,
+    SECTION_GAP,
+    SEGMENT_FORMATS,
+    render_lyrics,
+    render_segments,
+    write_lyrics,
+)
+from lyricsep.lyrics import Line, Lyrics, Segment
+
+SONG = Lyrics(
+    lines=(
+        Line(0.5, 2.0, "Même si l'été"),
+        Line(1.25, 6.004, "(ouh <là> & là-bas)"),
+        Line(2.0, 3.5, "Grüße, ¡niña!"),
+        Line(9.005, 9.005, "[fin]"),
+    ),
+    language="fr",
+    duration=65.5,
+    segments=(Segment(0.3, 9.2),),
+)
+
+EMPTY = Lyrics(duration=3.0)
+
+
+def test_names() -> None:
+    assert FORMATS == ("txt", "lrc", "srt", "vtt", "json")
+    assert SEGMENT_FORMATS == ("csv", "json", "audacity")
+
+
+def test_txt() -> None:
+    # Three seconds after the backing vocals, which outlast the line behind them, a section ends.
+    assert render_lyrics(SONG, "txt") == "Même si l'été\n(ouh <là> & là-bas)\nGrüße, ¡niña!\n\n[fin]\n"
+
+
+def test_a_section_ends_above_the_gap() -> None:
+    for gap, blank in [(SECTION_GAP, ""), (SECTION_GAP + 0.25, "\n")]:
+        lyrics = Lyrics((Line(0, 1, "a"), Line(1 + gap, 9, "b")))
+        assert render_lyrics(lyrics, "txt") == f"a\n{blank}b\n"
+
+
+def test_lrc() -> None:
+    assert render_lyrics(SONG, "lrc", title="L'été\n indien", artist="Les [Uns]") == (
+        "[ti:L'été indien]\n[ar:Les [Uns]]\n[length:01:06]\n[re:lyricsep]\n"
+        "[00:00.50]Même si l'été\n"
+        "[00:01.25](ouh <là> & là-bas)\n"
+        "[00:02.00]Grüße, ¡niña!\n"
+        "[00:06.00]\n"
+        "[00:09.01] [fin]\n"
+        "[00:09.01]\n"
+    )
+
+
+def test_lrc_of_hours() -> None:
+    text = render_lyrics(Lyrics((Line(6000, 7199.996, "late"),), duration=7200), "lrc")
+    assert text == "[length:120:00]\n[re:lyricsep]\n[100:00.00]late\n[120:00.00]\n"
+
+
+def test_srt() -> None:
+    assert render_lyrics(SONG, "srt") == (
+        "1\n00:00:00,500 --> 00:00:02,000\nMême si l'été\n\n"
+        "2\n00:00:01,250 --> 00:00:06,004\n(ouh <là> & là-bas)\n\n"
+        "3\n00:00:02,000 --> 00:00:03,500\nGrüße, ¡niña!\n\n"
+        "4\n00:00:09,005 --> 00:00:09,105\n[fin]\n"
+    )
+
+
+def test_vtt() -> None:
+    assert render_lyrics(SONG, "vtt") == (
+        "WEBVTT\n\n"
+        "00:00:00.500 --> 00:00:02.000\nMême si l'été\n\n"
+        "00:00:01.250 --> 00:00:06.004\n(ouh &lt;là&gt; &amp; là-bas)\n\n"
+        "00:00:02.000 --> 00:00:03.500\nGrüße, ¡niña!\n\n"
+        "00:00:09.005 --> 00:00:09.105\n[fin]\n"
+    )
+
+
+def test_hours_beyond_99() -> None:
+    lyrics = Lyrics((Line(360_000.9996, 360_002, "x"),))
+    assert "100:00:01,000 --> 100:00:02,000" in render_lyrics(lyrics, "srt")
+    assert "100:00:01.000 --> 100:00:02.000" in render_lyrics(lyrics, "vtt")
+
+
+def test_a_line_without_text_is_no_cue() -> None:
+    lyrics = Lyrics((Line(0, 1, ""), Line(1, 2, "a")))
+    assert render_lyrics(lyrics, "srt") == "1\n00:00:01,000 --> 00:00:02,000\na\n"
+    assert render_lyrics(lyrics, "vtt") == "WEBVTT\n\n00:00:01.000 --> 00:00:02.000\na\n"
+
+
+@pytest.mark.parametrize(
+    ("time", "shown"), [(0.0, "00.00"), (0.125, "00.13"), (1.005, "01.01"), (2.675, "02.68"), (0.00499, "00.00")]
+)
+def test_halves_are_rounded_up(time: float, shown: str) -> None:
+    # 1.005 and 2.675 are floats a little below; people see the halves.
+    assert f"[00:{shown}]x\n" in render_lyrics(Lyrics((Line(time, time, "x"),)), "lrc")
+
+
+def test_an_instrumental() -> None:
+    assert render_lyrics(EMPTY, "txt") == ""
+    assert render_lyrics(EMPTY, "srt") == ""
+    assert render_lyrics(EMPTY, "vtt") == "WEBVTT\n"
+    assert render_lyrics(EMPTY, "lrc") == "[length:00:03]\n[re:lyricsep]\n"
+
+
+def test_segments() -> None:
+    segments = [Segment(0.0, 1.9995), Segment(2.25, 3661.1234567)]
+    assert render_segments(segments, "csv") == "start,end\n0.000,2.000\n2.250,3661.123\n"
+    assert render_segments(segments, "audacity") == "0.000000\t1.999500\t1\n2.250000\t3661.123457\t2\n"
+    assert '"end": 3661.1234567' in render_segments(segments, "json")
+
+
+def test_no_segments() -> None:
+    assert render_segments([], "csv") == "start,end\n"
+    assert render_segments([], "audacity") == ""
+    assert '"segments": []' in render_segments([], "json")
+
+
+def test_unknown_formats() -> None:
+    with pytest.raises(ConfigError, match="no format 'doc' for lyrics; choose one of txt, lrc, srt, vtt, json"):
+        render_lyrics(SONG, "doc")
+    with pytest.raises(ConfigError, match="no format 'srt' for segments; choose one of csv, json, audacity"):
+        render_segments([], "srt")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_files_hold_what_was_rendered(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "new" / f"Veränderung [1].{name}"
+    write_lyrics(path, SONG, name, title="T")
+    assert path.read_bytes() == render_lyrics(SONG, name, title="T").encode()
+    with pytest.raises(OutputError, match="exists already"):
+        write_lyrics(path, EMPTY, name, overwrite=False)
+    assert path.read_bytes() == render_lyrics(SONG, name, title="T").encode()
+
+
+# Reading back
+
+# No line breaks, which a Line forbids; decomposed and composed letters alike.
+texts = (
+    st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from("<>&[]:é\u0301"), max_size=20)
+    .map(str.strip)
+    .filter(bool)
+)
+times = st.floats(0, 40_000) | st.integers(0, 4000).map(lambda n: n / 200)
+
+
+@st.composite
+def songs(draw: st.DrawFn) -> Lyrics:
+    spans = draw(st.lists(st.tuples(times, times, texts), max_size=8))
+    lines = sorted(Line(min(a, b), max(a, b), text) for a, b, text in spans)
+    return Lyrics(tuple(lines), duration=40_000.0)
+
+
+@given(songs())
+def test_srt_reads_back(lyrics: Lyrics) -> None:
+    blocks = [block for block in render_lyrics(lyrics, "srt").removesuffix("\n").split("\n\n") if block]
+    cues = []
+    for number, block in enumerate(blocks, start=1):
+        index, span, text = block.split("\n")
+        assert index == str(number)
+        cues.append((*map(seconds, span.replace(",", ".").split(" --> ")), text))
+    same_cues(cues, lyrics)
+
+
+@given(songs())
+def test_vtt_reads_back(lyrics: Lyrics) -> None:
+    header, *blocks = render_lyrics(lyrics, "vtt").removesuffix("\n").split("\n\n")
+    assert header == "WEBVTT"
+    cues = []
+    for block in blocks:
+        span, text = block.split("\n")
+        assert not re.search("[<>]|-->", text)
+        cues.append((*map(seconds, span.split(" --> ")), html.unescape(text)))
+    same_cues(cues, lyrics)
+
+
+def seconds(clock: str) -> float:
+    match = re.fullmatch(r"(\d{2,}):([0-5]\d):([0-5]\d\.\d{3})", clock)
+    assert match, clock
+    return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])
+
+
+def same_cues(cues: list[tuple[float, float, str]], lyrics: Lyrics) -> None:
+    assert [text for _, _, text in cues] == [line.text for line in lyrics.lines]
+    starts = [start for start, _, _ in cues]
+    assert starts == sorted(starts)
+    for (start, end, _), line in zip(cues, lyrics.lines, strict=True):
+        assert start == pytest.approx(line.start, abs=0.000501)
+        assert end == pytest.approx(max(line.end, line.start + 0.1), abs=0.001001)
+        assert end - start >= 0.0999
+
+
+@given(songs())
+def test_lrc_reads_back(lyrics: Lyrics) -> None:
+    rows = render_lyrics(lyrics, "lrc").removesuffix("\n").split("\n")
+    assert rows[:2] == ["[length:666:40]", "[re:lyricsep]"]
+    read = []
+    for row in rows[2:]:
+        match = re.fullmatch(r"\[(\d{2,}):([0-5]\d\.\d\d)\](?!\[)(.*)", row, re.DOTALL)
+        assert match, row
+        read.append((int(match[1]) * 60 + float(match[2]), match[3].strip()))
+    assert [text for _, text in read if text] == [line.text for line in lyrics.lines]
+    assert [time for time, _ in read] == sorted(time for time, _ in read)
+    assert [time for time, text in read if text] == pytest.approx([line.start for line in lyrics.lines], abs=0.00501)
+    if lyrics.lines:
+        time, text = read[-1]
+        assert text == ""
+        assert time == pytest.approx(max(line.end for line in lyrics.lines), abs=0.00501)
+
+
+@given(songs())
+def test_txt_reads_back(lyrics: Lyrics) -> None:
+    text = render_lyrics(lyrics, "txt")
+    assert [row for row in text.split("\n") if row] == [line.text for line in lyrics.lines]
+    assert "\n\n\n" not in text
+    assert not text.endswith("\n\n")
+
+
+@given(st.lists(times, max_size=12).map(sorted))
+def test_segments_read_back_in_order(edges: list[float]) -> None:
+    segments = [Segment(start, end) for start, end in zip(edges[::2], edges[1::2], strict=False)]
+    for name, separator, tolerance in [("csv", ",", 0.000501), ("audacity", "\t", 0.000000501)]:
+        rows = render_segments(segments, name).splitlines()[1 if name == "csv" else 0 :]
+        read = [float(cell) for row in rows for cell in row.split(separator)[:2]]
+        assert read == sorted(read)
+        assert read == pytest.approx([edge for s in segments for edge in (s.start, s.end)], abs=tolerance)

@@ -1,0 +1,98 @@
+"""Files are whole or not there at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from lyricsep.errors import OutputError
+from lyricsep.files import replacing, write_text
+
+
+def test_text_is_utf8_with_unix_line_ends(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "Veränderung ¡é [1].txt"
+    write_text(path, "é\n¡ß\n")
+    assert path.read_bytes() == b"\xc3\xa9\n\xc2\xa1\xc3\x9f\n"
+
+
+def test_overwriting(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    write_text(path, "one")
+    write_text(path, "two")
+    assert path.read_text() == "two"
+    with pytest.raises(OutputError, match=r"a\.txt: exists already; choose another --output or add --overwrite"):
+        write_text(path, "three", overwrite=False)
+    assert path.read_text() == "two"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_refusing_costs_no_folder(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    write_text(path, "one", overwrite=False)
+    assert path.read_text() == "one"
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("half way"), KeyboardInterrupt()])
+def test_what_fails_leaves_nothing_behind(tmp_path: Path, failure: BaseException) -> None:
+    path = tmp_path / "a.wav"
+    path.write_text("old")
+
+    def fail() -> None:
+        with replacing(path) as temporary:
+            temporary.write_text("half")
+            raise failure
+
+    with pytest.raises(type(failure)):
+        fail()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_temporary_file_is_beside_with_the_same_suffix(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 240 + ".flac")  # as long as names may be
+    with replacing(path) as temporary:
+        assert temporary.parent == path.parent
+        assert temporary.suffix == ".flac"
+        assert not path.exists()
+        temporary.write_bytes(b"data")
+    assert path.read_bytes() == b"data"
+
+
+def test_permissions_are_the_users(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_text(tmp_path / "a.txt", "a")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o640
+
+
+def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("here")
+    with pytest.raises(OutputError, match=r"a\.txt: cannot be written \(.*\); free some space") as caught:
+        write_text(tmp_path / "file" / "a.txt", "a")
+    assert isinstance(caught.value.__cause__, OSError)
+
+
+def test_a_target_that_is_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.txt" / "inside").mkdir(parents=True)
+    with pytest.raises(OutputError, match=r"a\.txt: cannot be written \(Is a directory\)"):
+        write_text(tmp_path / "a.txt", "a")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("needs /dev/full")
+
+    def fill() -> None:
+        with replacing(tmp_path / "a.txt"), full.open("w") as out:
+            out.write("x")
+
+    with pytest.raises(OutputError, match="No space left on device"):
+        fill()
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,58 @@
+"""Lyrics as data: what cannot be is refused, and what is keeps its order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lyricsep.lyrics import Line, Lyrics, Segment, Word
+
+KINDS: list[Callable[[float, float], object]] = [
+    Segment,
+    lambda start, end: Word(start, end, "a"),
+    lambda start, end: Line(start, end, "a"),
+]
+
+nan, inf = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("start", "end"), [(-0.1, 1), (2, 1), (nan, 1), (0, nan), (0, inf), (inf, inf)])
+def test_spans_no_clock_can_show(kind: Callable[[float, float], object], start: float, end: float) -> None:
+    with pytest.raises(ValueError, match="needs 0 <= start <= end < inf in seconds, got start="):
+        kind(start, end)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_instant_is_a_span(kind: Callable[[float, float], object]) -> None:
+    assert kind(0, 0) == kind(0.0, 0.0)
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\r", "\r\n"])
+def test_a_line_is_one_line(text: str) -> None:
+    with pytest.raises(ValueError, match="a Line holds one line of text"):
+        Line(0, 1, text)
+
+
+def test_duration() -> None:
+    assert Segment(1.5, 4.0).duration == 2.5
+
+
+def test_text() -> None:
+    assert Lyrics((Line(0, 1, "one"), Line(1, 2, "two"))).text == "one\ntwo"
+    assert Lyrics().text == ""
+
+
+def test_frozen() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Segment(0, 1).start = 2  # type: ignore[misc]
+
+
+@given(st.lists(st.tuples(st.floats(0, 99), st.floats(0, 99)).map(sorted)))
+def test_segments_sort_by_start_then_end(spans: list[list[float]]) -> None:
+    segments = sorted(Segment(*span) for span in spans)
+    assert [[s.start, s.end] for s in segments] == sorted(spans)
