@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lyricsep.errors import OutputError
 
-__all__ = ["replacing", "write_text"]
+__all__ = ["replacing", "shown", "write_text"]
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def replacing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
         If the folder cannot be written, the disk is full, or the file exists and `overwrite` is False.
     """
     if not overwrite and path.exists():
-        raise OutputError(f"{path}: exists already; choose another --output or add --overwrite")
+        raise OutputError(f"{shown(path)}: exists already; choose another --output or add --overwrite")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # The name of the target may be as long as the file system allows, so it is not part of ours.
@@ -71,6 +71,11 @@ def write_text(path: Path, text: str, *, overwrite: bool = True) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
+def shown(path: Path) -> str:
+    """Give the name of a file so that a message stays one line, whatever the name holds."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(path))
+
+
 def _output_error(path: Path, error: OSError) -> OutputError:
     reason = error.strerror or str(error)
-    return OutputError(f"{path}: cannot be written ({reason}); free some space or choose another --output")
+    return OutputError(f"{shown(path)}: cannot be written ({reason}); free some space or choose another --output")

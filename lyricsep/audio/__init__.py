@@ -1,0 +1,20 @@
+"""Sound in and out of files, on one clock: time 0 is the first sample that is decoded."""
+
+from lyricsep.audio.reading import AudioReader, load_audio, open_audio
+from lyricsep.audio.resampling import StreamResampler, resample, resampled_length
+from lyricsep.audio.signal import Audio, Damage, downmix
+from lyricsep.audio.writing import AudioWriter, save_audio
+
+__all__ = [
+    "Audio",
+    "AudioReader",
+    "AudioWriter",
+    "Damage",
+    "StreamResampler",
+    "downmix",
+    "load_audio",
+    "open_audio",
+    "resample",
+    "resampled_length",
+    "save_audio",
+]

@@ -1,0 +1,343 @@
+"""Decoding whatever FFmpeg can, by PyAV, which brings its own FFmpeg.
+
+The clock: time 0 is the first sample that FFmpeg gives for the first audio stream, even where a container says
+that its sound starts late; the silence that encoders put in front is gone where the file says how long it is. What
+cannot be decoded is replaced by silence, so that all after it stays at its time (`lyricsep.audio.timeline`); what
+is lost before the first sample that can be decoded moves the clock, since nothing tells how long it was.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from lyricsep.audio.blocks import BlockBuilder, FrameConverter
+from lyricsep.audio.opening import (
+    ends_within_ogg_page,
+    first_audio_stream,
+    matroska_duration,
+    open_container,
+    xing_duration,
+)
+from lyricsep.audio.signal import Audio, Damage
+from lyricsep.audio.timeline import (
+    ByteClock,
+    Clock,
+    Piece,
+    TimestampClock,
+    adts_frame_size,
+    mpeg_frame_size,
+    with_gaps,
+)
+from lyricsep.errors import AudioError
+from lyricsep.files import shown
+
+if TYPE_CHECKING:
+    import av
+    import numpy as np
+    import numpy.typing as npt
+    import torch
+    from av.container import InputContainer
+
+__all__ = ["AudioReader", "load_audio", "open_audio"]
+
+logger = logging.getLogger(__name__)
+
+_LOAD_SAMPLES = 2**23
+"""Samples of all channels in a block of `load_audio`: 32 MiB, from where on the C library gives the memory of a
+freed block back to the system at once, so that a long file is never held twice."""
+
+_SHORT_BY = 0.5
+"""Seconds. A file that ends this much before the end its header declares was cut; less is padding."""
+
+_MERGE_WITHIN = 0.05
+"""Seconds between two damaged spans with the same reason that are told as one."""
+
+_MOST_READ_ERRORS = 100
+"""Read errors in a row after which nothing more is expected of a file; a damaged Ogg page gives one."""
+
+_SAMPLE_COUNTING = frozenset({"flac", "ogg"})
+"""Formats whose timestamps are numbers of samples."""
+
+_GUESSED_DURATION = frozenset({"aac", "mp3", "ac3", "eac3", "dts", "dtshd", "truehd", "mlp", "loas"})
+"""Formats without a duration in the header: FFmpeg divides the size of the file by its bit rate."""
+
+
+def open_audio(path: Path | str) -> AudioReader:
+    """Open the first audio stream of a file for reading in blocks.
+
+    Parameters
+    ----------
+    path : Path or str
+        A file of any kind that FFmpeg can decode, videos included.
+
+    Returns
+    -------
+    AudioReader
+        To be used in a ``with`` statement.
+
+    Raises
+    ------
+    AudioError
+        If there is no such file, or it cannot be read, is empty, damaged beyond reading, without sound, or of
+        an unknown kind.
+    """
+    path = Path(path)
+    resources = ExitStack()
+    try:
+        container = open_container(path)
+        resources.callback(container.close)
+        return AudioReader(path, container, resources)
+    except BaseException:
+        resources.close()
+        raise
+
+
+def load_audio(path: Path | str) -> Audio:
+    """Decode a whole file at its own rate and channels; damage is logged and replaced by silence.
+
+    Parameters
+    ----------
+    path : Path or str
+        As `open_audio`.
+
+    Returns
+    -------
+    Audio
+        At least one sample, on the CPU.
+
+    Raises
+    ------
+    AudioError
+        As `open_audio`.
+    """
+    import torch
+
+    with open_audio(path) as reader:
+        blocks = deque(reader.blocks(_LOAD_SAMPLES / reader.n_channels / reader.sample_rate))
+        if len(blocks) == 1:
+            return Audio(blocks[0], reader.sample_rate)
+        samples = torch.empty(reader.n_channels, sum(block.shape[1] for block in blocks))
+        start = 0
+        while blocks:
+            block = blocks.popleft()
+            samples[:, start : start + block.shape[1]] = block
+            start += block.shape[1]
+        return Audio(samples, reader.sample_rate)
+
+
+class AudioReader:
+    """The decoded sound of a file, one block after the other, in constant memory.
+
+    Made by `open_audio`; closes its file at the end of a ``with`` statement.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    sample_rate : int
+        Samples per second, as decoded.
+    n_channels : int
+        Channels, as decoded. A file that changes its rate or channels midway is converted to those it began with.
+    estimated_duration : float or None
+        Seconds, as far as the header tells; it may be wrong, and is None where nothing is known.
+    """
+
+    def __init__(self, path: Path, container: InputContainer, resources: ExitStack) -> None:
+        self.path = path
+        self._container = container
+        self._resources = resources
+        self._stream = first_audio_stream(path, container)
+        self._format = container.format.name
+        self._clock = self._make_clock()
+        self._last_packet_is_corrupt = False
+        self._damage: list[Damage] = []
+        self._is_read = False
+        self._header_bytes = 0
+        pieces = self._pieces()
+        self._converter: FrameConverter | None = None
+        first = next(pieces, None)
+        if first is None or self._converter is None:
+            raise AudioError(
+                f"{shown(path)}: holds no audio samples that can be decoded ({self._format}); "
+                "fetch it again if it should be a song"
+            )
+        if first.doubtful:
+            self._damage.append(Damage(0.0, 0.0, "the beginning could not be decoded"))
+        self._all_pieces: Iterator[Piece] = chain([first], pieces)
+        self.sample_rate: int = self._converter.sample_rate
+        self.n_channels: int = self._converter.n_channels
+        self._declared_duration: float | None = self._find_declared_duration(first.start or 0.0)
+        self.estimated_duration: float | None = self._declared_duration or self._find_duration()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._resources.close()
+
+    @property
+    def damage(self) -> tuple[Damage, ...]:
+        """What was lost in the blocks read so far, in order; complete after the last block."""
+        return tuple(self._damage)
+
+    def blocks(self, block_duration: float = 10.0) -> Iterator[torch.Tensor]:
+        """Decode the file, once, from its beginning to its end.
+
+        Parameters
+        ----------
+        block_duration : float
+            Seconds in each block but the last, which may be shorter; positive.
+
+        Yields
+        ------
+        torch.Tensor
+            float32, shape (channels, n_samples), at least one sample; each block is the caller's to keep.
+
+        Raises
+        ------
+        ValueError
+            If the duration is not positive, or the file was read before.
+        AudioError
+            If the file cannot be read any more (a lost disk); damage within the file does not raise.
+        """
+        if not block_duration > 0:
+            raise ValueError(f"block_duration must be positive, got {block_duration!r}")
+        if self._is_read:
+            raise ValueError(f"{self.path} was read already; open it again to read it again")
+        self._is_read = True
+        return self._blocks(max(1, round(block_duration * self.sample_rate)))
+
+    def _blocks(self, block_length: int) -> Iterator[torch.Tensor]:
+        builder = BlockBuilder(self.n_channels, block_length)
+        for missing, piece in with_gaps(
+            self._all_pieces, exact=self._format in _SAMPLE_COUNTING, duration=self.estimated_duration
+        ):
+            n_missing = round(missing * self.sample_rate)
+            if n_missing:
+                reason = "could not be decoded" if piece.doubtful else "missing from the file"
+                self._add_damage(builder.n_samples, builder.n_samples + n_missing, reason)
+                yield from builder.add_silence(n_missing)
+            self._silence_non_finite(piece.samples, builder.n_samples)
+            yield from builder.add(piece.samples)
+        yield from builder.rest()
+        self._check_end(builder.n_samples / self.sample_rate)
+        self._log_damage()
+
+    def _make_clock(self) -> Clock:
+        frame_size = {"mp3": mpeg_frame_size, "aac": adts_frame_size}.get(self._format)
+        if frame_size is None:
+            return TimestampClock()
+        return ByteClock(self._resources.enter_context(self.path.open("rb")), frame_size)
+
+    def _pieces(self) -> Iterator[Piece]:
+        import av
+
+        for packet in self._packets():
+            self._last_packet_is_corrupt = packet.is_corrupt if packet.size else self._last_packet_is_corrupt
+            try:
+                frames = [frame for frame in self._stream.decode(packet) if frame.samples]
+            except av.FFmpegError:
+                self._clock.refused(packet)
+                continue
+            for frame, (start, doubtful) in zip(frames, self._clock.place(packet, frames), strict=True):
+                if self._converter is None:
+                    self._converter = FrameConverter(frame)
+                    self._header_bytes = packet.pos or 0
+                samples = self._converter.convert(frame)
+                yield Piece(samples, frame.samples / frame.sample_rate, start, doubtful)
+
+    def _packets(self) -> Iterator[av.Packet[av.AudioStream]]:
+        import av
+
+        n_errors = 0
+        while n_errors < _MOST_READ_ERRORS:
+            try:
+                for packet in self._container.demux(self._stream):
+                    n_errors = 0
+                    yield packet
+            except OSError as error:
+                raise AudioError(
+                    f"{shown(self.path)}: cannot be read any further ({error.strerror or error}); "
+                    "check the disk or the network it is on"
+                ) from error
+            except (av.FFmpegError, IndexError):
+                # The demuxer has moved on: the next attempt starts behind the damage. PyAV raises IndexError where
+                # damage looks like a packet of a stream that does not exist.
+                n_errors += 1
+                self._clock.refused(None)
+            else:
+                return
+
+    def _silence_non_finite(self, samples: npt.NDArray[np.float32], position: int) -> None:
+        import numpy as np
+
+        finite = np.isfinite(samples)
+        if not finite.all():
+            columns = np.flatnonzero(~finite.all(axis=0))
+            samples[~finite] = 0
+            start, end = position + int(columns[0]), position + int(columns[-1]) + 1
+            self._add_damage(start, end, "non-finite samples (NaN or infinity)")
+
+    def _add_damage(self, start: int, end: int, reason: str) -> None:
+        damage = Damage(start / self.sample_rate, end / self.sample_rate, reason)
+        last = self._damage[-1] if self._damage else None
+        if last and last.reason == reason and damage.start - last.end <= _MERGE_WITHIN:
+            self._damage[-1] = Damage(last.start, damage.end, reason)
+        else:
+            self._damage.append(damage)
+
+    def _find_duration(self) -> float | None:
+        if self._stream.duration and self._stream.time_base:
+            return float(self._stream.duration * self._stream.time_base)
+        return self._container.duration / 1_000_000 if self._container.duration else None
+
+    def _find_declared_duration(self, start: float) -> float | None:
+        """Give the duration that the header promises for the sound itself; None where it promises none."""
+        if self._format == "mp3":
+            return xing_duration(self.path, self._header_bytes, self.sample_rate)
+        if self._format in _GUESSED_DURATION:
+            return None
+        # A header's duration of the whole file is that of the sound where nothing else is in the file.
+        is_alone = len(self._container.streams) == 1
+        duration = self._find_duration() if self._stream.duration or is_alone else None
+        if self._format.startswith("matroska"):
+            # Matroska tells the end, and tells it about a track in a tag.
+            duration = matroska_duration(self._stream.metadata) or (duration if is_alone else None)
+            return duration - start if duration else None
+        return duration
+
+    def _check_end(self, end: float) -> None:
+        lost = self._clock.lost_at_end()
+        if self._declared_duration is not None and self._declared_duration - end > _SHORT_BY:
+            self._damage.append(Damage(end, self._declared_duration, "the file ends early"))
+        elif self._last_packet_is_corrupt or (self._format == "ogg" and ends_within_ogg_page(self.path)):
+            self._damage.append(Damage(end, end, "the file ends within a frame"))
+        elif lost is not None:
+            self._damage.append(Damage(end, end + lost, "the end could not be decoded"))
+
+    def _log_damage(self) -> None:
+        if self._damage:
+            first = self._damage[0]
+            lost = sum(damage.end - damage.start for damage in self._damage)
+            logger.warning(
+                "%s: damaged in %d place%s, %.2f s lost in all; the first at %.2f s: %s",
+                shown(self.path),
+                len(self._damage),
+                "" if len(self._damage) == 1 else "s",
+                lost,
+                first.start,
+                first.reason,
+            )
