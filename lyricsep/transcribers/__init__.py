@@ -1,1 +1,24 @@
-"""."""
+"""Sung segments to lyrics: Whisper by several backends, on the same weights."""
+
+from lyricsep.transcribers.base import SAMPLE_RATE, Job, Transcriber, WhisperOptions
+from lyricsep.transcribers.catalog import (
+    BACKENDS,
+    WhisperSpec,
+    create_transcriber,
+    default_backend,
+    find_model,
+    model_catalog,
+)
+
+__all__ = [
+    "BACKENDS",
+    "SAMPLE_RATE",
+    "Job",
+    "Transcriber",
+    "WhisperOptions",
+    "WhisperSpec",
+    "create_transcriber",
+    "default_backend",
+    "find_model",
+    "model_catalog",
+]

@@ -1,10 +1,11 @@
 """Where model files come from: pinned by sha256, fetched once, verified, loaded without running any code."""
 
 from lyricsep.weights.cache import at_hand, cache_folder, fetch, fetch_folder, is_available_offline
-from lyricsep.weights.ctranslate2 import read_whisper
+from lyricsep.weights.ctranslate2 import load_openai_checkpoint, read_whisper, write_whisper
 from lyricsep.weights.download import DownloadPolicy
 from lyricsep.weights.loading import load_checkpoint, load_numpy_pickle, load_safetensors, save_safetensors
 from lyricsep.weights.sources import Source, WeightFile
+from lyricsep.weights.vocabulary import whisper_vocabulary
 
 __all__ = [
     "DownloadPolicy",
@@ -17,7 +18,10 @@ __all__ = [
     "is_available_offline",
     "load_checkpoint",
     "load_numpy_pickle",
+    "load_openai_checkpoint",
     "load_safetensors",
     "read_whisper",
     "save_safetensors",
+    "whisper_vocabulary",
+    "write_whisper",
 ]

@@ -1,0 +1,97 @@
+"""What a separator is: mixture in, vocals out, block by block."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from lyricsep.audio import Audio
+from lyricsep.errors import AudioError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Mixture", "Separator", "StreamingSeparator"]
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A song as it comes out of the decoder.
+
+    Parameters
+    ----------
+    blocks : iterable of Tensor
+        Consecutive float32 blocks of shape (n_channels, n_samples).
+    sample_rate : int
+        Samples per second.
+    n_channels : int
+        Channels of every block.
+    path : Path or None
+        The file, for separators that look beside it.
+    """
+
+    blocks: Iterable[Tensor]
+    sample_rate: int
+    n_channels: int
+    path: Path | None = None
+
+
+class Separator(Protocol):
+    """Mixture in, vocals out: same rate, channels, length and gain scale."""
+
+    @property
+    def name(self) -> str:
+        """The name in the catalogue."""
+        ...
+
+    def stream(self, mixture: Mixture) -> Iterator[Tensor]:
+        """Yield consecutive blocks of vocals, together as long as the mixture."""
+        ...
+
+    def separate(self, mixture: Audio, *, path: Path | None = None) -> Audio:
+        """Separate a song that is in memory."""
+        ...
+
+
+class StreamingSeparator(ABC):
+    """A `Separator` that only has to say how it streams."""
+
+    name: str
+
+    @abstractmethod
+    def stream(self, mixture: Mixture) -> Iterator[Tensor]:
+        """Yield consecutive blocks of vocals, together as long as the mixture."""
+
+    def separate(self, mixture: Audio, *, path: Path | None = None) -> Audio:
+        """Separate a song that is in memory.
+
+        Parameters
+        ----------
+        mixture : Audio
+            Samples of shape (n_channels, n_samples).
+        path : Path, optional
+            Where the song came from, for separators that look beside it.
+
+        Returns
+        -------
+        Audio
+            Vocals of the same rate, channels, length and gain scale.
+
+        Raises
+        ------
+        AudioError
+            If the separator gives another length than it got.
+        """
+        import torch
+
+        source = Mixture([mixture.samples], mixture.sample_rate, mixture.n_channels, path)
+        vocals = torch.cat([mixture.samples[:, :0], *self.stream(source)], dim=1)
+        if vocals.shape != mixture.samples.shape:
+            raise AudioError(
+                f"{self.name}: gave vocals of shape {tuple(vocals.shape)} for a mixture of shape "
+                f"{tuple(mixture.samples.shape)}; this is a bug in the separator, try another --separator"
+            )
+        return Audio(vocals, mixture.sample_rate)

@@ -1,0 +1,23 @@
+"""No separation: what was sung is looked for in the mixture itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from lyricsep.separators.base import Mixture, StreamingSeparator
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Passthrough"]
+
+
+class Passthrough(StreamingSeparator):
+    """Gives the mixture as it is."""
+
+    name = "none"
+
+    def stream(self, mixture: Mixture) -> Iterator[Tensor]:
+        """Yield the blocks of the mixture."""
+        yield from mixture.blocks

@@ -1,0 +1,92 @@
+"""Vocals that are there already: of a multitrack, or from another tool."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lyricsep.audio import StreamResampler, open_audio
+from lyricsep.errors import AudioError
+from lyricsep.separators.base import Mixture, StreamingSeparator
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Stems", "find_vocals"]
+
+logger = logging.getLogger(__name__)
+
+SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".m4a", ".mp3")
+TOLERANCE = 0.1  # seconds that codecs may add or cut at the end
+
+
+class Stems(StreamingSeparator):
+    """Reads the vocals that lie beside the song (`find_vocals`)."""
+
+    name = "stems"
+
+    def stream(self, mixture: Mixture) -> Iterator[Tensor]:
+        """Yield the vocals at the mixture's rate, channels and length.
+
+        Raises
+        ------
+        AudioError
+            If there are no vocals beside the song, or they are not as long as the song.
+        """
+        if mixture.path is None:
+            raise AudioError("stems: audio without a file has no vocals beside it; choose another --separator")
+        path = find_vocals(mixture.path)
+        logger.info("%s: vocals from %s", mixture.path, path)
+        n_samples = sum(block.shape[-1] for block in mixture.blocks)
+        n_given = 0
+        for block in _blocks(path, mixture):
+            yield block[:, : max(0, n_samples - n_given)]
+            n_given += block.shape[-1]
+        difference = (n_given - n_samples) / mixture.sample_rate
+        if abs(difference) > TOLERANCE:
+            raise AudioError(
+                f"{path}: the vocals are {abs(difference):.2f} s {'longer' if difference > 0 else 'shorter'} than "
+                f"{mixture.path.name}, so their clocks differ; export both from the same session"
+            )
+        if n_given < n_samples:
+            yield block.new_zeros((mixture.n_channels, n_samples - n_given))
+
+
+def find_vocals(song: Path) -> Path:
+    """Find the vocals of a song.
+
+    In this order: ``NAME.vocals.*`` beside ``NAME.mp3``; ``NAME/vocals.*`` (as Demucs and Spleeter write them);
+    ``vocals.*`` beside a song called ``mixture.*`` (as MUSDB18 has them).
+
+    Raises
+    ------
+    AudioError
+        If there are none.
+    """
+    stems = [song.with_name(f"{song.stem}.vocals"), song.parent / song.stem / "vocals"]
+    if song.stem == "mixture":
+        stems.append(song.with_name("vocals"))
+    for stem in stems:
+        for suffix in SUFFIXES:
+            candidate = stem.with_name(stem.name + suffix)
+            if candidate.is_file():
+                return candidate
+    raise AudioError(
+        f"{song}: no vocals beside it (looked for {song.stem}.vocals.wav, {song.stem}/vocals.wav and other "
+        "audio suffixes); make them with `lyricsep separate` or choose another --separator"
+    )
+
+
+def _blocks(path: Path, mixture: Mixture) -> Iterator[Tensor]:
+    with open_audio(path) as reader:
+        if reader.n_channels not in (1, mixture.n_channels):
+            raise AudioError(
+                f"{path}: {reader.n_channels} channels, but {mixture.path} has {mixture.n_channels}; "
+                "make both the same, or the vocals mono"
+            )
+        resampler = StreamResampler(reader.sample_rate, mixture.sample_rate, mixture.n_channels)
+        for block in reader.blocks():
+            yield resampler.feed(block.expand(mixture.n_channels, -1))
+        yield resampler.flush()

@@ -1,0 +1,123 @@
+"""The guard against invented words.
+
+Whisper falls into loops and writes credits over silence. Both show: a loop compresses well, text over silence
+lies where the vocals have no energy, and guesses have a low probability. What the guard doubts is decoded again;
+what is still doubted at the end is kept and flagged, never deleted, so that a person or a score decides.
+
+A chorus is not a loop. It compresses as well, but every repetition is sung, so its words come no faster than
+people sing: repeated text is retried, as Whisper itself does, and flagged only when nobody could sing it.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lyricsep.lyrics import Segment
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lyricsep.transcribers.base import WhisperOptions
+
+__all__ = ["FLAGS", "Activity", "compression_ratio", "flags_of", "is_accepted"]
+
+FLAGS = {
+    "loop": "the words repeat faster than anybody sings",
+    "over-silence": "the vocals are silent there",
+    "low-confidence": "the model itself doubts the words",
+    "no-speech": "the model hears no voice",
+}
+
+# Syllables come at up to 8 a second in fast rap, lines of the tests' five songs stay below 4; a loop that fills
+# Whisper's 224 tokens has more.
+MAX_SYLLABLES_PER_SECOND = 9.0
+LETTERS_PER_SYLLABLE = 2.5  # roughly, in the languages written with an alphabet
+
+FRAME_LENGTH = 320  # samples, 20 ms
+RELATIVE_LEVEL = 0.03  # of the loudest frame: -30 dB, well below the RMS-VAD's 0.1
+ABSOLUTE_LEVEL = 10 ** (-55 / 20)  # full scale is 1; quieter than any voice that was meant to be heard
+
+
+class Activity:
+    """Where the vocals have energy, in frames of 20 ms.
+
+    Parameters
+    ----------
+    vocals : ndarray, shape (n_samples,)
+        float32 mono at 16 kHz.
+    """
+
+    def __init__(self, vocals: NDArray[np.float32]) -> None:
+        n_frames = vocals.shape[-1] // FRAME_LENGTH
+        frames = vocals[: n_frames * FRAME_LENGTH].reshape(n_frames, FRAME_LENGTH)
+        level = np.sqrt(np.einsum("ij,ij->i", frames, frames) / FRAME_LENGTH)
+        threshold = max(ABSOLUTE_LEVEL, RELATIVE_LEVEL * float(level.max(initial=0.0)))
+        self._active = level >= threshold
+
+    def share(self, start: float, end: float) -> float:
+        """Share of the frames between two times in seconds that have energy; 0 where there are no frames."""
+        frames = self._frames(start, end)
+        return float(frames.mean()) if frames.size else 0.0
+
+    def trimmed(self, start: float, end: float) -> tuple[float, float]:
+        """Cut silence off both ends of a span in seconds; a span that is all silence stays."""
+        active = np.flatnonzero(self._frames(start, end))
+        if not active.size:
+            return start, end
+        first = int(start / FRAME_DURATION) + int(active[0])
+        last = int(start / FRAME_DURATION) + int(active[-1]) + 1
+        return max(start, first * FRAME_DURATION), min(end, last * FRAME_DURATION)
+
+    def _frames(self, start: float, end: float) -> NDArray[np.bool_]:
+        frames: NDArray[np.bool_] = self._active[int(start / FRAME_DURATION) : int(np.ceil(end / FRAME_DURATION))]
+        return frames
+
+
+FRAME_DURATION = FRAME_LENGTH / 16_000  # seconds
+
+
+def compression_ratio(text: str) -> float:
+    """Bytes of the text over bytes of its zlib compression (openai-whisper); 0 for the empty text."""
+    content = text.encode()
+    return len(content) / len(zlib.compress(content)) if content else 0.0
+
+
+def is_accepted(text: str, avg_logprob: float, options: WhisperOptions) -> bool:
+    """Whether Whisper would keep a decoded segment: it neither repeats itself nor guesses."""
+    return compression_ratio(text) <= options.compression_ratio_threshold and avg_logprob >= options.logprob_threshold
+
+
+def flags_of(
+    text: str, span: Segment, avg_logprob: float, no_speech_prob: float, activity: Activity, options: WhisperOptions
+) -> tuple[str, ...]:
+    """Say why a decoded segment should be doubted, in the order of `FLAGS`; empty where nothing speaks against it.
+
+    Parameters
+    ----------
+    text : str
+        What was decoded.
+    span : Segment
+        From where, seconds.
+    avg_logprob, no_speech_prob : float
+        As in `lyricsep.lyrics.Decoding`.
+    activity : Activity
+        Of the song's vocals.
+    options : WhisperOptions
+        The thresholds.
+    """
+    if not text:
+        return ()
+    guessed = avg_logprob < options.logprob_threshold
+    sung = activity.share(span.start, span.end) * span.duration
+    n_syllables = sum(map(str.isalpha, text)) / LETTERS_PER_SYLLABLE
+    doubts = {
+        "loop": compression_ratio(text) > options.compression_ratio_threshold
+        and n_syllables > MAX_SYLLABLES_PER_SECOND * sung,
+        "over-silence": sung == 0,
+        "low-confidence": guessed,
+        "no-speech": guessed and no_speech_prob > options.no_speech_threshold,
+    }
+    return tuple(flag for flag in FLAGS if doubts[flag])

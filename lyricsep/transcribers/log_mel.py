@@ -1,0 +1,92 @@
+"""Log-mel spectrograms as Whisper wants them, of clips and of whole songs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["FRAMES_PER_SECOND", "N_FRAMES", "clip_log_mel", "song_log_mel"]
+
+# Whisper's own (openai-whisper, whisper/audio.py)
+SAMPLE_RATE = 16_000
+N_FFT = 400
+HOP_LENGTH = 160
+N_SAMPLES = 480_000  # 30 s
+N_FRAMES = N_SAMPLES // HOP_LENGTH
+FRAMES_PER_SECOND = SAMPLE_RATE // HOP_LENGTH
+
+BLOCK_FRAMES = 6_000  # a minute at a time keeps the spectrum of an hour out of memory
+
+
+def clip_log_mel(clip: NDArray[np.float32], n_mels: int) -> Tensor:
+    """Spectrogram of a clip, filled up with silence to 30 s.
+
+    Silence is added to the sound, as in Whisper's training, not to the spectrogram: a spectrogram that ends in
+    zeros, which no sound has, makes the model repeat itself.
+
+    Parameters
+    ----------
+    clip : ndarray, shape (n_samples,)
+        float32 at 16 kHz, at most 30 s.
+    n_mels : int
+        Bands; 80, or 128 for the large-v3 models.
+
+    Returns
+    -------
+    Tensor, shape (n_mels, 3000)
+        float32.
+
+    Raises
+    ------
+    ValueError
+        If the clip is longer than 30 s.
+    """
+    from whisper.audio import log_mel_spectrogram
+
+    if clip.shape[-1] > N_SAMPLES:
+        raise ValueError(f"a clip lasts at most 30 s ({N_SAMPLES} samples), got {clip.shape[-1]} samples")
+    mel: Tensor = log_mel_spectrogram(torch.from_numpy(clip), n_mels, padding=N_SAMPLES - clip.shape[-1])
+    return mel
+
+
+def song_log_mel(song: NDArray[np.float32], n_mels: int) -> Tensor:
+    """Spectrogram of a whole song, equal to Whisper's, in little memory.
+
+    Whisper clips to 8 below the loudest value of the whole song, so the song cannot be done clip by clip.
+
+    Parameters
+    ----------
+    song : ndarray, shape (n_samples,)
+        float32 at 16 kHz.
+    n_mels : int
+        Bands; 80, or 128 for the large-v3 models.
+
+    Returns
+    -------
+    Tensor, shape (n_mels, n_samples // 160)
+        float32.
+    """
+    from whisper.audio import mel_filters
+
+    n_frames = song.shape[-1] // HOP_LENGTH
+    # Whisper adds 30 s of silence and drops their frames: the last frames kept see that silence.
+    signal = F.pad(torch.from_numpy(song)[None], (0, N_SAMPLES))
+    signal = F.pad(signal, (N_FFT // 2, 0), mode="reflect")[0]
+    window = torch.hann_window(N_FFT)
+    filters = mel_filters("cpu", n_mels)
+    log_mel = torch.empty(n_mels, n_frames)
+    for first in range(0, n_frames, BLOCK_FRAMES):
+        last = min(first + BLOCK_FRAMES, n_frames)
+        block = signal[first * HOP_LENGTH : (last - 1) * HOP_LENGTH + N_FFT]
+        spectrum = torch.stft(block, N_FFT, HOP_LENGTH, window=window, center=False, return_complex=True)
+        log_mel[:, first:last] = (filters @ spectrum.abs().square()).clamp(min=1e-10).log10()
+    # The silence that Whisper adds is in its maximum too.
+    loudest = max(float(log_mel.max()) if n_frames else -10.0, -10.0)
+    return (log_mel.clamp(min=loudest - 8.0) + 4.0) / 4.0

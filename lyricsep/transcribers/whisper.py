@@ -1,0 +1,364 @@
+"""Whisper over the sung segments of many songs: everything that does not depend on who runs the network.
+
+A `Backend` encodes, decodes and aligns; here is what lyricsep does with it: batches across songs, one language a
+song, several hearings of a segment, retries of what fails, lines, word times, flags. No text conditions the next.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from lyricsep.lyrics import Decoding, Line, Lyrics, Segment, Word
+from lyricsep.transcribers.base import SAMPLE_RATE, Job, WhisperOptions
+from lyricsep.transcribers.guard import Activity, compression_ratio, flags_of, is_accepted
+from lyricsep.transcribers.lines import TimedWord, lines_of_pieces, lines_of_words
+from lyricsep.transcribers.log_mel import FRAMES_PER_SECOND, N_FRAMES, clip_log_mel, song_log_mel
+from lyricsep.transcribers.tokens import Piece, split_pieces, unfinished_cut
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from whisper.tokenizer import Tokenizer
+
+__all__ = ["AlignedWord", "Attempt", "Backend", "Hypothesis", "WhisperTranscriber"]
+
+N_VOTERS = 16  # segments that vote on the language of a long song; more would only cost time
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One way to decode.
+
+    Parameters
+    ----------
+    temperature : float
+        0 is beam search, above it samples are drawn.
+    timestamps : bool
+        Whether the model writes times.
+    """
+
+    temperature: float
+    timestamps: bool
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """What a backend decoded from one clip.
+
+    Parameters
+    ----------
+    tokens : tuple of int
+        Without the prompt and the end.
+    avg_logprob, no_speech_prob : float
+        As in `lyricsep.lyrics.Decoding`.
+    """
+
+    tokens: tuple[int, ...]
+    avg_logprob: float
+    no_speech_prob: float
+
+
+@dataclass(frozen=True)
+class AlignedWord:
+    """A word on the clip's clock.
+
+    Parameters
+    ----------
+    tokens : tuple of int
+        The word's tokens, its punctuation among them.
+    start, end : float
+        Seconds from the start of the clip.
+    probability : float
+        Mean probability of its tokens, 0 to 1.
+    """
+
+    tokens: tuple[int, ...]
+    start: float
+    end: float
+    probability: float
+
+
+class Backend(Protocol):
+    """Who runs the network."""
+
+    name: str
+    n_mels: int
+    is_multilingual: bool
+    n_languages: int
+
+    def encode(self, mels: Tensor) -> Tensor:
+        """Encode spectrograms; ``(n, n_mels, 3000)`` to features whose first dimension is n."""
+        ...
+
+    def language_probabilities(self, features: Tensor) -> list[dict[str, float]]:
+        """Probability of each language, per clip."""
+        ...
+
+    def decode(
+        self, features: Tensor, tokenizer: Tokenizer, attempt: Attempt, options: WhisperOptions
+    ) -> list[Hypothesis]:
+        """Decode clips together."""
+        ...
+
+    def align(self, mel: Tensor, tokenizer: Tokenizer, tokens: Sequence[int], n_frames: int) -> list[AlignedWord]:
+        """Find when each word of a decoded clip is sung, by the cross-attention."""
+        ...
+
+    def seed(self, seed: int) -> None:
+        """Start the random numbers anew."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """One hypothesis for a clip, and how it came about."""
+
+    hypothesis: Hypothesis
+    text: str
+    attempt: Attempt
+    share: float
+    accepted: bool
+
+
+@dataclass
+class _Song:
+    job: Job
+    language: str
+    activity: Activity
+    n_clips: int = 0
+    done: dict[float, tuple[Decoding, tuple[Line, ...]]] = field(default_factory=dict)  # by start of the clip
+
+    def heard(self, span: Segment, share: float) -> NDArray[np.float32]:
+        """Give a span of the vocals with a share of the accompaniment."""
+        samples = slice(round(span.start * SAMPLE_RATE), round(span.end * SAMPLE_RATE))
+        vocals, mixture = self.job.vocals[samples], self.job.mixture[samples]
+        return vocals + np.float32(share) * (mixture - vocals)
+
+    def lyrics(self) -> Lyrics:
+        results = [self.done[start] for start in sorted(self.done)]
+        return Lyrics(
+            lines=tuple(line for _, lines in results for line in lines),
+            language=self.language if results else None,
+            duration=len(self.job.mixture) / SAMPLE_RATE,
+            segments=tuple(Segment(decoding.start, decoding.end) for decoding, _ in results),
+            decodings=tuple(decoding for decoding, _ in results),
+        )
+
+
+@dataclass(eq=False)
+class _Clip:
+    """A segment on its way through the decoder."""
+
+    song: _Song
+    span: Segment
+    feature: Tensor | None = None  # of the first hearing, where the vote on the language needed it already
+    candidates: list[_Candidate] = field(default_factory=list)
+
+
+class WhisperTranscriber:
+    """Jobs in, lyrics out.
+
+    Parameters
+    ----------
+    backend : Backend
+        Who runs the network.
+    options : WhisperOptions
+        How to decode.
+    """
+
+    def __init__(self, backend: Backend, options: WhisperOptions | None = None) -> None:
+        self.backend = backend
+        self.options = options or WhisperOptions()
+        self.name = backend.name
+
+    def transcribe(self, jobs: Iterable[Job]) -> Iterator[Lyrics]:
+        """Yield the lyrics of each job, in order; segments of several jobs share a batch."""
+        self.backend.seed(self.options.seed)
+        songs: deque[_Song] = deque()
+        waiting: list[_Clip] = []
+        for job in jobs:
+            song = _Song(job, job.language or "", Activity(job.vocals))
+            songs.append(song)
+            if job.segments is None:
+                self._transcribe_whole(song)
+            else:
+                waiting.extend(self._clips(song, job.segments))
+            while len(waiting) >= self.options.batch_size:
+                waiting = self._decode_batch(waiting)
+            while songs and len(songs[0].done) == songs[0].n_clips:
+                yield songs.popleft().lyrics()
+        while waiting:
+            waiting = self._decode_batch(waiting)
+        for song in songs:
+            yield song.lyrics()
+
+    def _clips(self, song: _Song, segments: Sequence[Segment]) -> list[_Clip]:
+        song.n_clips = len(segments)
+        clips = [_Clip(song, segment) for segment in segments]
+        if not song.language and clips:
+            song.language = self._vote(clips)
+        return clips
+
+    def _vote(self, clips: Sequence[_Clip]) -> str:
+        """Let a song's segments vote on its language, each with its length."""
+        voters = clips[:: -(-len(clips) // N_VOTERS)]
+        votes: Counter[str] = Counter()
+        for first in range(0, len(voters), self.options.batch_size):
+            batch = voters[first : first + self.options.batch_size]
+            features = self.backend.encode(self._mels(batch, self.options.mix_back[0]))
+            ballots = self.backend.language_probabilities(features)
+            for clip, feature, ballot in zip(batch, features, ballots, strict=True):
+                clip.feature = feature
+                votes.update({language: p * clip.span.duration for language, p in ballot.items()})
+        return votes.most_common(1)[0][0]
+
+    def _decode_batch(self, waiting: Sequence[_Clip]) -> list[_Clip]:
+        """Decode the first clips of one language together, and give back those that still wait."""
+        language = waiting[0].song.language
+        batch = [clip for clip in waiting if clip.song.language == language][: self.options.batch_size]
+        tokenizer = self._tokenizer(language)
+        first, *fallbacks = self.options.temperatures
+        for share in self.options.mix_back:
+            self._attempt(batch, Attempt(first, self.options.timestamps), share, tokenizer)
+        for temperature in fallbacks:
+            failed = [clip for clip in batch if not any(c.accepted for c in clip.candidates)]
+            if failed:
+                attempt = Attempt(temperature, self.options.timestamps)
+                self._attempt(failed, attempt, self.options.mix_back[0], tokenizer)
+        for clip in batch:
+            chosen = _best(clip.candidates, self.options)
+            mel = self._mels([clip], chosen.share)[0]
+            self._finish(clip, chosen, mel, tokenizer)
+        return [clip for clip in waiting if clip not in batch]
+
+    def _attempt(self, clips: Sequence[_Clip], attempt: Attempt, share: float, tokenizer: Tokenizer) -> None:
+        known = [clip.feature for clip in clips if clip.feature is not None]
+        if share == self.options.mix_back[0] and len(known) == len(clips):
+            features = torch.stack(known)
+        else:
+            features = self.backend.encode(self._mels(clips, share))
+        hypotheses = self.backend.decode(features, tokenizer, attempt, self.options)
+        for clip, hypothesis in zip(clips, hypotheses, strict=True):
+            clip.candidates.append(self._candidate(hypothesis, attempt, share, tokenizer))
+
+    def _transcribe_whole(self, song: _Song) -> None:
+        """Window by window, each from where the last one's finished text ends (openai-whisper `transcribe`)."""
+        share = self.options.mix_back[0]
+        duration = len(song.job.mixture) / SAMPLE_RATE
+        mel = song_log_mel(song.heard(Segment(0.0, duration), share), self.backend.n_mels)
+        position = 0  # of the window, in frames
+        while position < mel.shape[1]:
+            n_frames = min(N_FRAMES, mel.shape[1] - position)
+            window = pad(mel[:, position : position + n_frames], (0, N_FRAMES - n_frames))
+            feature = self.backend.encode(window[None])
+            if not song.language:
+                (ballot,) = self.backend.language_probabilities(feature)
+                song.language = max(ballot, key=lambda language: ballot[language])
+            tokenizer = self._tokenizer(song.language)
+            start = position / FRAMES_PER_SECOND
+            clip = _Clip(song, Segment(start, min(start + n_frames / FRAMES_PER_SECOND, duration)))
+            chosen = self._decode_window(clip, feature, tokenizer)
+            kept, done = unfinished_cut(chosen.hypothesis.tokens, tokenizer.timestamp_begin)
+            if self._is_silent(chosen.hypothesis):
+                done = None
+            else:
+                finished = replace(chosen.hypothesis, tokens=kept)
+                self._finish(clip, replace(chosen, hypothesis=finished), window, tokenizer)
+            position += n_frames if done is None else max(1, round(done * FRAMES_PER_SECOND))
+        song.n_clips = len(song.done)
+
+    def _decode_window(self, clip: _Clip, feature: Tensor, tokenizer: Tokenizer) -> _Candidate:
+        for temperature in self.options.temperatures:
+            attempt = Attempt(temperature, timestamps=True)
+            (hypothesis,) = self.backend.decode(feature, tokenizer, attempt, self.options)
+            candidate = self._candidate(hypothesis, attempt, self.options.mix_back[0], tokenizer)
+            clip.candidates.append(candidate)
+            if candidate.accepted or self._is_silent(hypothesis):
+                break
+        # As published, the last attempt is kept even when it failed.
+        return clip.candidates[-1]
+
+    def _is_silent(self, hypothesis: Hypothesis) -> bool:
+        return (
+            hypothesis.no_speech_prob > self.options.no_speech_threshold
+            and hypothesis.avg_logprob < self.options.logprob_threshold
+        )
+
+    def _candidate(self, hypothesis: Hypothesis, attempt: Attempt, share: float, tokenizer: Tokenizer) -> _Candidate:
+        text = tokenizer.decode([t for t in hypothesis.tokens if t < tokenizer.eot]).strip()
+        return _Candidate(hypothesis, text, attempt, share, is_accepted(text, hypothesis.avg_logprob, self.options))
+
+    def _finish(self, clip: _Clip, chosen: _Candidate, mel: Tensor, tokenizer: Tokenizer) -> None:
+        """Turn the chosen hypothesis into lines with times and flags, and the song's record of it."""
+        activity, span, hypothesis = clip.song.activity, clip.span, chosen.hypothesis
+        pieces = split_pieces(hypothesis.tokens, tokenizer.timestamp_begin)
+        words: list[TimedWord] = []
+        if self.options.word_times or not chosen.attempt.timestamps:
+            words = self._align(pieces, span, mel, activity, tokenizer)
+        if chosen.attempt.timestamps:
+            lines = lines_of_pieces(pieces, words, span, tokenizer.decode)
+        else:
+            lines = lines_of_words(words, clip.song.language, tokenizer.decode)
+        flags = flags_of(chosen.text, span, hypothesis.avg_logprob, hypothesis.no_speech_prob, activity, self.options)
+        decoding = Decoding(
+            start=span.start,
+            end=span.end,
+            temperature=chosen.attempt.temperature,
+            avg_logprob=hypothesis.avg_logprob,
+            no_speech_prob=hypothesis.no_speech_prob,
+            compression_ratio=compression_ratio(chosen.text),
+            attempts=len(clip.candidates),
+            flags=flags,
+        )
+        clip.song.done[span.start] = (decoding, tuple(self._marked(line, flags, activity) for line in lines))
+
+    def _align(
+        self, pieces: Sequence[Piece], span: Segment, mel: Tensor, activity: Activity, tokenizer: Tokenizer
+    ) -> list[TimedWord]:
+        """Words on the song's clock: in order, inside the segment, trimmed to what is sung."""
+        tokens = [token for piece in pieces for token in piece.tokens]
+        if not tokens:
+            return []
+        n_frames = min(N_FRAMES, round(span.duration * FRAMES_PER_SECOND))
+        words: list[TimedWord] = []
+        earliest = span.start
+        for word in self.backend.align(mel, tokenizer, tokens, n_frames):
+            start = min(max(span.start + word.start, earliest), span.end)
+            end = min(max(span.start + word.end, start), span.end)
+            earliest = end
+            start, end = activity.trimmed(start, end)
+            text = " ".join(tokenizer.decode(list(word.tokens)).split())
+            words.append(TimedWord(Word(start, end, text, word.probability), word.tokens))
+        return words
+
+    def _marked(self, line: Line, flags: tuple[str, ...], activity: Activity) -> Line:
+        """Give a line its segment's flags, and its own where it stands over silence."""
+        if "over-silence" not in flags and activity.share(line.start, line.end) == 0:
+            flags = (*flags, "over-silence")
+        return replace(line, flags=flags, words=line.words if self.options.word_times else ())
+
+    def _tokenizer(self, language: str) -> Tokenizer:
+        from whisper.tokenizer import get_tokenizer
+
+        if not self.backend.is_multilingual:
+            return get_tokenizer(multilingual=False)
+        return get_tokenizer(
+            multilingual=True, num_languages=self.backend.n_languages, language=language, task="transcribe"
+        )
+
+    def _mels(self, clips: Sequence[_Clip], share: float) -> Tensor:
+        return torch.stack([clip_log_mel(clip.song.heard(clip.span, share), self.backend.n_mels) for clip in clips])
+
+
+def _best(candidates: Sequence[_Candidate], options: WhisperOptions) -> _Candidate:
+    """Take the most probable of the accepted; failing that, of those that do not repeat themselves; else of all."""
+    accepted = [c for c in candidates if c.accepted]
+    varied = [c for c in candidates if compression_ratio(c.text) <= options.compression_ratio_threshold]
+    return max(accepted or varied or candidates, key=lambda c: c.hypothesis.avg_logprob)
