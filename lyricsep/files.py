@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lyricsep.errors import OutputError
 
-__all__ = ["replacing", "shown", "write_text"]
+__all__ = ["check_writable", "replacing", "shown", "write_text"]
 
 
 @contextmanager
@@ -57,6 +57,21 @@ def replacing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
         raise _output_error(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_writable(folder: Path) -> None:
+    """Make a folder of results before the work on them begins.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made or nothing can be written into it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise _output_error(folder, error) from error
 
 
 def write_text(path: Path, text: str, *, overwrite: bool = True) -> None:

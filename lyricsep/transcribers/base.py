@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -29,12 +29,15 @@ class Job:
         The sung spans, each at most 30 s. None: the whole song, window by window as Whisper itself does.
     language : str or None
         ISO 639-1 code; None lets the sung segments vote.
+    on_progress : callable, optional
+        Called with the share of the song that is decoded, 0 to 1.
     """
 
     mixture: NDArray[np.float32]
     vocals: NDArray[np.float32]
     segments: Sequence[Segment] | None
     language: str | None = None
+    on_progress: Callable[[float], None] | None = None
 
 
 class Transcriber(Protocol):

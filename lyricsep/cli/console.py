@@ -1,0 +1,84 @@
+"""What the commands show: one line a fact on stderr, a progress bar where somebody watches."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lyricsep.files import shown
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import TaskID
+
+    from lyricsep.pipeline import Progress
+
+__all__ = ["say", "show_logs", "watching"]
+
+
+def say(message: str) -> None:
+    """Print a line for people, out of the way of data."""
+    sys.stderr.write(message + "\n")
+    sys.stderr.flush()
+
+
+def show_logs(*, verbose: bool) -> None:
+    """Send what the library logs to stderr: warnings, and with `verbose` what every stage did."""
+    logger = logging.getLogger("lyricsep")
+    handler = _Lines()
+    handler.setFormatter(logging.Formatter("%(message)s" if verbose else "%(levelname)s: %(message)s"))
+    logger.handlers[:] = [handler]
+    logger.setLevel(logging.INFO if verbose else logging.WARNING)
+
+
+class _Lines(logging.Handler):
+    """Prints through `say`, that is through whatever stderr is just then, so that bars and lines do not mix."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(self.format(record))
+
+
+@contextmanager
+def watching(n_songs: int) -> Iterator[Progress]:
+    """Show how far the songs are: a bar for each on a terminal, nothing elsewhere.
+
+    Yields
+    ------
+    callable
+        See `lyricsep.pipeline.Progress`.
+    """
+    if not sys.stderr.isatty():
+        yield lambda path, stage, share: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    console: Console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+    )
+    tasks: dict[Path, TaskID] = {}
+    with Progress(*columns, console=console, transient=True) as bars:
+        total = bars.add_task(f"{n_songs} songs", total=n_songs) if n_songs > 1 else None
+        stages: dict[Path, str] = {}
+
+        def show(path: Path, stage: str, share: float) -> None:
+            if path not in tasks:
+                tasks[path] = bars.add_task("", total=1.0)
+            if stages.get(path) != stage:
+                stages[path] = stage
+                bars.reset(tasks[path], description=f"{stage} {shown(Path(path.name))}")
+            bars.update(tasks[path], completed=share)
+            if stage == "done":
+                bars.remove_task(tasks.pop(path))
+                if total is not None:
+                    bars.advance(total)
+
+        yield show

