@@ -84,12 +84,17 @@ def main() -> None:
         began = time.perf_counter()
         jobs = [job(song, condition, reference) for song, reference in zip(heard, references, strict=True)]
         texts = [render_lyrics(lyrics, "txt") for lyrics in transcriber.transcribe(jobs)]
-        row = scores(name, references, texts) | {"seconds": time.perf_counter() - began, "options": asdict(options)}
-        rows.append(row)
-        by_song = " ".join(f"{song['WER']:.3f}" for song in row["songs"])
+        seconds = time.perf_counter() - began
+        row = scores(references, texts)
+        songs = [
+            {"name": reference.name, "text": text} | scores([reference], [text])
+            for reference, text in zip(references, texts, strict=True)
+        ]
+        rows.append({"condition": name, "seconds": seconds, "options": asdict(options), "songs": songs} | row)
+        by_song = " ".join(f"{song['WER']:.3f}" for song in songs)
         print(
             f"{name:<38}{row['WER']:8.4f}{row['substitutions']:6d}{row['deletions']:6d}{row['insertions']:6d}"
-            f"{row['F1_line']:8.3f}{row['seconds']:6.0f}   {by_song}",
+            f"{row['F1_line']:8.3f}{seconds:6.0f}   {by_song}",
             flush=True,
         )
     if arguments.json:
@@ -115,23 +120,15 @@ def job(heard: Heard, condition: Condition, reference: Reference) -> Job:
     return Job(heard.mixture, heard.vocals, segments, reference.language)
 
 
-def scores(name: str, references: list[Reference], texts: list[str]) -> dict[str, object]:
-    """Score pooled, and each song."""
+def scores(references: list[Reference], texts: list[str]) -> dict[str, float]:
+    """Score songs, pooled."""
+    metrics = alt_eval.compute_metrics(
+        [reference.text for reference in references],
+        texts,
+        languages=[reference.language for reference in references],
+    )
     keys = ("WER", "hits", "substitutions", "deletions", "insertions", "F1_line", "F1_sect")
-
-    def pooled(chosen: list[Reference], hypotheses: list[str]) -> dict[str, object]:
-        metrics = alt_eval.compute_metrics(
-            [reference.text for reference in chosen],
-            hypotheses,
-            languages=[reference.language for reference in chosen],
-        )
-        return {key: metrics[key] for key in keys}
-
-    songs = [
-        {"name": reference.name, "text": text} | pooled([reference], [text])
-        for reference, text in zip(references, texts, strict=True)
-    ]
-    return {"condition": name} | pooled(references, texts) | {"songs": songs}
+    return {key: metrics[key] for key in keys}
 
 
 if __name__ == "__main__":

