@@ -24,7 +24,7 @@ class Mixture:
     Parameters
     ----------
     blocks : iterable of Tensor
-        Consecutive float32 blocks of shape (n_channels, n_samples).
+        Consecutive float32 blocks of shape (n_channels, n_samples), on the CPU.
     sample_rate : int
         Samples per second.
     n_channels : int
@@ -71,14 +71,14 @@ class StreamingSeparator(ABC):
         Parameters
         ----------
         mixture : Audio
-            Samples of shape (n_channels, n_samples).
+            Samples of shape (n_channels, n_samples), on any device.
         path : Path, optional
             Where the song came from, for separators that look beside it.
 
         Returns
         -------
         Audio
-            Vocals of the same rate, channels, length and gain scale.
+            Vocals of the same rate, channels, length and gain scale, on the same device.
 
         Raises
         ------
@@ -87,11 +87,12 @@ class StreamingSeparator(ABC):
         """
         import torch
 
-        source = Mixture([mixture.samples], mixture.sample_rate, mixture.n_channels, path)
-        vocals = torch.cat([mixture.samples[:, :0], *self.stream(source)], dim=1)
+        samples = mixture.samples.cpu()
+        source = Mixture([samples], mixture.sample_rate, mixture.n_channels, path)
+        vocals = torch.cat([samples[:, :0], *self.stream(source)], dim=1)
         if vocals.shape != mixture.samples.shape:
             raise AudioError(
                 f"{self.name}: gave vocals of shape {tuple(vocals.shape)} for a mixture of shape "
                 f"{tuple(mixture.samples.shape)}; this is a bug in the separator, try another --separator"
             )
-        return Audio(vocals, mixture.sample_rate)
+        return Audio(vocals.to(mixture.samples.device), mixture.sample_rate)

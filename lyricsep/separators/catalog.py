@@ -95,7 +95,7 @@ def create_separator(
     device : torch.device
         Where to run.
     batch_size : int, optional
-        Chunks per call; by default 1 on the CPU, where more only costs memory, and 8 elsewhere.
+        Chunks per call, at least 1; by default 1 on the CPU, where more only costs memory, and 8 elsewhere.
     offline : bool
         Never open a connection.
 
@@ -104,7 +104,8 @@ def create_separator(
     WeightsError
         If the weights cannot be had or loaded.
     ConfigError
-        If the model needs an extra that is not installed.
+        If the model needs an extra that is not installed, more memory than the device has, or a family that does
+        not exist.
     """
     if spec.family == "passthrough":
         from lyricsep.separators.passthrough import Passthrough
@@ -128,4 +129,6 @@ def create_separator(
         network = load_demucs(spec, offline=offline)
     else:
         raise ConfigError(f"{spec.name}: no family is called {spec.family!r}; correct the catalogue entry")
-    return NetworkSeparator(spec.name, network, device, batch_size or (1 if device.type == "cpu" else 8))
+    if batch_size is None:
+        batch_size = 1 if device.type == "cpu" else 8
+    return NetworkSeparator(spec.name, network, device, batch_size)

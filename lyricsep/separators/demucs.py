@@ -4,8 +4,9 @@ The library would fall back in silence to pickles that may run code; here a chec
 the class and its arguments as metadata (as `demucs` 4.1 publishes them), or a ``.th`` file read by an unpickler
 that knows nothing but tensors, numbers and the Demucs classes.
 
-Demucs's own front end also normalises the whole song and averages over random shifts. The networks normalise every
-chunk themselves, so the first changes nothing worth naming, and the second would give another result every time.
+Vocals are those of `demucs.apply.apply_model` without its random shifts, which would give another result every
+time. Demucs's own front end also normalises the whole song; the networks normalise every chunk themselves, so that
+changes nothing worth naming.
 
 References
 ----------
@@ -19,10 +20,10 @@ import importlib
 import importlib.util
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +42,18 @@ __all__ = ["DemucsNetwork", "load_demucs"]
 CLASSES = ("demucs.htdemucs.HTDemucs", "demucs.hdemucs.HDemucs", "demucs.demucs.Demucs")
 OVERLAP = 0.25  # of neighbouring chunks, as published (demucs.apply.apply_model)
 
+# What the Demucs classes are known to raise on arguments and states that make no sense.
+_MISFIT = (
+    TypeError,
+    ValueError,
+    RuntimeError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    MemoryError,
+)
+
 
 class DemucsNetwork(Network):
     """The vocals of one Demucs model, or the mean of several.
@@ -51,7 +64,8 @@ class DemucsNetwork(Network):
         Demucs, HDemucs or HTDemucs, with the attributes ``sources``, ``samplerate``, ``audio_channels`` and
         ``segment`` (seconds).
     segment : float, optional
-        Seconds per chunk, where the published collection of models wants other chunks than its models.
+        Seconds per chunk, where the published collection of models wants other chunks than its models. A
+        transformer, which knows no positions beyond those it was trained on, keeps its own where that is shorter.
 
     Raises
     ------
@@ -69,20 +83,32 @@ class DemucsNetwork(Network):
             raise ValueError(f"a Demucs model with the sources {sources} has no vocals")
         self.vocals = sources.index("vocals")
         self.models = nn.ModuleList(models)
-        duration = min(_duration(m) for m in models) if segment is None else segment
-        self.chunking = Chunking.triangular(int(duration * self.sample_rate), OVERLAP)
+        self._length = int(self.sample_rate * min(_segment(m, segment) for m in models))
+        published = Chunking.triangular(self._length, OVERLAP)
+        # What may be seen on each side: half a chunk at the song's end, and what convolutions without padding want.
+        excess = max(_seen(m, self._length, self._length) for m in models) - self._length
+        margin = self._length // 2 + excess
+        self.chunking = Chunking(
+            self._length + 2 * margin, published.hop, margin, F.pad(published.weight, (margin, margin))
+        )
 
     def forward(self, chunks: Tensor) -> Tensor:
         """Separate; ``(batch, n_channels, chunking.length)`` to vocals of the same shape."""
-        return torch.stack([self._vocals(model, chunks) for model in self.models]).mean(dim=0)
+        return self.finish(chunks, chunks.shape[-1])
 
-    def _vocals(self, model: nn.Module, chunks: Tensor) -> Tensor:
-        length = chunks.shape[-1]
-        # Convolutions without padding want certain lengths: zeros on both sides, cut off again.
-        excess = max(0, int(model.valid_length(length)) - length) if hasattr(model, "valid_length") else 0  # type: ignore[operator]
-        stems: Tensor = model(F.pad(chunks, (excess // 2, excess - excess // 2)))
-        start = (stems.shape[-1] - length) // 2
-        return stems[:, self.vocals, :, start : start + length]
+    def finish(self, chunks: Tensor, n_samples: int) -> Tensor:
+        """Separate; at the end of a song a chunk is as short as what is left of it, as published."""
+        # Two samples at least: the networks divide by a standard deviation.
+        length = max(2, min(self._length, n_samples - self.chunking.lead))
+        return torch.stack([self._separate(model, chunks, length) for model in self.models]).mean(dim=0)
+
+    def _separate(self, model: nn.Module, chunks: Tensor, length: int) -> Tensor:
+        lead = self.chunking.lead
+        seen = _seen(model, length, self._length)
+        before = (seen - length) // 2
+        stems: Tensor = model(chunks[..., lead - before : lead - before + seen])
+        vocals = stems[:, self.vocals, :, before : before + length]
+        return F.pad(vocals, (lead, chunks.shape[-1] - lead - length))
 
 
 def load_demucs(spec: SeparatorSpec, *, offline: bool) -> DemucsNetwork:
@@ -102,8 +128,8 @@ def load_demucs(spec: SeparatorSpec, *, offline: bool) -> DemucsNetwork:
         models.append(load(path, file.name))
     try:
         return DemucsNetwork(models, spec.settings.get("segment"))
-    except (AttributeError, TypeError, ValueError) as error:
-        raise WeightsError(f"{spec.name}: its checkpoints do not make a Demucs ({error})") from error
+    except _MISFIT as error:
+        raise WeightsError(f"{spec.name}: its checkpoints do not make a Demucs ({_line(error)})") from error
 
 
 def _load_safetensors(path: Path, name: str) -> nn.Module:
@@ -112,44 +138,69 @@ def _load_safetensors(path: Path, name: str) -> nn.Module:
         klass = _class(metadata["klass"], name)
         args = json.loads(metadata["args"], object_hook=_with_fractions)
         kwargs = json.loads(metadata["kwargs"], object_hook=_with_fractions)
-    except (KeyError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
         raise WeightsError(
-            f"{name}: not a Demucs checkpoint (expected the metadata klass, args and kwargs: {error})"
+            f"{name}: not a Demucs checkpoint (expected the metadata klass, args and kwargs: {_line(error)})"
         ) from error
     return _build(klass, args, kwargs, state, name)
 
 
 def _load_package(path: Path, name: str) -> nn.Module:
-    allowed: list[type] = [Fraction, *(_class(qualified, name) for qualified in CLASSES)]
+    classes = [_class(qualified, name) for qualified in CLASSES]
+    # Published packages hold notes on their training, with NumPy numbers under NumPy's older and newer names.
+    allowed: list[Any] = [Fraction, *classes, _DType, (_DType, "numpy.dtype")]
+    allowed += [(_number, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
     if importlib.util.find_spec("diffq"):
         allowed.append(importlib.import_module("diffq").DiffQuantizer)
     package = load_checkpoint(path, allow=allowed)
     if not isinstance(package, dict) or not {"klass", "args", "kwargs", "state"} <= package.keys():
         raise WeightsError(f"{name}: not a Demucs checkpoint (expected klass, args, kwargs and state)")
-    if package["klass"] not in allowed[1:4]:
-        raise WeightsError(f"{name}: not a Demucs checkpoint (its class is {package['klass']!r})")
+    if not any(package["klass"] is klass for klass in classes):
+        raise WeightsError(f"{name}: not a Demucs checkpoint (its class is {_line(package['klass'])})")
     return _build(package["klass"], package["args"], package["kwargs"], package["state"], name)
 
 
-def _build(klass: type, args: Sequence[object], kwargs: Mapping[str, object], state: object, name: str) -> nn.Module:
+class _DType:
+    """Stands for `numpy.dtype` in a pickle: the real one would believe whatever the pickle says of its size."""
+
+    def __init__(self, code: object, *_flags: object) -> None:
+        self.code = str(code)
+
+    def __setstate__(self, state: object) -> None:
+        """Ignore the byte order: checkpoints are written by little-endian machines."""
+
+
+def _number(dtype: _DType, content: bytes) -> object:
+    """Stand for NumPy's maker of scalars in a pickle."""
+    import numpy as np
+
+    if dtype.code not in ("b1", "i4", "i8", "f2", "f4", "f8"):
+        raise ValueError(f"a NumPy scalar of the type {dtype.code!r}")
+    (number,) = np.frombuffer(content, f"<{dtype.code}")
+    return number.item()
+
+
+def _build(klass: type, args: object, kwargs: object, state: object, name: str) -> nn.Module:
     from demucs.states import load_model
 
-    if isinstance(state, dict) and state.get("__quantized") and not importlib.util.find_spec("diffq"):
+    # The library would end the program.
+    if isinstance(state, dict) and "__quantized" in state and not importlib.util.find_spec("diffq"):
         raise ConfigError(f"{name}: the model is quantised; install what reads it: pip install 'lyricsep[quantized]'")
-    package = {"klass": klass, "args": args, "kwargs": dict(kwargs), "state": state}
+    package = {"klass": klass, "args": args, "kwargs": kwargs, "state": state}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it tells of arguments that only training knew
             model: nn.Module = load_model(package)  # type: ignore[no-untyped-call]
-    except (TypeError, RuntimeError, KeyError, ValueError, AttributeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise WeightsError(f"{name}: the checkpoint does not fit {klass.__name__} ({reason})") from error
+    except _MISFIT as error:
+        raise WeightsError(
+            f"{name}: the checkpoint does not fit {klass.__name__} ({_line(error)}); pull the model again"
+        ) from error
     return model.eval()
 
 
 def _class(qualified: str, name: str) -> type:
     if qualified not in CLASSES:
-        raise WeightsError(f"{name}: names the class {qualified!r}; only {', '.join(CLASSES)} may be built")
+        raise WeightsError(f"{name}: names the class {qualified[:80]!r}; only {', '.join(CLASSES)} may be built")
     module, _, klass = qualified.rpartition(".")
     found: type = getattr(importlib.import_module(module), klass)
     return found
@@ -161,10 +212,33 @@ def _with_fractions(value: dict[str, object]) -> object:
     return value
 
 
-def _duration(model: nn.Module) -> float:
-    return float(model.segment)  # type: ignore[arg-type]  # seconds, a float or a Fraction
+def _segment(model: nn.Module, wanted: float | None) -> float | Fraction:
+    from demucs.htdemucs import HTDemucs
+
+    own: float | Fraction = model.segment  # type: ignore[assignment]  # seconds
+    return own if wanted is None or (isinstance(model, HTDemucs) and wanted > own) else wanted
+
+
+def _seen(model: nn.Module, length: int, longest: int) -> int:
+    """Count the samples that a model sees, in the middle of which it separates `length`."""
+    from demucs.demucs import Demucs
+    from demucs.htdemucs import HTDemucs
+
+    if isinstance(model, HTDemucs):
+        return longest  # positions are learnt for this length
+    if isinstance(model, Demucs):
+        return int(model.valid_length(length))  # its convolutions have no padding
+    return length
 
 
 def _sources(model: nn.Module) -> Sequence[str]:
     sources: Sequence[str] = model.sources  # type: ignore[assignment]
     return sources
+
+
+def _split(excess: int) -> tuple[int, int]:
+    return excess // 2, excess - excess // 2
+
+
+def _line(value: object) -> str:
+    return " ".join(str(value).split())[:200]

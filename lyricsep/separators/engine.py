@@ -41,13 +41,34 @@ class Chunking:
     lead : int
         Samples by which the first chunk starts before the song.
     weight : Tensor, shape (length,)
-        The say of each sample of a chunk where chunks overlap; not negative.
+        The say of each sample of a chunk where chunks overlap; not negative, and 0 where a network only wants to
+        see what is around.
+
+    Raises
+    ------
+    ValueError
+        If the chunks would leave samples out, or the weights are not of that kind.
     """
 
     length: int
     hop: int
     lead: int
     weight: Tensor
+
+    def __post_init__(self) -> None:
+        """Refuse chunks that leave gaps."""
+        if not (1 <= self.hop <= self.length and 0 <= self.lead < self.length):
+            raise ValueError(
+                "Chunking needs 1 <= hop <= length and 0 <= lead < length in samples, "
+                f"got length={self.length}, hop={self.hop}, lead={self.lead}"
+            )
+        if self.weight.shape != (self.length,) or not bool((self.weight >= 0).all() and (self.weight > 0).any()):
+            raise ValueError(f"Chunking needs {self.length} weights, not negative nor all 0, got {self.weight}")
+
+    @property
+    def first_say(self) -> int:
+        """Index of the first sample with a weight above 0."""
+        return int(self.weight.nonzero()[0])
 
     @classmethod
     def triangular(cls, length: int, overlap: float) -> Chunking:
@@ -74,6 +95,14 @@ class Network(nn.Module, ABC):
     chunking: Chunking
     half_is_safe: bool = False
 
+    def finish(self, chunks: Tensor, n_samples: int) -> Tensor:
+        """Separate chunks at the end of a song, of which only the first `n_samples` are of it, the rest zeros.
+
+        As any other chunk, unless a family knows better.
+        """
+        vocals: Tensor = self(chunks)
+        return vocals
+
     def autocast(self) -> AbstractContextManager[object]:
         """Half precision on CUDA for networks whose result it does not change; else nothing."""
         device = next(self.parameters()).device
@@ -94,14 +123,27 @@ class NetworkSeparator(StreamingSeparator):
     device : torch.device
         Where to run.
     batch_size : int
-        Chunks per call; halved, for good, when CUDA runs out of memory.
+        Chunks per call, at least 1; halved, for good, when CUDA runs out of memory. A song of more channels than
+        the network takes is several chunks at a time.
+
+    Raises
+    ------
+    ValueError
+        If `batch_size` is below 1.
+    ConfigError
+        If the network does not fit into the device's memory.
     """
 
     def __init__(self, name: str, network: Network, device: torch.device, batch_size: int = 1) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size is at least 1, got {batch_size}")
         self.name = name
-        self.network = network.to(device).eval()
         self.device = device
         self.batch_size = batch_size
+        try:
+            self.network = network.to(device).eval()
+        except torch.cuda.OutOfMemoryError as error:
+            raise self._too_small("the network") from error
 
     def stream(self, mixture: Mixture) -> Iterator[Tensor]:
         """Yield consecutive blocks of vocals, together as long as the mixture.
@@ -111,54 +153,71 @@ class NetworkSeparator(StreamingSeparator):
         ConfigError
             If not even one chunk fits into the device's memory.
         """
-        groups = _Groups(mixture.n_channels, self.network.n_channels)
-        arranged = _Counted(groups.arrange(block) for block in mixture.blocks)
-        if mixture.sample_rate == self.network.sample_rate:
-            vocals = self._overlap_add(arranged)
-        else:
-            there = _resampled(arranged, mixture.sample_rate, self.network.sample_rate)
-            back = _resampled(self._overlap_add(there), self.network.sample_rate, mixture.sample_rate)
-            vocals = _as_long_as(arranged, back)
-        for block in vocals:
+        network = self.network
+        groups = _Groups(mixture.n_channels, network.n_channels)
+        source = _Counted(groups.arrange(block) for block in mixture.blocks)
+        vocals = self._overlap_add(_resampled(source, mixture.sample_rate, network.sample_rate))
+        for block in _as_long_as(source, _resampled(vocals, network.sample_rate, mixture.sample_rate)):
             yield groups.restore(block)
 
     def _overlap_add(self, blocks: Iterable[Tensor]) -> Iterator[Tensor]:
         """Cut, run, join; blocks of shape (n_groups, n_channels, n_samples), as many samples out as in."""
+        source = _Counted(blocks)
         joined = _Joined(self.network.chunking)
-        waiting: list[Tensor] = []
-        n_samples = 0
-        for chunk, n_samples in _cut(blocks, self.network.chunking):
-            waiting.append(chunk)
-            if len(waiting) >= self.batch_size:
-                for vocals in self._run(waiting):
-                    yield joined.add(vocals, n_samples)
-                waiting = []
-        if n_samples == 0:
-            return
-        for vocals in self._run(waiting):
-            yield joined.add(vocals, n_samples)
-        yield joined.rest(n_samples)
+        for chunks, n_inside in self._batches(source):
+            for vocals in self._run(chunks, n_inside):
+                yield joined.add(vocals, n_inside)
+        if source.n_samples:
+            yield joined.rest(source.n_samples)
 
-    def _run(self, chunks: list[Tensor]) -> Iterator[Tensor]:
-        """Run the network over chunks of shape (n_groups, n_channels, length) in batches that fit."""
-        position = 0
-        while position < len(chunks):
-            batch = chunks[position : position + self.batch_size]
-            try:
-                with torch.inference_mode():
-                    vocals = self.network(torch.cat(batch).to(self.device)).float().cpu()
-            except torch.cuda.OutOfMemoryError as error:
-                if len(batch) == 1:
-                    raise ConfigError(
-                        f"{self.name}: one chunk does not fit into the memory of {self.device}; "
-                        "close other programs that use it, or add --device cpu"
-                    ) from error
-                self.batch_size = len(batch) // 2
-                logger.warning("%s: out of GPU memory, going on with %d chunks a batch", self.name, self.batch_size)
-                torch.cuda.empty_cache()
-                continue
-            yield from vocals.split(chunks[0].shape[0])
-            position += len(batch)
+    def _batches(self, blocks: Iterable[Tensor]) -> Iterator[tuple[list[Tensor], int]]:
+        """Gather chunks with as many samples inside the song."""
+        length = self.network.chunking.length
+        waiting: list[Tensor] = []
+        for chunk, n_inside in _cut(blocks, self.network.chunking):
+            if n_inside == length:
+                waiting.append(chunk)
+            if waiting and (n_inside < length or len(waiting) * len(chunk) >= self.batch_size):
+                yield waiting, length
+                waiting = []
+            if n_inside < length:
+                yield [chunk], n_inside
+        if waiting:
+            yield waiting, length
+
+    def _run(self, chunks: list[Tensor], n_inside: int) -> Iterable[Tensor]:
+        """Run the network over chunks of shape (n_groups, n_channels, length), in batches that fit."""
+        waiting = torch.cat(chunks)
+        done: list[Tensor] = []
+        while len(waiting):
+            vocals = self._attempt(waiting[: self.batch_size], n_inside)
+            if vocals is not None:
+                done.append(vocals)
+                waiting = waiting[len(vocals) :]
+        return torch.cat(done).reshape(len(chunks), *chunks[0].shape)
+
+    def _attempt(self, batch: Tensor, n_inside: int) -> Tensor | None:
+        """Run the network once; None after a failure for lack of memory that a smaller batch may mend."""
+        try:
+            with torch.inference_mode():
+                batch = batch.to(self.device)
+                is_end = n_inside < batch.shape[-1]
+                vocals: Tensor = self.network.finish(batch, n_inside) if is_end else self.network(batch)
+                return vocals.float().cpu()
+        except torch.cuda.OutOfMemoryError as error:
+            if len(batch) == 1:
+                raise self._too_small("one chunk") from error
+        # Not in the handler: the error holds on to the memory of what was being computed.
+        torch.cuda.empty_cache()
+        self.batch_size = len(batch) // 2
+        logger.warning("%s: out of GPU memory, going on with batches of %d", self.name, self.batch_size)
+        return None
+
+    def _too_small(self, what: str) -> ConfigError:
+        return ConfigError(
+            f"{self.name}: {what} does not fit into the memory of {self.device}; "
+            "close other programs that use it, or add --device cpu"
+        )
 
 
 class _Groups:
@@ -221,24 +280,34 @@ def _as_long_as(source: _Counted, blocks: Iterable[Tensor]) -> Iterator[Tensor]:
 
 
 def _cut(blocks: Iterable[Tensor], chunking: Chunking) -> Iterator[tuple[Tensor, int]]:
-    """Yield each chunk with the number of samples of the song seen so far."""
-    n_samples = 0
-    position = -chunking.lead
-    pending: Tensor | None = None
+    """Yield each chunk that has a say in the song, with how many of its samples lie before the song's end.
+
+    What lies outside the song is zeros.
+    """
+    kept: Tensor | None = None  # the song from the start of the next chunk on
+    fresh: list[Tensor] = []  # what came after it, joined only when it is enough: blocks may be tiny
+    n_kept = n_samples = 0
     for block in blocks:
+        if kept is None:
+            kept = block.new_zeros((*block.shape[:-1], chunking.lead))
+            n_kept = chunking.lead
+        fresh.append(block)
+        n_kept += block.shape[-1]
         n_samples += block.shape[-1]
-        if pending is None:
-            pending = block.new_zeros((*block.shape[:-1], chunking.lead))
-        pending = torch.cat([pending, block], dim=-1)
-        while pending.shape[-1] >= chunking.length:
-            yield pending[..., : chunking.length], n_samples
-            pending = pending[..., chunking.hop :]
-            position += chunking.hop
-    while pending is not None and position < n_samples:
-        chunk = pending[..., : chunking.length]
-        yield nn.functional.pad(chunk, (0, chunking.length - chunk.shape[-1])), n_samples
-        pending = pending[..., chunking.hop :]
-        position += chunking.hop
+        if n_kept >= chunking.length:
+            kept = torch.cat([kept, *fresh], dim=-1)
+            fresh = []
+            while n_kept >= chunking.length:
+                yield kept[..., : chunking.length], chunking.length
+                kept = kept[..., chunking.hop :]
+                n_kept -= chunking.hop
+    if kept is None or n_samples == 0:
+        return
+    kept = nn.functional.pad(torch.cat([kept, *fresh], dim=-1), (0, chunking.length))
+    while n_kept > chunking.first_say:
+        yield kept[..., : chunking.length], n_kept
+        kept = kept[..., chunking.hop :]
+        n_kept -= chunking.hop
 
 
 class _Joined:
@@ -250,12 +319,12 @@ class _Joined:
         self.total = torch.zeros(())
         self.weight = torch.zeros(chunking.length)
 
-    def add(self, vocals: Tensor, n_samples: int) -> Tensor:
-        """Add the next chunk; the samples that are now final, none beyond `n_samples`."""
+    def add(self, vocals: Tensor, n_inside: int) -> Tensor:
+        """Add the next chunk, of which `n_inside` samples are before the song's end; the samples that are final."""
         hop = self.chunking.hop
         self.total = self.total + vocals * self.chunking.weight
         self.weight = self.weight + self.chunking.weight
-        final = self._mean(0, min(hop, n_samples - self.position))
+        final = self._mean(min(hop, n_inside))
         self.total = nn.functional.pad(self.total[..., hop:], (0, hop))
         self.weight = nn.functional.pad(self.weight[hop:], (0, hop))
         self.position += hop
@@ -263,9 +332,9 @@ class _Joined:
 
     def rest(self, n_samples: int) -> Tensor:
         """Give what is left of a song of `n_samples`."""
-        return self._mean(0, n_samples - self.position)
+        return self._mean(n_samples - self.position)
 
-    def _mean(self, start: int, stop: int) -> Tensor:
-        span = slice(max(start, -self.position), max(stop, 0))
+    def _mean(self, stop: int) -> Tensor:
+        span = slice(max(0, -self.position), max(0, stop))
         # Where no chunk has a say the sum is 0 as well.
         return self.total[..., span] / self.weight[span].clamp(min=1e-8)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lyricsep.audio import StreamResampler, open_audio
+from lyricsep.audio import StreamResampler, downmix, open_audio
 from lyricsep.errors import AudioError
+from lyricsep.files import shown
 from lyricsep.separators.base import Mixture, StreamingSeparator
 
 if TYPE_CHECKING:
@@ -35,10 +36,12 @@ class Stems(StreamingSeparator):
         AudioError
             If there are no vocals beside the song, or they are not as long as the song.
         """
+        import torch
+
         if mixture.path is None:
             raise AudioError("stems: audio without a file has no vocals beside it; choose another --separator")
         path = find_vocals(mixture.path)
-        logger.info("%s: vocals from %s", mixture.path, path)
+        logger.info("%s: vocals from %s", shown(mixture.path), shown(path))
         n_samples = sum(block.shape[-1] for block in mixture.blocks)
         n_given = 0
         for block in _blocks(path, mixture):
@@ -47,11 +50,11 @@ class Stems(StreamingSeparator):
         difference = (n_given - n_samples) / mixture.sample_rate
         if abs(difference) > TOLERANCE:
             raise AudioError(
-                f"{path}: the vocals are {abs(difference):.2f} s {'longer' if difference > 0 else 'shorter'} than "
-                f"{mixture.path.name}, so their clocks differ; export both from the same session"
+                f"{shown(path)}: the vocals are {abs(difference):.2f} s {'longer' if difference > 0 else 'shorter'} "
+                f"than {shown(mixture.path)}, so their clocks differ; export both from the same session"
             )
         if n_given < n_samples:
-            yield block.new_zeros((mixture.n_channels, n_samples - n_given))
+            yield torch.zeros(mixture.n_channels, n_samples - n_given)
 
 
 def find_vocals(song: Path) -> Path:
@@ -71,22 +74,32 @@ def find_vocals(song: Path) -> Path:
     for stem in stems:
         for suffix in SUFFIXES:
             candidate = stem.with_name(stem.name + suffix)
-            if candidate.is_file():
+            if _exists(candidate):
                 return candidate
+    name = shown(Path(song.stem))
     raise AudioError(
-        f"{song}: no vocals beside it (looked for {song.stem}.vocals.wav, {song.stem}/vocals.wav and other "
+        f"{shown(song)}: no vocals beside it (looked for {name}.vocals.wav, {name}/vocals.wav and other "
         "audio suffixes); make them with `lyricsep separate` or choose another --separator"
     )
 
 
+def _exists(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name may be short enough for the song and too long with our suffix
+        return False
+
+
 def _blocks(path: Path, mixture: Mixture) -> Iterator[Tensor]:
     with open_audio(path) as reader:
-        if reader.n_channels not in (1, mixture.n_channels):
+        if reader.n_channels != mixture.n_channels and 1 not in (reader.n_channels, mixture.n_channels):
             raise AudioError(
-                f"{path}: {reader.n_channels} channels, but {mixture.path} has {mixture.n_channels}; "
+                f"{shown(path)}: {reader.n_channels} channels, but the song has {mixture.n_channels}; "
                 "make both the same, or the vocals mono"
             )
         resampler = StreamResampler(reader.sample_rate, mixture.sample_rate, mixture.n_channels)
         for block in reader.blocks():
-            yield resampler.feed(block.expand(mixture.n_channels, -1))
+            # Other tools write stereo vocals for mono songs.
+            fitting = downmix(block) if mixture.n_channels == 1 else block.expand(mixture.n_channels, -1)
+            yield resampler.feed(fitting)
         yield resampler.flush()

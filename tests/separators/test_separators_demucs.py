@@ -1,0 +1,431 @@
+"""Demucs by its own classes, on checkpoints like the published ones: fetched, verified, loaded, and as Demucs."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import importlib.util
+import io
+import json
+import warnings
+import zipfile
+from collections.abc import Callable
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from demucs.apply import BagOfModels, apply_model
+from demucs.demucs import Demucs
+from demucs.hdemucs import HDemucs
+from demucs.htdemucs import HTDemucs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from lyricsep.audio import Audio
+from lyricsep.errors import ConfigError, LyricsepError, WeightsError
+from lyricsep.separators import SeparatorSpec, create_separator
+from lyricsep.separators.demucs import DemucsNetwork
+from lyricsep.separators.engine import NetworkSeparator
+from lyricsep.weights import DownloadPolicy, WeightFile, fetch
+
+CPU = torch.device("cpu")
+RATE = 8000
+SOURCES = ["drums", "bass", "other", "vocals"]
+# The least that has every part of the real ones: both branches, where they meet, the transformer.
+KINDS: dict[str, tuple[type[nn.Module], dict[str, object]]] = {
+    "HTDemucs": (
+        HTDemucs,
+        {"channels": 8, "nfft": 512, "depth": 3, "t_layers": 1, "t_heads": 2, "bottom_channels": 16},
+    ),
+    "HDemucs": (HDemucs, {"channels": 8, "nfft": 256, "depth": 4}),
+    "Demucs": (Demucs, {"channels": 8, "depth": 4}),
+}
+
+
+def keywords(kind: str, **changes: object) -> dict[str, object]:
+    segment = {"HTDemucs": Fraction(6, 5), "HDemucs": 1.5, "Demucs": 1.5}[kind]
+    return {"sources": SOURCES, "samplerate": RATE, "segment": segment, **KINDS[kind][1], **changes}
+
+
+@functools.cache
+def trained(kind: str, seed: int = 0) -> nn.Module:
+    """A model whose weights are random, but as half precision holds them, as all published ones."""
+    torch.manual_seed(seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = KINDS[kind][0](**keywords(kind))
+    return model.half().float().eval()
+
+
+def package(kind: str, seed: int = 0, **changes: object) -> dict[str, object]:
+    """What Demucs saves: the class itself, its arguments, the state in half precision, notes on the training."""
+    return {
+        "klass": KINDS[kind][0],
+        "args": (),
+        "kwargs": keywords(kind) | {"only_training_knew": 1},
+        "state": {key: value.half() for key, value in trained(kind, seed).state_dict().items()},
+        "training_args": {"lr": np.float64(3e-4), "seed": np.int64(42), "dset": {"segment": Fraction(39, 5)}},
+        **changes,
+    }
+
+
+def as_package(value: object, *, renamed: tuple[bytes, bytes] = (b"numpy._core.", b"numpy.core.")) -> bytes:
+    """A ``.th`` file; NumPy 1 wrote the published ones."""
+    saved, rewritten = io.BytesIO(), io.BytesIO()
+    torch.save(value, saved)
+    with zipfile.ZipFile(saved) as old, zipfile.ZipFile(rewritten, "w") as new:
+        for name in old.namelist():
+            data = old.read(name)
+            new.writestr(name, data.replace(*renamed) if name.endswith("data.pkl") else data)
+    return rewritten.getvalue()
+
+
+def as_safetensors(kind: str, seed: int = 0, **changes: str) -> bytes:
+    def encoded(value: object) -> dict[str, object]:
+        assert isinstance(value, Fraction)
+        return {"_type": "fraction", "numerator": value.numerator, "denominator": value.denominator}
+
+    klass = KINDS[kind][0]
+    metadata = {
+        "klass": f"{klass.__module__}.{klass.__name__}",
+        "args": json.dumps([]),
+        "kwargs": json.dumps(keywords(kind), default=encoded),
+        **changes,
+    }
+    state = {key: value.half().contiguous() for key, value in trained(kind, seed).state_dict().items()}
+    return safetensors.torch.save(state, metadata)
+
+
+@pytest.fixture
+def served(web, pinned) -> Callable[..., WeightFile]:
+    """Give a function that serves bytes, and pins them."""
+
+    def serve(data: bytes, name: str, *answers: object) -> WeightFile:
+        return pinned(data, web.serve(f"/{name}", *(answers or [web.whole(data)])), name=name)
+
+    return serve
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch, cache) -> None:
+    impatient = functools.partial(fetch, policy=DownloadPolicy(attempts=2, timeout=0.5, backoff=0))
+    monkeypatch.setattr("lyricsep.separators.demucs.fetch", impatient)
+
+
+def made_of(*files: WeightFile, **options: float) -> SeparatorSpec:
+    return SeparatorSpec("mine", "demucs", "", "", "", files, options)
+
+
+def refused(spec: SeparatorSpec, match: str, error: type[LyricsepError] = WeightsError) -> None:
+    with pytest.raises(error, match=match) as caught:
+        create_separator(spec, CPU)
+    assert str(caught.value).isprintable()  # one line
+    assert len(str(caught.value)) < 700
+
+
+def files_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def noise(n_samples: int, seed: int = 0) -> Tensor:
+    return torch.randn(2, n_samples, generator=torch.Generator().manual_seed(seed)) * 0.1
+
+
+def decibels(found: Tensor, expected: Tensor) -> float:
+    error = (found - expected).double().square().sum()
+    return float(10 * torch.log10(error / expected.double().square().sum() + 1e-30))
+
+
+def published(model: nn.Module | BagOfModels, mixture: Tensor, segment: float | None = None) -> Tensor:
+    """The vocals as the library makes them."""
+    with torch.inference_mode():
+        return apply_model(model, mixture[None], shifts=0, split=True, overlap=0.25, segment=segment)[0, 3]
+
+
+def test_the_fake_is_like_the_real() -> None:
+    """The globals of a published package, as people who looked into one list them."""
+    data = as_package(package("HTDemucs"))
+    globals_inside = torch.serialization.get_unsafe_globals_in_checkpoint(io.BytesIO(data))
+    assert set(globals_inside) == {
+        "demucs.htdemucs.HTDemucs",
+        "fractions.Fraction",
+        "numpy.core.multiarray.scalar",
+        "numpy.dtype",
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("suffix", [".th", ".safetensors"])
+def test_from_the_network_to_vocals(served, cache, kind, suffix) -> None:
+    data = as_package(package(kind)) if suffix == ".th" else as_safetensors(kind)
+    separator = create_separator(made_of(served(data, f"model{suffix}")), CPU)
+    assert files_in(cache) == [f"model{suffix}"]
+    mixture = noise(5 * RATE + 123)
+    vocals = separator.separate(Audio(mixture, RATE)).samples
+    assert decibels(vocals, published(trained(kind), mixture)) <= -100  # the claim is -50, inside the song
+    assert all(value.dtype == torch.float32 for value in separator.network.state_dict().values())
+
+
+@pytest.mark.parametrize("renamed", [(b"", b""), (b"numpy._core.", b"numpy.core.")], ids=["numpy 2", "numpy 1"])
+def test_numbers_of_either_numpy(served, renamed) -> None:
+    # Even where the network itself is told one.
+    value = package("HTDemucs", kwargs=keywords("HTDemucs", t_dropout=np.float32(0.25), t_layers=np.int64(1)))
+    separator = create_separator(made_of(served(as_package(value, renamed=renamed), "model.th")), CPU)
+    assert separator.network.models[0].crosstransformer.layers[0].dropout.p == 0.25
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("segment", [None, 0.9])
+@pytest.mark.parametrize("n_samples", [1, 2, 100, 5000, 7200, 9600, 9601, 12_001, 27_000, 27_001, 40_123])
+def test_the_same_as_the_library(kind, segment, n_samples) -> None:
+    mixture = noise(n_samples)
+    network = DemucsNetwork([copy.deepcopy(trained(kind))], segment)
+    vocals = NetworkSeparator("test", network, CPU, 3).separate(Audio(mixture, RATE)).samples
+    expected = published(trained(kind), mixture, segment)
+    # Where a single sample is left over, the library divides by its standard deviation, which is none.
+    known = expected.isfinite()
+    assert known[:, :-1].all()
+    assert vocals.isfinite().all()
+    if n_samples > 1 and known.any():
+        assert decibels(vocals[known], expected[known]) <= -90
+
+
+@pytest.mark.parametrize("segment", [None, 0.7])
+def test_a_collection_is_the_mean_of_its_models(served, segment) -> None:
+    kinds = ["HDemucs", "Demucs", "HDemucs"]
+    files = [served(as_package(package(kind, seed)), f"{seed}.th") for seed, kind in enumerate(kinds)]
+    options = {} if segment is None else {"segment": segment}
+    separator = create_separator(made_of(*files, **options), CPU)
+    mixture = noise(3 * RATE)
+    vocals = separator.separate(Audio(mixture, RATE)).samples
+    models = [copy.deepcopy(trained(kind, seed)) for seed, kind in enumerate(kinds)]
+    assert decibels(vocals, published(BagOfModels(models, segment=segment), mixture)) <= -90
+    assert decibels(vocals, published(models[0], mixture)) > -30
+
+
+def test_a_transformer_is_not_asked_for_more_than_it_learnt() -> None:
+    mixture = noise(3 * RATE)
+    network = DemucsNetwork([copy.deepcopy(trained("HTDemucs"))], 44)
+    vocals = NetworkSeparator("test", network, CPU).separate(Audio(mixture, RATE)).samples
+    bag = BagOfModels([copy.deepcopy(trained("HTDemucs"))], segment=44)
+    assert decibels(vocals, published(bag, mixture)) <= -90
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    kind=st.sampled_from(list(KINDS)),
+    n_samples=st.integers(2, 30_000),
+    batch_size=st.integers(1, 5),
+    cuts=st.lists(st.integers(0, 30_000), max_size=4),
+)
+def test_streaming_and_batches_change_nothing(kind, n_samples, batch_size, cuts) -> None:
+    from lyricsep.separators import Mixture
+
+    mixture = noise(n_samples)
+    edges = [0, *sorted(min(cut, n_samples) for cut in cuts), n_samples]
+    blocks = [mixture[:, start:end] for start, end in pairwise(edges)]
+    network = DemucsNetwork([trained(kind)])
+    whole = NetworkSeparator("test", network, CPU).separate(Audio(mixture, RATE)).samples
+    streamed = NetworkSeparator("test", network, CPU, batch_size).stream(Mixture(blocks, RATE, 2))
+    assert decibels(torch.cat(list(streamed), dim=1), whole) <= -90
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_gain_is_kept(kind) -> None:
+    mixture = noise(2 * RATE)
+    mixture -= mixture.mean()
+    separator = NetworkSeparator("test", DemucsNetwork([trained(kind)]), CPU)
+    vocals = separator.separate(Audio(mixture, RATE)).samples
+    quiet = separator.separate(Audio(mixture * 0.25, RATE)).samples
+    assert decibels(quiet, vocals * 0.25) <= -50  # the networks' own constant beside the deviation
+    # Demucs's front end normalises the song first: that is the same.
+    deviation = mixture.mean(dim=0).std()
+    normalised = published(trained(kind), mixture / deviation) * deviation
+    assert decibels(vocals, normalised) <= -50
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_silence_stays_quiet(kind) -> None:
+    vocals = NetworkSeparator("test", DemucsNetwork([trained(kind)]), CPU).separate(Audio(torch.zeros(2, RATE), RATE))
+    assert vocals.samples.abs().max() < 1e-4
+
+
+def test_other_rates_and_channels() -> None:
+    separator = NetworkSeparator("test", DemucsNetwork([trained("HDemucs")]), CPU)
+    for n_channels, rate in ((1, 8000), (2, 44_100), (6, 16_000)):
+        mixture = Audio(noise(2 * rate)[:1].repeat(n_channels, 1), rate)
+        vocals = separator.separate(mixture)
+        assert (vocals.sample_rate, vocals.samples.shape) == (rate, mixture.samples.shape)
+
+
+NETWORK = {
+    "404": (lambda web, data: web.status(404), "HTTP 404"),
+    "truncated": (lambda web, data: web.cut(data, len(data) // 2), "broke off"),
+    "shorter": (lambda web, data: web.lie(data[:-100], None), "ended after"),
+    "another": (lambda web, data: web.lie(bytes(len(data)), len(data)), "its sha256 begins"),
+    "flipped": (
+        lambda web, data: web.lie(data[:99] + bytes([data[99] ^ 1]) + data[100:], len(data)),
+        "sha256 begins",
+    ),
+    "hanging": (lambda web, data: web.hang(), "no answer within 0.5 s"),
+    "stalling": (lambda web, data: web.stall(data, 5000), "no answer within 0.5 s"),
+}
+
+
+@pytest.mark.parametrize("suffix", [".th", ".safetensors"])
+@pytest.mark.parametrize("trouble", NETWORK)
+def test_a_network_that_misbehaves(web, served, cache, trouble, suffix) -> None:
+    data = as_package(package("HDemucs")) if suffix == ".th" else as_safetensors("HDemucs")
+    answer, reason = NETWORK[trouble]
+    spec = made_of(served(data, f"model{suffix}", answer(web, data)))
+    refused(spec, rf"^model\{suffix}: no source gave it: .*({reason})")
+    assert files_in(cache) == []
+
+
+class Hostile:
+    """Runs a command when it is unpickled by those who let it."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.command = f"touch {tmp_path}/executed"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        import os
+
+        return os.system, (self.command,)
+
+
+@pytest.mark.parametrize("place", ["whole", "klass", "state", "training_args"])
+def test_code_instead_of_the_pinned_file_is_never_seen(web, served, cache, tmp_path, place) -> None:
+    hostile = Hostile(tmp_path)
+    data = as_package(hostile if place == "whole" else package("HDemucs") | {place: hostile})
+    refused(
+        made_of(served(as_package(package("HDemucs")), "model.th", web.whole(data))), "^model.th: no source gave it"
+    )
+    assert files_in(cache) == []
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("place", ["whole", "klass", "args", "state", "training_args"])
+def test_code_in_a_pinned_file_is_refused(served, tmp_path, place) -> None:
+    hostile = Hostile(tmp_path)
+    data = as_package(hostile if place == "whole" else package("HDemucs") | {place: hostile})
+    refused(made_of(served(data, "model.th")), r"model\.th: refused, it asks to run posix\.system")
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "os.system",
+        "subprocess.Popen",
+        "builtins.exec",
+        "demucs.htdemucs.torch",
+        "HDemucs",
+        "",
+        "demucs.hdemucs.\nHDemucs",
+    ],
+)
+def test_a_class_that_is_not_demucs(served, tmp_path, name) -> None:
+    data = as_safetensors("HDemucs", klass=name, args=json.dumps([f"touch {tmp_path}/executed"]), kwargs="{}")
+    refused(made_of(served(data, "model.safetensors")), r"model\.safetensors: names the class '.*'; only demucs\.htd")
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"kwargs": "{"},
+        {"args": "null"},
+        {"kwargs": "[1, 2]"},
+        {"kwargs": '{"sources": ["vocals"], "segment": {"_type": "fraction", "numerator": 1, "denominator": 0}}'},
+        {"kwargs": '{"sources": ["vocals"], "segment": {"_type": "fraction"}}'},
+        {"kwargs": "[" * 100_000},
+        {"kwargs": '{"sources": ["vocals"], "stride": 0}'},
+        {"kwargs": '{"sources": ["vocals"], "wiener_iters": 1}'},
+        {"kwargs": '{"sources": 3}'},
+        {"kwargs": '{"sources": ["vocals"]}'},
+        {"args": '["too", "many", "arguments"]'},
+        {"kwargs": json.dumps(keywords("HDemucs", segment=-1))},
+        {"kwargs": json.dumps(keywords("HDemucs", segment="long"))},
+        {"kwargs": json.dumps(keywords("HDemucs", sources=["drums", "bass", "other", "singing"]))},
+    ],
+    ids=str,
+)
+def test_metadata_that_makes_no_sense(served, changes) -> None:
+    refused(made_of(served(as_safetensors("HDemucs", **changes), "model.safetensors")), "^(model.safetensors|mine): ")
+
+
+def test_safetensors_that_are_not_demucs(served) -> None:
+    plain = safetensors.torch.save({"weight": torch.zeros(3)})
+    refused(
+        made_of(served(plain, "a.safetensors")), r"a\.safetensors: not a Demucs checkpoint \(expected the metadata"
+    )
+    refused(made_of(served(b"\x00" * 100, "b.safetensors")), r"b\.safetensors: is not a safetensors file")
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ([1, 2, 3], "expected klass, args, kwargs and state"),
+        ({"klass": HDemucs}, "expected klass, args, kwargs and state"),
+        (package("HDemucs", klass=Fraction), "its class is <class 'fractions.Fraction'>"),
+        (package("HDemucs", klass=torch.zeros(3)), "its class is tensor"),
+        (package("HDemucs", klass="os.system"), "its class is os.system"),
+        (package("HDemucs", args=3), "does not fit HDemucs"),
+        (package("HDemucs", kwargs=None), "does not fit HDemucs"),
+        (package("HDemucs", kwargs=[("sources", SOURCES)]), "does not fit HDemucs"),
+        (package("HDemucs", kwargs={}), "does not fit HDemucs"),
+        (package("HDemucs", state=None), "does not fit HDemucs"),
+        (package("HDemucs", state={}), "does not fit HDemucs"),
+        (package("HDemucs", klass=Demucs), "does not fit Demucs"),
+        (package("HDemucs", state=package("HDemucs")["state"] | {"more": torch.zeros(1)}), "does not fit HDemucs"),
+        (package("HDemucs", training_args=np.array(["a"])), "refused, it asks to run numpy"),
+        (package("HDemucs", training_args=np.datetime64(0, "s")), "is not a torch checkpoint, or is damaged"),
+    ],
+)
+def test_packages_that_make_no_sense(served, value, reason) -> None:
+    refused(made_of(served(as_package(value), "model.th")), rf"model\.th: .*{reason}")
+
+
+def test_a_package_that_is_damaged(served) -> None:
+    data = as_package(package("HDemucs"))
+    for damaged in (b"", data[: len(data) // 2], data[:-50], b"<html>" + data):
+        refused(made_of(served(damaged, "model.th")), r"model\.th: ")
+
+
+def test_models_that_do_not_fit_together(served) -> None:
+    files = [
+        served(as_package(package("HDemucs")), "one.th"),
+        served(
+            as_safetensors("HDemucs", kwargs=json.dumps(keywords("HDemucs", samplerate=16_000))), "two.safetensors"
+        ),
+    ]
+    refused(made_of(*files), "^mine: its checkpoints do not make a Demucs .*must agree on sources, rate and channels")
+    refused(made_of(), "^mine: its checkpoints do not make a Demucs")
+    refused(made_of(files[0], segment=0.0), "^mine: its checkpoints do not make a Demucs")
+
+
+def test_a_quantised_model_needs_what_reads_it(served, monkeypatch) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "diffq" else found(name))
+    data = as_package(package("HDemucs", state={"__quantized": True, "quantized": [torch.zeros(3)]}))
+    refused(made_of(served(data, "model.th")), r"model\.th: .*pip install 'lyricsep\[quantized\]'", ConfigError)
+
+
+def test_a_quantised_model(served) -> None:
+    diffq = pytest.importorskip("diffq", reason="diffq is not installed: pip install 'lyricsep[quantized]'")
+    model = copy.deepcopy(trained("HDemucs"))
+    quantizer = diffq.DiffQuantizer(model, min_size=0.001, group_size=4)
+    state = quantizer.get_quantized_state() | {"__quantized": True}
+    separator = create_separator(made_of(served(as_package(package("HDemucs", state=state)), "model.th")), CPU)
+    quantizer.detach()
+    model = copy.deepcopy(trained("HDemucs"))
+    diffq.restore_quantized_state(model, state)
+    mixture = noise(2 * RATE)
+    assert decibels(separator.separate(Audio(mixture, RATE)).samples, published(model, mixture)) <= -90
+    assert decibels(published(model, mixture), published(trained("HDemucs"), mixture)) > -100  # it was quantised
