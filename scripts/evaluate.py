@@ -35,14 +35,14 @@ class Condition:
     transcription: WhisperOptions
 
 
-MIXTURE, SEPARATED = WhisperOptions(mix_back=(1.0,)), WhisperOptions(mix_back=(0.0,))
+MIXTURE, SEPARATED = WhisperOptions(mix_back=1.0), WhisperOptions(mix_back=0.0)
 CONDITIONS: Mapping[str, Condition] = {
     "default": Condition(RmsVadOptions(), WhisperOptions()),
     "mixture, native": Condition(None, MIXTURE),
     "separated, native": Condition(None, SEPARATED),
     "mixture, rms-vad": Condition(PAPER, MIXTURE),
     "separated, rms-vad": Condition(PAPER, SEPARATED),
-    "vocals + 0.3 accompaniment, rms-vad": Condition(PAPER, WhisperOptions(mix_back=(0.3,))),
+    "vocals + 0.3 accompaniment, rms-vad": Condition(PAPER, WhisperOptions(mix_back=0.3)),
 }
 
 

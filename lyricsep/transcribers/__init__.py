@@ -9,6 +9,7 @@ from lyricsep.transcribers.catalog import (
     find_model,
     model_catalog,
 )
+from lyricsep.transcribers.language import language_code
 
 __all__ = [
     "BACKENDS",
@@ -20,5 +21,6 @@ __all__ = [
     "create_transcriber",
     "default_backend",
     "find_model",
+    "language_code",
     "model_catalog",
 ]

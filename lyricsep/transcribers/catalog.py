@@ -94,7 +94,7 @@ def find_model(name: str) -> WhisperSpec:
     catalog = model_catalog()
     if name in catalog:
         return catalog[name]
-    near = difflib.get_close_matches(name, catalog, n=1)
+    near = difflib.get_close_matches(name, catalog, n=1) or [known for known in catalog if name and name in known]
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise ConfigError(f"no Whisper model is called {name!r}; {hint}`lyricsep models list` shows them all")
 
@@ -144,7 +144,7 @@ def create_transcriber(
     if backend == "openai-whisper":
         from lyricsep.transcribers.openai_whisper import OpenAIWhisper
 
-        runner = OpenAIWhisper(f"openai-whisper {spec.name}", _openai_model(spec, offline=offline).to(device))
+        runner = OpenAIWhisper(f"openai-whisper {spec.name}", _openai_model(spec, offline=offline), device)
     elif backend == "faster-whisper":
         if importlib.util.find_spec("ctranslate2") is None:
             raise ConfigError("faster-whisper is not installed: pip install 'lyricsep[faster-whisper]'")
@@ -174,7 +174,7 @@ def _openai_model(spec: WhisperSpec, *, offline: bool) -> Whisper:
         mask = torch.zeros(dims["n_text_layer"], dims["n_text_head"], dtype=torch.bool)
         mask[tuple(zip(*heads, strict=True))] = True
         model.register_buffer("alignment_heads", mask.to_sparse(), persistent=False)
-    return model.eval()
+    return model
 
 
 def _ctranslate2_folder(spec: WhisperSpec, *, offline: bool) -> Path:
@@ -183,7 +183,8 @@ def _ctranslate2_folder(spec: WhisperSpec, *, offline: bool) -> Path:
     folder = cache_folder() / "converted" / spec.openai.sha256[:16] / spec.name
     if not folder.is_dir():
         dims, state = load_openai_checkpoint(fetch(spec.openai, offline=offline))
-        write_whisper(folder, dims, state, _official_heads(spec.name, dims))
+        if not folder.is_dir():  # loading takes seconds, in which another process may have been quicker
+            write_whisper(folder, dims, state, _official_heads(spec.name, dims))
     return folder
 
 

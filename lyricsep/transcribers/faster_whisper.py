@@ -10,11 +10,9 @@ import ctranslate2
 import numpy as np
 import torch
 from torch import Tensor
-from whisper.timing import WordTiming, merge_punctuations
 
-from lyricsep.transcribers.openai_whisper import APPENDED, PREPENDED
-from lyricsep.transcribers.tokens import TICK
-from lyricsep.transcribers.whisper import AlignedWord, Attempt, Hypothesis
+from lyricsep.transcribers.alignment import AlignedWord, aligned_words
+from lyricsep.transcribers.whisper import Attempt, Hypothesis
 
 if TYPE_CHECKING:
     from whisper.tokenizer import Tokenizer
@@ -56,9 +54,10 @@ class FasterWhisper:
         self.n_languages = int(self.model.num_languages)
 
     def encode(self, mels: Tensor) -> Tensor:
-        """Encode spectrograms; ``(n, n_mels, 3000)`` to ``(n, 1500, n_state)``."""
-        view = ctranslate2.StorageView.from_array(np.ascontiguousarray(mels.numpy()))
-        return torch.from_numpy(np.array(self.model.encode(view, to_cpu=True)))
+        """Encode spectrograms; ``(n, n_mels, 3000)`` to ``(n, 1500, n_state)``, on the CPU."""
+        # NumPy knows no bfloat16, the format of some compute types.
+        features = self.model.encode(_view(mels), to_cpu=True).to(ctranslate2.DataType.float32)
+        return torch.from_numpy(np.array(features))
 
     def language_probabilities(self, features: Tensor) -> list[dict[str, float]]:
         """Probability of each language, per clip; English for a model that knows no other."""
@@ -92,31 +91,11 @@ class FasterWhisper:
         )
         return [_hypothesis(result) for result in results]
 
-    def align(self, mel: Tensor, tokenizer: Tokenizer, tokens: Sequence[int], n_frames: int) -> list[AlignedWord]:
+    def align(self, feature: Tensor, tokenizer: Tokenizer, tokens: Sequence[int], n_frames: int) -> list[AlignedWord]:
         """Find when each word of a decoded clip is sung, by the cross-attention."""
-        features = _view(self.encode(mel[None]))
-        (found,) = self.model.align(features, list(tokenizer.sot_sequence), [list(tokens)], n_frames)
-        texts, word_tokens = tokenizer.split_to_word_tokens([*tokens, tokenizer.eot])
-        text_indices = np.array([text for text, _ in found.alignments])
-        times = np.array([time for _, time in found.alignments])
-        first_times = times[np.diff(text_indices, prepend=-1) > 0] * TICK
-        boundaries = np.cumsum([0, *(len(own) for own in word_tokens[:-1])])
-        words = [
-            WordTiming(
-                text,
-                own,
-                float(first_times[first]),
-                float(first_times[last]),
-                float(np.mean(found.text_token_probs[first:last])),
-            )
-            for text, own, first, last in zip(
-                texts[:-1], word_tokens[:-1], boundaries[:-1], boundaries[1:], strict=True
-            )
-        ]
-        merge_punctuations(words, PREPENDED, APPENDED)
-        return [
-            AlignedWord(tuple(word.tokens), word.start, word.end, word.probability) for word in words if word.tokens
-        ]
+        (found,) = self.model.align(_view(feature[None]), list(tokenizer.sot_sequence), [list(tokens)], n_frames)
+        indices, ticks = np.array(found.alignments).T
+        return aligned_words(tokenizer, tokens, (indices, ticks), found.text_token_probs)
 
     def seed(self, seed: int) -> None:
         """Start the random numbers anew; CTranslate2 takes a seed only before its first sample."""

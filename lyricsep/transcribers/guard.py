@@ -10,6 +10,7 @@ people sing: repeated text is retried, as Whisper itself does, and flagged only 
 
 from __future__ import annotations
 
+import math
 import zlib
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,10 @@ FLAGS = {
 MAX_SYLLABLES_PER_SECOND = 9.0
 LETTERS_PER_SYLLABLE = 2.5  # roughly, in the languages written with an alphabet
 
-FRAME_LENGTH = 320  # samples, 20 ms
+FRAME_LENGTH = 320  # samples
+FRAME_DURATION = FRAME_LENGTH / 16_000  # seconds
+ROUNDING = 1e-6  # frames; a time that is a whole number of frames belongs to the frame it starts
+BREATH_FRAMES = 15  # 0.3 s of silence within a word; a longer one stands beside it
 RELATIVE_LEVEL = 0.03  # of the loudest frame: -30 dB, well below the RMS-VAD's 0.1
 ABSOLUTE_LEVEL = 10 ** (-55 / 20)  # full scale is 1; quieter than any voice that was meant to be heard
 
@@ -58,25 +62,33 @@ class Activity:
         self._active = level >= threshold
 
     def share(self, start: float, end: float) -> float:
-        """Share of the frames between two times in seconds that have energy; 0 where there are no frames."""
-        frames = self._frames(start, end)
+        """Share of the frames that two times in seconds touch which have energy; 0 beyond the vocals' end."""
+        frames = self._active[self._frames(start, end)]
         return float(frames.mean()) if frames.size else 0.0
 
-    def trimmed(self, start: float, end: float) -> tuple[float, float]:
-        """Cut silence off both ends of a span in seconds; a span that is all silence stays."""
-        active = np.flatnonzero(self._frames(start, end))
+    def trimmed(self, start: float, end: float, *, to_last: bool = False) -> tuple[float, float]:
+        """Cut a span in seconds to a stretch of it that is sung without a pause; a span that is all silence stays.
+
+        Parameters
+        ----------
+        start, end : float
+            The span.
+        to_last : bool
+            Keep the last stretch; by default the first.
+        """
+        span = self._frames(start, end)
+        active = span.start + np.flatnonzero(self._active[span])
         if not active.size:
             return start, end
-        first = int(start / FRAME_DURATION) + int(active[0])
-        last = int(start / FRAME_DURATION) + int(active[-1]) + 1
-        return max(start, first * FRAME_DURATION), min(end, last * FRAME_DURATION)
+        stretches = np.split(active, np.flatnonzero(np.diff(active) > BREATH_FRAMES) + 1)
+        kept = stretches[-1 if to_last else 0]
+        first, last = np.clip([kept[0] * FRAME_DURATION, (kept[-1] + 1) * FRAME_DURATION], start, end)
+        return float(first), float(last)
 
-    def _frames(self, start: float, end: float) -> NDArray[np.bool_]:
-        frames: NDArray[np.bool_] = self._active[int(start / FRAME_DURATION) : int(np.ceil(end / FRAME_DURATION))]
-        return frames
-
-
-FRAME_DURATION = FRAME_LENGTH / 16_000  # seconds
+    def _frames(self, start: float, end: float) -> slice:
+        """Give the frames that a span touches; one at least."""
+        first = math.floor(start / FRAME_DURATION + ROUNDING)
+        return slice(first, max(first + 1, math.ceil(end / FRAME_DURATION - ROUNDING)))
 
 
 def compression_ratio(text: str) -> float:
@@ -111,12 +123,12 @@ def flags_of(
     if not text:
         return ()
     guessed = avg_logprob < options.logprob_threshold
-    sung = activity.share(span.start, span.end) * span.duration
+    share = activity.share(span.start, span.end)
     n_syllables = sum(map(str.isalpha, text)) / LETTERS_PER_SYLLABLE
     doubts = {
         "loop": compression_ratio(text) > options.compression_ratio_threshold
-        and n_syllables > MAX_SYLLABLES_PER_SECOND * sung,
-        "over-silence": sung == 0,
+        and n_syllables > MAX_SYLLABLES_PER_SECOND * share * span.duration,
+        "over-silence": share == 0,
         "low-confidence": guessed,
         "no-speech": guessed and no_speech_prob > options.no_speech_threshold,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,6 +20,7 @@ MIN_WORDS = 3  # of a line that a comma or a capital may end
 CAPITALISES_NOUNS = frozenset({"de", "lb"})
 CAPITALISED_WORDS = frozenset({"I", "I'm", "I'd", "I'll", "I've"})
 SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？")
+CLOSING = "\"'”’»)]"  # may follow the end of a sentence
 PHRASE_ENDS = (",", ";", ":", "、", "，")
 
 
@@ -33,7 +35,8 @@ class TimedWord:
 def lines_of_words(words: Sequence[TimedWord], language: str, decode: Callable[[list[int]], str]) -> list[Line]:
     """Make lines of aligned words (`line_starts`), each from its first word to its last."""
     starts = line_starts([timed.word for timed in words], language)
-    return [_line(words[first:last], decode) for first, last in pairwise([*starts, len(words)])]
+    lines = [_line(words[first:last], decode) for first, last in pairwise([*starts, len(words)])]
+    return [line for line in lines if line.text]
 
 
 def lines_of_pieces(
@@ -53,15 +56,16 @@ def lines_of_pieces(
         From tokens to text.
     """
     lines = []
-    ahead = list(words)
+    ahead = deque(words)
+    n_ahead = 0  # tokens of the pieces so far that no word has held yet; negative where a word held more
     for piece in pieces:
         start = min(span.start + (piece.start or 0.0), span.end)
         end = span.end if piece.end is None else min(max(span.start + piece.end, start), span.end)
-        n_tokens = 0
+        n_ahead += len(piece.tokens)
         own: list[Word] = []
-        while ahead and n_tokens < len(piece.tokens):
-            timed = ahead.pop(0)
-            n_tokens += len(timed.tokens)
+        while ahead and n_ahead > 0:
+            timed = ahead.popleft()
+            n_ahead -= len(timed.tokens)
             own.append(timed.word)
         if own:
             start, end = min(start, own[0].start), max(end, own[-1].end)
@@ -95,7 +99,7 @@ def line_starts(words: Sequence[Word], language: str) -> list[int]:
     list of int
         Index of the first word of every line, rising from 0; empty without words.
     """
-    natural = [i for i in range(len(words)) if i == 0]
+    natural = [0] if words else []
     for i in range(1, len(words)):
         if _starts_line(words[i], words[natural[-1] : i], language):
             natural.append(i)
@@ -107,7 +111,7 @@ def line_starts(words: Sequence[Word], language: str) -> list[int]:
 
 def _starts_line(word: Word, line: Sequence[Word], language: str) -> bool:
     last = line[-1]
-    if last.text.endswith(SENTENCE_ENDS) or word.start - last.end >= PAUSE:
+    if last.text.rstrip(CLOSING).endswith(SENTENCE_ENDS) or word.start - last.end >= PAUSE:
         return True
     is_capital = word.text[:1].isupper() and word.text not in CAPITALISED_WORDS
     return is_capital and len(line) >= MIN_WORDS and language not in CAPITALISES_NOUNS

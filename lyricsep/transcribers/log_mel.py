@@ -22,6 +22,8 @@ N_SAMPLES = 480_000  # 30 s
 N_FRAMES = N_SAMPLES // HOP_LENGTH
 FRAMES_PER_SECOND = SAMPLE_RATE // HOP_LENGTH
 
+N_TAIL_FRAMES = 3  # begin after the last whole hop of a song, and still see its end
+
 BLOCK_FRAMES = 6_000  # a minute at a time keeps the spectrum of an hour out of memory
 
 
@@ -76,17 +78,18 @@ def song_log_mel(song: NDArray[np.float32], n_mels: int) -> Tensor:
     from whisper.audio import mel_filters
 
     n_frames = song.shape[-1] // HOP_LENGTH
-    # Whisper adds 30 s of silence and drops their frames: the last frames kept see that silence.
+    n_heard = n_frames + N_TAIL_FRAMES
+    # Whisper adds 30 s of silence and drops as many frames: the last ones kept see some of that silence.
     signal = F.pad(torch.from_numpy(song)[None], (0, N_SAMPLES))
     signal = F.pad(signal, (N_FFT // 2, 0), mode="reflect")[0]
     window = torch.hann_window(N_FFT)
     filters = mel_filters("cpu", n_mels)
-    log_mel = torch.empty(n_mels, n_frames)
-    for first in range(0, n_frames, BLOCK_FRAMES):
-        last = min(first + BLOCK_FRAMES, n_frames)
+    log_mel = torch.empty(n_mels, n_heard)
+    for first in range(0, n_heard, BLOCK_FRAMES):
+        last = min(first + BLOCK_FRAMES, n_heard)
         block = signal[first * HOP_LENGTH : (last - 1) * HOP_LENGTH + N_FFT]
         spectrum = torch.stft(block, N_FFT, HOP_LENGTH, window=window, center=False, return_complex=True)
         log_mel[:, first:last] = (filters @ spectrum.abs().square()).clamp(min=1e-10).log10()
-    # The silence that Whisper adds is in its maximum too.
-    loudest = max(float(log_mel.max()) if n_frames else -10.0, -10.0)
-    return (log_mel.clamp(min=loudest - 8.0) + 4.0) / 4.0
+    # Its maximum is over all frames, those it drops among them.
+    loudest = float(log_mel.max())
+    return (log_mel[:, :n_frames].clamp(min=loudest - 8.0) + 4.0) / 4.0

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 from whisper.decoding import DecodingOptions, DecodingTask
-from whisper.timing import find_alignment, merge_punctuations
+from whisper.model import disable_sdpa
+from whisper.timing import dtw_cpu, median_filter
 
-from lyricsep.transcribers.whisper import AlignedWord, Attempt, Hypothesis
+from lyricsep.transcribers.alignment import AlignedWord, aligned_words
+from lyricsep.transcribers.whisper import Attempt, Hypothesis
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
@@ -18,11 +20,9 @@ if TYPE_CHECKING:
 
     from lyricsep.transcribers.base import WhisperOptions
 
-__all__ = ["APPENDED", "PREPENDED", "OpenAIWhisper"]
+__all__ = ["OpenAIWhisper"]
 
-# Punctuation that belongs to the next and the previous word (openai-whisper `add_word_timestamps`)
-PREPENDED = "\"'“¿([{-"
-APPENDED = "\"'.。,，!！?？:：”)]}、"
+MEDIAN_WIDTH = 7  # ticks; of the filter over the attention (openai-whisper `find_alignment`)
 
 
 class OpenAIWhisper:
@@ -33,16 +33,25 @@ class OpenAIWhisper:
     name : str
         For people.
     model : whisper.model.Whisper
-        On the device it shall run on; half precision is used on CUDA only.
+        Becomes the backend's own: it is put on the device, on CUDA in half precision.
+    device : torch.device
+        Where to run.
     """
 
-    def __init__(self, name: str, model: Whisper) -> None:
+    def __init__(self, name: str, model: Whisper, device: torch.device) -> None:
         self.name = name
-        self.model = model.eval()
+        self._heads: list[list[int]] = model.alignment_heads.to_dense().nonzero().tolist()
+        # Only their indices are needed, and not every device takes a sparse tensor.
+        model.register_buffer("alignment_heads", None)
+        self.model = model.eval().to(device)
         self.n_mels = int(model.dims.n_mels)
         self.is_multilingual = bool(model.is_multilingual)
         self.n_languages = int(model.num_languages)
-        self._dtype = torch.float16 if model.device.type == "cuda" else torch.float32
+        self._dtype = torch.float16 if device.type == "cuda" else torch.float32
+        for module in self.model.modules():
+            # The layers that openai-whisper would cast anew at every step; the others stay in full precision there.
+            if isinstance(module, torch.nn.Linear | torch.nn.Conv1d):
+                module.to(self._dtype)
 
     def encode(self, mels: Tensor) -> Tensor:
         """Encode spectrograms; ``(n, n_mels, 3000)`` to ``(n, 1500, n_state)`` on the model's device."""
@@ -76,16 +85,36 @@ class OpenAIWhisper:
             results = _BatchTask(self.model, decoding).run(features)
         return [Hypothesis(tuple(r.tokens), r.avg_logprob, r.no_speech_prob) for r in results]
 
-    def align(self, mel: Tensor, tokenizer: Tokenizer, tokens: Sequence[int], n_frames: int) -> list[AlignedWord]:
-        """Find when each word of a decoded clip is sung, by the cross-attention."""
-        mel = mel.to(self.model.device, self._dtype)
-        words = find_alignment(self.model, tokenizer, list(tokens), mel, n_frames)
-        merge_punctuations(words, PREPENDED, APPENDED)
-        return [
-            AlignedWord(tuple(word.tokens), float(word.start), float(word.end), float(word.probability))
-            for word in words
-            if word.tokens
+    def align(self, feature: Tensor, tokenizer: Tokenizer, tokens: Sequence[int], n_frames: int) -> list[AlignedWord]:
+        """Find when each word of a decoded clip is sung, by the cross-attention (openai-whisper `find_alignment`)."""
+        n_prompt = len(tokenizer.sot_sequence)
+        sequence = [*tokenizer.sot_sequence, tokenizer.no_timestamps, *tokens, tokenizer.eot]
+        attention, logits = self._attend(feature, sequence)
+        weights = attention[:, :, : n_frames // 2].softmax(dim=-1)
+        std, mean = torch.std_mean(weights, dim=-2, keepdim=True, unbiased=False)
+        matrix = median_filter((weights - mean) / std, MEDIAN_WIDTH).mean(dim=0)[n_prompt:-1]
+        # The path is for the tokens and, as the last, the end of the text.
+        indices, ticks = dtw_cpu(-matrix.double().numpy())
+        chances = logits[n_prompt : n_prompt + len(tokens), : tokenizer.eot].softmax(dim=-1)
+        probabilities = chances[torch.arange(len(tokens)), torch.tensor(tokens)]
+        return aligned_words(tokenizer, tokens, (indices, ticks), probabilities.tolist())
+
+    def _attend(self, feature: Tensor, sequence: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Give the attention of the alignment heads, ``(n_heads, n_tokens, 1500)``, and the logits, on the CPU."""
+        found: dict[int, Tensor] = {}
+        blocks = {layer: self.model.decoder.blocks[layer] for layer, _ in self._heads}
+        hooks = [
+            block.cross_attn.register_forward_hook(lambda _, __, outs, layer=layer: found.update({layer: outs[1][0]}))
+            for layer, block in blocks.items()
         ]
+        try:
+            with torch.inference_mode(), disable_sdpa():
+                logits = self.model.decoder(torch.tensor([sequence], device=feature.device), feature[None])
+        finally:
+            for hook in hooks:
+                hook.remove()
+        attention = torch.stack([found[layer][head].cpu() for layer, head in self._heads])
+        return attention.float(), logits[0].float().cpu()
 
     def seed(self, seed: int) -> None:
         """Start the random numbers anew."""

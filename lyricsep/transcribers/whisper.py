@@ -1,7 +1,7 @@
 """Whisper over the sung segments of many songs: everything that does not depend on who runs the network.
 
 A `Backend` encodes, decodes and aligns; here is what lyricsep does with it: batches across songs, one language a
-song, several hearings of a segment, retries of what fails, lines, word times, flags. No text conditions the next.
+song, retries of what fails, lines, word times, flags. No text conditions the next.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from lyricsep.errors import ConfigError
 from lyricsep.lyrics import Decoding, Line, Lyrics, Segment, Word
+from lyricsep.transcribers.alignment import AlignedWord
 from lyricsep.transcribers.base import SAMPLE_RATE, Job, WhisperOptions
 from lyricsep.transcribers.guard import Activity, compression_ratio, flags_of, is_accepted
 from lyricsep.transcribers.lines import TimedWord, lines_of_pieces, lines_of_words
@@ -27,9 +29,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from whisper.tokenizer import Tokenizer
 
-__all__ = ["AlignedWord", "Attempt", "Backend", "Hypothesis", "WhisperTranscriber"]
+__all__ = ["Attempt", "Backend", "Hypothesis", "WhisperTranscriber"]
 
 N_VOTERS = 16  # segments that vote on the language of a long song; more would only cost time
+MIN_FRAMES = 2  # that the shortest of clips is aligned to; the attention has a step every other frame
 
 
 @dataclass(frozen=True)
@@ -65,26 +68,6 @@ class Hypothesis:
     no_speech_prob: float
 
 
-@dataclass(frozen=True)
-class AlignedWord:
-    """A word on the clip's clock.
-
-    Parameters
-    ----------
-    tokens : tuple of int
-        The word's tokens, its punctuation among them.
-    start, end : float
-        Seconds from the start of the clip.
-    probability : float
-        Mean probability of its tokens, 0 to 1.
-    """
-
-    tokens: tuple[int, ...]
-    start: float
-    end: float
-    probability: float
-
-
 class Backend(Protocol):
     """Who runs the network."""
 
@@ -107,8 +90,8 @@ class Backend(Protocol):
         """Decode clips together."""
         ...
 
-    def align(self, mel: Tensor, tokenizer: Tokenizer, tokens: Sequence[int], n_frames: int) -> list[AlignedWord]:
-        """Find when each word of a decoded clip is sung, by the cross-attention."""
+    def align(self, feature: Tensor, tokenizer: Tokenizer, tokens: Sequence[int], n_frames: int) -> list[AlignedWord]:
+        """Find when each word of a decoded clip is sung, by the cross-attention, within its first frames."""
         ...
 
     def seed(self, seed: int) -> None:
@@ -123,7 +106,6 @@ class _Candidate:
     hypothesis: Hypothesis
     text: str
     attempt: Attempt
-    share: float
     accepted: bool
 
 
@@ -133,17 +115,18 @@ class _Song:
     language: str
     activity: Activity
     n_clips: int = 0
-    done: dict[float, tuple[Decoding, tuple[Line, ...]]] = field(default_factory=dict)  # by start of the clip
+    done: list[tuple[Decoding, tuple[Line, ...]]] = field(default_factory=list)
 
     def heard(self, span: Segment, share: float) -> NDArray[np.float32]:
         """Give a span of the vocals with a share of the accompaniment."""
-        samples = slice(round(span.start * SAMPLE_RATE), round(span.end * SAMPLE_RATE))
+        first = round(span.start * SAMPLE_RATE)
+        samples = slice(first, first + round(span.duration * SAMPLE_RATE))
         vocals, mixture = self.job.vocals[samples], self.job.mixture[samples]
         return vocals + np.float32(share) * (mixture - vocals)
 
     def add(self, decoding: Decoding, lines: tuple[Line, ...]) -> None:
         """Take a clip's result."""
-        self.done[decoding.start] = (decoding, lines)
+        self.done.append((decoding, lines))
         if self.job.on_progress:
             share = (
                 len(self.done) / self.n_clips if self.n_clips else decoding.end * SAMPLE_RATE / len(self.job.mixture)
@@ -151,7 +134,7 @@ class _Song:
             self.job.on_progress(min(1.0, share))
 
     def lyrics(self) -> Lyrics:
-        results = [self.done[start] for start in sorted(self.done)]
+        results = sorted(self.done, key=lambda result: result[0].start)
         return Lyrics(
             lines=tuple(line for _, lines in results for line in lines),
             language=self.language if results else None,
@@ -167,7 +150,7 @@ class _Clip:
 
     song: _Song
     span: Segment
-    feature: Tensor | None = None  # of the first hearing, where the vote on the language needed it already
+    feature: Tensor | None = None
     candidates: list[_Candidate] = field(default_factory=list)
 
 
@@ -193,7 +176,7 @@ class WhisperTranscriber:
         songs: deque[_Song] = deque()
         waiting: list[_Clip] = []
         for job in jobs:
-            song = _Song(job, job.language or "", Activity(job.vocals))
+            song = _Song(job, self._language(job), Activity(job.vocals))
             songs.append(song)
             if job.segments is None:
                 self._transcribe_whole(song)
@@ -221,10 +204,8 @@ class WhisperTranscriber:
         votes: Counter[str] = Counter()
         for first in range(0, len(voters), self.options.batch_size):
             batch = voters[first : first + self.options.batch_size]
-            features = self.backend.encode(self._mels(batch, self.options.mix_back[0]))
-            ballots = self.backend.language_probabilities(features)
-            for clip, feature, ballot in zip(batch, features, ballots, strict=True):
-                clip.feature = feature
+            ballots = self.backend.language_probabilities(self._features(batch))
+            for clip, ballot in zip(batch, ballots, strict=True):
                 votes.update({language: p * clip.span.duration for language, p in ballot.items()})
         return votes.most_common(1)[0][0]
 
@@ -233,35 +214,35 @@ class WhisperTranscriber:
         language = waiting[0].song.language
         batch = [clip for clip in waiting if clip.song.language == language][: self.options.batch_size]
         tokenizer = self._tokenizer(language)
-        first, *fallbacks = self.options.temperatures
-        for share in self.options.mix_back:
-            self._attempt(batch, Attempt(first, self.options.timestamps), share, tokenizer)
-        for temperature in fallbacks:
-            failed = [clip for clip in batch if not any(c.accepted for c in clip.candidates)]
+        failed = batch
+        for temperature in self.options.temperatures:
             if failed:
-                attempt = Attempt(temperature, self.options.timestamps)
-                self._attempt(failed, attempt, self.options.mix_back[0], tokenizer)
+                self._attempt(failed, Attempt(temperature, self.options.timestamps), tokenizer)
+                failed = [clip for clip in failed if not clip.candidates[-1].accepted]
         for clip in batch:
             chosen = _best(clip.candidates, self.options)
-            mel = self._mels([clip], chosen.share)[0]
-            self._finish(clip, chosen, mel, tokenizer)
+            self._finish(clip, chosen, self._features([clip])[0], tokenizer)
         return [clip for clip in waiting if clip not in batch]
 
-    def _attempt(self, clips: Sequence[_Clip], attempt: Attempt, share: float, tokenizer: Tokenizer) -> None:
-        known = [clip.feature for clip in clips if clip.feature is not None]
-        if share == self.options.mix_back[0] and len(known) == len(clips):
-            features = torch.stack(known)
-        else:
-            features = self.backend.encode(self._mels(clips, share))
-        hypotheses = self.backend.decode(features, tokenizer, attempt, self.options)
+    def _attempt(self, clips: Sequence[_Clip], attempt: Attempt, tokenizer: Tokenizer) -> None:
+        hypotheses = self.backend.decode(self._features(clips), tokenizer, attempt, self.options)
         for clip, hypothesis in zip(clips, hypotheses, strict=True):
-            clip.candidates.append(self._candidate(hypothesis, attempt, share, tokenizer))
+            clip.candidates.append(self._candidate(hypothesis, attempt, tokenizer))
+
+    def _features(self, clips: Sequence[_Clip]) -> Tensor:
+        """Encode what is not encoded yet, together."""
+        missing = [clip for clip in clips if clip.feature is None]
+        if missing:
+            heard = [clip.song.heard(clip.span, self.options.mix_back) for clip in missing]
+            mels = torch.stack([clip_log_mel(signal, self.backend.n_mels) for signal in heard])
+            for clip, feature in zip(missing, self.backend.encode(mels), strict=True):
+                clip.feature = feature
+        return torch.stack([clip.feature for clip in clips if clip.feature is not None])
 
     def _transcribe_whole(self, song: _Song) -> None:
         """Window by window, each from where the last one's finished text ends (openai-whisper `transcribe`)."""
-        share = self.options.mix_back[0]
         duration = len(song.job.mixture) / SAMPLE_RATE
-        mel = song_log_mel(song.heard(Segment(0.0, duration), share), self.backend.n_mels)
+        mel = song_log_mel(song.heard(Segment(0.0, duration), self.options.mix_back), self.backend.n_mels)
         position = 0  # of the window, in frames
         while position < mel.shape[1]:
             n_frames = min(N_FRAMES, mel.shape[1] - position)
@@ -279,7 +260,7 @@ class WhisperTranscriber:
                 done = None
             else:
                 finished = replace(chosen.hypothesis, tokens=kept)
-                self._finish(clip, replace(chosen, hypothesis=finished), window, tokenizer)
+                self._finish(clip, replace(chosen, hypothesis=finished), feature[0], tokenizer)
             position += n_frames if done is None else max(1, round(done * FRAMES_PER_SECOND))
         song.n_clips = len(song.done)
 
@@ -287,7 +268,7 @@ class WhisperTranscriber:
         for temperature in self.options.temperatures:
             attempt = Attempt(temperature, timestamps=True)
             (hypothesis,) = self.backend.decode(feature, tokenizer, attempt, self.options)
-            candidate = self._candidate(hypothesis, attempt, self.options.mix_back[0], tokenizer)
+            candidate = self._candidate(hypothesis, attempt, tokenizer)
             clip.candidates.append(candidate)
             if candidate.accepted or self._is_silent(hypothesis):
                 break
@@ -300,17 +281,19 @@ class WhisperTranscriber:
             and hypothesis.avg_logprob < self.options.logprob_threshold
         )
 
-    def _candidate(self, hypothesis: Hypothesis, attempt: Attempt, share: float, tokenizer: Tokenizer) -> _Candidate:
+    def _candidate(self, hypothesis: Hypothesis, attempt: Attempt, tokenizer: Tokenizer) -> _Candidate:
         text = tokenizer.decode([t for t in hypothesis.tokens if t < tokenizer.eot]).strip()
-        return _Candidate(hypothesis, text, attempt, share, is_accepted(text, hypothesis.avg_logprob, self.options))
+        return _Candidate(hypothesis, text, attempt, is_accepted(text, hypothesis.avg_logprob, self.options))
 
-    def _finish(self, clip: _Clip, chosen: _Candidate, mel: Tensor, tokenizer: Tokenizer) -> None:
+    def _finish(self, clip: _Clip, chosen: _Candidate, feature: Tensor, tokenizer: Tokenizer) -> None:
         """Turn the chosen hypothesis into lines with times and flags, and the song's record of it."""
         activity, span, hypothesis = clip.song.activity, clip.span, chosen.hypothesis
-        pieces = split_pieces(hypothesis.tokens, tokenizer.timestamp_begin)
+        # Tokens between text and times, such as those of languages, say nothing.
+        tokens = [t for t in hypothesis.tokens if t < tokenizer.eot or t >= tokenizer.timestamp_begin]
+        pieces = split_pieces(tokens, tokenizer.timestamp_begin)
         words: list[TimedWord] = []
         if self.options.word_times or not chosen.attempt.timestamps:
-            words = self._align(pieces, span, mel, activity, tokenizer)
+            words = self._align(pieces, span, feature, activity, tokenizer)
         if chosen.attempt.timestamps:
             lines = lines_of_pieces(pieces, words, span, tokenizer.decode)
         else:
@@ -329,20 +312,24 @@ class WhisperTranscriber:
         clip.song.add(decoding, tuple(self._marked(line, flags, activity) for line in lines))
 
     def _align(
-        self, pieces: Sequence[Piece], span: Segment, mel: Tensor, activity: Activity, tokenizer: Tokenizer
+        self, pieces: Sequence[Piece], span: Segment, feature: Tensor, activity: Activity, tokenizer: Tokenizer
     ) -> list[TimedWord]:
-        """Words on the song's clock: in order, inside the segment, trimmed to what is sung."""
+        """Words on the song's clock: in order, inside the segment, trimmed to what is sung.
+
+        The alignment leaves no gaps: silence before the text is given to its first word, every other silence to the
+        word before it.
+        """
         tokens = [token for piece in pieces for token in piece.tokens]
         if not tokens:
             return []
-        n_frames = min(N_FRAMES, round(span.duration * FRAMES_PER_SECOND))
+        n_frames = min(N_FRAMES, max(MIN_FRAMES, round(span.duration * FRAMES_PER_SECOND)))
         words: list[TimedWord] = []
         earliest = span.start
-        for word in self.backend.align(mel, tokenizer, tokens, n_frames):
+        for word in self.backend.align(feature, tokenizer, tokens, n_frames):
             start = min(max(span.start + word.start, earliest), span.end)
             end = min(max(span.start + word.end, start), span.end)
             earliest = end
-            start, end = activity.trimmed(start, end)
+            start, end = activity.trimmed(start, end, to_last=not words)
             text = " ".join(tokenizer.decode(list(word.tokens)).split())
             words.append(TimedWord(Word(start, end, text, word.probability), word.tokens))
         return words
@@ -353,6 +340,18 @@ class WhisperTranscriber:
             flags = (*flags, "over-silence")
         return replace(line, flags=flags, words=line.words if self.options.word_times else ())
 
+    def _language(self, job: Job) -> str:
+        """Give the language of a job, the only one of a model that knows no other; empty where it is to be found."""
+        from whisper.tokenizer import LANGUAGES
+
+        if not self.backend.is_multilingual:
+            return "en"
+        if job.language is not None and job.language not in list(LANGUAGES)[: self.backend.n_languages]:
+            raise ConfigError(
+                f"{self.name} knows no language {job.language!r}; use a code such as en, fr or ja, or another model"
+            )
+        return job.language or ""
+
     def _tokenizer(self, language: str) -> Tokenizer:
         from whisper.tokenizer import get_tokenizer
 
@@ -361,9 +360,6 @@ class WhisperTranscriber:
         return get_tokenizer(
             multilingual=True, num_languages=self.backend.n_languages, language=language, task="transcribe"
         )
-
-    def _mels(self, clips: Sequence[_Clip], share: float) -> Tensor:
-        return torch.stack([clip_log_mel(clip.song.heard(clip.span, share), self.backend.n_mels) for clip in clips])
 
 
 def _best(candidates: Sequence[_Candidate], options: WhisperOptions) -> _Candidate:

@@ -1,0 +1,80 @@
+"""Aligned tokens to words with times, the same for every backend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lyricsep.transcribers.tokens import TICK
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from whisper.tokenizer import Tokenizer
+
+__all__ = ["AlignedWord", "aligned_words"]
+
+# Punctuation that belongs to the next and the previous word (openai-whisper `add_word_timestamps`)
+PREPENDED = "\"'“¿([{-"
+APPENDED = "\"'.。,，!！?？:：”)]}、"
+
+
+@dataclass(frozen=True)
+class AlignedWord:
+    """A word on the clip's clock.
+
+    Parameters
+    ----------
+    tokens : tuple of int
+        The word's tokens, its punctuation among them.
+    start, end : float
+        Seconds from the start of the clip.
+    probability : float
+        Mean probability of its tokens, 0 to 1.
+    """
+
+    tokens: tuple[int, ...]
+    start: float
+    end: float
+    probability: float
+
+
+def aligned_words(
+    tokenizer: Tokenizer,
+    tokens: Sequence[int],
+    path: tuple[NDArray[np.integer], NDArray[np.integer]],
+    probabilities: Sequence[float],
+) -> list[AlignedWord]:
+    """Make words of aligned tokens (openai-whisper `find_alignment`).
+
+    Parameters
+    ----------
+    tokenizer : Tokenizer
+        Knows where words end in its language.
+    tokens : sequence of int
+        Text without timestamps; at least one.
+    path : pair of ndarray
+        Of the warping: for each of its steps the index of a token, and the tick it is sung at. Indices rise from 0
+        to ``len(tokens)``, which is the end of the text.
+    probabilities : sequence of float
+        Of each token, 0 to 1.
+
+    Returns
+    -------
+    list of AlignedWord
+        In order; their tokens, joined, are `tokens`.
+    """
+    from whisper.timing import WordTiming, merge_punctuations
+
+    indices, ticks = path
+    starts = ticks[np.diff(indices, prepend=-1) > 0] * TICK
+    texts, groups = tokenizer.split_to_word_tokens([*tokens, tokenizer.eot])
+    bounds = np.cumsum([0, *(len(group) for group in groups[:-1])])
+    words = [
+        WordTiming(text, group, float(starts[first]), float(starts[last]), float(np.mean(probabilities[first:last])))
+        for text, group, first, last in zip(texts[:-1], groups[:-1], bounds[:-1], bounds[1:], strict=True)
+    ]
+    merge_punctuations(words, PREPENDED, APPENDED)
+    return [AlignedWord(tuple(w.tokens), w.start, w.end, w.probability) for w in words if w.tokens]

@@ -1,0 +1,248 @@
+"""Real weights on real singing: a batch is as good as one by one, and one backend as good as the other."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+from whisper.decoding import DecodingOptions, decode
+from whisper.timing import find_alignment, merge_punctuations
+from whisper.tokenizer import get_tokenizer
+
+from lyricsep.segmentation import segment
+from lyricsep.transcribers import Job, WhisperOptions
+from lyricsep.transcribers.log_mel import clip_log_mel
+from lyricsep.transcribers.whisper import Attempt, WhisperTranscriber
+
+GREEDY = WhisperOptions(mix_back=0.0, temperatures=(0.0,), beam_size=1)
+RUNNERS = ["openai-whisper", "faster-whisper"]
+SUNG = [("de_bonne", 16.0, 20.0), ("Fantasma", 30.0, 34.5), ("Confession", 40.0, 42.5)]
+EXAMPLE = [(4.7, 7.8), (8.0, 14.5), (18.2, 21.5)]  # lines of the example song
+
+
+@pytest.fixture(scope="module")
+def mels(vocals) -> torch.Tensor:
+    return torch.stack([clip_log_mel(vocals(*clip), 80) for clip in SUNG])
+
+
+@pytest.fixture(scope="module")
+def example_mels(example) -> torch.Tensor:
+    vocals = example[1]
+    spans = [slice(round(start * 16_000), round(end * 16_000)) for start, end in EXAMPLE]
+    return torch.stack([clip_log_mel(vocals[span], 80) for span in spans])
+
+
+def french(model) -> object:
+    return get_tokenizer(
+        model.is_multilingual, num_languages=model.n_languages, language="fr" if model.is_multilingual else None
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "songs", "beam_size", "timestamps"),
+    [
+        ("base", "mels", 1, True),
+        ("base", "mels", 5, False),
+        ("tiny.en", "example_mels", 1, False),
+        ("tiny.en", "example_mels", 5, True),
+    ],
+)
+def test_a_batch_decodes_as_its_clips_one_by_one(real, request, model, songs, beam_size, timestamps) -> None:
+    backend, mels = real(model, "openai-whisper"), request.getfixturevalue(songs)
+    tokenizer = french(backend)
+    options = replace(GREEDY, beam_size=beam_size)
+    found = backend.decode(backend.encode(mels), tokenizer, Attempt(0.0, timestamps), options)
+    theirs = DecodingOptions(
+        language="fr",
+        beam_size=beam_size if beam_size > 1 else None,
+        without_timestamps=not timestamps,
+        fp16=False,
+    )
+    assert len({len(hypothesis.tokens) for hypothesis in found}) > 1, "clips that end at different times"
+    for hypothesis, mel in zip(found, mels, strict=True):
+        expected = decode(backend.model, mel, theirs)
+        assert list(hypothesis.tokens) == expected.tokens
+        assert hypothesis.avg_logprob == pytest.approx(expected.avg_logprob, abs=1e-4)
+        assert hypothesis.no_speech_prob == pytest.approx(expected.no_speech_prob, abs=1e-4)
+
+
+@pytest.mark.parametrize("timestamps", [False, True])
+def test_both_backends_write_the_same(real, mels, timestamps) -> None:
+    """Greedy, in full precision. Beams may part: CTranslate2 ends and ranks a beam search by rules of its own."""
+    ours, theirs = (real("base", runner) for runner in RUNNERS)
+    tokenizer = french(ours)
+    attempt = Attempt(0.0, timestamps)
+    expected = ours.decode(ours.encode(mels), tokenizer, attempt, GREEDY)
+    found = theirs.decode(theirs.encode(mels), tokenizer, attempt, GREEDY)
+    for mine, other in zip(expected, found, strict=True):
+        assert mine.tokens == other.tokens
+        assert mine.avg_logprob == pytest.approx(other.avg_logprob, abs=1e-3)
+        assert mine.no_speech_prob == pytest.approx(other.no_speech_prob, abs=1e-3)
+
+
+def test_both_backends_write_to_the_end_of_a_full_clip(real, vocals) -> None:
+    """Half a minute of quick singing takes more than a quarter of the model's context."""
+    mel = clip_log_mel(vocals("de_bonne", 15.96, 43.06), 80)[None]
+    found = []
+    for runner in RUNNERS:
+        backend = real("base", runner)
+        (hypothesis,) = backend.decode(backend.encode(mel), french(backend), Attempt(0.0, timestamps=False), GREEDY)
+        found.append(hypothesis.tokens)
+    assert found[0] == found[1]
+    assert len(found[0]) > 448 // 4
+
+
+def test_both_backends_hear_the_same_languages(real, mels) -> None:
+    ours, theirs = (real("base", runner) for runner in RUNNERS)
+    assert ours.n_languages == theirs.n_languages == 99
+    pairs = zip(
+        ours.language_probabilities(ours.encode(mels)),
+        theirs.language_probabilities(theirs.encode(mels)),
+        strict=True,
+    )
+    for mine, other in pairs:
+        assert mine == pytest.approx(other, abs=1e-3)
+        assert sum(mine.values()) == pytest.approx(1, abs=1e-3)
+
+
+def test_english_models_hear_english(real, mels) -> None:
+    for runner in RUNNERS:
+        backend = real("tiny.en", runner)
+        assert backend.language_probabilities(backend.encode(mels[:2])) == [{"en": 1.0}] * 2
+
+
+@pytest.fixture(scope="module")
+def sung_example(real, example) -> dict[str, object]:
+    """The example song by both backends, its language to be found."""
+    mixture, vocals = example
+    job = Job(mixture, vocals, segment(vocals))
+    options = replace(GREEDY, word_times=True)
+    return {runner: next(WhisperTranscriber(real("base", runner), options).transcribe([job])) for runner in RUNNERS}
+
+
+def test_both_backends_agree_on_the_example_song(sung_example) -> None:
+    ours, theirs = (sung_example[runner] for runner in RUNNERS)
+    assert ours.language == theirs.language == "en"
+    assert ours.text == theirs.text
+    assert "all night long" in ours.text.lower()
+    for mine, other in zip(ours.lines, theirs.lines, strict=True):
+        assert (mine.start, mine.end) == pytest.approx((other.start, other.end), abs=0.041)
+        assert [word.text for word in mine.words] == [word.text for word in other.words]
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_words_of_the_example_song_are_where_they_are_sung(sung_example, runner) -> None:
+    lyrics = sung_example[runner]
+    words = [(word.text.lower().strip(",."), word.start) for line in lyrics.lines for word in line.words]
+    wheels = [start for text, start in words if text == "wheels"]
+    # "All night long the wheels go round": 18.3 to 21.5 and 38.3 to 41.5 s.
+    assert [18.9 < start < 20.9 or 38.9 < start < 40.9 for start in wheels] == [True, True]
+    assert lyrics.lines[0].start == pytest.approx(4.79, abs=0.3)
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+@pytest.mark.parametrize("timestamps", [False, True])
+def test_words_stay_in_their_line_and_lines_in_their_segment(real, vocals, mixture, runner, timestamps) -> None:
+    voice, song = (sound("de_bonne", 93.0, 101.0) for sound in (vocals, mixture))
+    job = Job(song[: len(voice)], voice[: len(song)], segment(voice), "fr")
+    options = replace(GREEDY, timestamps=timestamps, word_times=True, mix_back=0.3)
+    for lyrics in WhisperTranscriber(real("base", runner), options).transcribe([job]):
+        assert lyrics.lines
+        assert [line.start for line in lyrics.lines] == sorted(line.start for line in lyrics.lines)
+        for line in lyrics.lines:
+            assert any(s.start <= line.start <= line.end <= s.end for s in lyrics.segments)
+            assert line.words
+            assert " ".join(word.text for word in line.words).replace(" ", "") == line.text.replace(" ", "")
+            times = [time for word in line.words for time in (word.start, word.end)]
+            assert [line.start, *times, line.end] == sorted([line.start, *times, line.end])
+            assert all(0 <= word.probability <= 1 for word in line.words)
+
+
+def test_words_are_aligned_as_openai_whisper_does(real, mels) -> None:
+    """The same, from features that are encoded already."""
+    backend = real("base", "openai-whisper")
+    tokenizer = french(backend)
+    features = backend.encode(mels)
+    hypotheses = backend.decode(features, tokenizer, Attempt(0.0, timestamps=False), GREEDY)
+    model = backend.model
+    mask = torch.zeros(model.dims.n_text_layer, model.dims.n_text_head, dtype=torch.bool)
+    for layer, head in backend._heads:
+        mask[layer, head] = True
+    compared = 0
+    for mel, feature, hypothesis in zip(mels, features, hypotheses, strict=True):
+        tokens = list(hypothesis.tokens)
+        found = backend.align(feature, tokenizer, tokens, 300)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(model._buffers, "alignment_heads", mask.to_sparse())
+            expected = find_alignment(model, tokenizer, tokens, mel, 300)
+        merge_punctuations(expected, "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、")
+        expected = [word for word in expected if word.tokens]
+        for word, other in zip(found, expected, strict=True):
+            assert list(word.tokens) == other.tokens
+            assert (word.start, word.end) == pytest.approx((other.start, other.end), abs=1e-6)
+            assert word.probability == pytest.approx(other.probability, abs=1e-4)
+            compared += 1
+    assert compared > 10
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_languages_without_spaces_are_aligned_by_character(real, mels, runner) -> None:
+    backend = real("base", runner)
+    tokenizer = get_tokenizer(True, language="ja", task="transcribe")
+    tokens = tokenizer.encode("今日は、夜の電車。")
+    words = backend.align(backend.encode(mels[:1])[0], tokenizer, tokens, 550)
+    assert [token for word in words for token in word.tokens] == tokens
+    texts = [tokenizer.decode(list(word.tokens)) for word in words]
+    assert "".join(texts) == "今日は、夜の電車。"
+    assert len(texts) > 3
+    times = [time for word in words for time in (word.start, word.end)]
+    assert times == sorted(times)
+
+
+# Chance
+
+
+def sample(backend, features: torch.Tensor, seed: int) -> list[tuple[int, ...]]:
+    backend.seed(seed)
+    options = replace(GREEDY, best_of=2)
+    return [h.tokens for h in backend.decode(features, french(backend), Attempt(1.0, timestamps=False), options)]
+
+
+def test_openai_whisper_repeats_itself_with_the_same_seed(real, mels) -> None:
+    backend = real("tiny.en", "openai-whisper")
+    features = backend.encode(mels[:2])
+    first = sample(backend, features, 1)
+    assert sample(backend, features, 1) == first
+    assert sample(backend, features, 2) != first
+
+
+SAMPLE = """
+import torch
+from lyricsep.transcribers import WhisperOptions, create_transcriber, find_model
+from lyricsep.transcribers.whisper import Attempt
+from whisper.tokenizer import get_tokenizer
+import sys
+backend = create_transcriber(
+    find_model("tiny.en"), torch.device("cpu"), backend="faster-whisper", compute_type="float32", offline=True
+).backend
+backend.seed(int(sys.argv[1]))
+features = backend.encode(torch.zeros(2, 80, 3000))
+options = WhisperOptions(best_of=2)
+print([h.tokens for h in backend.decode(features, get_tokenizer(False), Attempt(1.0, timestamps=False), options)])
+"""
+
+
+@pytest.mark.slow
+def test_faster_whisper_repeats_itself_with_the_same_seed(real) -> None:
+    real("tiny.en", "faster-whisper")
+    found = [
+        subprocess.run([sys.executable, "-c", SAMPLE, seed], env=dict(os.environ), check=True, capture_output=True)
+        for seed in ("1", "1", "2")
+    ]
+    first, again, other = (process.stdout for process in found)
+    assert first == again
+    assert first != other
