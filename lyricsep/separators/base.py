@@ -3,18 +3,46 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from lyricsep.audio import Audio
 from lyricsep.errors import AudioError
+from lyricsep.weights import WeightFile
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Mixture", "Separator", "StreamingSeparator"]
+__all__ = ["Mixture", "Separator", "SeparatorSpec", "StreamingSeparator"]
+
+
+@dataclass(frozen=True)
+class SeparatorSpec:
+    """One separator, as the catalogue describes it.
+
+    Parameters
+    ----------
+    name : str
+        What ``--separator`` takes.
+    family : str
+        The module that builds it.
+    summary, licence, citation : str
+        For people.
+    files : tuple of WeightFile
+        What to fetch, in the order the family wants it.
+    settings : mapping
+        What the family needs to know beside the weights.
+    """
+
+    name: str
+    family: str
+    summary: str
+    licence: str
+    citation: str
+    files: tuple[WeightFile, ...] = ()
+    settings: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

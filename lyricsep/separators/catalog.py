@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING
 
+from lyricsep.catalogs import look_up, read_catalog
 from lyricsep.errors import ConfigError
+from lyricsep.separators.base import SeparatorSpec
 from lyricsep.weights import WeightFile
 
 if TYPE_CHECKING:
@@ -18,40 +16,12 @@ if TYPE_CHECKING:
 
     from lyricsep.separators.base import Separator
 
-__all__ = ["SeparatorSpec", "create_separator", "find_separator", "separator_catalog"]
-
-
-@dataclass(frozen=True)
-class SeparatorSpec:
-    """One separator, as the catalogue describes it.
-
-    Parameters
-    ----------
-    name : str
-        What ``--separator`` takes.
-    family : str
-        The module that builds it.
-    summary, licence, citation : str
-        For people.
-    files : tuple of WeightFile
-        What to fetch, in the order the family wants it.
-    settings : mapping
-        What the family needs to know beside the weights.
-    """
-
-    name: str
-    family: str
-    summary: str
-    licence: str
-    citation: str
-    files: tuple[WeightFile, ...] = ()
-    settings: Mapping[str, float] = field(default_factory=dict)
+__all__ = ["create_separator", "find_separator", "separator_catalog"]
 
 
 @cache
 def separator_catalog() -> Mapping[str, SeparatorSpec]:
     """Every separator by name, in the catalogue's order."""
-    text = resources.files("lyricsep.separators").joinpath("catalog.toml").read_text(encoding="utf-8")
     specs = [
         SeparatorSpec(
             name=table["name"],
@@ -62,7 +32,7 @@ def separator_catalog() -> Mapping[str, SeparatorSpec]:
             files=tuple(WeightFile.from_toml(file) for file in table.get("files", ())),
             settings=table.get("settings", {}),
         )
-        for table in tomllib.loads(text)["separator"]
+        for table in read_catalog("lyricsep.separators")["separator"]
     ]
     return {spec.name: spec for spec in specs}
 
@@ -75,12 +45,7 @@ def find_separator(name: str) -> SeparatorSpec:
     ConfigError
         If no separator has that name; the message names the nearest.
     """
-    catalog = separator_catalog()
-    if name in catalog:
-        return catalog[name]
-    near = difflib.get_close_matches(name, catalog, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise ConfigError(f"no separator is called {name!r}; {hint}`lyricsep models list` shows them all")
+    return look_up(separator_catalog(), name, "separator")
 
 
 def create_separator(

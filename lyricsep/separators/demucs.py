@@ -34,7 +34,7 @@ from lyricsep.separators.engine import Chunking, Network
 from lyricsep.weights import fetch, load_checkpoint, load_safetensors
 
 if TYPE_CHECKING:
-    from lyricsep.separators.catalog import SeparatorSpec
+    from lyricsep.separators.base import SeparatorSpec
 
 __all__ = ["DemucsNetwork", "load_demucs"]
 

@@ -22,7 +22,7 @@ from lyricsep.separators.engine import Chunking, Network
 from lyricsep.weights import fetch, load_numpy_pickle
 
 if TYPE_CHECKING:
-    from lyricsep.separators.catalog import SeparatorSpec
+    from lyricsep.separators.base import SeparatorSpec
 
 __all__ = ["SpleeterNetwork", "UNet", "load_spleeter"]
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import base64
-import difflib
 import gzip
 import importlib.util
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lyricsep.catalogs import look_up, read_catalog
 from lyricsep.errors import ConfigError
 from lyricsep.weights import (
     WeightFile,
@@ -70,7 +68,6 @@ class WhisperSpec:
 @cache
 def model_catalog() -> Mapping[str, WhisperSpec]:
     """Every Whisper model by name, in the catalogue's order."""
-    text = resources.files("lyricsep.transcribers").joinpath("catalog.toml").read_text(encoding="utf-8")
     specs = [
         WhisperSpec(
             name=table["name"],
@@ -78,7 +75,7 @@ def model_catalog() -> Mapping[str, WhisperSpec]:
             openai=WeightFile.from_toml(table["openai"]),
             ctranslate2=tuple(WeightFile.from_toml(file) for file in table.get("ctranslate2", ())),
         )
-        for table in tomllib.loads(text)["model"]
+        for table in read_catalog("lyricsep.transcribers")["model"]
     ]
     return {spec.name: spec for spec in specs}
 
@@ -91,12 +88,7 @@ def find_model(name: str) -> WhisperSpec:
     ConfigError
         If no model has that name; the message names the nearest.
     """
-    catalog = model_catalog()
-    if name in catalog:
-        return catalog[name]
-    near = difflib.get_close_matches(name, catalog, n=1) or [known for known in catalog if name and name in known]
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise ConfigError(f"no Whisper model is called {name!r}; {hint}`lyricsep models list` shows them all")
+    return look_up(model_catalog(), name, "Whisper model")
 
 
 def default_backend(device: torch.device) -> str:

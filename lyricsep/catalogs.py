@@ -1,0 +1,35 @@
+"""Catalogues of models: tables of TOML that ship with a room, looked up by name."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any, TypeVar
+
+from lyricsep.errors import ConfigError
+
+__all__ = ["look_up", "read_catalog"]
+
+Spec = TypeVar("Spec")
+
+
+def read_catalog(room: str) -> dict[str, Any]:
+    """Read the ``catalog.toml`` of a room, such as ``lyricsep.separators``."""
+    return tomllib.loads(resources.files(room).joinpath("catalog.toml").read_text(encoding="utf-8"))
+
+
+def look_up(catalog: Mapping[str, Spec], name: str, kind: str) -> Spec:
+    """Find a model by its name.
+
+    Raises
+    ------
+    ConfigError
+        If no model of that kind has that name; the message names the nearest.
+    """
+    if name in catalog:
+        return catalog[name]
+    near = difflib.get_close_matches(name, catalog, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise ConfigError(f"no {kind} is called {name!r}; {hint}`lyricsep models list` shows them all")
