@@ -32,9 +32,11 @@ def choose_device(name: str = "auto") -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise ConfigError(f"--device {name}: unknown; use auto, cpu, cuda, cuda:1 or mps") from error
+        raise _unknown(name) from error
+    if str(device) != name:  # PyTorch takes cuda:256 for cuda:0
+        raise _unknown(name)
     there = {
-        "cpu": True,
+        "cpu": not device.index,
         "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
         "mps": torch.backends.mps.is_available(),
     }
@@ -44,6 +46,10 @@ def choose_device(name: str = "auto") -> torch.device:
             "see `lyricsep doctor`"
         )
     return device
+
+
+def _unknown(name: str) -> ConfigError:
+    return ConfigError(f"--device {name}: unknown; use auto, cpu, cuda, cuda:1 or mps")
 
 
 def describe_device(device: torch.device) -> str:

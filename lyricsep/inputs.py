@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import glob
-from collections import Counter
-from collections.abc import Iterable, Sequence
+import os
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lyricsep.errors import AudioError
-from lyricsep.files import shown
-
-__all__ = ["AUDIO_SUFFIXES", "Song", "find_songs"]
+__all__ = ["AUDIO_SUFFIXES", "Found", "Song", "find_songs"]
 
 # What is taken from a folder or a pattern; a file that is named is taken whatever its suffix.
 # fmt: off
@@ -21,6 +20,9 @@ AUDIO_SUFFIXES = frozenset((
     ".wma", ".wv", ".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv",
 ))
 # fmt: on
+
+# Names may have 255 bytes where results are usually kept; a result's suffix and number need some of them.
+LONGEST_NAME = 225  # bytes
 
 
 @dataclass(frozen=True)
@@ -44,57 +46,132 @@ class Song:
         return folder / self.stem.parent / (self.stem.name + suffix)
 
 
-def find_songs(names: Iterable[str]) -> list[Song]:
-    """Find the songs that the user named, each once, in order.
+@dataclass(frozen=True)
+class Found:
+    """What the names of the user led to.
+
+    Parameters
+    ----------
+    songs : tuple of Song
+        Each once, in order.
+    empty : tuple of Path
+        Folders and patterns that hold no song.
+    """
+
+    songs: tuple[Song, ...]
+    empty: tuple[Path, ...]
+
+
+def find_songs(names: Iterable[str]) -> Found:
+    """Find the songs that the user named.
+
+    Results are called as their songs, in the folders that a named folder or pattern has below it. Songs that would
+    share a name then keep their suffix, or else the folders that tell them apart.
 
     Parameters
     ----------
     names : iterable of str
-        Files; folders, searched to the bottom; patterns such as ``"albums/*.mp3"`` or ``"**/*.flac"``.
-
-    Raises
-    ------
-    AudioError
-        If a folder or pattern holds no song. A file that does not exist is left to whoever opens it.
+        Files; folders, searched to the bottom; patterns such as ``"albums/*.mp3"`` or ``"**/*.flac"``. A file that
+        does not exist is left to whoever opens it. What is hidden (``.name``) is a song only when it is named.
     """
-    found: dict[Path, Path] = {}
+    found: dict[Path, tuple[Path, Path]] = {}
+    empty = []
     for name in names:
-        path = Path(name)
-        if path.is_dir():
-            songs = [(song, song.relative_to(path)) for song in sorted(path.rglob("*")) if _is_song(song)]
-        elif not path.exists() and glob.has_magic(name):
-            # Path.glob refuses absolute patterns.
-            matches = sorted(Path(match) for match in glob.glob(name, recursive=True))  # noqa: PTH207
-            songs = [(song, Path(song.name)) for song in matches if _is_song(song)]
-        else:
-            songs = [(path, Path(path.name))]
+        songs = _songs_of(name)
         if not songs:
-            raise AudioError(f"{shown(path)}: holds no audio files; name a file, a folder or a pattern that does")
-        for song, relative in songs:
-            found.setdefault(song, relative)
-    return _named_apart(list(found.items()))
+            empty.append(Path(name))
+        for path, relative in songs:
+            found.setdefault(_absolute(path), (path, relative))
+    stems = _named_apart({key: relative for key, (_, relative) in found.items()})
+    return Found(tuple(Song(path, stems[key]) for key, (path, _) in found.items()), tuple(empty))
 
 
-def _is_song(path: Path) -> bool:
+def _songs_of(name: str) -> list[tuple[Path, Path]]:
+    """Give the songs of one name, each with the path that its results take over."""
+    # The functions of os.path call a name that no file can have missing, where those of Path raise.
+    if os.path.isdir(name):  # noqa: PTH112
+        top, paths = Path(name), sorted(Path(name).rglob("*"))
+    elif glob.has_magic(name) and not os.path.exists(name):  # noqa: PTH110
+        top = _fixed_part(name)
+        # Path.glob refuses absolute patterns.
+        paths = sorted(Path(match) for match in glob.glob(name, recursive=True))  # noqa: PTH207
+    else:
+        path = Path(name)
+        return [(path, Path(_absolute(path).name))] if name else []
+    relatives = [(path, _below(path, top)) for path in paths]
+    return [(path, relative) for path, relative in relatives if _is_song(path, relative)]
+
+
+def _fixed_part(pattern: str) -> Path:
+    """Give the folder in front of the first part of a pattern that has magic."""
+    parts = Path(pattern).parts
+    n_fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
+    return Path(*parts[:n_fixed])
+
+
+def _absolute(path: Path) -> Path:
+    """Make one name of the many that a file can have, without following links, and without ``..``."""
+    return Path(os.path.abspath(path))  # noqa: PTH100
+
+
+def _below(path: Path, top: Path) -> Path:
+    """Give the path from `top` to a file; from its own folder where a ``..`` led out of `top`."""
+    path, top = _absolute(path), _absolute(top)
+    return path.relative_to(top if path.is_relative_to(top) else path.parent)
+
+
+def _is_song(path: Path, relative: Path) -> bool:
     # Results of our own, and stems that lie beside a song, are not songs.
-    return path.suffix.lower() in AUDIO_SUFFIXES and not path.stem.endswith(".vocals") and path.is_file()
+    is_audio = path.suffix.lower() in AUDIO_SUFFIXES and not path.stem.endswith(".vocals")
+    # Nor is what is hidden: unfinished results, and what macOS and others keep beside files.
+    return is_audio and not any(part.startswith(".") for part in relative.parts) and path.is_file()
 
 
-def _named_apart(songs: Sequence[tuple[Path, Path]]) -> list[Song]:
-    """Give songs that would share a stem their suffix back, and a number if that does not tell them apart."""
-    # File systems that ignore case exist, so names that differ in case alone are kept apart too.
-    stems = Counter(str(relative.with_suffix("")).casefold() for _, relative in songs)
+def _named_apart(relatives: Mapping[Path, Path]) -> dict[Path, Path]:
+    """Give every song, known by its absolute path, a stem of its own."""
+    stems = {song: _stem(song, relative) for song, relative in relatives.items()}
+    for clash in _clashes({song: song.with_name(stem.name) for song, stem in stems.items()}):
+        for song in clash:
+            suffix = song.suffix if song.suffix.lower() in AUDIO_SUFFIXES else ""
+            stems[song] = stems[song].with_name(stems[song].name + suffix)
+    for n_folders in range(1, max((len(song.parts) for song in stems), default=1)):
+        for clash in _clashes(stems):
+            if len({_key(song.parent) for song in clash}) > 1:
+                stems |= {song: Path(*song.parent.parts[1:][-n_folders:], stems[song].name) for song in clash}
+    return _numbered(stems)
+
+
+def _numbered(stems: Mapping[Path, Path]) -> dict[Path, Path]:
+    """Tell apart by a number what nothing else tells apart."""
     taken: set[str] = set()
-    named = []
-    for path, relative in songs:
-        stem = relative.with_suffix("")
-        if stems[str(stem).casefold()] > 1:
-            stem = relative
-        number = 2
-        candidate = stem
-        while str(candidate).casefold() in taken:
-            candidate = stem.with_name(f"{stem.name} ({number})")
+    numbered = {}
+    for song, stem in stems.items():
+        candidate, number = stem, 1
+        while _key(candidate) in taken:
             number += 1
-        taken.add(str(candidate).casefold())
-        named.append(Song(path, candidate))
-    return named
+            candidate = stem.with_name(f"{stem.name} ({number})")
+        taken.add(_key(candidate))
+        numbered[song] = candidate
+    return numbered
+
+
+def _clashes(stems: Mapping[Path, Path]) -> list[list[Path]]:
+    """Give the songs whose stems a file system may take for the same."""
+    songs = defaultdict(list)
+    for song, stem in stems.items():
+        songs[_key(stem)].append(song)
+    return [clash for clash in songs.values() if len(clash) > 1]
+
+
+def _key(stem: Path) -> str:
+    return unicodedata.normalize("NFC", str(stem).casefold())
+
+
+def _stem(song: Path, relative: Path) -> Path:
+    name = relative.name
+    # A dot in a name that ends in no audio suffix is part of the name.
+    if song.suffix.lower() in AUDIO_SUFFIXES and song.stem.strip("."):
+        name = song.stem
+    while len(os.fsencode(name)) > LONGEST_NAME:
+        name = name[:-1]
+    return relative.with_name(name)

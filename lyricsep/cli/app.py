@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import sys
-from typing import Annotated
+from typing import Annotated, cast
 
-import click
 import typer
 
 from lyricsep.cli.console import say
@@ -19,11 +19,17 @@ from lyricsep.version import __version__
 
 __all__ = ["app", "main"]
 
+INTERRUPTED = 130
+
+# The base of all that can be wrong with a command line. Some versions of Typer carry a click of their own, others
+# use the one that is installed; what Typer itself hands on fits both.
+WrongUsageError = cast("type[typer.BadParameter]", typer.BadParameter.__base__)
+
 app = typer.Typer(
     name="lyricsep",
-    help="Songs in, readable timed lyrics out.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # boxes halve the room for words, and [brackets] vanish as markup
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(transcribe)
@@ -53,19 +59,27 @@ def main() -> None:
 
     0 all done · 1 some or all songs failed · 2 wrong usage · 130 interrupted.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Lyrics are in any script, and names of files may not even be text.
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
         code = app(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
+    except WrongUsageError as error:
+        say(_one_line(error))
         code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        say("lyricsep: interrupted; what was finished is kept")
-        code = 130
+    except (typer.Abort, KeyboardInterrupt):
+        code = INTERRUPTED
     except LyricsepError as error:
         say(f"lyricsep: {error}")
         code = 2 if isinstance(error, ConfigError) else 1
-    except BrokenPipeError:
-        # Whoever read our output has seen enough.
-        sys.stderr.close()
-        code = 1
+    if code == INTERRUPTED:
+        say("lyricsep: interrupted; what was finished is kept")
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _one_line(error: typer.BadParameter) -> str:
+    message = error.format_message()
+    if "\n" in message:  # nothing was asked for, and the message is the help
+        return message
+    command = error.ctx.command_path if error.ctx else "lyricsep"
+    return f"{command}: {message.rstrip('.')}; see `{command} --help`"

@@ -65,20 +65,22 @@ def watching(n_songs: int) -> Iterator[Progress]:
         TimeRemainingColumn(),
     )
     tasks: dict[Path, TaskID] = {}
-    with Progress(*columns, console=console, transient=True) as bars:
+    # What goes to stdout is data: it is moved out of the way of the bars only where both are on the terminal.
+    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bars:
         total = bars.add_task(f"{n_songs} songs", total=n_songs) if n_songs > 1 else None
         stages: dict[Path, str] = {}
 
         def show(path: Path, stage: str, share: float) -> None:
+            if stage == "done":
+                bars.remove_task(tasks.pop(path))
+                if total is not None:
+                    bars.advance(total)
+                return
             if path not in tasks:
                 tasks[path] = bars.add_task("", total=1.0)
             if stages.get(path) != stage:
                 stages[path] = stage
                 bars.reset(tasks[path], description=f"{stage} {shown(Path(path.name))}")
             bars.update(tasks[path], completed=share)
-            if stage == "done":
-                bars.remove_task(tasks.pop(path))
-                if total is not None:
-                    bars.advance(total)
 
         yield show

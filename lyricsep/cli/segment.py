@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
+from time import perf_counter
 from typing import Annotated
 
 import typer
@@ -21,11 +23,12 @@ from lyricsep.cli.options import (
     SongsArgument,
     VerboseOption,
 )
+from lyricsep.cli.run import Run
 from lyricsep.cli.transcribe import segmentation_of
 from lyricsep.errors import ConfigError, LyricsepError
-from lyricsep.files import check_writable, shown, write_text
+from lyricsep.files import write_text
 from lyricsep.formats import SEGMENT_FORMATS, render_segments
-from lyricsep.inputs import find_songs
+from lyricsep.manifest import new_manifest
 from lyricsep.presets import PRESETS, preset_for
 from lyricsep.segmentation import PAPER, RmsVadOptions
 from lyricsep.separators import find_separator
@@ -63,8 +66,6 @@ def segment(
     options = segmentation_of(
         PAPER if paper else RmsVadOptions(), onset=onset, offset=offset, min_silence=min_silence, floor_db=floor_db
     )
-    found = find_songs(songs)
-    check_writable(output)
 
     from lyricsep.devices import choose_device, describe_device
     from lyricsep.pipeline import find_vocal_segments, hear
@@ -72,21 +73,31 @@ def segment(
 
     chosen = choose_device(device)
     spec = find_separator(separator or PRESETS[preset_for(chosen)].separator)
-    say(f"separator {spec.name}, {describe_device(chosen)}")
-    separates = create_separator(spec, chosen, offline=offline)
-    n_failed = 0
-    with watching(len(found)) as progress:
-        for song in found:
-            target = song.result(output, SUFFIXES[file_format])
-            try:
-                segments = find_vocal_segments(hear(song.path, separates, on_progress=progress), options)
-                write_text(target, render_segments(segments, file_format), overwrite=overwrite)
-                typer.echo(target)
-                if not segments:
-                    say(f"{shown(song.path)}: no vocals were found")
-            except LyricsepError as error:
-                n_failed += 1
-                say(f"failed: {error}")
-            progress(song.path, "done", 1.0)
-    if n_failed:
-        raise typer.Exit(1)
+    say(f"separator {spec.name} on {describe_device(chosen)}")
+    run = Run(output, [SUFFIXES[file_format]], overwrite=overwrite)
+    todo = run.find(songs)
+    described = {"separator": spec.name, "segmentation": options, "format": file_format}
+    with run.recorded(new_manifest("segment", described, spec.files, describe_device(chosen))):
+        if not todo:
+            return
+        separates = create_separator(spec, chosen, offline=offline)
+        with watching(len(todo)) as progress:
+            for song in todo:
+                started = perf_counter()
+                try:
+                    heard = hear(song.path, separates, on_progress=progress)
+                    segments = find_vocal_segments(heard, options)
+                    (target,) = run.results(song)
+                    write_text(target, render_segments(segments, file_format), overwrite=overwrite)
+                except LyricsepError as error:
+                    run.fail(song.path, error)
+                else:
+                    run.done(
+                        song,
+                        vocals_found=bool(segments),
+                        duration=heard.duration,
+                        segments=len(segments),
+                        seconds={"segment": round(perf_counter() - started, 3)},
+                        damage=[asdict(damage) for damage in heard.damage],
+                    )
+                progress(song.path, "done", 1.0)

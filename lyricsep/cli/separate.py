@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
+from time import perf_counter
 from typing import Annotated
 
 import typer
@@ -17,9 +19,9 @@ from lyricsep.cli.options import (
     SongsArgument,
     VerboseOption,
 )
+from lyricsep.cli.run import Run
 from lyricsep.errors import ConfigError, LyricsepError
-from lyricsep.files import check_writable
-from lyricsep.inputs import find_songs
+from lyricsep.manifest import new_manifest
 from lyricsep.presets import PRESETS, preset_for
 from lyricsep.separators import find_separator
 
@@ -48,8 +50,6 @@ def separate(
     show_logs(verbose=verbose)
     if file_format not in FORMATS:
         raise ConfigError(f"--format {file_format}: choose from {', '.join(FORMATS)}")
-    found = find_songs(songs)
-    check_writable(output)
 
     from lyricsep.devices import choose_device, describe_device
     from lyricsep.pipeline import save_vocals
@@ -57,18 +57,26 @@ def separate(
 
     chosen = choose_device(device)
     spec = find_separator(separator or PRESETS[preset_for(chosen)].separator)
-    say(f"separator {spec.name}, {describe_device(chosen)}")
-    separates = create_separator(spec, chosen, batch_size=batch_size, offline=offline)
-    n_failed = 0
-    with watching(len(found)) as progress:
-        for song in found:
-            target = song.result(output, f".vocals.{file_format}")
-            try:
-                save_vocals(song.path, target, separates, overwrite=overwrite, on_progress=progress)
-                typer.echo(target)
-            except LyricsepError as error:
-                n_failed += 1
-                say(f"failed: {error}")
-            progress(song.path, "done", 1.0)
-    if n_failed:
-        raise typer.Exit(1)
+    say(f"separator {spec.name} on {describe_device(chosen)}")
+    run = Run(output, [f".vocals.{file_format}"], overwrite=overwrite)
+    todo = run.find(songs)
+    described = {"separator": spec.name, "format": file_format}
+    with run.recorded(new_manifest("separate", described, spec.files, describe_device(chosen))):
+        if not todo:
+            return
+        separates = create_separator(spec, chosen, batch_size=batch_size, offline=offline)
+        with watching(len(todo)) as progress:
+            for song in todo:
+                started = perf_counter()
+                try:
+                    (target,) = run.results(song)
+                    damage = save_vocals(song.path, target, separates, overwrite=overwrite, on_progress=progress)
+                except LyricsepError as error:
+                    run.fail(song.path, error)
+                else:
+                    run.done(
+                        song,
+                        seconds={"separate": round(perf_counter() - started, 3)},
+                        damage=[asdict(one) for one in damage],
+                    )
+                progress(song.path, "done", 1.0)

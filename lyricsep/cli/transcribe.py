@@ -22,19 +22,20 @@ from lyricsep.cli.options import (
     SongsArgument,
     VerboseOption,
 )
-from lyricsep.errors import ConfigError, LyricsepError, OutputError
-from lyricsep.files import check_writable, shown
+from lyricsep.cli.run import Run
+from lyricsep.errors import ConfigError, LyricsepError
+from lyricsep.files import shown
 from lyricsep.formats import FORMATS, render_lyrics, write_lyrics
-from lyricsep.inputs import Song, find_songs
-from lyricsep.manifest import new_manifest, write_manifest
-from lyricsep.presets import PRESETS, Preset, preset_for
+from lyricsep.manifest import new_manifest
+from lyricsep.presets import PRESETS, preset_for
 from lyricsep.segmentation import RmsVadOptions
 from lyricsep.separators import find_separator
-from lyricsep.transcribers import BACKENDS, WhisperOptions, default_backend, find_model
+from lyricsep.transcribers import BACKENDS, WhisperOptions, default_backend, find_model, language_code
 
 if TYPE_CHECKING:
-    import torch
+    from collections.abc import Sequence
 
+    from lyricsep.inputs import Song
     from lyricsep.pipeline import Failure, Result
 
 __all__ = ["transcribe"]
@@ -48,8 +49,14 @@ def transcribe(
         Path, typer.Option("--output", "-o", help="Folder of the results, made when missing; - prints the lyrics.")
     ] = Path("lyrics"),
     formats: Annotated[
-        str, typer.Option("--format", "-f", help=f"Formats, with commas between: {', '.join(FORMATS)}.")
-    ] = "txt,lrc,json",
+        str | None,
+        typer.Option(
+            "--format",
+            "-f",
+            help=f"Formats, with commas between: {', '.join(FORMATS)}.",
+            show_default="txt,lrc,json; for --output -: txt",
+        ),
+    ] = None,
     language: LanguageOption = None,
     preset: Annotated[
         str | None,
@@ -71,11 +78,13 @@ def transcribe(
         ),
     ] = None,
     mix_back: Annotated[
-        str | None,
+        float | None,
         typer.Option(
-            help="Share of the accompaniment mixed back into the vocals, 0 to 1. Several, with commas between: hear "
-            "each segment so often and keep the most probable words.",
-            show_default="0.3,0,1; paper: 0",
+            min=0.0,
+            max=1.0,
+            help="Share of the accompaniment mixed back into the vocals that Whisper hears; 0 is the vocals alone, 1 "
+            "the mixture.",
+            show_default="0.3; paper: 0",
         ),
     ] = None,
     beam_size: Annotated[
@@ -116,25 +125,28 @@ def transcribe(
     and the exit code is then 1.
     """
     show_logs(verbose=verbose)
-    wanted = _formats(formats)
-    if output == STDOUT and len(wanted) > 1:
-        wanted = wanted[:1]
-    found = find_songs(songs)
-    if output != STDOUT:
-        check_writable(output)
+    to_stdout = output == STDOUT
+    wanted = _formats(formats, to_stdout=to_stdout)
+    if preset is not None and preset not in PRESETS:
+        raise ConfigError(f"no preset is called {preset!r}; there are {', '.join(PRESETS)}")
+    if transcriber is not None and transcriber not in BACKENDS:
+        raise ConfigError(f"no transcriber is called {transcriber!r}; there are {' and '.join(BACKENDS)}")
+    changes = {"onset": onset, "offset": offset, "min_silence": min_silence, "floor_db": floor_db}
+    if native and any(value is not None for value in changes.values()):
+        raise ConfigError("--native does not segment; leave out --onset, --offset, --min-silence and --floor-db")
 
     from lyricsep.devices import choose_device, describe_device
 
     chosen = choose_device(device)
-    name, settings = _settings(preset, chosen, separator=separator, model=model)
+    name = preset or preset_for(chosen)
     settings = replace(
-        settings,
-        segmentation=segmentation_of(
-            settings.segmentation, onset=onset, offset=offset, min_silence=min_silence, floor_db=floor_db
-        ),
+        PRESETS[name],
+        separator=separator or PRESETS[name].separator,
+        model=model or PRESETS[name].model,
+        segmentation=segmentation_of(PRESETS[name].segmentation, **changes),
         transcription=_changed(
-            settings.transcription,
-            mix_back=_shares(mix_back),
+            PRESETS[name].transcription,
+            mix_back=mix_back,
             beam_size=beam_size,
             batch_size=batch_size,
             seed=seed,
@@ -142,36 +154,35 @@ def transcribe(
             word_times=word_times or None,
         ),
     )
-    backend = transcriber or default_backend(chosen)
     separator_spec, model_spec = find_separator(settings.separator), find_model(settings.model)
-    chosen_by = "" if preset else f" (chosen for {describe_device(chosen)})"
+    language = _language(language, model_spec.name)
+    backend = transcriber or default_backend(chosen)
     say(
-        f"preset {name}{chosen_by}: {separator_spec.name} + {model_spec.name} by {backend}, {describe_device(chosen)}"
+        f"preset {name}{'' if preset else ' (chosen for this device)'}: {separator_spec.name} + {model_spec.name} "
+        f"by {backend} on {describe_device(chosen)}"
     )
-    manifest = new_manifest(
-        "transcribe",
-        {
-            "preset": name,
-            "settings": settings,
-            "transcriber": backend,
-            "language": language,
-            "native": native,
-            "formats": wanted,
-        },
-        [*separator_spec.files, *model_spec.files],
-        describe_device(chosen),
-    )
+    run = Run(None if to_stdout else output, [f".{name}" for name in wanted], overwrite=overwrite)
+    todo = {song.path: song for song in run.find(songs)}
+    options = {
+        "preset": name,
+        "settings": settings,
+        "transcriber": backend,
+        "language": language,
+        "native": native,
+        "formats": wanted,
+    }
+    weights = [*separator_spec.files, *model_spec.files]
 
     from lyricsep.pipeline import transcribe_songs
     from lyricsep.separators import create_separator
     from lyricsep.transcribers import create_transcriber
 
-    run = _Run(output, wanted, overwrite)
-    todo = run.not_done(found)
-    if todo:
+    with run.recorded(new_manifest("transcribe", options, weights, describe_device(chosen))):
+        if not todo:
+            return
         separates = create_separator(separator_spec, chosen, offline=offline)
         transcribes = create_transcriber(model_spec, chosen, settings.transcription, backend=backend, offline=offline)
-        with watching(len(found)) as progress:
+        with watching(len(todo)) as progress:
             for outcome in transcribe_songs(
                 todo,
                 separates,
@@ -180,100 +191,42 @@ def transcribe(
                 language=language,
                 on_progress=progress,
             ):
-                run.take(outcome)
+                _take(outcome, todo[outcome.path], run, wanted)
                 progress(outcome.path, "done", 1.0)
-    manifest["songs"] = run.records
-    if output != STDOUT:
-        write_manifest(output, manifest)
-    run.sum_up(len(found))
-    if run.n_failed:
-        raise typer.Exit(1)
 
 
-class _Run:
-    """Writes results as they come and keeps the manifest's record of each song."""
+def _take(outcome: Result | Failure, song: Song, run: Run, formats: Sequence[str]) -> None:
+    """Write the lyrics of a song, or say why there are none."""
+    from lyricsep.pipeline import Failure
 
-    def __init__(self, output: Path, formats: list[str], overwrite: bool) -> None:
-        self.output = output
-        self.formats = formats
-        self.overwrite = overwrite
-        self.songs: dict[Path, Song] = {}
-        self.records: list[dict[str, object]] = []
-        self.n_failed = 0
-        self.n_instrumental = 0
-
-    def not_done(self, songs: list[Song]) -> list[Path]:
-        """Refuse songs whose results exist before any work is done on them."""
-        for song in songs:
-            existing = [path for path in self._results(song) if path.exists()]
-            if existing and not self.overwrite:
-                self.fail(
-                    song.path, OutputError(f"{shown(existing[0])}: exists already; add --overwrite to replace it")
-                )
-            else:
-                self.songs[song.path] = song
-        return list(self.songs)
-
-    def take(self, outcome: Result | Failure) -> None:
-        from lyricsep.pipeline import Failure
-
-        if isinstance(outcome, Failure):
-            self.fail(outcome.path, outcome.error)
-            return
-        try:
-            written = self._write(outcome)
-        except LyricsepError as error:
-            self.fail(outcome.path, error)
-            return
-        lyrics = outcome.lyrics
-        if not lyrics.segments:
-            self.n_instrumental += 1
-            say(f"{shown(outcome.path)}: no vocals were found; the lyrics are empty")
-        doubted = sum(bool(line.flags) for line in lyrics.lines)
-        if doubted:
-            say(f"{shown(outcome.path)}: {doubted} of {len(lyrics.lines)} lines are doubtful (flags in the json)")
-        self.records.append(
-            {
-                "path": str(outcome.path),
-                "status": "done",
-                "vocals_found": bool(lyrics.segments),
-                "language": lyrics.language,
-                "duration": lyrics.duration,
-                "lines": len(lyrics.lines),
-                "doubtful_lines": doubted,
-                "seconds": {stage: round(seconds, 3) for stage, seconds in outcome.seconds.items()},
-                "damage": [asdict(damage) for damage in outcome.damage],
-                "results": [str(path) for path in written],
-            }
-        )
-
-    def fail(self, path: Path, error: LyricsepError) -> None:
-        self.n_failed += 1
-        say(f"failed: {error}")
-        self.records.append({"path": str(path), "status": "failed", "error": str(error)})
-
-    def sum_up(self, n_songs: int) -> None:
-        if n_songs == 1:
-            return
-        done = n_songs - self.n_failed
-        say(f"{done} of {n_songs} songs done, {self.n_instrumental} without vocals, {self.n_failed} failed")
-
-    def _results(self, song: Song) -> list[Path]:
-        if self.output == STDOUT:
-            return []
-        return [song.result(self.output, f".{name}") for name in self.formats]
-
-    def _write(self, outcome: Result) -> list[Path]:
-        song = self.songs[outcome.path]
-        title = song.stem.name
-        if self.output == STDOUT:
-            typer.echo(render_lyrics(outcome.lyrics, self.formats[0], title=title), nl=False)
-            return []
-        written = self._results(song)
-        for name, path in zip(self.formats, written, strict=True):
-            write_lyrics(path, outcome.lyrics, name, overwrite=self.overwrite, title=title)
-            typer.echo(path)
-        return written
+    if isinstance(outcome, Failure):
+        run.fail(song.path, outcome.error)
+        return
+    lyrics = outcome.lyrics
+    # A name need not be text; the title in a file must be.
+    title = shown(Path(song.stem.name))
+    try:
+        for name, path in zip(formats, run.results(song), strict=False):
+            write_lyrics(path, lyrics, name, overwrite=run.overwrite, title=title)
+    except LyricsepError as error:
+        run.fail(song.path, error)
+        return
+    if run.output is None:
+        typer.echo(render_lyrics(lyrics, formats[0], title=title), nl=False)
+    doubted = sum(bool(line.flags) for line in lyrics.lines)
+    run.done(
+        song,
+        vocals_found=bool(lyrics.segments),
+        language=lyrics.language,
+        duration=lyrics.duration,
+        lines=len(lyrics.lines),
+        doubtful_lines=doubted,
+        seconds={stage: round(seconds, 3) for stage, seconds in outcome.seconds.items()},
+        damage=[asdict(damage) for damage in outcome.damage],
+    )
+    if doubted:
+        where = " (flags in the json)" if "json" in formats else ""
+        say(f"{shown(song.path)}: {doubted} of {len(lyrics.lines)} lines are doubtful{where}")
 
 
 def segmentation_of(options: RmsVadOptions, **changes: float | None) -> RmsVadOptions:
@@ -290,15 +243,8 @@ def segmentation_of(options: RmsVadOptions, **changes: float | None) -> RmsVadOp
     try:
         return replace(options, **given)  # type: ignore[arg-type]
     except ValueError as error:
-        raise ConfigError(f"segmentation: {error}") from error
-
-
-def _settings(preset: str | None, device: torch.device, **names: str | None) -> tuple[str, Preset]:
-    name = preset or preset_for(device)
-    if name not in PRESETS:
-        raise ConfigError(f"no preset is called {name!r}; there are {', '.join(PRESETS)}")
-    given = {key: value for key, value in names.items() if value is not None}
-    return name, replace(PRESETS[name], **given)  # type: ignore[arg-type]
+        # The rule that is broken says it all; the message goes on with all the options.
+        raise ConfigError(f"segmentation: {str(error).partition(', got ')[0]}") from error
 
 
 def _changed(options: WhisperOptions, **changes: object) -> WhisperOptions:
@@ -308,18 +254,24 @@ def _changed(options: WhisperOptions, **changes: object) -> WhisperOptions:
         raise ConfigError(f"transcription: {error}") from error
 
 
-def _formats(names: str) -> list[str]:
+def _formats(names: str | None, *, to_stdout: bool) -> list[str]:
+    if names is None:
+        return ["txt"] if to_stdout else ["txt", "lrc", "json"]
     wanted = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
     unknown = [name for name in wanted if name not in FORMATS]
     if unknown or not wanted:
         raise ConfigError(f"--format {names}: choose from {', '.join(FORMATS)}")
+    if to_stdout and len(wanted) > 1:
+        raise ConfigError(f"--format {names}: --output - prints one format; choose one, or a folder for --output")
     return wanted
 
 
-def _shares(text: str | None) -> tuple[float, ...] | None:
-    if text is None:
+def _language(name: str | None, model: str) -> str | None:
+    if name is None:
         return None
-    try:
-        return tuple(float(share) for share in text.split(","))
-    except ValueError as error:
-        raise ConfigError(f"--mix-back {text}: expected numbers from 0 to 1 with commas between") from error
+    code = language_code(name)
+    if model.endswith(".en") and code != "en":
+        raise ConfigError(
+            f"--language {name}: {model} knows English alone; choose --model {model.removesuffix('.en')}"
+        )
+    return code

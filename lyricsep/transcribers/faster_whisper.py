@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lyricsep.transcribers.alignment import AlignedWord, aligned_words
-from lyricsep.transcribers.whisper import Attempt, Hypothesis
+from lyricsep.transcribers.whisper import MAX_ROWS, Attempt, Hypothesis
 
 if TYPE_CHECKING:
     from whisper.tokenizer import Tokenizer
@@ -75,21 +75,26 @@ class FasterWhisper:
             prompt = list(tokenizer.sot_sequence_including_notimestamps)
         if attempt.temperature == 0:
             search = {"beam_size": options.beam_size}
+            n_together = len(features)  # beams share what they attend to
         else:
             search = {"beam_size": 1, "num_hypotheses": options.best_of, "sampling_topk": 0}
-        results = self.model.generate(
-            _view(features),
-            [prompt] * len(features),
-            sampling_temperature=attempt.temperature,
-            max_length=MAX_LENGTH,
-            max_initial_timestamp_index=MAX_INITIAL_TIMESTAMP,
-            suppress_tokens=_suppressed(tokenizer),
-            length_penalty=1.0,  # scores are then mean log-probabilities
-            return_scores=True,
-            return_no_speech_prob=True,
-            **search,
-        )
-        return [_hypothesis(result) for result in results]
+            n_together = max(1, MAX_ROWS // options.best_of)
+        hypotheses = []
+        for together in torch.split(features, n_together):
+            results = self.model.generate(
+                _view(together),
+                [prompt] * len(together),
+                sampling_temperature=attempt.temperature,
+                max_length=MAX_LENGTH,
+                max_initial_timestamp_index=MAX_INITIAL_TIMESTAMP,
+                suppress_tokens=_suppressed(tokenizer),
+                length_penalty=1.0,  # scores are then mean log-probabilities
+                return_scores=True,
+                return_no_speech_prob=True,
+                **search,
+            )
+            hypotheses += [_hypothesis(result) for result in results]
+        return hypotheses
 
     def align(self, feature: Tensor, tokenizer: Tokenizer, tokens: Sequence[int], n_frames: int) -> list[AlignedWord]:
         """Find when each word of a decoded clip is sung, by the cross-attention."""

@@ -12,7 +12,7 @@ from whisper.model import disable_sdpa
 from whisper.timing import dtw_cpu, median_filter
 
 from lyricsep.transcribers.alignment import AlignedWord, aligned_words
-from lyricsep.transcribers.whisper import Attempt, Hypothesis
+from lyricsep.transcribers.whisper import MAX_ROWS, Attempt, Hypothesis
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
@@ -81,9 +81,13 @@ class OpenAIWhisper:
             without_timestamps=not attempt.timestamps,
             fp16=self._dtype == torch.float16,
         )
+        n_rows = options.beam_size if searching else options.best_of
+        hypotheses = []
         with torch.inference_mode():
-            results = _BatchTask(self.model, decoding).run(features)
-        return [Hypothesis(tuple(r.tokens), r.avg_logprob, r.no_speech_prob) for r in results]
+            for together in torch.split(features, max(1, MAX_ROWS // n_rows)):
+                results = _BatchTask(self.model, decoding).run(together)
+                hypotheses += [Hypothesis(tuple(r.tokens), r.avg_logprob, r.no_speech_prob) for r in results]
+        return hypotheses
 
     def align(self, feature: Tensor, tokenizer: Tokenizer, tokens: Sequence[int], n_frames: int) -> list[AlignedWord]:
         """Find when each word of a decoded clip is sung, by the cross-attention (openai-whisper `find_alignment`)."""

@@ -20,7 +20,7 @@ from lyricsep.transcribers.whisper import Attempt, WhisperTranscriber
 
 GREEDY = WhisperOptions(mix_back=0.0, temperatures=(0.0,), beam_size=1)
 RUNNERS = ["openai-whisper", "faster-whisper"]
-SUNG = [("de_bonne", 16.0, 20.0), ("Fantasma", 30.0, 34.5), ("Confession", 40.0, 42.5)]
+SUNG = [("de_bonne", 16.0, 20.0), ("Fantasma", 30.0, 34.5), ("Confession", 97.0, 103.0)]
 EXAMPLE = [(4.7, 7.8), (8.0, 14.5), (18.2, 21.5)]  # lines of the example song
 
 
@@ -166,6 +166,7 @@ def test_words_are_aligned_as_openai_whisper_does(real, mels) -> None:
     """The same, from features that are encoded already."""
     backend = real("base", "openai-whisper")
     tokenizer = french(backend)
+    mels = mels[:2]
     features = backend.encode(mels)
     hypotheses = backend.decode(features, tokenizer, Attempt(0.0, timestamps=False), GREEDY)
     model = backend.model
@@ -212,9 +213,9 @@ def sample(backend, features: torch.Tensor, seed: int) -> list[tuple[int, ...]]:
     return [h.tokens for h in backend.decode(features, french(backend), Attempt(1.0, timestamps=False), options)]
 
 
-def test_openai_whisper_repeats_itself_with_the_same_seed(real, mels) -> None:
+def test_openai_whisper_repeats_itself_with_the_same_seed(real, example_mels) -> None:
     backend = real("tiny.en", "openai-whisper")
-    features = backend.encode(mels[:2])
+    features = backend.encode(example_mels[:1])
     first = sample(backend, features, 1)
     assert sample(backend, features, 1) == first
     assert sample(backend, features, 2) != first

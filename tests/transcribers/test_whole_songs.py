@@ -53,7 +53,7 @@ def assert_is_whispers(lyrics: Lyrics, model: Whisper, song: np.ndarray, beam_si
         # Whisper's last window lasts half a minute, the song's end or not.
         times = min(segment["start"], duration), min(segment["end"], duration)
         assert (line.start, line.end) == pytest.approx(times, abs=0.021)
-    assert len(expected) > 5
+    assert len(expected) > 3
     assert len({segment["seek"] for segment in expected}) > 2
 
 

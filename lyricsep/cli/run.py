@@ -1,0 +1,105 @@
+"""What the commands over songs share: refusing, counting, recording, and the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+
+from lyricsep.cli.console import say
+from lyricsep.errors import AudioError, LyricsepError, OutputError
+from lyricsep.files import check_writable, shown
+from lyricsep.inputs import Song, find_songs
+from lyricsep.manifest import write_manifest
+
+__all__ = ["Run"]
+
+
+class Run:
+    """The songs of one command, and what became of each.
+
+    Parameters
+    ----------
+    output : Path or None
+        Folder of the results; None where they go to stdout.
+    suffixes : sequence of str
+        Of the results of each song.
+    overwrite : bool
+        Whether results that exist may be replaced.
+    """
+
+    def __init__(self, output: Path | None, suffixes: Sequence[str], *, overwrite: bool) -> None:
+        self.output = output
+        self.suffixes = suffixes
+        self.overwrite = overwrite
+        self.n_failed = 0
+        self.n_without_vocals = 0
+        self._records: list[dict[str, object]] = []
+
+    def find(self, names: Iterable[str]) -> list[Song]:
+        """Find the songs to work on; what has no song in it, and songs with results already, fail here.
+
+        Raises
+        ------
+        OutputError
+            If nothing can be written into the folder of the results.
+        """
+        if self.output:
+            check_writable(self.output)
+        found = find_songs(names)
+        for path in found.empty:
+            self.fail(path, AudioError(f"{shown(path)}: no audio files there; name a song, or a folder of songs"))
+        todo = []
+        for song in found.songs:
+            existing = [path for path in self.results(song) if path.exists()]
+            if existing and not self.overwrite:
+                self.fail(
+                    song.path, OutputError(f"{shown(existing[0])}: exists already; add --overwrite to replace it")
+                )
+            else:
+                todo.append(song)
+        return todo
+
+    def results(self, song: Song) -> list[Path]:
+        """Name the results of a song; none where they go to stdout."""
+        return [song.result(self.output, suffix) for suffix in self.suffixes] if self.output else []
+
+    def done(self, song: Song, *, vocals_found: bool | None = None, **facts: object) -> None:
+        """Record a song whose results are written, and print their paths."""
+        for path in self.results(song):
+            typer.echo(path)
+        if vocals_found is False:
+            self.n_without_vocals += 1
+            say(f"{shown(song.path)}: no vocals were found")
+        results = [shown(path) for path in self.results(song)]
+        found = {} if vocals_found is None else {"vocals_found": vocals_found}
+        self._records.append({"path": shown(song.path), "status": "done", **found, **facts, "results": results})
+
+    def fail(self, path: Path, error: LyricsepError) -> None:
+        """Say and record why a song failed."""
+        self.n_failed += 1
+        say(f"failed: {error}")
+        self._records.append({"path": shown(path), "status": "failed", "error": str(error)})
+
+    @contextmanager
+    def recorded(self, manifest: Mapping[str, object]) -> Iterator[None]:
+        """Leave the manifest beside the results when the work ends, however it ends.
+
+        Raises
+        ------
+        typer.Exit
+            With 1, if a song failed.
+        """
+        try:
+            yield
+        finally:
+            if self.output and self._records:
+                write_manifest(self.output, {**manifest, "songs": self._records})
+        n_songs = len(self._records)
+        if n_songs > 1:
+            without = f", {self.n_without_vocals} of them without vocals" if self.n_without_vocals else ""
+            say(f"{n_songs - self.n_failed} of {n_songs} songs done{without}; {self.n_failed} failed")
+        if self.n_failed:
+            raise typer.Exit(1)

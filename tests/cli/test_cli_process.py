@@ -1,0 +1,160 @@
+"""What only a process of its own shows: signals, pipes, terminals, full disks, an hour of music."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from command_line import EXAMPLE, QUICKEST, finish, start
+
+from lyricsep.audio import open_audio
+from lyricsep.inputs import find_songs
+
+resource = pytest.importorskip("resource", reason="limits of resources need a Unix")
+
+GIB = 2**30
+
+
+def _separating_the_second_song(song: Path, folder: Path) -> subprocess.Popen[str]:
+    """Start the separation of two songs, and come back when the first is done."""
+    process = start("separate", song, EXAMPLE, "-o", "out", cwd=folder)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "out/song.vocals.wav\n"
+    return process
+
+
+def test_interrupted(song: Path, tmp_path: Path) -> None:
+    process = _separating_the_second_song(song, tmp_path)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate()
+    assert (process.returncode, out) == (130, "")
+    assert err.splitlines()[-1] == "lyricsep: interrupted; what was finished is kept"
+    assert "Traceback" not in err
+    (manifest,) = (tmp_path / "out").glob("lyricsep-*.json")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"song.vocals.wav", manifest.name}
+    (record,) = json.loads(manifest.read_text())["songs"]
+    assert record["results"] == ["out/song.vocals.wav"]
+    assert soundfile.info(tmp_path / "out" / "song.vocals.wav").frames == soundfile.info(song).frames
+
+
+def test_killed(song: Path, tmp_path: Path) -> None:
+    process = _separating_the_second_song(song, tmp_path)
+    process.kill()
+    process.communicate()
+    visible = [path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")]
+    assert visible == ["song.vocals.wav"]
+    # What the kill left behind is nobody's song.
+    assert find_songs([str(tmp_path / "out")]).songs == ()
+
+
+def test_whoever_reads_may_stop_reading(song: Path, tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    process = start("segment", song, "--separator", "none", cwd=tmp_path, stdout=write)
+    os.close(write)
+    _, err = process.communicate()
+    assert process.returncode == 1
+    assert err.splitlines()[1:] == []
+
+
+def test_bars_are_on_the_terminal_and_paths_in_the_pipe(song: Path, tmp_path: Path) -> None:
+    pty = pytest.importorskip("pty")
+    master, slave = pty.openpty()
+    shutil.copy(song, tmp_path / "gone astray [1].wav")
+    songs = (song, "gone astray [1].wav", "missing.wav")
+    process = start("segment", *songs, "--separator", "none", cwd=tmp_path, stderr=slave)
+    os.close(slave)
+    seen = b""
+    while chunk := _read(master):
+        seen += chunk
+    out, _ = process.communicate()
+    os.close(master)
+    assert process.returncode == 1
+    assert out == "segments/song.segments.csv\nsegments/gone astray [1].segments.csv\n"
+    terminal = seen.decode()
+    assert "\x1b[" in terminal
+    assert "separating" in terminal
+    assert "failed: missing.wav: no such file" in terminal
+    assert "gone astray [1].wav" in terminal
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # Linux's way to say that the other end is closed
+        return b""
+
+
+def _disk_of(n_bytes: int) -> Callable[[], None]:
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, n_bytes))
+
+
+def test_no_room_for_the_lyrics(song: Path, tmp_path: Path) -> None:
+    told = finish("transcribe", song, *QUICKEST, cwd=tmp_path, preexec_fn=_disk_of(8))
+    assert (told.code, told.out) == (1, "")
+    # Not even the manifest fits.
+    _, of_lyrics, of_manifest = told.err.splitlines()
+    assert of_lyrics.startswith("failed: lyrics/song.txt: cannot be written (File too large); free some space")
+    assert of_manifest.startswith("lyricsep: lyrics/lyricsep-")
+    assert list((tmp_path / "lyrics").iterdir()) == []
+
+
+@pytest.mark.parametrize("file_format", ["wav", "flac"])
+def test_no_room_for_the_vocals(song: Path, tmp_path: Path, file_format: str) -> None:
+    told = finish(
+        "separate", song, "--separator", "none", "--format", file_format, cwd=tmp_path, preexec_fn=_disk_of(100_000)
+    )
+    assert (told.code, told.out) == (1, "")
+    (line,) = told.err.splitlines()[1:]
+    assert line.startswith(f"failed: vocals/song.vocals.{file_format}: cannot be written (")
+    assert [path.suffix for path in (tmp_path / "vocals").iterdir()] == [".json"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("minutes", [10, 60])
+def test_an_hour_takes_no_more_than_three_gigabytes(shared: Path, tmp_path: Path, minutes: int) -> None:
+    _join(sorted((shared / "jam-alt").rglob("*.mp3")), tmp_path / "long.flac", minutes * 60)
+    script = (
+        "import resource, sys\n"
+        "from lyricsep.cli.app import main\n"
+        "try:\n    main()\n"
+        "finally:\n    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)\n"
+    )
+    options = ["-o", "out", "-f", "txt", "-v", "--mix-back", "0.3", "--beam-size", "1", "--language", "es"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, "transcribe", "long.flac", "--preset", "fast", "--device", "cpu", *options],
+        cwd=tmp_path,
+        env={**os.environ, "LYRICSEP_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    *told, peak = done.stderr.splitlines()
+    n_bytes = int(peak) * (1 if sys.platform == "darwin" else 1024)
+    print(*told, f"{minutes} minutes: at most {n_bytes / GIB:.2f} GiB", sep="\n")
+    assert n_bytes < 3e9
+    assert len((tmp_path / "out" / "long.txt").read_text().splitlines()) > minutes
+
+
+def _join(songs: list[Path], target: Path, seconds: int) -> None:
+    """Write songs one after the other, over and over, until there are enough of them."""
+    left = seconds * 44100
+    with soundfile.SoundFile(target, "w", 44100, 2, subtype="PCM_16") as file:
+        while left:
+            for song in songs:
+                with open_audio(song) as reader:
+                    assert (reader.sample_rate, reader.n_channels) == (44100, 2)
+                    for block in reader.blocks():
+                        part: np.ndarray = block[:, :left].numpy().T
+                        file.write(part)
+                        left -= len(part)

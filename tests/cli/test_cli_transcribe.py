@@ -1,0 +1,225 @@
+"""`lyricsep transcribe`: the whole job, with the weights that come as packages."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import alt_eval
+import numpy as np
+import pytest
+import soundfile
+from command_line import EXAMPLE, QUICK, QUICKEST, Outcome, finish
+
+from lyricsep.formats import FORMATS
+from lyricsep.manifest import library_versions
+from lyricsep.presets import PRESETS
+from lyricsep.separators import find_separator
+from lyricsep.transcribers import find_model
+from lyricsep.version import __version__
+
+TEXT = EXAMPLE.with_suffix(".txt").read_text(encoding="utf-8")
+
+
+def word_error_rate(hypothesis: str, reference: str = TEXT) -> float:
+    return float(alt_eval.compute_metrics([reference], [hypothesis], languages="en")["WER"])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("whole")
+
+
+@pytest.fixture(scope="module")
+def whole(folder: Path) -> Outcome:
+    """The example with nothing chosen but the formats, in a process of its own."""
+    return finish("transcribe", EXAMPLE, "--format", ",".join(FORMATS), "--verbose", "--device", "cpu", cwd=folder)
+
+
+@pytest.fixture(scope="module")
+def manifest(whole: Outcome, folder: Path) -> dict[str, Any]:
+    assert whole.code == 0, whole.err
+    (path,) = (folder / "lyrics").glob("lyricsep-*.json")
+    loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return loaded
+
+
+def test_the_example_becomes_lyrics(whole: Outcome, folder: Path) -> None:
+    assert whole.code == 0, whole.err
+    rate = word_error_rate((folder / "lyrics" / "night_train.txt").read_text(encoding="utf-8"))
+    print(f"WER of the example: {rate:.3f}")
+    assert rate < 0.35
+
+
+def test_stdout_is_the_written_paths_and_nothing_else(whole: Outcome, folder: Path) -> None:
+    assert whole.written == [Path("lyrics") / f"night_train.{name}" for name in FORMATS]
+    assert all((folder / path).stat().st_size for path in whole.written)
+    left = {path.name for path in (folder / "lyrics").iterdir()} - {path.name for path in whole.written}
+    assert len(left) == 1, "and the manifest"
+
+
+def test_stderr_says_what_was_chosen_and_what_each_stage_did(whole: Outcome) -> None:
+    first, *rest = whole.err.splitlines()
+    assert re.fullmatch(
+        r"preset fast \(chosen for this device\): spleeter \+ base by .* on cpu: \d+ threads", first
+    ), first
+    stages = [
+        r".*night_train.mp3: decoding and separation \d+\.\d s for 49\.5 s of audio",
+        r".*night_train.mp3: segmentation \d+\.\d s, \d segments, \d+\.\d s sung",
+        r".*night_train.mp3: transcription \d+\.\d s, \d+ lines",
+    ]
+    for stage in stages:
+        assert any(re.fullmatch(stage, line) for line in rest), (stage, rest)
+    # And no library adds its own noise.
+    assert all(line.startswith(("night_train.mp3:", str(EXAMPLE))) or "night_train.mp3" in line for line in rest), (
+        rest
+    )
+
+
+def test_every_format_tells_the_same_lines(whole: Outcome, folder: Path) -> None:
+    texts = {name: (folder / "lyrics" / f"night_train.{name}").read_text(encoding="utf-8") for name in FORMATS}
+    lines = [line["text"] for line in json.loads(texts["json"])["lines"]]
+    assert [line for line in texts["txt"].splitlines() if line] == lines
+    for name in ("lrc", "srt", "vtt"):
+        assert all(line in texts[name] for line in lines), name
+
+
+def test_lines_are_sung_when_the_file_says(whole: Outcome, folder: Path) -> None:
+    truth = json.loads(EXAMPLE.with_suffix(".json").read_text(encoding="utf-8"))["lines"]
+    told = json.loads((folder / "lyrics" / "night_train.json").read_text(encoding="utf-8"))["lines"]
+    near = [min(abs(line["start"] - heard["start"]) for heard in told) for line in truth]
+    assert sorted(near)[len(near) // 2] < 0.5
+    assert max(near) < 3
+
+
+def test_the_manifest_tells_how_it_was_made(manifest: dict[str, Any]) -> None:
+    assert manifest["schema"] == "lyricsep/manifest"
+    assert manifest["lyricsep"] == __version__
+    assert manifest["libraries"] == library_versions()
+    assert manifest["options"]["preset"] == "fast"
+    assert manifest["options"]["formats"] == list(FORMATS)
+    settings = manifest["options"]["settings"]
+    assert settings["transcription"]["seed"] == 0
+    assert settings["transcription"]["mix_back"] == PRESETS["fast"].transcription.mix_back
+    assert settings["segmentation"]["onset"] == 0.1
+    files = [*find_separator("spleeter").files, *find_model("base").files]
+    assert manifest["weights"] == [{"name": file.name, "sha256": file.sha256} for file in files]
+    assert manifest["device"].startswith("cpu")
+    assert manifest["python"] == ".".join(map(str, sys.version_info[:3]))
+
+
+def test_the_manifest_records_the_song(manifest: dict[str, Any]) -> None:
+    (song,) = manifest["songs"]
+    assert song["path"] == str(EXAMPLE)
+    assert (song["status"], song["vocals_found"], song["language"]) == ("done", True, "en")
+    assert song["duration"] == pytest.approx(49.53, abs=0.05)
+    assert song["damage"] == []
+    assert song["results"] == [f"lyrics/night_train.{name}" for name in FORMATS]
+    assert set(song["seconds"]) == {"separation", "segmentation", "transcription"}
+    assert all(seconds >= 0 for seconds in song["seconds"].values())
+
+
+def test_running_twice_gives_the_same_bytes(excerpt: np.ndarray, tmp_path: Path) -> None:
+    # Backwards nothing makes sense to the model, so that it retries, drawing at random.
+    soundfile.write(tmp_path / "song.wav", excerpt[::-1], 44100)
+    for output in ("one", "two"):
+        assert finish("transcribe", "song.wav", "-o", output, *QUICKEST, cwd=tmp_path).code == 0
+    for name in ("song.txt", "song.lrc", "song.json"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    lyrics = json.loads((tmp_path / "one" / "song.json").read_text(encoding="utf-8"))
+    assert lyrics["lines"]
+    assert lyrics["decodings"][0]["temperature"] > 0
+
+
+def test_existing_results_are_refused_before_any_work(
+    run: Callable, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = tmp_path / "lyrics" / "song.lrc"
+    old.parent.mkdir()
+    old.write_text("mine")
+
+    def work(*_: object, **__: object) -> None:
+        raise AssertionError("a network was loaded")
+
+    monkeypatch.setattr("lyricsep.separators.create_separator", work)
+    told = run("transcribe", song, *QUICKEST)
+    assert (told.code, told.out) == (1, "")
+    assert "failed: lyrics/song.lrc: exists already; add --overwrite to replace it" in told.err
+    assert old.read_text() == "mine"
+    assert not (tmp_path / "lyrics" / "song.txt").exists()
+    (manifest,) = old.parent.glob("lyricsep-*.json")
+    (record,) = json.loads(manifest.read_text())["songs"]
+    assert record["status"] == "failed"
+    assert "exists already" in record["error"]
+
+
+def test_overwrite_replaces(run: Callable, song: Path, tmp_path: Path) -> None:
+    old = tmp_path / "lyrics" / "song.txt"
+    old.parent.mkdir()
+    old.write_text("mine")
+    told = run("transcribe", song, "--overwrite", *QUICKEST)
+    assert told.code == 0
+    assert old.read_text() != "mine"
+
+
+def test_output_dash_prints_the_lyrics(run: Callable, song: Path, tmp_path: Path) -> None:
+    told = run("transcribe", song, "-o", "-", *QUICK)
+    assert told.code == 0
+    first, second, *_ = told.out.splitlines()
+    assert first.startswith("I left my")
+    assert "streets" in second
+    assert list(tmp_path.iterdir()) == [song], "and leaves nothing behind"
+
+
+def test_output_dash_prints_any_one_format(run: Callable, song: Path) -> None:
+    told = run("transcribe", song, "-o", "-", "--format", "json", "--word-times", *QUICKEST)
+    lyrics = json.loads(told.out)
+    assert lyrics["lines"]
+    assert all(line["words"] for line in lyrics["lines"])
+
+
+def test_options_reach_the_stages_and_the_manifest(run: Callable, song: Path) -> None:
+    told = run(
+        "transcribe", song, *QUICKEST, "--preset", "fast", "--transcriber", "openai-whisper", "--language", "English",
+        "--batch-size", "2", "--seed", "7", "--timestamps", "--onset", "0.05", "--min-silence", "0.5",
+        "--floor-db", "-50", "-f", "txt",
+    )  # fmt: skip
+    assert told.code == 0, told.err
+    assert told.err.startswith("preset fast: none + tiny.en by openai-whisper on ")
+    (manifest,) = Path("lyrics").glob("lyricsep-*.json")
+    options = json.loads(manifest.read_text())["options"]
+    assert options["language"] == "en"
+    assert options["transcriber"] == "openai-whisper"
+    expected = {
+        "mix_back": 0.3,
+        "beam_size": 1,
+        "batch_size": 2,
+        "seed": 7,
+        "timestamps": True,
+        "word_times": False,
+    }
+    assert options["settings"]["transcription"].items() >= expected.items()
+    # An offset that was not given follows the onset down.
+    expected = {"onset": 0.05, "offset": 0.05, "min_silence": 0.5, "floor_db": -50.0}
+    assert options["settings"]["segmentation"].items() >= expected.items()
+
+
+def test_native_hears_the_whole_song(run: Callable, song: Path) -> None:
+    told = run("transcribe", song, "--native", "-f", "json", *QUICKEST)
+    assert told.code == 0, told.err
+    lyrics = json.loads(Path("lyrics/song.json").read_text())
+    assert lyrics["segments"][0]["start"] == 0
+    assert lyrics["lines"]
+
+
+def test_weights_that_cannot_be_had_are_one_line(run: Callable, song: Path, tmp_path: Path) -> None:
+    told = run("transcribe", song, "--separator", "htdemucs", "--model", "tiny.en")
+    assert (told.code, told.out) == (1, "")
+    assert len(told.err.splitlines()) == 2
+    assert "offline" in told.err
+    assert "`lyricsep models pull` where there is a network" in told.err
+    assert not list((tmp_path / "lyrics").iterdir())

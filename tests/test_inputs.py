@@ -1,0 +1,155 @@
+"""Names to songs, and songs to names of results that never meet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from lyricsep.inputs import Found, find_songs
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder of our own, deep enough that no name of a test leads to the folders of others."""
+    folder = tmp_path / "far" / "away" / "from" / "all"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def touch(*names: str) -> None:
+    for name in names:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_bytes(b"")
+
+
+def stems(found: Found) -> dict[str, str]:
+    return {song.path.as_posix(): song.stem.as_posix() for song in found.songs}
+
+
+def test_files_are_taken_in_order_whatever_their_suffix(here: Path) -> None:
+    touch("b.mp3", "a.wav", "notes.txt")
+    assert stems(find_songs(["b.mp3", "a.wav", "notes.txt"])) == {
+        "b.mp3": "b",
+        "a.wav": "a",
+        "notes.txt": "notes.txt",
+    }
+
+
+def test_a_missing_file_is_left_to_whoever_opens_it(here: Path) -> None:
+    assert stems(find_songs(["gone.mp3", "no/such.mp3"])) == {"gone.mp3": "gone", "no/such.mp3": "such"}
+    assert stems(find_songs(["a" * 5000])) == {"a" * 5000: "a" * 225}
+
+
+def test_a_folder_is_searched_to_the_bottom_and_mirrored(here: Path) -> None:
+    touch("music/z.mp3", "music/cd 1/a.FLAC", "music/cd 2/deep/b.mkv", "music/cover.jpg", "music/a.txt")
+    assert stems(find_songs(["music"])) == {
+        "music/cd 1/a.FLAC": "cd 1/a",
+        "music/cd 2/deep/b.mkv": "cd 2/deep/b",
+        "music/z.mp3": "z",
+    }
+    assert stems(find_songs(["music/"])) == stems(find_songs(["music"]))
+
+
+def test_results_stems_and_hidden_files_are_no_songs_unless_they_are_named(here: Path) -> None:
+    touch("m/a.mp3", "m/a.vocals.wav", "m/._a.mp3", "m/.trash/b.mp3", "m/.lyricsep-x.wav", ".hidden/c.mp3")
+    assert stems(find_songs(["m"])) == {"m/a.mp3": "a"}
+    assert stems(find_songs(["m/a.vocals.wav", ".hidden"])) == {"m/a.vocals.wav": "a.vocals", ".hidden/c.mp3": "c"}
+
+
+def test_a_pattern_mirrors_what_it_spans(here: Path) -> None:
+    touch("test/A - B/mixture.wav", "test/C/mixture.wav", "test/C/drums.wav", "test/readme.txt")
+    assert stems(find_songs(["test/*/mixture.wav"])) == {
+        "test/A - B/mixture.wav": "A - B/mixture",
+        "test/C/mixture.wav": "C/mixture",
+    }
+    assert list(stems(find_songs(["**/*.wav"])).values()) == [
+        "test/A - B/mixture", "test/C/drums", "test/C/mixture",
+    ]  # fmt: skip
+    assert list(stems(find_songs([f"{here}/test/**"])).values()) == ["A - B/mixture", "C/drums", "C/mixture"]
+
+
+def test_a_name_with_magic_is_a_file_where_there_is_one(here: Path) -> None:
+    touch("song [live].mp3", "song l.mp3")
+    assert stems(find_songs(["song [live].mp3"])) == {"song [live].mp3": "song [live]"}
+
+
+def test_what_holds_no_song_is_told(here: Path) -> None:
+    touch("a.mp3", "folder/cover.jpg")
+    found = find_songs(["folder", "a.mp3", "*.ogg", ""])
+    assert stems(found) == {"a.mp3": "a"}
+    assert found.empty == (Path("folder"), Path("*.ogg"), Path())
+
+
+def test_nothing_named_finds_nothing() -> None:
+    assert find_songs([]) == Found((), ())
+
+
+def test_a_song_counts_once(here: Path) -> None:
+    touch("m/a.mp3", "m/b.mp3")
+    names = ["m/a.mp3", "./m/a.mp3", "m/../m/a.mp3", f"{here}/m/a.mp3", "m", "m/*.mp3"]
+    assert stems(find_songs(names)) == {"m/a.mp3": "a", "m/b.mp3": "b"}
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        # In one folder the suffix tells them apart,
+        (["x/a.mp3", "x/a.wav"], ["a.mp3", "a.wav"]),
+        # else as many folders as it takes.
+        (["x/a.mp3", "y/a.mp3"], ["x/a", "y/a"]),
+        (["x/cd/a.mp3", "y/cd/a.mp3", "b.mp3"], ["x/cd/a", "y/cd/a", "b"]),
+        (["x/a.mp3", "x/a.wav", "y/a.mp3"], ["a.mp3", "a.wav", "a"]),
+        # File systems may ignore case and how accents are composed.
+        (["x/A.mp3", "y/a.mp3"], ["x/A", "y/a"]),
+        (["x/\u00e9.mp3", "y/e\u0301.mp3"], ["x/\u00e9", "y/e\u0301"]),
+        (["x/A.mp3", "x/a.mp3"], ["A.mp3", "a.mp3 (2)"]),
+        (["x/a.foo", "x/a.foo.mp3"], ["a.foo", "a.foo.mp3"]),
+    ],
+)
+def test_songs_of_one_name_are_told_apart(here: Path, names: list[str], expected: list[str]) -> None:
+    assert [song.stem.as_posix() for song in find_songs(names).songs] == expected
+
+
+def test_a_dot_in_a_name_is_no_suffix(here: Path) -> None:
+    names = ["Mr. Blue", "Vol. 2.mp3", "..mp3", "...mp3", ".mp3"]
+    assert [song.stem.name for song in find_songs(names).songs] == ["Mr. Blue", "Vol. 2", "..mp3", "...mp3", ".mp3"]
+
+
+def test_results_are_named_after_the_stem(here: Path) -> None:
+    touch("m/cd 1/Mr. Blue.mp3")
+    (song,) = find_songs(["m"]).songs
+    assert song.result(Path("out"), ".lrc") == Path("out/cd 1/Mr. Blue.lrc")
+
+
+letters = st.sampled_from("aAéE.\u0301 -[*\n") | st.characters(exclude_characters="/\0", exclude_categories=["Cs"])
+part = st.text(letters, min_size=1, max_size=12) | st.just("..")
+suffix = st.sampled_from(["", ".mp3", ".MP3", ".wav", ".vocals.wav", ".foo"])
+named = st.builds(lambda parts, end: "/".join(parts) + end, st.lists(part, min_size=1, max_size=4), suffix)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(named, max_size=8))
+@example(["../../etc/passwd.mp3", "/etc/passwd.mp3", "..", "a/.."])
+@example(["\u212a.mp3", "x/K.mp3", "x/k.mp3"])
+def test_results_never_meet_and_never_leave_their_folder(here: Path, names: list[str]) -> None:
+    found = find_songs(names)
+    results = [song.result(Path("out"), ".txt") for song in found.songs]
+    assert len({str(path).casefold() for path in results}) == len(results)
+    for path in results:
+        assert Path(os.path.normpath(path)).is_relative_to("out")
+        assert ".." not in PurePosixPath(path).parts
+    assert len({os.path.normpath(here / song.path) for song in found.songs}) == len(found.songs)
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.sets(st.text("éa", min_size=100, max_size=125), max_size=4), st.sampled_from([".mp3", ".wav"]))
+def test_results_fit_into_a_folder_entry(here: Path, names: Iterable[str], end: str) -> None:
+    found = find_songs([name + end for name in names] + [name + ".flac" for name in names])
+    for song in found.songs:
+        assert len(os.fsencode(song.result(Path("out"), ".segments.json").name)) <= 255

@@ -1,0 +1,74 @@
+"""The manifest says what a result was made of, in JSON that everybody reads."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from lyricsep.errors import OutputError
+from lyricsep.manifest import library_versions, new_manifest, write_manifest
+from lyricsep.transcribers import find_model
+from lyricsep.version import __version__
+
+
+@dataclass(frozen=True)
+class Inner:
+    shares: tuple[float, ...] = (0.3, 0.0)
+
+
+@dataclass(frozen=True)
+class Outer:
+    inner: Inner = Inner()
+    folder: Path = Path("a/b")
+    nothing: None = None
+
+
+def test_it_says_what_is_about_to_run() -> None:
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    manifest = new_manifest("transcribe", {"settings": Outer(), "native": False}, find_model("base").files, "cpu: 2")
+    assert manifest["options"] == {
+        "settings": {"inner": {"shares": [0.3, 0.0]}, "folder": str(Path("a/b")), "nothing": None},
+        "native": False,
+    }
+    assert manifest["weights"] == [{"name": file.name, "sha256": file.sha256} for file in find_model("base").files]
+    assert (manifest["command"], manifest["device"], manifest["lyricsep"]) == ("transcribe", "cpu: 2", __version__)
+    assert manifest["songs"] == []
+    assert before <= datetime.fromisoformat(str(manifest["started"])) <= datetime.now(UTC)
+    json.dumps(manifest, allow_nan=False)
+
+
+def test_versions_are_those_that_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert library_versions()["numpy"] == metadata.version("numpy")
+
+    def version(name: str) -> str:
+        if name == "ctranslate2":
+            raise metadata.PackageNotFoundError(name)
+        return "1.2"
+
+    monkeypatch.setattr(metadata, "version", version)
+    versions = library_versions()
+    assert versions["ctranslate2"] is None
+    assert {version for name, version in versions.items() if name != "ctranslate2"} == {"1.2"}
+
+
+def test_earlier_manifests_stay(tmp_path: Path) -> None:
+    manifest = {"started": "2026-01-02T03:04:05+00:00", "title": "¡é"}
+    paths = [write_manifest(tmp_path, {**manifest, "number": number}) for number in range(3)]
+    assert [path.name for path in paths] == [
+        "lyricsep-20260102T030405.json",
+        "lyricsep-20260102T030405-2.json",
+        "lyricsep-20260102T030405-3.json",
+    ]
+    assert [json.loads(path.read_text(encoding="utf-8"))["number"] for path in paths] == [0, 1, 2]
+    assert "¡é" in paths[0].read_text(encoding="utf-8")
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"lyricsep-20260102T030405\.json: cannot be written"):
+        write_manifest(tmp_path / "file", {"started": "2026-01-02T03:04:05+00:00"})
