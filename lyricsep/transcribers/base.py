@@ -106,11 +106,10 @@ class WhisperOptions:
         If a number is out of its range.
     """
 
-    # Spleeter and Whisper base on the five Jam-ALT songs, decoded once, mean pooled WER over four shifts of the clock
-    # by up to 0.6 s: 0.442 with 0.3 (0.430 to 0.455), 0.514 with 0, 0.486 with 1. Hearing a segment at all three and
-    # keeping the most probable text gained nothing (0.446). See scripts/evaluate.py.
+    # Spleeter and Whisper base on the five Jam-ALT songs, pooled WER: 0.441 with 0.3, 0.467 with 0, 0.478 with 1
+    # (scripts/evaluate.py).
     mix_back: float = 0.3
-    # At the same shifts, with timestamps: 0.63, by loops.
+    # With timestamps Whisper base loops far more often on singing.
     timestamps: bool = False  # the reference implementation of the paper decodes its clips without, too
     beam_size: int = 5  # the paper, section 3
     # Whisper's own: openai-whisper `transcribe`, and the paper

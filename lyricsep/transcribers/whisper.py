@@ -366,7 +366,14 @@ class WhisperTranscriber:
 
 
 def _best(candidates: Sequence[_Candidate], options: WhisperOptions) -> _Candidate:
-    """Take the most probable of the accepted; failing that, of those that do not repeat themselves; else of all."""
-    accepted = [c for c in candidates if c.accepted]
-    varied = [c for c in candidates if compression_ratio(c.text) <= options.compression_ratio_threshold]
-    return max(accepted or varied or candidates, key=lambda c: c.hypothesis.avg_logprob)
+    """Take the most probable of the accepted; failing that, the one that guesses and repeats itself least.
+
+    A little too much repetition weighs little, so that a sung refrain wins over the salad of a high temperature, and
+    a loop, which is probable but compresses many times over, loses to both.
+    """
+
+    def merit(candidate: _Candidate) -> float:
+        excess = compression_ratio(candidate.text) - options.compression_ratio_threshold
+        return candidate.hypothesis.avg_logprob - max(0.0, excess)
+
+    return max([c for c in candidates if c.accepted] or candidates, key=merit)

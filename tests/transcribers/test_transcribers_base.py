@@ -51,7 +51,7 @@ def test_a_segment_that_whisper_cannot_hear_at_once() -> None:
         Job(long, long, [Segment(0.0, 1.0), Segment(2.0, 32.001)])
 
 
-@pytest.mark.parametrize("start", [0.0, 0.1, 1 / 3, 6.28125 + 1e-5, 9.999968])
+@pytest.mark.parametrize("start", [0.0, 0.1, 1 / 3, 0.5 / 16_000, 3.5 / 16_000])
 def test_half_a_minute_is_half_a_minute_wherever_it_starts(start, fake) -> None:
     """No rounding of its ends may make it a sample too long."""
     from lyricsep.transcribers.whisper import WhisperTranscriber
