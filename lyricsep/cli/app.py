@@ -63,7 +63,7 @@ def main() -> None:
         # Lyrics are in any script, and names of files may not even be text.
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="lyricsep", standalone_mode=False)
     except WrongUsageError as error:
         say(_one_line(error))
         code = error.exit_code
