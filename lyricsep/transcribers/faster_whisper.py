@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,13 +43,16 @@ class FasterWhisper:
 
     def __init__(self, name: str, folder: Path, device: torch.device, compute_type: str | None = None) -> None:
         self.name = name
-        self.model = ctranslate2.models.Whisper(
+        self._open = partial(
+            ctranslate2.models.Whisper,
             str(folder),
             device=device.type,
             device_index=device.index or 0,
             compute_type=compute_type or ("float16" if device.type == "cuda" else "int8"),
             intra_threads=torch.get_num_threads(),
         )
+        self.model = self._open()
+        self._has_sampled = False
         self.n_mels = int(self.model.n_mels)
         self.is_multilingual = bool(self.model.is_multilingual)
         self.n_languages = int(self.model.num_languages)
@@ -79,6 +83,7 @@ class FasterWhisper:
         else:
             search = {"beam_size": 1, "num_hypotheses": options.best_of, "sampling_topk": 0}
             n_together = max(1, MAX_ROWS // options.best_of)
+            self._has_sampled = True
         hypotheses = []
         for together in torch.split(features, n_together):
             results = self.model.generate(
@@ -103,8 +108,13 @@ class FasterWhisper:
         return aligned_words(tokenizer, tokens, (indices, ticks), found.text_token_probs)
 
     def seed(self, seed: int) -> None:
-        """Start the random numbers anew; CTranslate2 takes a seed only before its first sample."""
+        """Start the random numbers anew."""
         ctranslate2.set_random_seed(seed)
+        if self._has_sampled:
+            # The seed is read by a model's threads before their first sample, and never again.
+            del self.model  # two would not fit into every GPU
+            self.model = self._open()
+            self._has_sampled = False
 
 
 def _view(features: Tensor) -> ctranslate2.StorageView:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -32,11 +33,13 @@ class Outcome:
 
 
 def start(*arguments: str | Path, cwd: Path, **options: Any) -> subprocess.Popen[str]:
-    """Start a command in a process of its own, which opens no connection."""
+    """Start a command in a process of its own, which opens no connection and minds Ctrl-C."""
     command = [sys.executable, "-c", "from lyricsep.cli.app import main; main()", *map(str, arguments)]
     environment = {**os.environ, "LYRICSEP_OFFLINE": "1"}
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, cwd=cwd, env=environment, text=True, **{**streams, **options})
+    # Tests that run in the background of a shell inherit that interrupts are ignored.
+    minding = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}
+    return subprocess.Popen(command, cwd=cwd, env=environment, text=True, **{**streams, **minding, **options})
 
 
 def finish(*arguments: str | Path, cwd: Path, **options: Any) -> Outcome:
