@@ -18,10 +18,22 @@ from lyricsep.version import __version__
 if TYPE_CHECKING:
     from lyricsep.weights import WeightFile
 
-__all__ = ["library_versions", "new_manifest", "write_manifest"]
+__all__ = ["library_versions", "new_manifest", "plain", "write_manifest"]
 
 SCHEMA = "lyricsep/manifest"
-LIBRARIES = ("av", "ctranslate2", "demucs", "numpy", "openai-whisper", "safetensors", "soundfile", "soxr", "torch")
+LIBRARIES = (
+    "alt-eval",
+    "av",
+    "ctranslate2",
+    "demucs",
+    "jiwer",
+    "numpy",
+    "openai-whisper",
+    "safetensors",
+    "soundfile",
+    "soxr",
+    "torch",
+)
 
 
 def library_versions() -> dict[str, str | None]:
@@ -62,7 +74,7 @@ def new_manifest(
         "lyricsep": __version__,
         "command": command,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "options": _plain(dict(options)),
+        "options": plain(dict(options)),
         "weights": [{"name": file.name, "sha256": file.sha256} for file in weights],
         "device": device,
         "python": platform.python_version(),
@@ -90,11 +102,12 @@ def write_manifest(folder: Path, manifest: Mapping[str, object]) -> Path:
     return path
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
+    """Turn dataclasses, mappings, sequences and paths into what JSON can hold."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _plain({field.name: getattr(value, field.name) for field in dataclasses.fields(value)})
+        return plain({field.name: getattr(value, field.name) for field in dataclasses.fields(value)})
     if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
+        return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
+        return [plain(inner) for inner in value]
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)

@@ -8,7 +8,9 @@ from typing import Annotated, cast
 
 import typer
 
+from lyricsep.cli.benchmark import benchmark
 from lyricsep.cli.console import say
+from lyricsep.cli.datasets import datasets
 from lyricsep.cli.doctor import doctor
 from lyricsep.cli.models import models
 from lyricsep.cli.segment import segment
@@ -35,6 +37,8 @@ app = typer.Typer(
 app.command()(transcribe)
 app.command()(separate)
 app.command()(segment)
+app.command()(benchmark)
+app.add_typer(datasets, name="datasets")
 app.add_typer(models, name="models")
 app.command()(doctor)
 

@@ -2,6 +2,7 @@
 
 from lyricsep.formats.clock import SECTION_GAP
 from lyricsep.formats.document import lyrics_from_json, lyrics_to_json
+from lyricsep.formats.reading import Transcript, read_lyrics
 from lyricsep.formats.registry import (
     FORMATS,
     SEGMENT_FORMATS,
@@ -14,8 +15,10 @@ __all__ = [
     "FORMATS",
     "SECTION_GAP",
     "SEGMENT_FORMATS",
+    "Transcript",
     "lyrics_from_json",
     "lyrics_to_json",
+    "read_lyrics",
     "render_lyrics",
     "render_segments",
     "write_lyrics",

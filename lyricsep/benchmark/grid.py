@@ -1,0 +1,281 @@
+"""What a benchmark runs: a grid of conditions, written in TOML.
+
+::
+
+    title = "Long form"
+    datasets = ["jam-alt"]                   # names or folders
+    audio = ["mixture", "spleeter", "spleeter+0.3", "stem"]
+    segmentation = ["native", "rms-vad"]     # also fixed, lines, groups
+    segment_by = "spleeter"                  # whose vocals RMS-VAD listens to; default: the audio's own
+    rms_vad = "paper"                        # or "default"
+    model = "base"
+    seeds = [0, 1, 2]
+    normalise = true
+
+    [transcription]                          # of `WhisperOptions`, for every condition
+    beam_size = 5
+    [transcription.native]                   # for one segmentation
+    temperatures = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+
+An audio is the mixture, the dataset's own vocal stem, or the vocals of a separator, ``+0.3`` with that share of the
+accompaniment mixed back.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from importlib import resources
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from lyricsep.errors import ConfigError
+from lyricsep.files import shown
+from lyricsep.segmentation import PAPER, RmsVadOptions
+from lyricsep.separators import find_separator
+from lyricsep.transcribers import WhisperOptions
+
+__all__ = ["GRIDS", "SEGMENTATIONS", "Condition", "Grid", "Published", "read_grid"]
+
+SEGMENTATIONS = ("native", "rms-vad", "fixed", "lines", "groups")
+"""Whisper's own windows; RMS-VAD; windows of 30 s; the reference's merged lines; groups of them up to 30 s."""
+
+GRIDS = ("paper-long", "paper-short", "lyricsep")
+"""Grids that ship."""
+
+_RMS_VAD = {"paper": PAPER, "default": RmsVadOptions()}
+_FIXED_NAMES = {"mixture": "none", "stem": "stems"}  # audio to the separator that gives it
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One row of the table.
+
+    Parameters
+    ----------
+    audio : str
+        As in the grid.
+    segmentation : str
+        One of `SEGMENTATIONS`.
+    """
+
+    audio: str
+    segmentation: str
+
+    @property
+    def separator(self) -> str:
+        """Name in the catalogue of separators."""
+        name = self.audio.partition("+")[0]
+        return _FIXED_NAMES.get(name, name)
+
+    @property
+    def mix_back(self) -> float:
+        """Share of the accompaniment, 0 to 1."""
+        return float(self.audio.partition("+")[2] or 0)
+
+    @property
+    def name(self) -> str:
+        """For tables and folders."""
+        return f"{self.audio}, {self.segmentation}"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published row.
+
+    Parameters
+    ----------
+    dataset, audio, segmentation : str
+        Of which condition; `audio` as the grid was written, before separators were overridden.
+    rates : mapping of str to float
+        In percent, such as ``{"WER": 22.36}``.
+    """
+
+    dataset: str
+    audio: str
+    segmentation: str
+    rates: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What to run.
+
+    Parameters
+    ----------
+    title : str
+        For people.
+    datasets : tuple of str
+        Names or folders.
+    audio, segmentation : tuple of str
+        Every pair is a `Condition`.
+    model : str
+        Name in the catalogue of Whisper models.
+    seeds : tuple of int
+        Each is a run of its own where something is sampled.
+    segment_by : str or None
+        The separator whose vocals RMS-VAD segments, for every audio; None: the audio itself.
+    rms_vad : RmsVadOptions
+        How.
+    normalise : bool
+        Of `lyricsep.scoring.score`.
+    columns : tuple of str
+        Rates of the table.
+    transcription : mapping of str to WhisperOptions
+        By segmentation.
+    published : tuple of Published
+        Shown beside the results.
+    published_source : str
+        Where from.
+    """
+
+    title: str
+    datasets: tuple[str, ...]
+    audio: tuple[str, ...]
+    segmentation: tuple[str, ...]
+    model: str
+    seeds: tuple[int, ...] = (0,)
+    segment_by: str | None = None
+    rms_vad: RmsVadOptions = field(default_factory=RmsVadOptions)
+    normalise: bool = True
+    columns: tuple[str, ...] = ("WER", "SR", "DR", "IR", "IR_hal", "DR_NL", "DR_BV")
+    transcription: Mapping[str, WhisperOptions] = field(default_factory=dict)
+    published: tuple[Published, ...] = ()
+    published_source: str = ""
+
+    @cached_property
+    def conditions(self) -> tuple[Condition, ...]:
+        """Every row, in order."""
+        return tuple(Condition(audio, segmentation) for audio, segmentation in product(self.audio, self.segmentation))
+
+    def listens_to(self, condition: Condition) -> str | None:
+        """Name the separator whose vocals are segmented; None where nothing is."""
+        if condition.segmentation != "rms-vad":
+            return None
+        return self.segment_by or condition.separator
+
+    def with_models(self, separator: str | None, model: str | None) -> Grid:
+        """Put one separator in the place of all, and another model; published rows keep their place in the table."""
+        grid = replace(self, model=model or self.model)
+        if separator is None:
+            return grid
+        find_separator(separator)
+
+        def renamed(audio: str) -> str:
+            name, plus, share = audio.partition("+")
+            return audio if name in _FIXED_NAMES else separator + plus + share
+
+        return replace(
+            grid,
+            audio=tuple(dict.fromkeys(map(renamed, self.audio))),
+            segment_by=self.segment_by and separator,
+            published=tuple(replace(row, audio=renamed(row.audio)) for row in self.published),
+        )
+
+
+def read_grid(name: str) -> Grid:
+    """Read a grid that ships, or one's own file.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such grid, or the file is wrong; the message names the key.
+    """
+    if name in GRIDS:
+        grids = resources.files("lyricsep.benchmark") / "presets"
+        text = (grids / f"{name}.toml").read_text(encoding="utf-8")
+    else:
+        try:
+            text = Path(name).read_text(encoding="utf-8-sig")
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"{shown(Path(name))}: no grid of that name ({', '.join(GRIDS)}), and no file that can be read"
+            ) from error
+    try:
+        return _grid(tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, ValueError, ConfigError) as error:
+        raise ConfigError(f"{shown(Path(name))}: {error}") from error
+
+
+def _grid(table: dict[str, Any]) -> Grid:
+    kinds = {
+        "title": str,
+        "datasets": list,
+        "audio": list,
+        "segmentation": list,
+        "model": str,
+        "seeds": list,
+        "segment_by": str,
+        "rms_vad": str,
+        "normalise": bool,
+        "columns": list,
+        "transcription": dict,
+        "published": list,
+        "published_source": str,
+    }
+    for key, value in table.items():
+        if key not in kinds:
+            raise ConfigError(f"there is no key {key!r}; there are {', '.join(kinds)}")
+        if not isinstance(value, kinds[key]):
+            raise ConfigError(f"{key} should be a {kinds[key].__name__}, got {value!r}")
+    missing = [key for key in ("title", "datasets", "audio", "segmentation", "model") if not table.get(key)]
+    if missing:
+        raise ConfigError(f"{missing[0]} is missing")
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    _check_names("segmentation", values["segmentation"], SEGMENTATIONS)
+    for audio in values["audio"]:
+        _check_audio(audio)
+    if "segment_by" in values:
+        find_separator(values["segment_by"])
+    if not all(type(seed) is int for seed in values.get("seeds", ())):
+        raise ConfigError(f"seeds should be whole numbers, got {values['seeds']!r}")
+    rms_vad = values.get("rms_vad", "default")
+    _check_names("rms_vad", (rms_vad,), tuple(_RMS_VAD))
+    values["rms_vad"] = _RMS_VAD[rms_vad]
+    values["transcription"] = _options(values.get("transcription", {}), values["segmentation"])
+    values["published"] = tuple(_published(row) for row in values.get("published", ()))
+    return Grid(**values)
+
+
+def _check_audio(audio: object) -> None:
+    if not isinstance(audio, str):
+        raise ConfigError(f"audio: expected names, got {audio!r}")
+    find_separator(Condition(audio, "native").separator)
+    name, plus, share = audio.partition("+")
+    try:
+        is_right = not plus or (name not in _FIXED_NAMES and 0 < float(share) < 1)
+    except ValueError:
+        is_right = False
+    if not is_right:
+        raise ConfigError(f"audio: {audio!r} should be mixture, stem, or a separator, which may end in +0.3")
+
+
+def _check_names(key: str, names: Sequence[object], known: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"{key}: there is no {name!r}; there are {', '.join(known)}")
+
+
+def _options(table: Mapping[str, Any], segmentations: Sequence[str]) -> dict[str, WhisperOptions]:
+    common = {key: value for key, value in table.items() if key not in SEGMENTATIONS}
+    known = {f.name for f in fields(WhisperOptions)} - {"mix_back", "seed"}
+    options = {}
+    for segmentation in segmentations:
+        own = common | table.get(segmentation, {})
+        _check_names(f"transcription for {segmentation}", tuple(own), sorted(known))
+        own = {key: tuple(value) if isinstance(value, list) else value for key, value in own.items()}
+        try:
+            options[segmentation] = WhisperOptions(**own)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"transcription for {segmentation}: {error}") from error
+    return options
+
+
+def _published(row: Mapping[str, Any]) -> Published:
+    named = ("dataset", "audio", "segmentation")
+    rates = {key: float(value) for key, value in row.items() if key not in named}
+    dataset, audio, segmentation = (str(row[key]) for key in named)
+    return Published(dataset, audio, segmentation, rates)

@@ -1,0 +1,211 @@
+"""`lyricsep benchmark`: a grid of conditions over datasets, resumed where it was left."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lyricsep.cli.console import say, show_logs
+from lyricsep.cli.options import DeviceOption, OfflineOption, VerboseOption
+from lyricsep.errors import ConfigError
+from lyricsep.files import check_writable, shown, write_text
+from lyricsep.manifest import new_manifest, write_manifest
+from lyricsep.presets import PRESETS
+from lyricsep.separators import find_separator
+from lyricsep.transcribers import BACKENDS, default_backend, find_model
+
+if TYPE_CHECKING:
+    from lyricsep.benchmark.grid import Grid
+    from lyricsep.benchmark.running import Hypothesis, Runner, Unit
+    from lyricsep.weights import WeightFile
+
+__all__ = ["benchmark"]
+
+REPORT = "report.json"  # what the files of a report were made from
+
+
+def benchmark(
+    grid: Annotated[
+        str,
+        typer.Argument(help="paper-long, paper-short, lyricsep, or a TOML file of one's own.", show_default=False),
+    ],
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Name of `lyricsep datasets list`, or a folder; may be given again.", show_default="the grid's"
+        ),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of the report and of what is kept.", file_okay=False)
+    ] = Path("benchmark"),
+    preset: Annotated[
+        str | None,
+        typer.Option(help="Take separator and model of a preset, such as fast.", show_default="the grid's models"),
+    ] = None,
+    separator: Annotated[
+        str | None, typer.Option(help="One separator in the place of all of the grid.", show_default="the grid's")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Whisper model.", show_default="the grid's")] = None,
+    transcriber: Annotated[
+        str | None, typer.Option(help=f"{' or '.join(BACKENDS)}.", show_default="the quickest installed")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Number of seeds, from 0 up.", show_default="the grid's")
+    ] = None,
+    language: Annotated[
+        list[str] | None, typer.Option("--language", "-l", help="Only songs in it; may be given again.")
+    ] = None,
+    split: Annotated[list[str] | None, typer.Option(help="Only songs of it; may be given again.")] = None,
+    song: Annotated[list[str] | None, typer.Option(help="Only this song; may be given again.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first songs of each dataset.")] = None,
+    musdb18hq: Annotated[
+        Path | None, typer.Option(help="Folder of MUSDB18-HQ, for musdb-alt.", show_default="beside the dataset")
+    ] = None,
+    device: DeviceOption = "auto",
+    offline: OfflineOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Transcribe datasets under every condition of a grid, score them, and report with certainty.
+
+    Run it again to go on after a kill, or to add a seed, a song or a condition: what is there is not done again.
+    Prints the tables; the folder gets them as text, Markdown and LaTeX, songs and edits as CSV and parquet, plots,
+    the lyrics, and a manifest.
+    """
+    show_logs(verbose=verbose)
+    from lyricsep.benchmark.grid import read_grid
+    from lyricsep.benchmark.running import Runner
+    from lyricsep.datasets import open_dataset
+    from lyricsep.devices import choose_device, describe_device
+    from lyricsep.store import Store
+
+    if preset is not None and preset not in PRESETS:
+        raise ConfigError(f"no preset is called {preset!r}; there are {', '.join(PRESETS)}")
+    chosen = choose_device(device)
+    backend = transcriber or default_backend(chosen)
+    if backend not in BACKENDS:
+        raise ConfigError(f"no transcriber is called {backend!r}; there are {' and '.join(BACKENDS)}")
+    wanted = read_grid(grid).with_models(
+        separator or (preset and PRESETS[preset].separator), model or (preset and PRESETS[preset].model)
+    )
+    wanted = replace(
+        wanted,
+        datasets=tuple(dataset or wanted.datasets),
+        seeds=wanted.seeds if seeds is None else tuple(range(seeds)),
+    )
+    datasets = [
+        open_dataset(name, musdb18hq=musdb18hq).select(
+            languages=language or (), splits=split or (), songs=song or (), limit=limit
+        )
+        for name in wanted.datasets
+    ]
+    check_writable(output)
+    runner = Runner(wanted, datasets, Store(output / "store"), chosen, backend=backend, offline=offline)
+    say(f"{wanted.title}: {len(runner.units)} hypotheses, {wanted.model} by {backend} on {describe_device(chosen)}")
+
+    missing = len(runner.missing())
+    if not missing and _written(output) == _content(runner, wanted):
+        say(f"nothing to do: all {len(runner.units)} hypotheses and the report are in {shown(output)}")
+        typer.echo((output / "tables.txt").read_text(encoding="utf-8"), nl=False)
+        return
+    if missing < len(runner.units):
+        say(f"{len(runner.units) - missing} are at hand, {missing} to do")
+    described = {"grid": wanted, "transcriber": backend, "datasets": {d.name: d.revision for d in datasets}}
+    manifest = new_manifest("benchmark", described, _weights(wanted), describe_device(chosen))
+
+    from lyricsep.benchmark.results import score_hypothesis, write_report
+
+    scored, failures = [], []
+    with _counting(missing) as (start, finish):
+        for hypothesis in runner.run(start):
+            if hypothesis.is_new:
+                finish(hypothesis)
+            if hypothesis.error:
+                failures.append({"unit": hypothesis.unit.name, "error": hypothesis.error})
+            scored.append(score_hypothesis(hypothesis, wanted))
+    tables = write_report(output, scored, wanted)
+    write_manifest(output, {**manifest, "n_hypotheses": len(scored), "n_new": missing, "failures": failures})
+    write_text(output / REPORT, json.dumps({"content": None if failures else _content(runner, wanted)}) + "\n")
+    typer.echo("\n".join(table.text() for table in tables), nl=False)
+    if failures:
+        say(f"{len(failures)} of {len(scored)} hypotheses failed (songs.csv says why); run again to try them again")
+        raise typer.Exit(1)
+
+
+def _content(runner: Runner, grid: Grid) -> str:
+    """Digest all that the report says."""
+    from lyricsep.store import code_version, key_of
+
+    return key_of(
+        {
+            "grid": grid,
+            "songs": [unit.song for unit in runner.units],
+            "hypotheses": [runner.key(unit) for unit in runner.units],
+            "code": code_version("lyricsep.scoring", "lyricsep.reports", "lyricsep.benchmark"),
+        }
+    )
+
+
+def _written(folder: Path) -> str | None:
+    """Give the digest of the report that is there."""
+    try:
+        content: str | None = json.loads((folder / REPORT).read_text(encoding="utf-8"))["content"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return content
+
+
+def _weights(grid: Grid) -> list[WeightFile]:
+    separators = {condition.separator for condition in grid.conditions}
+    separators |= {name for name in map(grid.listens_to, grid.conditions) if name}
+    files = [file for name in sorted(separators) for file in find_separator(name).files]
+    return [*files, *find_model(grid.model).files]
+
+
+@contextmanager
+def _counting(n_units: int) -> Iterator[tuple[Callable[[Unit], None], Callable[[Hypothesis], None]]]:
+    """Show what is being done and how long the rest may take: a bar on a terminal, a line for each elsewhere."""
+    began = time.monotonic()
+    n_done = 0
+
+    def line(hypothesis: Hypothesis) -> None:
+        nonlocal n_done
+        n_done += 1
+        left = (time.monotonic() - began) / n_done * (n_units - n_done)
+        what = f"failed: {hypothesis.error}" if hypothesis.error else f"{hypothesis.seconds:.1f} s"
+        say(f"[{n_done}/{n_units}] {hypothesis.unit.name}: {what}; about {_spoken(left)} left")
+
+    if not sys.stderr.isatty() or not n_units:
+        yield lambda unit: None, line
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("", total=n_units)
+
+        def finished(hypothesis: Hypothesis) -> None:
+            bars.advance(task)
+            if hypothesis.error:
+                say(f"failed: {hypothesis.unit.name}: {hypothesis.error}")
+
+        yield lambda unit: bars.update(task, description=unit.name), finished
+
+
+def _spoken(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,216 @@
+"""`lyricsep datasets`: what there is, fetching it, looking at it, and trusting it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lyricsep.cli.console import say, show_logs
+from lyricsep.cli.options import OfflineOption, VerboseOption
+from lyricsep.datasets import Dataset, DatasetSpec, Song, dataset_catalog, find_dataset, is_pulled, open_dataset
+from lyricsep.datasets.languages import iso_language
+from lyricsep.datasets.verifying import words_of
+from lyricsep.errors import ConfigError, LyricsepError
+
+__all__ = ["datasets"]
+
+datasets = typer.Typer(help="List, fetch, check and show datasets.", no_args_is_help=True)
+
+DatasetArgument = Annotated[
+    str, typer.Argument(metavar="DATASET", help="A name of `lyricsep datasets list`, or a folder.")
+]
+LanguagesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--language",
+        "-l",
+        help="Only songs in this language (en, fr, ...); may be repeated. The first is also the language of a plain "
+        "folder's songs.",
+        show_default="all",
+    ),
+]
+SplitOption = Annotated[str | None, typer.Option(help="Only this split: test or train.", show_default="all")]
+LimitOption = Annotated[int | None, typer.Option(min=1, help="Only that many songs.", show_default="all")]
+MusdbOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--musdb18hq", help="Folder of MUSDB18-HQ, for the audio of MUSDB-ALT.", show_default="none", file_okay=False
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@datasets.command("list")
+def list_datasets(as_json: JsonOption = False) -> None:
+    """List the datasets that are known by name, and whether they are here."""
+    specs = list(dataset_catalog().values())
+    if as_json:
+        typer.echo(json.dumps([_described(spec) for spec in specs], ensure_ascii=False, indent=2))
+        return
+    rows = [(spec.name, _status(spec), str(spec.n_songs), ",".join(spec.languages), spec.summary) for spec in specs]
+    _print_table(("name", "status", "songs", "languages", "what"), rows)
+
+
+@datasets.command("pull")
+def pull_datasets(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of `lyricsep datasets list`.")],
+    revision: Annotated[
+        str | None, typer.Option(help="Branch, tag or commit of the hub.", show_default="the pinned one")
+    ] = None,
+    offline: OfflineOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Fetch and check datasets from the hub, and print where they lie."""
+    from lyricsep.datasets import pull
+
+    show_logs(verbose=verbose)
+    specs = [find_dataset(name) for name in names]
+    if revision and len(specs) > 1:
+        raise ConfigError("--revision is of one dataset; pull them one by one")
+    failed = False
+    for spec in specs:
+        try:
+            typer.echo(pull(spec.name, revision=revision, offline=offline))
+        except ConfigError:
+            raise
+        except LyricsepError as error:
+            failed = True
+            say(f"failed: {error}")
+        else:
+            if spec.access:
+                say(f"{spec.name}: {spec.access}")
+    if failed:
+        raise typer.Exit(1)
+
+
+@datasets.command("verify")
+def verify_dataset(
+    dataset: DatasetArgument,
+    languages: LanguagesOption = None,
+    split: SplitOption = None,
+    limit: LimitOption = None,
+    musdb18hq: MusdbOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Check files, audio, times and texts, and print a line for each problem; 1 is left if there is any."""
+    from lyricsep.datasets import verify
+
+    show_logs(verbose=verbose)
+    opened = _open(dataset, languages, split, limit, None, musdb18hq)
+    problems = verify(opened)
+    for problem in problems:
+        typer.echo(problem)
+    say(f"{opened.name}: {len(opened.songs)} songs, {len(problems)} problems")
+    if problems:
+        raise typer.Exit(1)
+
+
+@datasets.command("show")
+def show_dataset(
+    dataset: DatasetArgument,
+    song: Annotated[
+        str | None, typer.Option(help="Show the lyrics of this song.", metavar="ID", show_default="a table of all")
+    ] = None,
+    languages: LanguagesOption = None,
+    split: SplitOption = None,
+    limit: LimitOption = None,
+    musdb18hq: MusdbOption = None,
+    as_json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Show the songs of a dataset as a table, or the lyrics of one."""
+    show_logs(verbose=verbose)
+    opened = _open(dataset, languages, split, limit, song, musdb18hq)
+    if as_json:
+        shown = {
+            "name": opened.name,
+            "folder": str(opened.folder),
+            "revision": opened.revision,
+            "songs": [_facts(one, with_text=song is not None) for one in opened.songs],
+        }
+        typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))
+    elif song is not None:
+        typer.echo(opened.songs[0].text)
+    else:
+        header = ("id", "language", "lyrics", "lines", "words", "stems")
+        _print_table(header, [_row(one) for one in opened.songs])
+
+
+def _open(
+    name: str,
+    languages: Sequence[str] | None,
+    split: str | None,
+    limit: int | None,
+    song: str | None,
+    musdb18hq: Path | None,
+) -> Dataset:
+    wanted = languages or ()
+    opened = open_dataset(name, language=wanted[0] if wanted else None, musdb18hq=musdb18hq)
+    return opened.select(
+        languages=[iso_language(language) or language for language in wanted],
+        splits=[split] if split else (),
+        songs=[song] if song is not None else (),
+        limit=limit,
+    )
+
+
+def _status(spec: DatasetSpec) -> str:
+    if spec.repository is None:
+        return "by request"
+    return "at hand" if is_pulled(spec.name) else "to pull"
+
+
+def _described(spec: DatasetSpec) -> dict[str, object]:
+    return {
+        "name": spec.name,
+        "status": _status(spec),
+        "summary": spec.summary,
+        "n_songs": spec.n_songs,
+        "languages": spec.languages,
+        "licence": spec.licence,
+        "citation": spec.citation,
+        "repository": spec.repository,
+        "revision": spec.revision,
+        "access": spec.access,
+    }
+
+
+def _row(song: Song) -> tuple[str, ...]:
+    facts = _facts(song, with_text=False)
+    sung = facts["lyrics_duration"]
+    lasts = f"{int(sung) // 60}:{int(sung) % 60:02d}" if isinstance(sung, float) else "-"
+    return (song.id, song.language, lasts, str(facts["n_lines"]), str(facts["n_words"]), ",".join(song.stems) or "-")
+
+
+def _facts(song: Song, *, with_text: bool) -> dict[str, object]:
+    lines = [line for line in song.text.split("\n") if line.strip()]
+    facts: dict[str, object] = {
+        "id": song.id,
+        "language": song.language,
+        "split": song.split,
+        "title": song.title,
+        "artist": song.artist,
+        "genre": song.genre,
+        "licence": song.licence,
+        "audio": str(song.audio) if song.audio else None,
+        "stems": {name: str(path) for name, path in song.stems.items()},
+        "lyrics_duration": max(line.end for line in song.lines) - song.lines[0].start if song.lines else None,
+        "n_lines": len(lines),
+        "n_timed_lines": len(song.lines),
+        "n_words": len(words_of(song.text)),
+        "n_timed_words": sum(len(line.words) for line in song.lines),
+    }
+    if with_text:
+        facts["text"] = song.text
+        facts["lines"] = [{"start": line.start, "end": line.end, "text": line.text} for line in song.lines]
+    return facts
+
+
+def _print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    for row in (header, *rows):
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

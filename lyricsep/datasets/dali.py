@@ -1,0 +1,192 @@
+"""DALI version 2: songs with times of words, lines and paragraphs; annotations only.
+
+A song is a gzipped pickle (``annot_tismir/<id>.gz``) of an object of DALI's own class, or an export of it as JSON
+(``<id>.json`` with ``info`` and ``annotations``). A pickle is a small program: here it is read by an interpreter
+that knows plain containers, texts and numbers, and puts an empty shell in place of DALI's class, which is never
+imported; whatever else a pickle asks for is refused before it is even looked up. Source: Meseguer-Brocal et al.,
+Transactions of ISMIR 3(1), 2020.
+"""
+
+from __future__ import annotations
+
+import gzip
+import pickle
+import pickletools
+import re
+import struct
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from itertools import groupby
+from pathlib import Path
+
+from lyricsep.datasets.base import Song
+from lyricsep.datasets.tables import DatasetFolder, Record, by_start, parse_object, read_text, song_id, unique_songs
+from lyricsep.errors import DatasetError
+from lyricsep.files import shown
+from lyricsep.lyrics import Line, Word
+
+__all__ = ["dali_files", "read_dali"]
+
+MAX_BYTES = 64 << 20
+"""Of an unpacked song; real ones have about a hundredth of that."""
+
+PICKLE_FOLDER = "annot_tismir"
+
+# Everything that pickle's interpreter is known to raise on bytes that make no sense.
+_DAMAGE = (
+    pickle.UnpicklingError,
+    struct.error,
+    EOFError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    MemoryError,
+    ImportError,
+)
+
+
+def dali_files(folder: Path) -> list[Path]:
+    """Find the songs of a folder, in order of their names: pickles, or else exports as JSON."""
+    pickles = sorted((folder / PICKLE_FOLDER).glob("*.gz")) or sorted(folder.glob("*.gz"))
+    return pickles or sorted(folder.glob("*.json"))
+
+
+def read_dali(folder: DatasetFolder, dataset: str, language: str | None = None) -> tuple[Song, ...]:
+    """Read the annotations, and find ``audio/<id>.mp3`` where it exists.
+
+    Parameters
+    ----------
+    folder : DatasetFolder
+        Where the dataset lies.
+    dataset : str
+        Its name.
+    language : str, optional
+        ISO 639-1, of the songs that do not say theirs.
+
+    Raises
+    ------
+    DatasetError
+        If a file cannot be read, asks to run anything, or is not as DALI writes it.
+    """
+    return unique_songs(_songs(folder, dataset, language))
+
+
+def _songs(folder: DatasetFolder, dataset: str, language: str | None) -> Iterator[tuple[Record, str, Song]]:
+    for path in dali_files(folder.path):
+        if path.suffix == ".json":
+            record = Record(parse_object(read_text(path), path), path)
+        else:
+            record = Record(_unpickle(path), path)
+        info = record.child("info")
+        name = song_id(info.text("id"), info, "id")
+        audio = folder.locate(f"audio/{name}.mp3", info, "id")
+        lines, text = _lyrics(record.child("annotations"))
+        metadata = info.child("metadata")
+        needs_language = language is None or metadata.has("language")
+        yield (
+            info,
+            "id",
+            Song(
+                id=name,
+                dataset=dataset,
+                language=metadata.language("language") if needs_language else str(language),
+                text=text,
+                lines=by_start(lines),
+                audio=audio if audio.exists() else None,
+                split="train",
+                title=info.optional("title"),
+                artist=info.optional("artist"),
+                genre=_genre(metadata),
+            ),
+        )
+
+
+def _lyrics(annotations: Record) -> tuple[list[Line], str]:
+    """Give the lines with their words, and the text with its paragraphs parted."""
+    if annotations.values.get("type", "horizontal") != "horizontal":
+        raise annotations.error("type", "'horizontal', as DALI publishes it")
+    levels = annotations.child("annot")
+    rows = levels.children("lines")
+    words: defaultdict[int, list[Word]] = defaultdict(list)
+    for word in levels.children("words") if levels.has("words") else ():
+        words[_index(word, rows)].append(Word(*word.pair("time"), word.text("text").strip()))
+    lines = [Line(*row.pair("time"), _one_line(row), tuple(words[i])) for i, row in enumerate(rows)]
+    paragraphs = groupby(zip(rows, lines, strict=True), key=lambda pair: pair[0].number("index"))
+    text = "\n\n".join("\n".join(line.text for _, line in paragraph) for _, paragraph in paragraphs)
+    return lines, text
+
+
+def _index(word: Record, lines: Sequence[Record]) -> int:
+    index = word.number("index")
+    if not index.is_integer() or not 0 <= index < len(lines):
+        raise word.error("index", f"one of the {len(lines)} lines, counted from 0")
+    return int(index)
+
+
+def _one_line(row: Record) -> str:
+    text = row.text("text").strip()
+    if "\n" in text:
+        raise row.error("text", "one line of text")
+    return text
+
+
+def _genre(metadata: Record) -> str | None:
+    genres = metadata.values.get("genres")
+    if isinstance(genres, list | tuple):
+        return ", ".join(genre for genre in genres if isinstance(genre, str)) or None
+    return metadata.optional("genres")
+
+
+class _Unpickler(pickle.Unpickler):
+    """Knows one class, DALI's, and has an empty shell for it."""
+
+    def __init__(self, file: BytesIO) -> None:
+        super().__init__(file)
+        # Of this file alone: a pickle may set attributes of classes too, and then only its own shell suffers.
+        self.shell = type("Annotations", (), {})
+
+    def find_class(self, module: str, name: str) -> type:
+        if name == "Annotations" and module in ("DALI", "DALI.Annotations"):
+            return self.shell
+        raise pickle.UnpicklingError(f"GLOBAL {module}.{name}")
+
+
+def _check_memory(content: bytes) -> None:
+    """Refuse a pickle that would number its few objects so high that the table of them fills the memory."""
+    for opcode, argument, _ in pickletools.genops(content):
+        if opcode.name in ("PUT", "LONG_BINPUT") and isinstance(argument, int) and argument > len(content):
+            raise pickle.UnpicklingError(f"object number {argument}")
+
+
+def _unpickle(path: Path) -> dict[str, object]:
+    """Read the attributes of a pickled song, running nothing."""
+    try:
+        with gzip.open(path) as file:
+            content = file.read(MAX_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DatasetError(f"{shown(path)}: cannot be unpacked ({reason}); get it again") from error
+    if len(content) > MAX_BYTES:
+        raise DatasetError(f"{shown(path)}: refused, it unfolds into more than {MAX_BYTES >> 20} MiB; get it again")
+    unpickler = _Unpickler(BytesIO(content))
+    try:
+        _check_memory(content)
+        value = unpickler.load()
+    except _DAMAGE as error:
+        if wanted := re.fullmatch(r"GLOBAL ([\w.]+)", str(error)):
+            raise DatasetError(
+                f"{shown(path)}: refused, it asks to run {wanted[1]}, and annotations need not run anything; "
+                "get it from its authors, or export it as JSON"
+            ) from error
+        reason = (str(error).splitlines() or [""])[0][:120] or type(error).__name__
+        raise DatasetError(f"{shown(path)}: is not a song of DALI, or is damaged ({reason}); get it again") from error
+    if type(value) is unpickler.shell:
+        value = vars(value)
+    if not isinstance(value, dict):
+        raise DatasetError(f"{shown(path)}: holds a {type(value).__name__}, not a song of DALI; get it again")
+    return value

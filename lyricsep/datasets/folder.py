@@ -1,0 +1,96 @@
+"""A plain folder: ``song.mp3`` with its lyrics in ``song.txt`` beside it.
+
+The language is the name of a folder above the song (``fr/song.mp3``) or is given; vocals may lie beside the song
+as ``song.vocals.wav``. Ids are paths without suffix, as the results of `lyricsep transcribe` are named.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from lyricsep.datasets.base import Song
+from lyricsep.datasets.languages import LANGUAGES
+from lyricsep.datasets.tables import DatasetFolder, Record, read_lyrics, song_id, unique_songs
+from lyricsep.errors import DatasetError
+from lyricsep.files import shown
+from lyricsep.inputs import AUDIO_SUFFIXES
+
+__all__ = ["read_plain_folder", "songs_of_folder"]
+
+logger = logging.getLogger(__name__)
+
+VOCALS = ".vocals"
+
+
+def songs_of_folder(folder: Path) -> Iterator[tuple[PurePosixPath, Path]]:
+    """Yield the songs that have lyrics beside them, in order of name: name relative to the folder, and lyrics.
+
+    A song without lyrics is no reference: it is left out, with a warning.
+    """
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        hidden = any(part.startswith(".") for part in name.parts)
+        if hidden or path.suffix.lower() not in AUDIO_SUFFIXES or path.stem.endswith(VOCALS) or not path.is_file():
+            continue
+        lyrics = path.with_suffix(".txt")
+        if lyrics.is_file():
+            yield PurePosixPath(name.as_posix()), lyrics
+        else:
+            logger.warning("%s: left out, there is no %s beside it", shown(path), shown(Path(lyrics.name)))
+
+
+def read_plain_folder(folder: DatasetFolder, dataset: str, language: str | None = None) -> tuple[Song, ...]:
+    """Read the songs that have lyrics beside them.
+
+    Parameters
+    ----------
+    folder : DatasetFolder
+        Searched to the bottom.
+    dataset : str
+        Its name.
+    language : str, optional
+        ISO 639-1, of the songs in no folder named by a language.
+
+    Raises
+    ------
+    DatasetError
+        If a language is missing, two songs share a name, or lyrics cannot be read.
+    """
+    return unique_songs(_songs(folder, dataset, language))
+
+
+def _songs(folder: DatasetFolder, dataset: str, language: str | None) -> Iterator[tuple[Record, str, Song]]:
+    for name, lyrics in songs_of_folder(folder.path):
+        path = folder.path / name
+        record = Record({"name": str(name)}, path)
+        codes = [part for part in name.parent.parts if part in LANGUAGES]
+        spoken = codes[-1] if codes else language
+        if spoken is None:
+            raise DatasetError(
+                f"{shown(path)}: nothing says its language; add --language, or put it into a folder named by a "
+                "language such as 'fr'"
+            )
+        vocals = _vocals(path)
+        yield (
+            record,
+            "name",
+            Song(
+                id=song_id(name.with_suffix("").as_posix(), record, "name"),
+                dataset=dataset,
+                language=spoken,
+                text=read_lyrics(lyrics),
+                audio=path,
+                stems={"vocals": vocals} if vocals else {},
+                title=name.stem,
+            ),
+        )
+
+
+def _vocals(song: Path) -> Path | None:
+    for suffix in (".wav", *sorted(AUDIO_SUFFIXES)):
+        path = song.with_name(song.stem + VOCALS + suffix)
+        if path.is_file():
+            return path
+    return None

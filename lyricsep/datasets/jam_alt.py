@@ -1,0 +1,145 @@
+"""Jam-ALT in the three layouts it was published in.
+
+The hub's: ``metadata.jsonl``, a song a row, names relative to it; the whole set and ``subsets/<language>`` alike.
+The older: ``metadata.csv``, ``lyrics/*.txt`` and ``audio/``. The paper's line times: beside the older layout
+``line_timings/*.csv`` and ``lyrics_tagged/*.txt``. Source: the dataset ``jamendolyrics/jam-alt``; Cífka et al.,
+ISMIR 2024 (arXiv 2408.06370); Syed et al., 2025 (arXiv 2506.15514).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+from lyricsep.datasets.base import Song
+from lyricsep.datasets.tables import (
+    DatasetFolder,
+    Record,
+    by_start,
+    check_name,
+    read_csv,
+    read_jsonl,
+    read_lyrics,
+    song_id,
+    unique_songs,
+)
+
+__all__ = ["lyrics_of", "read_hub", "read_legacy", "songs_of_table"]
+
+
+def read_hub(folder: DatasetFolder, dataset: str) -> tuple[Song, ...]:
+    """Read the hub's layout; tagged texts are preferred.
+
+    Raises
+    ------
+    DatasetError
+        If a row is broken.
+    """
+    return unique_songs(_hub_songs(folder, dataset))
+
+
+def read_legacy(folder: DatasetFolder, dataset: str) -> tuple[Song, ...]:
+    """Read the older layout, with line times where there are any; tagged texts are preferred.
+
+    Raises
+    ------
+    DatasetError
+        If a row is broken or a file is missing, audio apart.
+    """
+    return unique_songs(_legacy_songs(folder, dataset))
+
+
+def lyrics_of(record: Record) -> tuple[str, str]:
+    """Give the text of a row, tagged if it can be had, and the field of its lines to prefer."""
+    return record.text("text_tagged", "text").strip("\n"), "text_tagged" if record.has("text_tagged") else "text"
+
+
+def songs_of_table(folder: DatasetFolder, table: str, audio: str, dataset: str) -> Iterator[tuple[Record, str, Song]]:
+    """Read the table that Jam-ALT and JamendoLyrics share; the songs lack their lyrics.
+
+    Parameters
+    ----------
+    folder : DatasetFolder
+        Where the dataset lies.
+    table, audio : str
+        Names of the table and of the folder of audio.
+    dataset : str
+        Its name.
+
+    Yields
+    ------
+    record : Record
+        The row.
+    stem : str
+        What the song's other files are called.
+    song : Song
+        With an empty text.
+
+    Raises
+    ------
+    DatasetError
+        If a row is broken.
+    """
+    for record in read_csv(folder.path / table, ("Filepath", "Language")):
+        name = record.text("Filepath")
+        check_name(name, record, "Filepath")
+        stem = PurePosixPath(name).stem
+        yield (
+            record,
+            stem,
+            Song(
+                id=song_id(stem, record, "Filepath"),
+                dataset=dataset,
+                language=record.language("Language"),
+                text="",
+                audio=folder.locate(f"{audio}/{name}", record, "Filepath"),
+                title=record.optional("Title"),
+                artist=record.optional("Artist"),
+                genre=record.optional("Genre"),
+                licence=record.optional("LicenseType"),
+            ),
+        )
+
+
+def _hub_songs(folder: DatasetFolder, dataset: str) -> Iterator[tuple[Record, str, Song]]:
+    for record in read_jsonl(folder.path / "metadata.jsonl"):
+        file_name = record.text("file_name")
+        audio = folder.locate(file_name, record, "file_name")
+        field = "name" if record.has("name") else "file_name"
+        text, line_text = lyrics_of(record)
+        lines = record.children("lines") if record.has("lines") else []
+        yield (
+            record,
+            field,
+            Song(
+                id=song_id(record.optional("name") or PurePosixPath(file_name).stem, record, field),
+                dataset=dataset,
+                language=record.language("language"),
+                text=text,
+                lines=by_start(line.line("start", "end", line_text, "text") for line in lines),
+                audio=audio,
+                title=record.optional("title"),
+                artist=record.optional("artist"),
+                genre=record.optional("genre"),
+                licence=record.optional("license_type"),
+            ),
+        )
+
+
+def _legacy_songs(folder: DatasetFolder, dataset: str) -> Iterator[tuple[Record, str, Song]]:
+    has_times = (folder.path / "line_timings").is_dir()
+    for record, stem, song in songs_of_table(folder, "metadata.csv", "audio", dataset):
+        tagged = folder.locate(f"lyrics_tagged/{stem}.txt", record, "Filepath")
+        plain = folder.locate(f"lyrics/{stem}.txt", record, "Filepath")
+        times = folder.locate(f"line_timings/{stem}.csv", record, "Filepath")
+        lines = read_csv(times, ("start", "end", "text")) if has_times else ()
+        yield (
+            record,
+            "Filepath",
+            replace(
+                song,
+                text=read_lyrics(tagged if tagged.exists() else plain),
+                lines=by_start(line.line("start", "end", "text") for line in lines),
+            ),
+        )

@@ -1,0 +1,91 @@
+"""JamendoLyrics: songs with times of lines and of words.
+
+``JamendoLyrics.csv`` lists the songs; ``lyrics/<stem>.txt`` holds the text and ``lyrics/<stem>.words.txt`` its
+words, one a row; ``annotations/lines/<stem>.csv`` and ``annotations/words/<stem>.csv`` their times, where a word
+with ``line_end`` is the last of its line. Source: the repository ``f90/jamendolyrics``; Durand et al., 2023
+(arXiv 2306.07744).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import accumulate, pairwise
+from pathlib import Path
+
+from lyricsep.datasets.base import Song
+from lyricsep.datasets.jam_alt import songs_of_table
+from lyricsep.datasets.tables import DatasetFolder, Record, by_start, read_csv, read_lyrics, unique_songs
+from lyricsep.files import shown
+from lyricsep.lyrics import Line, Word
+
+__all__ = ["read_jamendo_lyrics"]
+
+logger = logging.getLogger(__name__)
+
+
+def read_jamendo_lyrics(folder: DatasetFolder, dataset: str) -> tuple[Song, ...]:
+    """Read the dataset.
+
+    Where there are more or fewer times of words than words, the song is left without times of words and a warning
+    is logged.
+
+    Raises
+    ------
+    DatasetError
+        If a row is broken, or a song's lyrics are missing.
+    """
+    return unique_songs(_songs(folder, dataset))
+
+
+def _songs(folder: DatasetFolder, dataset: str) -> Iterator[tuple[Record, str, Song]]:
+    for record, stem, song in songs_of_table(folder, "JamendoLyrics.csv", "mp3", dataset):
+        text, words, line_times, word_times = (
+            folder.locate(name, record, "Filepath")
+            for name in (
+                f"lyrics/{stem}.txt",
+                f"lyrics/{stem}.words.txt",
+                f"annotations/lines/{stem}.csv",
+                f"annotations/words/{stem}.csv",
+            )
+        )
+        lines = _read_lines(line_times) if line_times.exists() else []
+        if lines and word_times.exists():
+            lines = _with_words(lines, word_times, read_lyrics(words).split("\n") if words.exists() else None)
+        yield record, "Filepath", replace(song, text=read_lyrics(text), lines=by_start(lines))
+
+
+def _read_lines(path: Path) -> list[Line]:
+    return [
+        row.line("start_time", "end_time", "lyrics_line")
+        for row in read_csv(path, ("start_time", "end_time", "lyrics_line"))
+    ]
+
+
+def _with_words(lines: list[Line], path: Path, texts: list[str] | None) -> list[Line]:
+    """Give every line its words."""
+    rows = list(read_csv(path, ("word_start", "word_end")))
+    spans = [row.span("word_start", "word_end") for row in rows]
+    sizes = [len(line.text.split()) for line in lines]
+    ends = [i + 1 for i, row in enumerate(rows) if _is_last(row)]
+    if texts is None or len(texts) != len(rows):
+        texts = [word for line in lines for word in line.text.split()]
+    if len(ends) != len(lines) or ends[-1:] != [len(rows)]:
+        ends = list(accumulate(sizes))
+    if len(texts) != len(rows) or ends[-1] != len(rows):
+        logger.warning(
+            "%s: %d times for %d words, so the song goes without times of words", shown(path), len(rows), sum(sizes)
+        )
+        return lines
+    words = [Word(*span, text.strip()) for span, text in zip(spans, texts, strict=True)]
+    return [replace(line, words=tuple(words[a:b])) for line, (a, b) in zip(lines, _pairs(ends), strict=True)]
+
+
+def _is_last(row: Record) -> bool:
+    # Empty cells come as NaN where the file went through pandas.
+    return (row.optional("line_end") or "nan").lower() != "nan"
+
+
+def _pairs(ends: Sequence[int]) -> Iterator[tuple[int, int]]:
+    return pairwise([0, *ends])

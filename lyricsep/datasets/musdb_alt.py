@@ -1,0 +1,76 @@
+"""MUSDB-ALT: lyrics with line times for the test songs of MUSDB18, whose audio is had apart.
+
+``data/test.jsonl`` holds a song a row; its ``name`` is that of a folder of MUSDB18-HQ with the mixture and four
+stems. Source: the dataset ``jazasyed/musdb-alt``; Syed et al., 2025 (arXiv 2506.15514).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from lyricsep.datasets.base import Song
+from lyricsep.datasets.jam_alt import lyrics_of
+from lyricsep.datasets.tables import DatasetFolder, Record, by_start, read_jsonl, song_id, unique_songs
+from lyricsep.errors import DatasetError
+from lyricsep.files import shown
+
+__all__ = ["read_musdb_alt"]
+
+STEMS = ("vocals", "drums", "bass", "other")
+
+
+def read_musdb_alt(folder: DatasetFolder, dataset: str, musdb18hq: Path | None = None) -> tuple[Song, ...]:
+    """Read the lyrics, and find the audio.
+
+    Parameters
+    ----------
+    folder : DatasetFolder
+        Where the dataset lies.
+    dataset : str
+        Its name.
+    musdb18hq : Path, optional
+        The folder of MUSDB18-HQ, in which there is ``test``; by default ``musdb18hq`` inside the dataset's. Without
+        either the songs have no audio.
+
+    Raises
+    ------
+    DatasetError
+        If a row is broken, or a folder of MUSDB18-HQ is named that is none.
+    """
+    return unique_songs(_songs(folder, dataset, _find_audio(folder, musdb18hq)))
+
+
+def _find_audio(folder: DatasetFolder, musdb18hq: Path | None) -> DatasetFolder | None:
+    top = folder.path if musdb18hq is None else musdb18hq
+    for path in (top / "musdb18hq" / "test", top / "test"):
+        if path.is_dir():
+            return DatasetFolder(path)
+    if musdb18hq is None:
+        return None
+    raise DatasetError(
+        f"{shown(musdb18hq)}: expected MUSDB18-HQ with its folder 'test', got none; name the folder it lies in"
+    )
+
+
+def _songs(folder: DatasetFolder, dataset: str, audio: DatasetFolder | None) -> Iterator[tuple[Record, str, Song]]:
+    for record in read_jsonl(folder.path / "data" / "test.jsonl"):
+        name = song_id(record.text("name"), record, "name")
+        artist, _, title = name.partition(" - ")
+        text, line_text = lyrics_of(record)
+        files = {part: audio.locate(f"{name}/{part}.wav", record, "name") for part in ("mixture", *STEMS) if audio}
+        yield (
+            record,
+            "name",
+            Song(
+                id=name,
+                dataset=dataset,
+                language=record.language("language") if record.has("language") else "en",
+                text=text,
+                lines=by_start(line.line("start", "end", line_text, "text") for line in record.children("lines")),
+                audio=files.get("mixture"),
+                stems={part: files[part] for part in STEMS if part in files},
+                title=title or None,
+                artist=artist if title else None,
+            ),
+        )

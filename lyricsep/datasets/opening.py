@@ -1,0 +1,123 @@
+"""Opening a dataset: by its name where it was pulled, or by the folder it lies in."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from lyricsep.datasets.base import Dataset, Song
+from lyricsep.datasets.catalog import dataset_catalog
+from lyricsep.datasets.dali import PICKLE_FOLDER, dali_files, read_dali
+from lyricsep.datasets.folder import read_plain_folder, songs_of_folder
+from lyricsep.datasets.jam_alt import read_hub, read_legacy
+from lyricsep.datasets.jamendo_lyrics import read_jamendo_lyrics
+from lyricsep.datasets.languages import iso_language
+from lyricsep.datasets.musdb_alt import read_musdb_alt
+from lyricsep.datasets.record import pulled_folder, read_record
+from lyricsep.datasets.tables import DatasetFolder
+from lyricsep.errors import ConfigError, DatasetError
+from lyricsep.files import shown
+
+__all__ = ["open_dataset"]
+
+# A layout is known by a file of its own; where a folder has several, the first is read.
+LAYOUTS: tuple[tuple[str, Callable[[DatasetFolder, str], tuple[Song, ...]]], ...] = (
+    ("JamendoLyrics.csv", read_jamendo_lyrics),
+    ("metadata.jsonl", read_hub),
+    ("metadata.csv", read_legacy),
+)
+MUSDB_ALT = Path("data", "test.jsonl")
+
+
+def open_dataset(
+    name_or_path: str | os.PathLike[str], *, language: str | None = None, musdb18hq: Path | None = None
+) -> Dataset:
+    """Open a dataset whose layout is told by its files.
+
+    Parameters
+    ----------
+    name_or_path : str or path
+        A name of the catalogue, which was pulled; else a folder. A folder that is called like a dataset of the
+        catalogue is given as a `Path`, or as ``./jam-alt``.
+    language : str, optional
+        Of the songs for which the dataset says none: those of a plain folder. No filter: see `Dataset.select`.
+    musdb18hq : Path, optional
+        The folder of MUSDB18-HQ, for the audio of MUSDB-ALT.
+
+    Returns
+    -------
+    Dataset
+        Songs in the order of the dataset. Their audio is not looked at: see `verify`.
+
+    Raises
+    ------
+    ConfigError
+        If `language` is none, or `musdb18hq` is given for another dataset.
+    DatasetError
+        If there is no such dataset, or it is of no known layout, incomplete or broken.
+    """
+    code = None if language is None else iso_language(language)
+    if language is not None and code is None:
+        raise ConfigError(f"--language {language}: no known language; use a code such as en, fr, de or ja")
+    folder, name = _locate(name_or_path)
+    record = read_record(folder)
+    if record:
+        name = record.name
+    if musdb18hq is not None and not (folder / MUSDB_ALT).is_file():
+        raise ConfigError(f"{shown(folder)}: is not MUSDB-ALT, which alone has use for --musdb18hq; leave it out")
+    songs = _read(DatasetFolder(folder), name, code, musdb18hq)
+    if not songs:
+        raise DatasetError(f"{shown(folder)}: the dataset has no songs; get it again")
+    return Dataset(name, songs, folder, record.commit if record else None)
+
+
+def _read(folder: DatasetFolder, name: str, language: str | None, musdb18hq: Path | None) -> tuple[Song, ...]:
+    path = folder.path
+    if (path / MUSDB_ALT).is_file():
+        return read_musdb_alt(folder, name, musdb18hq)
+    for mark, read in LAYOUTS:
+        if (path / mark).is_file():
+            return read(folder, name)
+    if next(songs_of_folder(path), None) is not None:
+        return read_plain_folder(folder, name, language)
+    if dali_files(path):
+        return read_dali(folder, name, language)
+    known = ", ".join([*(mark for mark, _ in LAYOUTS), MUSDB_ALT.as_posix(), f"{PICKLE_FOLDER}/*.gz"])
+    raise DatasetError(
+        f"{shown(path)}: no known layout of a dataset; expected one of {known}, or songs with .txt files beside them"
+    )
+
+
+def _locate(name_or_path: str | os.PathLike[str]) -> tuple[Path, str]:
+    """Give the folder and the name of a dataset."""
+    if isinstance(name_or_path, str) and name_or_path in dataset_catalog():
+        return _pulled(name_or_path), name_or_path
+    path = Path(name_or_path).expanduser()
+    try:
+        if path.is_dir():
+            return path, path.absolute().name
+    except ValueError as error:  # a null character
+        raise _not_there(str(name_or_path)) from error
+    raise _not_there(str(name_or_path))
+
+
+def _pulled(name: str) -> Path:
+    folder = pulled_folder(name)
+    if read_record(folder):
+        return folder
+    spec = dataset_catalog()[name]
+    if spec.repository is None:
+        raise DatasetError(f"{name}: cannot be pulled: {spec.access}")
+    state = "was not pulled to its end" if folder.exists() else "is not here"
+    raise DatasetError(f"{name}: {state}; `lyricsep datasets pull {name}`, or name the folder it lies in")
+
+
+def _not_there(name: str) -> DatasetError:
+    near = difflib.get_close_matches(name, dataset_catalog(), n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return DatasetError(
+        f"{shown(Path(name))}: no such folder, and no dataset of that name; "
+        f"{hint}`lyricsep datasets list` shows them all"
+    )

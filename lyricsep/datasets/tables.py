@@ -1,0 +1,398 @@
+"""Files of datasets, read with suspicion: every complaint names the file, the row and the field.
+
+Rows are counted as an editor or a spreadsheet counts them: from 1, the header of a CSV being row 1.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import reprlib
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from lyricsep.datasets.base import Song
+from lyricsep.datasets.languages import iso_language
+from lyricsep.errors import DatasetError
+from lyricsep.files import shown
+from lyricsep.lyrics import Line
+
+__all__ = ["DatasetFolder", "Record", "read_csv", "read_jsonl", "read_lyrics", "read_text", "unique_songs"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """Named values of a file, and where they stand in it.
+
+    Parameters
+    ----------
+    values : mapping
+        Field to value: of any type of JSON, or text only where `is_csv`.
+    file : Path
+        Where they are from.
+    row : int or None
+        Its row; None where a file holds a single record.
+    parents : str
+        The fields that lead to this record, such as ``lines[3].``.
+    is_csv : bool
+        Whether numbers are written as text.
+    """
+
+    values: Mapping[str, object]
+    file: Path
+    row: int | None = None
+    parents: str = ""
+    is_csv: bool = False
+
+    def error(self, field: str, expected: str) -> DatasetError:
+        """Say what is wrong with a field, ready to be raised."""
+        value = self.values.get(field)
+        got = "nothing" if value is None else reprlib.repr(value)
+        row = "" if self.row is None else f"row {self.row}, "
+        return DatasetError(
+            f"{shown(self.file)}: {row}field {self.parents + field!r}: expected {expected}, got {got}; "
+            "correct it, or get the dataset again"
+        )
+
+    def has(self, field: str) -> bool:
+        """Say whether the field is there and not null."""
+        return self.values.get(field) is not None
+
+    def text(self, *fields: str) -> str:
+        """Give the text of the first of these fields that is there, with Unix line ends.
+
+        Raises
+        ------
+        DatasetError
+            If none is there, or it is not text.
+        """
+        field = next((field for field in fields if self.has(field)), fields[-1])
+        value = self.values.get(field)
+        if not isinstance(value, str):
+            raise self.error(field, "text")
+        return _unix(value)
+
+    def optional(self, field: str) -> str | None:
+        """Give a text without spaces around it, or None where there is none.
+
+        Raises
+        ------
+        DatasetError
+            If it is not text.
+        """
+        return (self.text(field).strip() or None) if self.has(field) else None
+
+    def number(self, field: str) -> float:
+        """Give a finite number.
+
+        Raises
+        ------
+        DatasetError
+            If it is anything else.
+        """
+        return self._number(field, self.values.get(field), "a number")
+
+    def span(self, start: str, end: str) -> tuple[float, float]:
+        """Give two fields as times in seconds.
+
+        Raises
+        ------
+        DatasetError
+            If not ``0 <= start <= end``.
+        """
+        times = (self.number(start), self.number(end))
+        if times[0] < 0:
+            raise self.error(start, "a time of 0 s or later")
+        if times[1] < times[0]:
+            raise self.error(end, f"a time of {times[0]:g} s ({start}) or later")
+        return times
+
+    def pair(self, field: str) -> tuple[float, float]:
+        """Give one field that holds a start and an end in seconds.
+
+        Raises
+        ------
+        DatasetError
+            As `span`.
+        """
+        expected = "[start, end] in seconds, 0 <= start <= end"
+        value = self.values.get(field)
+        if not isinstance(value, list | tuple) or len(value) != 2:
+            raise self.error(field, expected)
+        start, end = (self._number(field, time, expected) for time in value)
+        if not 0 <= start <= end:
+            raise self.error(field, expected)
+        return start, end
+
+    def language(self, field: str) -> str:
+        """Give a language, written as a code or as an English word, as ISO 639-1.
+
+        Raises
+        ------
+        DatasetError
+            If it is no known language.
+        """
+        code = iso_language(self.text(field))
+        if code is None:
+            raise self.error(field, "a language such as French or fr")
+        return code
+
+    def line(self, start: str, end: str, *texts: str) -> Line:
+        """Give a line of lyrics: two fields of times, and the first that is there of the fields of text.
+
+        Raises
+        ------
+        DatasetError
+            If a time is none, or the text is more than one line.
+        """
+        text = self.text(*texts).strip()
+        if "\n" in text:
+            raise self.error(texts[-1], "one line of text")
+        return Line(*self.span(start, end), text)
+
+    def child(self, field: str) -> Record:
+        """Give a field that holds named values itself.
+
+        Raises
+        ------
+        DatasetError
+            If it does not.
+        """
+        value = self.values.get(field)
+        if not isinstance(value, dict):
+            raise self.error(field, "an object")
+        return Record(value, self.file, self.row, f"{self.parents}{field}.")
+
+    def children(self, field: str) -> list[Record]:
+        """Give a field that holds a list of named values.
+
+        Raises
+        ------
+        DatasetError
+            If it does not.
+        """
+        values = self.values.get(field)
+        if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+            raise self.error(field, "a list of objects")
+        return [Record(value, self.file, self.row, f"{self.parents}{field}[{i}].") for i, value in enumerate(values)]
+
+    def _number(self, field: str, value: object, expected: str) -> float:
+        if isinstance(value, bool) or not isinstance(value, str if self.is_csv else int | float):
+            raise self.error(field, expected)
+        try:
+            number = float(value)
+        except (ValueError, OverflowError) as error:
+            raise self.error(field, expected) from error
+        if not math.isfinite(number):
+            raise self.error(field, expected)
+        return number
+
+
+class DatasetFolder:
+    """The folder of a dataset, out of which no name leads.
+
+    Names are found however the file system composes their accents: a name of macOS (NFD) is not what the metadata
+    says (NFC), byte by byte.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._listings: dict[Path, dict[str, Path]] = {}
+
+    def locate(self, name: str, record: Record, field: str) -> Path:
+        """Give the path of a file by its name relative to the folder, whether or not it exists.
+
+        Parameters
+        ----------
+        name : str
+            With ``/`` between its parts.
+        record, field : Record, str
+            Who says so, for the complaint.
+
+        Raises
+        ------
+        DatasetError
+            If the name leads out of the folder, or no file can have it.
+        """
+        check_name(name, record, field)
+        path = self.path
+        for part in PurePosixPath(name).parts:
+            path = self._entry(path, part)
+        return path
+
+    def _entry(self, folder: Path, part: str) -> Path:
+        exact = folder / part
+        if part.isascii() or exact.exists():
+            return exact
+        if folder not in self._listings:
+            entries = folder.iterdir() if folder.is_dir() else ()
+            self._listings[folder] = {_composed(entry.name): entry for entry in entries}
+        return self._listings[folder].get(_composed(part), exact)
+
+
+def check_name(name: str, record: Record, field: str) -> None:
+    """Refuse a name that leads out of its folder, on any system, or that no file can have.
+
+    Raises
+    ------
+    DatasetError
+        If it does.
+    """
+    windows = PureWindowsPath(name)
+    leads_out = bool(windows.anchor) or ".." in windows.parts or not windows.parts
+    if leads_out or any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+        raise record.error(field, "a name inside the dataset's folder")
+
+
+def song_id(name: str, record: Record, field: str) -> str:
+    """Turn a name into an id: with composed accents, and fit to name a file.
+
+    Raises
+    ------
+    DatasetError
+        If a file of that name would lie outside of its folder.
+    """
+    check_name(name, record, field)
+    return _composed(name)
+
+
+def unique_songs(songs: Iterable[tuple[Record, str, Song]]) -> tuple[Song, ...]:
+    """Collect songs, each with its record and the field of its id.
+
+    Raises
+    ------
+    DatasetError
+        If two share an id, or there is none.
+    """
+    kept: dict[str, Song] = {}
+    for record, field, song in songs:
+        if song.id in kept:
+            raise record.error(field, "a song that was not there before")
+        kept[song.id] = song
+    return tuple(kept.values())
+
+
+def by_start(lines: Iterable[Line]) -> tuple[Line, ...]:
+    """Put lines in order of start; those that start together stay in the order of the dataset."""
+    return tuple(sorted(lines, key=lambda line: line.start))
+
+
+def read_text(path: Path) -> str:
+    """Read a UTF-8 file, with or without a byte order mark, with Unix line ends.
+
+    Raises
+    ------
+    DatasetError
+        If it cannot be read, or is in another encoding.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DatasetError(
+            f"{shown(path)}: cannot be read ({error.strerror or error}); the dataset is incomplete: get it again"
+        ) from error
+    try:
+        return _unix(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        row = content.count(b"\n", 0, error.start) + 1
+        raise DatasetError(
+            f"{shown(path)}: row {row}: is not UTF-8 (byte 0x{content[error.start]:02x}); save it as UTF-8"
+        ) from error
+
+
+def read_lyrics(path: Path) -> str:
+    """Read a file of lyrics, without blank lines around them.
+
+    Raises
+    ------
+    DatasetError
+        As `read_text`.
+    """
+    return read_text(path).strip("\n")
+
+
+def read_jsonl(path: Path) -> Iterator[Record]:
+    """Read a file with a JSON object a row; blank rows are skipped.
+
+    Raises
+    ------
+    DatasetError
+        If the file cannot be read, or a row is no JSON object.
+    """
+    # JSON may hold other line separators of Unicode, so that splitlines would be wrong.
+    for row, text in enumerate(read_text(path).split("\n"), start=1):
+        if text.strip():
+            yield Record(parse_object(text, path, f"row {row}: "), path, row)
+
+
+def parse_object(text: str, path: Path, where: str = "") -> dict[str, object]:
+    """Parse a JSON object.
+
+    Raises
+    ------
+    DatasetError
+        If it is none.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        reason = error.msg if isinstance(error, json.JSONDecodeError) else type(error).__name__
+        raise DatasetError(f"{shown(path)}: {where}is not JSON ({reason}); get the dataset again") from error
+    if not isinstance(value, dict):
+        raise DatasetError(f"{shown(path)}: {where}expected a JSON object, got {reprlib.repr(value)}")
+    return value
+
+
+def read_csv(path: Path, columns: Sequence[str]) -> Iterator[Record]:
+    """Read a table with a header; blank rows are skipped.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    columns : sequence of str
+        Those that must be there.
+
+    Raises
+    ------
+    DatasetError
+        If the file cannot be read, is no CSV, lacks a column, or a row has not as many values as the header.
+    """
+    rows = csv.reader(io.StringIO(read_text(path)), strict=True)
+    n_rows = 0
+    try:
+        header = [name.strip() for name in next(rows, [])]
+        for column in columns:
+            if column not in header:
+                found = ", ".join(map(repr, header)) or "an empty file"
+                raise DatasetError(
+                    f"{shown(path)}: row 1, field {column!r}: no such column in {found}; get the dataset again"
+                )
+        for n_rows, values in enumerate(rows, start=1):
+            if not values:
+                continue
+            if len(values) != len(header):
+                raise DatasetError(
+                    f"{shown(path)}: row {n_rows + 1}, field {header[min(len(values), len(header) - 1)]!r}: expected "
+                    f"{len(header)} values in the row, got {len(values)}; put quotes around commas, or get it again"
+                )
+            yield Record(dict(zip(header, values, strict=True)), path, n_rows + 1, is_csv=True)
+    except csv.Error as error:
+        raise DatasetError(f"{shown(path)}: row {n_rows + 2}: is not CSV ({error}); get the dataset again") from error
+
+
+def _unix(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)

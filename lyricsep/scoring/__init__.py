@@ -1,0 +1,35 @@
+"""Reference and hypothesis → counts that add up, and rates derived from them."""
+
+from lyricsep.scoring.activity import ActivityCounts, score_activity
+from lyricsep.scoring.certainty import Difference, Interval, Spread, bootstrap, compare, spread_over_seeds
+from lyricsep.scoring.counts import FIELDS, RATES, Counts, Edits, counts_from_dict, pool, rates
+from lyricsep.scoring.timing import TOLERANCE, TimingCounts, time_lines
+from lyricsep.scoring.tokens import TaggedWord, without_tags
+from lyricsep.scoring.words import LONG_RUN, Edit, Score, score
+
+__all__ = [
+    "FIELDS",
+    "LONG_RUN",
+    "RATES",
+    "TOLERANCE",
+    "ActivityCounts",
+    "Counts",
+    "Difference",
+    "Edit",
+    "Edits",
+    "Interval",
+    "Score",
+    "Spread",
+    "TaggedWord",
+    "TimingCounts",
+    "bootstrap",
+    "compare",
+    "counts_from_dict",
+    "pool",
+    "rates",
+    "score",
+    "score_activity",
+    "spread_over_seeds",
+    "time_lines",
+    "without_tags",
+]

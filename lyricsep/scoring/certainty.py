@@ -1,0 +1,228 @@
+"""How sure the numbers are: intervals over songs, spreads over seeds, and paired tests of two runs.
+
+Songs are what is drawn at random from all the music one could have tested, so they are what is resampled, each with
+all that was counted in it (all its seeds, segments and lines). Rates of a sample are those of its summed counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lyricsep.errors import DatasetError
+from lyricsep.scoring.counts import FIELDS, RATES, Counts, pool, rates, rates_of_fields
+
+__all__ = ["Difference", "Interval", "Spread", "bootstrap", "compare", "spread_over_seeds"]
+
+N_SAMPLES = 10_000
+LEVEL = 0.95
+_LARGEST_BLOCK = 4_000_000  # numbers held at once
+_MOST_EXACT = 14  # songs whose every exchange is tried
+
+Samples = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A value and where it may lie.
+
+    Parameters
+    ----------
+    value : float
+        Of the songs as they are.
+    low, high : float
+        Percentiles of the resampled values; NaN for fewer than two songs.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What the same songs gave with several seeds.
+
+    Parameters
+    ----------
+    mean, std : float
+        Over the seeds; the deviation is that of a sample (n - 1), NaN for one seed.
+    low, high : float
+        The extremes.
+    n_seeds : int
+        How many.
+    """
+
+    mean: float
+    std: float
+    low: float
+    high: float
+    n_seeds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One rate in two runs over the same songs.
+
+    Parameters
+    ----------
+    first, second : float
+        The rate of each.
+    difference : Interval
+        Second minus first, over songs.
+    p : float
+        How often a difference as large comes about when each song's two results are exchanged at random, 0 to 1.
+        With n songs it is never under ``2 / 2**n``.
+    """
+
+    first: float
+    second: float
+    difference: Interval
+    p: float
+
+
+def bootstrap(
+    songs: Sequence[Counts], *, n_samples: int = N_SAMPLES, level: float = LEVEL, seed: int = 0
+) -> dict[str, Interval]:
+    """Give each rate with a percentile interval over songs (Efron 1979).
+
+    Parameters
+    ----------
+    songs : sequence of Counts
+        One per song.
+    n_samples : int
+        How often to draw as many songs as there are, with replacement.
+    level : float
+        Share of the samples inside the interval.
+    seed : int
+        Of the drawing; the same seed gives the same interval.
+    """
+    matrix = _matrix(songs)
+    samples = _resample(len(songs), n_samples, seed, lambda weights: rates_of_fields(_columns(weights @ matrix)))
+    return {name: _interval(value, samples[name], level, len(songs)) for name, value in rates(pool(songs)).items()}
+
+
+def compare(
+    first: Mapping[str, Counts],
+    second: Mapping[str, Counts],
+    *,
+    n_samples: int = N_SAMPLES,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> dict[str, Difference]:
+    """Compare two runs over the same songs, rate by rate.
+
+    Parameters
+    ----------
+    first, second : mapping of str to Counts
+        By song.
+
+    Returns
+    -------
+    dict of str to Difference
+        The interval is a paired bootstrap over songs, p a paired permutation test (exact up to 14 songs).
+
+    Raises
+    ------
+    DatasetError
+        If the runs do not hold the same songs, or none.
+    """
+    if set(first) != set(second) or not first:
+        odd = sorted(set(first) ^ set(second))
+        raise DatasetError(
+            f"the runs hold {len(first)} and {len(second)} songs, and not the same ones"
+            + (f" ({odd[0]!r} is in one alone)" if odd else "")
+            + "; score both on the same dataset"
+        )
+    songs = sorted(first)
+    a, b = _matrix([first[song] for song in songs]), _matrix([second[song] for song in songs])
+
+    def difference(of_a: NDArray[np.int64], of_b: NDArray[np.int64]) -> dict[str, Samples]:
+        left, right = rates_of_fields(_columns(of_a)), rates_of_fields(_columns(of_b))
+        return {name: right[name] - left[name] for name in RATES}
+
+    drawn = _resample(len(songs), n_samples, seed, lambda weights: difference(weights @ a, weights @ b))
+    swapped = _exchange(
+        len(songs), n_samples, seed, lambda keep: difference(keep @ a + (1 - keep) @ b, keep @ b + (1 - keep) @ a)
+    )
+    is_exact = len(songs) <= _MOST_EXACT
+    rates_a, rates_b = rates(pool(first.values())), rates(pool(second.values()))
+    return {
+        name: Difference(
+            rates_a[name],
+            rates_b[name],
+            _interval(rates_b[name] - rates_a[name], drawn[name], level, len(songs)),
+            _p_value(rates_b[name] - rates_a[name], swapped[name], is_exact=is_exact),
+        )
+        for name in RATES
+    }
+
+
+def spread_over_seeds(seeds: Sequence[Sequence[Counts]], rate: str = "WER") -> Spread:
+    """Tell how far a pooled rate moves between seeds.
+
+    Parameters
+    ----------
+    seeds : sequence of sequence of Counts
+        For each seed, the counts of the same songs.
+    rate : str
+        One of `RATES`.
+    """
+    values = [rates(pool(songs))[rate] for songs in seeds]
+    std = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+    return Spread(float(np.mean(values)), std, min(values), max(values), len(values))
+
+
+def _matrix(songs: Sequence[Counts]) -> NDArray[np.int64]:
+    return np.array([list(song.as_fields().values()) for song in songs], np.int64).reshape(len(songs), len(FIELDS))
+
+
+def _columns(matrix: NDArray[np.int64]) -> dict[str, Samples]:
+    return dict(zip(FIELDS, matrix.T.astype(np.float64), strict=True))
+
+
+def _resample(
+    n_songs: int, n_samples: int, seed: int, statistic: Callable[[NDArray[np.int64]], dict[str, Samples]]
+) -> dict[str, Samples]:
+    """Draw songs with replacement; give how often each was drawn to `statistic`, block by block."""
+    generator = np.random.default_rng(seed)
+    shares = np.full(n_songs, 1 / n_songs)
+    return _in_blocks(n_songs, n_samples, lambda n: statistic(generator.multinomial(n_songs, shares, size=n)))
+
+
+def _exchange(
+    n_songs: int, n_samples: int, seed: int, statistic: Callable[[NDArray[np.int64]], dict[str, Samples]]
+) -> dict[str, Samples]:
+    """Decide for each song whether its two results are kept (1) or exchanged (0): every way, or many at random."""
+    if n_songs <= _MOST_EXACT:
+        return statistic(np.array(list(product((0, 1), repeat=n_songs)), np.int64))
+    generator = np.random.default_rng(seed)
+    return _in_blocks(n_songs, n_samples, lambda n: statistic(generator.integers(0, 2, size=(n, n_songs))))
+
+
+def _in_blocks(n_songs: int, n_samples: int, draw: Callable[[int], dict[str, Samples]]) -> dict[str, Samples]:
+    size = max(1, _LARGEST_BLOCK // n_songs)
+    blocks = [draw(min(size, n_samples - first)) for first in range(0, n_samples, size)]
+    return {name: np.concatenate([block[name] for block in blocks]) for name in RATES}
+
+
+def _interval(value: float, samples: Samples, level: float, n_songs: int) -> Interval:
+    known = samples[~np.isnan(samples)]
+    if math.isnan(value) or n_songs < 2 or not len(known):
+        return Interval(value, math.nan, math.nan)
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(value, float(low), float(high))
+
+
+def _p_value(difference: float, samples: Samples, *, is_exact: bool) -> float:
+    known = samples[~np.isnan(samples)]
+    if math.isnan(difference) or not len(known):
+        return math.nan
+    # The runs as they are are one of the ways; sums in another order must not tell it from itself.
+    as_large = int(np.count_nonzero(np.abs(known) >= abs(difference) - 1e-12))
+    return as_large / len(known) if is_exact else (as_large + 1) / (len(known) + 1)

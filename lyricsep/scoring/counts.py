@@ -1,0 +1,217 @@
+"""What is counted, and the rates that follow from the counts.
+
+Counts of songs, seeds and segments add up; rates are derived from the sums and never averaged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["RATES", "Counts", "Edits", "counts_from_dict", "pool", "rates", "rates_of_fields"]
+
+
+@dataclass(frozen=True, slots=True)
+class Edits:
+    """Edit operations that turn a reference into a hypothesis.
+
+    Parameters
+    ----------
+    hits, substitutions, deletions, insertions : int
+        ``hits + substitutions + deletions`` is the length of the reference, ``hits + substitutions + insertions``
+        that of the hypothesis.
+    """
+
+    hits: int = 0
+    substitutions: int = 0
+    deletions: int = 0
+    insertions: int = 0
+
+    def __add__(self, other: Edits) -> Edits:
+        return Edits(
+            self.hits + other.hits,
+            self.substitutions + other.substitutions,
+            self.deletions + other.deletions,
+            self.insertions + other.insertions,
+        )
+
+    @property
+    def errors(self) -> int:
+        """Substitutions, deletions and insertions."""
+        return self.substitutions + self.deletions + self.insertions
+
+    @property
+    def n_reference(self) -> int:
+        """Length of the reference."""
+        return self.hits + self.substitutions + self.deletions
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Everything that is counted in one text against another.
+
+    Parameters
+    ----------
+    words : Edits
+        Of the words, whatever their case.
+    near_misses : int
+        Substitutions by a word so alike that it may be a matter of spelling (`lyricsep.scoring.words`).
+    case_errors : int
+        Hits whose case differs.
+    hallucinated_insertions, hallucinated_substitutions : int
+        Words in runs of more than 10 insertions, and of more than 10 substitutions (arXiv 2506.15514).
+    nonlexical, backing : Edits
+        Of the reference's words between ``<nl>`` tags, and of those in parentheses. They are marks of the reference
+        alone, so there are no insertions.
+    punctuation, parentheses, line_breaks, section_breaks : Edits
+        Of the other tokens, aligned together with the words (arXiv 2408.06370).
+    characters : Edits
+        Of the letters, digits and apostrophes of the words, whatever their case, without spaces.
+    """
+
+    words: Edits = field(default_factory=Edits)
+    near_misses: int = 0
+    case_errors: int = 0
+    hallucinated_insertions: int = 0
+    hallucinated_substitutions: int = 0
+    nonlexical: Edits = field(default_factory=Edits)
+    backing: Edits = field(default_factory=Edits)
+    punctuation: Edits = field(default_factory=Edits)
+    parentheses: Edits = field(default_factory=Edits)
+    line_breaks: Edits = field(default_factory=Edits)
+    section_breaks: Edits = field(default_factory=Edits)
+    characters: Edits = field(default_factory=Edits)
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def as_fields(self) -> dict[str, int]:
+        """Flatten into named integers, such as ``substitutions`` (of words) and ``nonlexical_deletions``."""
+        flat: dict[str, int] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, Edits):
+                prefix = "" if f.name == "words" else f.name + "_"
+                flat |= {prefix + part.name: getattr(value, part.name) for part in fields(value)}
+            else:
+                flat[f.name] = value
+        return flat
+
+
+FIELDS: tuple[str, ...] = tuple(Counts().as_fields())
+"""Names of `Counts.as_fields`, in order."""
+
+
+def counts_from_dict(flat: Mapping[str, int]) -> Counts:
+    """Give the counts that `Counts.as_fields` flattened; names that are not of it are ignored.
+
+    Raises
+    ------
+    KeyError
+        If a count is missing.
+    """
+    values: list[Edits | int] = []
+    for f in fields(Counts):
+        prefix = "" if f.name == "words" else f.name + "_"
+        if f.type == "Edits":
+            values.append(Edits(*(int(flat[prefix + part.name]) for part in fields(Edits))))
+        else:
+            values.append(int(flat[f.name]))
+    return Counts(*values)  # type: ignore[arg-type]
+
+
+def pool(counts: Iterable[Counts]) -> Counts:
+    """Add counts up; those of nothing are all 0."""
+    return sum(counts, Counts())
+
+
+def rates(counts: Counts) -> dict[str, float]:
+    """Derive every rate of `RATES`; NaN where there is nothing to divide by."""
+    columns = {name: np.array([value], np.float64) for name, value in counts.as_fields().items()}
+    return {name: float(values[0]) for name, values in rates_of_fields(columns).items()}
+
+
+def rates_of_fields(n: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    """Derive every rate of `RATES` from columns of counts, so that thousands of samples are one call.
+
+    Parameters
+    ----------
+    n : mapping of str to ndarray, shape (n_samples,)
+        A column for each name of `FIELDS`.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n_samples,)
+    """
+    length = n["hits"] + n["substitutions"] + n["deletions"]
+    heard = n["hits"] + n["substitutions"] + n["insertions"]
+    errors = n["substitutions"] + n["deletions"] + n["insertions"]
+    n_characters = n["characters_hits"] + n["characters_substitutions"] + n["characters_deletions"]
+    characters = n["characters_substitutions"] + n["characters_deletions"] + n["characters_insertions"]
+    found = {
+        "WER": _share(errors, length),
+        "SR": _share(n["substitutions"], length),
+        "DR": _share(n["deletions"], length),
+        "IR": _share(n["insertions"], length),
+        "IR_hal": _share(n["hallucinated_insertions"], length),
+        "IR_hal_sub": _share(n["hallucinated_insertions"] + n["hallucinated_substitutions"], length),
+        "DR_NL": _share(n["nonlexical_deletions"], length),
+        "DR_BV": _share(n["backing_deletions"], length),
+        "near": _share(n["near_misses"], length),
+        "WER_near": _share(errors - n["near_misses"], length),
+        "ER_case": _share(n["case_errors"], length),
+        "WER_case": _share(errors + n["case_errors"], length),
+        "MER": _share(errors, n["hits"] + errors),
+        # Where nothing was heard all is lost, as jiwer has it.
+        "WIL": 1 - _share(n["hits"], length) * np.where(heard == 0, 0.0, _share(n["hits"], heard)),
+        "CER": _share(characters, n_characters),
+    }
+    for short, kind in _KINDS.items():
+        hits, substitutions = n[f"{kind}_hits"], n[f"{kind}_substitutions"]
+        precision = _share(hits, hits + substitutions + n[f"{kind}_insertions"])
+        recall = _share(hits, hits + substitutions + n[f"{kind}_deletions"])
+        found[f"P_{short}"], found[f"R_{short}"] = precision, recall
+        both = precision + recall
+        # 0 where both are 0, NaN where one of them is.
+        found[f"F1_{short}"] = np.where(both == 0, 0.0, _share(2 * precision * recall, both))
+    return found
+
+
+RATES: Mapping[str, str] = {
+    "WER": "word error rate: substitutions, deletions and insertions over the words of the reference",
+    "SR": "substitutions over the words of the reference",
+    "DR": "deletions over the words of the reference",
+    "IR": "insertions over the words of the reference",
+    "IR_hal": "words in runs of more than 10 insertions over those of the reference (the paper's short-form table)",
+    "IR_hal_sub": "the same with runs of more than 10 substitutions (the paper's long-form table)",
+    "DR_NL": "deleted non-lexical words over all words of the reference",
+    "DR_BV": "deleted words of backing vocals over all words of the reference",
+    "near": "near misses over the words of the reference",
+    "WER_near": "word error rate with near misses forgiven",
+    "ER_case": "hits in another case over the words of the reference",
+    "WER_case": "word error rate that minds the case",
+    "MER": "match error rate: errors over hits and errors",
+    "WIL": "word information lost",
+    "CER": "character error rate of the words, without spaces",
+    **{
+        f"{letter}{short}": f"{what} of {kind}"
+        for short, kind in (
+            ("punc", "punctuation"),
+            ("pare", "parentheses"),
+            ("line", "line breaks"),
+            ("sect", "section breaks"),
+        )
+        for letter, what in (("P_", "precision"), ("R_", "recall"), ("F1_", "F-score"))
+    },
+}
+"""The rates and what they mean."""
+
+_KINDS = {"punc": "punctuation", "pare": "parentheses", "line": "line_breaks", "sect": "section_breaks"}
+
+
+def _share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(whole != 0, part / whole, np.nan)

@@ -1,0 +1,179 @@
+"""Lyrics → tokens: the tokenizer of alt-eval, and the marks of the references that it does not know.
+
+References may tag non-lexical words with ``<nl>`` and ``</nl>`` (the tags may cross lines); backing vocals stand in
+parentheses. Tags are no words, whoever writes them.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+import regex  # type: ignore[import-untyped]
+
+from lyricsep.errors import ConfigError
+
+if TYPE_CHECKING:
+    from alt_eval.tokenizer import LyricsTokenizer, Token
+
+__all__ = ["TaggedWord", "Tokens", "letters_of", "score_language", "spread", "tokenize", "without_tags"]
+
+_TAG = re.compile(r"</?nl>", re.IGNORECASE)
+_TAGS_APART = re.compile(r"(</?nl>)", re.IGNORECASE)
+# As alt-eval has it, and unlike that of `re`: vowel signs (Arabic, Hindi, Thai) are letters, fractions are not.
+_LETTER = regex.compile(r"\w")
+_NOT_OF_WORDS = regex.compile(r"[^\w']")
+
+Mark = TypeVar("Mark")
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedWord:
+    """A word as it is compared.
+
+    Parameters
+    ----------
+    text : str
+        Letters, digits and apostrophes, in the case of the lyrics; words are equal whatever their case.
+    nonlexical : bool
+        Stands between ``<nl>`` and ``</nl>``.
+    backing : bool
+        Stands in parentheses.
+    """
+
+    text: str
+    nonlexical: bool = False
+    backing: bool = False
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A text, tokenized.
+
+    Parameters
+    ----------
+    all : tuple
+        alt-eval's tokens: words, punctuation, parentheses, breaks of lines and sections.
+    words : tuple of TaggedWord
+        The words among them.
+    """
+
+    all: tuple[Token, ...]
+    words: tuple[TaggedWord, ...]
+
+
+def without_tags(text: str) -> str:
+    """Take the tags out of lyrics; words that only a tag parted stay parted, and a line of tags alone is no line."""
+    lines = []
+    for line in text.split("\n"):
+        plain = _TAG.sub(" ", line)
+        if plain == line:
+            lines.append(line)
+        elif plain.strip():
+            lines.append(" ".join(plain.split()))
+    return "\n".join(lines)
+
+
+def score_language(code: str) -> str:
+    """Give the ISO 639-1 code that alt-eval tokenizes by.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such language.
+    """
+    import iso639
+
+    try:
+        found: str | None = iso639.Language.match(code).part1
+    except iso639.LanguageNotFoundError as error:
+        raise ConfigError(f"no language is called {code!r}; use a code such as en, fr or ja") from error
+    # Moses knows no language without a two-letter code; it then tokenizes as English.
+    return found or "en"
+
+
+@lru_cache(maxsize=128)
+def tokenize(text: str, language: str, *, normalise: bool = False) -> Tokens:
+    """Tokenize lyrics as alt-eval does.
+
+    Parameters
+    ----------
+    text : str
+        Lyrics, with or without tags.
+    language : str
+        ISO 639-1; Chinese and Japanese characters are a word each, whatever the language.
+    normalise : bool
+        First apply alt-eval's `normalize_lyrics`: no punctuation but ``!?'"`` at the end of a line, and a capital at
+        its beginning. The words stay the same, but for their case.
+
+    Returns
+    -------
+    Tokens
+        Cached, as one reference is scored many times.
+    """
+    from alt_eval import normalize_lyrics
+    from alt_eval.tokenizer import PAREN, WORD
+
+    plain = without_tags(text)
+    tokens = _tokenizer()(normalize_lyrics(plain) if normalise else plain, language=score_language(language))
+    words, is_backing, in_parentheses = [], [], False
+    for token in tokens:
+        if PAREN in token.tags:
+            in_parentheses = token.text == "("
+        elif WORD in token.tags:
+            words.append(_NOT_OF_WORDS.sub("", token.text))
+            is_backing.append(in_parentheses)
+    is_nonlexical = spread(words, _tagged_letters(text))
+    tagged = map(TaggedWord, words, (bool(mark) for mark in is_nonlexical), is_backing)
+    return Tokens(tuple(tokens), tuple(tagged))
+
+
+def spread(words: Sequence[str], letters: Iterable[Mark]) -> list[Mark | None]:
+    r"""Give every word the mark of its first letter.
+
+    Tokenizing moves spaces and changes punctuation, but keeps letters and digits in their order; so what is known of
+    letters can be told of words.
+
+    Parameters
+    ----------
+    words : sequence of str
+        In the order of the text.
+    letters : iterable
+        A mark for every letter and digit (``\w``) of the text.
+
+    Returns
+    -------
+    list
+        A mark for every word; None where the marks ran out.
+    """
+    marks = iter(letters)
+    own = (list(islice(marks, len(letters_of(word)))) for word in words)
+    return [marks_of_word[0] if marks_of_word else None for marks_of_word in own]
+
+
+def letters_of(text: str) -> list[str]:
+    """Give the letters and digits of a text, as `spread` counts them."""
+    found: list[str] = _LETTER.findall(unicodedata.normalize("NFC", text))
+    return found
+
+
+def _tagged_letters(text: str) -> Iterator[bool]:
+    """Tell for every letter of lyrics whether it stands between tags."""
+    inside = False
+    for part in _TAGS_APART.split(text):
+        if _TAG.fullmatch(part):
+            inside = "/" not in part
+        else:
+            yield from (inside for _ in letters_of(part))
+
+
+@cache
+def _tokenizer() -> LyricsTokenizer:
+    from alt_eval.tokenizer import LyricsTokenizer
+
+    return LyricsTokenizer()

@@ -1,0 +1,123 @@
+"""Results of stages, kept by what made them, so that nothing is computed twice and a kill loses at most one result.
+
+A key is a digest of everything that can change a result: the bytes that went in, the options, the weights, the
+versions of libraries, and the source code of the rooms that did it. Whatever changes, the old result is just not
+found any more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lyricsep.errors import LyricsepError, OutputError
+from lyricsep.files import replacing, shown, write_text
+from lyricsep.manifest import plain
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Store", "code_version", "file_digest", "key_of"]
+
+
+class Store:
+    """A folder of results; every one is written whole or not at all, so several processes may share it.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when something is kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def load(self, stage: str, key: str) -> dict[str, Any] | None:
+        """Give a result that `save` kept; None where there is none, or none that can be read."""
+        try:
+            document = json.loads(self._path(stage, key, ".json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return document if isinstance(document, dict) else None
+
+    def save(self, stage: str, key: str, result: Mapping[str, Any]) -> None:
+        """Keep a result that JSON can hold.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        write_text(self._path(stage, key, ".json"), json.dumps(result, ensure_ascii=False) + "\n")
+
+    def load_signal(self, stage: str, key: str) -> NDArray[np.float32] | None:
+        """Give a signal that `save_signal` kept, to the last bit."""
+        import numpy as np
+
+        try:
+            signal: NDArray[np.float32] = np.load(self._path(stage, key, ".npy"), allow_pickle=False)
+        except (OSError, ValueError):
+            return None
+        return signal
+
+    def save_signal(self, stage: str, key: str, signal: NDArray[np.float32]) -> None:
+        """Keep a signal.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        import numpy as np
+
+        path = self._path(stage, key, ".npy")
+        with replacing(path) as temporary:
+            try:
+                np.save(temporary, signal, allow_pickle=False)
+            except OSError as error:
+                raise OutputError(f"{shown(path)}: cannot be written ({error}); free some space") from error
+
+    def _path(self, stage: str, key: str, suffix: str) -> Path:
+        # Folders of a few hundred files stay quick everywhere.
+        return self.folder / stage / key[:2] / (key + suffix)
+
+
+def key_of(parts: Mapping[str, object]) -> str:
+    """Digest what made a result; dataclasses and paths are understood."""
+    text = json.dumps(plain(dict(parts)), ensure_ascii=True, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def code_version(*modules: str) -> str:
+    """Digest the source of modules and packages of lyricsep, such as ``lyricsep.audio``."""
+    digest = hashlib.sha256()
+    for module in modules:
+        package, _, name = module.rpartition(".")
+        place = resources.files(package).joinpath(name)
+        files = [place.joinpath(entry.name) for entry in place.iterdir()] if place.is_dir() else []
+        for file in sorted(files or [resources.files(package).joinpath(name + ".py")], key=lambda file: file.name):
+            if file.name.endswith((".py", ".toml")):
+                digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Give the sha256 of a file.
+
+    Raises
+    ------
+    LyricsepError
+        If it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise LyricsepError(f"{shown(path)}: cannot be read ({error.strerror or error})") from error

@@ -1,0 +1,122 @@
+"""Names and folders to datasets, filters, and the catalogue."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from published import write_jsonl, write_text
+
+from lyricsep.datasets import dataset_catalog, find_dataset, open_dataset
+from lyricsep.datasets.languages import LANGUAGES, iso_language
+from lyricsep.datasets.tables import DatasetFolder, Record
+from lyricsep.errors import DatasetError
+
+
+def test_the_catalogue() -> None:
+    catalog = dataset_catalog()
+    assert {name: spec.n_songs for name, spec in catalog.items()} == {
+        "jam-alt": 79,
+        "musdb-alt": 39,
+        "jamendolyrics": 79,
+        "dali": 7756,
+    }
+    assert (find_dataset("jam-alt").repository, find_dataset("jam-alt").revision) == (
+        "jamendolyrics/jam-alt",
+        "0e15962",
+    )
+    assert find_dataset("musdb-alt").licence == "CC BY-NC-SA 4.0"
+    for spec in catalog.values():
+        assert spec.summary
+        assert spec.licence
+        assert re.search(r"arXiv|TISMIR|ISMIR", spec.citation)
+        assert set(spec.languages) <= set(LANGUAGES)
+        assert bool(spec.repository) == bool(spec.revision)
+        assert spec.repository or spec.access
+
+
+def test_what_is_not_there_is_told(cache: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        DatasetError, match=r"jam-alt: is not here; `lyricsep datasets pull jam-alt`, or name the fold"
+    ):
+        open_dataset("jam-alt")
+    with pytest.raises(DatasetError, match="dali: cannot be pulled: ask its authors"):
+        open_dataset("dali")
+    with pytest.raises(
+        DatasetError, match="jamalt: no such folder, and no dataset of that name; did you mean 'jam-al"
+    ):
+        open_dataset("jamalt")
+    with pytest.raises(DatasetError, match=r"a\\x00b: no such folder"):
+        open_dataset("a\0b")
+    with pytest.raises(
+        DatasetError, match=r"no known layout of a dataset; expected one of JamendoLyrics.csv, .*\.gz"
+    ):
+        open_dataset(tmp_path)
+
+
+def test_a_folder_called_like_a_dataset_is_given_as_a_path(
+    cache: Path, tmp_path: Path, hub_row: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_jsonl(tmp_path / "jam-alt" / "metadata.jsonl", [hub_row])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DatasetError, match="jam-alt: is not here"):
+        open_dataset("jam-alt")
+    for path in (Path("jam-alt"), "./jam-alt"):
+        dataset = open_dataset(path)
+        assert (dataset.name, len(dataset.songs)) == ("jam-alt", 1)
+    monkeypatch.chdir(tmp_path / "jam-alt")
+    assert open_dataset(".").name == "jam-alt"
+
+
+def test_songs_keep_the_order_of_the_dataset_and_pass_filters(tmp_path: Path, hub_row: dict[str, Any]) -> None:
+    languages = {"c": "fr", "a": "en", "b": "fr"}
+    write_jsonl(
+        tmp_path / "metadata.jsonl", [{**hub_row, "name": name, "language": code} for name, code in languages.items()]
+    )
+    dataset = open_dataset(tmp_path)
+    assert [song.id for song in dataset.songs] == ["c", "a", "b"]
+    assert [song.id for song in dataset.select(languages=["fr"]).songs] == ["c", "b"]
+    assert [song.id for song in dataset.select(languages=["fr"], limit=1).songs] == ["c"]
+    assert [song.id for song in dataset.select(songs=["b", "a"]).songs] == ["a", "b"]
+    assert dataset.select(splits=["test"]) == dataset
+    with pytest.raises(DatasetError, match="no song is called 'd'; `lyricsep datasets show` lists them"):
+        dataset.select(songs=["d"])
+    with pytest.raises(DatasetError, match="none of its 3 songs passes the filters"):
+        dataset.select(splits=["train"])
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("French", "fr"), ("fr", "fr"), (" FR ", "fr"), ("pt-BR", "pt"), ("zh_CN", "zh"), ("elvish", None), ("", None)],
+)
+def test_languages(name: str, code: str | None) -> None:
+    assert iso_language(name) == code
+
+
+@given(
+    st.text(max_size=30) | st.lists(st.sampled_from(["..", "a", "", ".", "C:", "\\", "/"]), max_size=8).map("/".join)
+)
+def test_no_name_leads_out_of_the_folder(name: str) -> None:
+    top = Path("/top/folder")
+    record = Record({"x": name}, top / "table")
+    try:
+        path = DatasetFolder(top).locate(name, record, "x")
+    except DatasetError as error:
+        path, told = None, str(error)
+    if path is None:
+        assert "field 'x': expected a name inside the dataset's folder" in told
+        assert len(told.splitlines()) == 1
+    else:
+        assert ".." not in path.parts
+        assert path.is_relative_to(top)
+        assert path != top
+
+
+def test_layouts_beside_each_other_are_read_in_a_fixed_order(tmp_path: Path, hub_row: dict[str, Any]) -> None:
+    write_jsonl(tmp_path / "metadata.jsonl", [hub_row])
+    write_text(tmp_path / "metadata.csv", "broken")
+    assert len(open_dataset(tmp_path).songs) == 1
