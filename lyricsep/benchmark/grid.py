@@ -36,7 +36,7 @@ from lyricsep.errors import ConfigError
 from lyricsep.files import shown
 from lyricsep.segmentation import PAPER, RmsVadOptions
 from lyricsep.separators import find_separator
-from lyricsep.transcribers import WhisperOptions
+from lyricsep.transcribers import WhisperOptions, find_model
 
 __all__ = ["GRIDS", "SEGMENTATIONS", "Condition", "Grid", "Published", "read_grid"]
 
@@ -159,7 +159,7 @@ class Grid:
 
     def with_models(self, separator: str | None, model: str | None) -> Grid:
         """Put one separator in the place of all, and another model; published rows keep their place in the table."""
-        grid = replace(self, model=model or self.model)
+        grid = replace(self, model=find_model(model or self.model).name)
         if separator is None:
             return grid
         find_separator(separator)
@@ -228,6 +228,7 @@ def _grid(table: dict[str, Any]) -> Grid:
     _check_names("segmentation", values["segmentation"], SEGMENTATIONS)
     for audio in values["audio"]:
         _check_audio(audio)
+    find_model(values["model"])
     if "segment_by" in values:
         find_separator(values["segment_by"])
     if not all(type(seed) is int for seed in values.get("seeds", ())):

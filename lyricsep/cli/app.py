@@ -13,6 +13,7 @@ from lyricsep.cli.console import say
 from lyricsep.cli.datasets import datasets
 from lyricsep.cli.doctor import doctor
 from lyricsep.cli.models import models
+from lyricsep.cli.score import compare, score
 from lyricsep.cli.segment import segment
 from lyricsep.cli.separate import separate
 from lyricsep.cli.transcribe import transcribe
@@ -37,6 +38,8 @@ app = typer.Typer(
 app.command()(transcribe)
 app.command()(separate)
 app.command()(segment)
+app.command()(score)
+app.command()(compare)
 app.command()(benchmark)
 app.add_typer(datasets, name="datasets")
 app.add_typer(models, name="models")

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lyricsep.cli.console import say, show_logs
-from lyricsep.cli.options import DeviceOption, OfflineOption, VerboseOption
+from lyricsep.cli.datasets import open_selected
+from lyricsep.cli.options import (
+    DeviceOption,
+    LanguagesOption,
+    LimitOption,
+    MusdbOption,
+    OfflineOption,
+    SplitOption,
+    VerboseOption,
+)
 from lyricsep.errors import ConfigError
 from lyricsep.files import check_writable, shown, write_text
 from lyricsep.manifest import new_manifest, write_manifest
@@ -60,15 +69,11 @@ def benchmark(
     seeds: Annotated[
         int | None, typer.Option(min=1, help="Number of seeds, from 0 up.", show_default="the grid's")
     ] = None,
-    language: Annotated[
-        list[str] | None, typer.Option("--language", "-l", help="Only songs in it; may be given again.")
-    ] = None,
-    split: Annotated[list[str] | None, typer.Option(help="Only songs of it; may be given again.")] = None,
+    language: LanguagesOption = None,
+    split: SplitOption = None,
     song: Annotated[list[str] | None, typer.Option(help="Only this song; may be given again.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first songs of each dataset.")] = None,
-    musdb18hq: Annotated[
-        Path | None, typer.Option(help="Folder of MUSDB18-HQ, for musdb-alt.", show_default="beside the dataset")
-    ] = None,
+    limit: LimitOption = None,
+    musdb18hq: MusdbOption = None,
     device: DeviceOption = "auto",
     offline: OfflineOption = False,
     verbose: VerboseOption = False,
@@ -82,7 +87,6 @@ def benchmark(
     show_logs(verbose=verbose)
     from lyricsep.benchmark.grid import read_grid
     from lyricsep.benchmark.running import Runner
-    from lyricsep.datasets import open_dataset
     from lyricsep.devices import choose_device, describe_device
     from lyricsep.store import Store
 
@@ -100,12 +104,7 @@ def benchmark(
         datasets=tuple(dataset or wanted.datasets),
         seeds=wanted.seeds if seeds is None else tuple(range(seeds)),
     )
-    datasets = [
-        open_dataset(name, musdb18hq=musdb18hq).select(
-            languages=language or (), splits=split or (), songs=song or (), limit=limit
-        )
-        for name in wanted.datasets
-    ]
+    datasets = [open_selected(name, language, split, limit, song, musdb18hq) for name in wanted.datasets]
     check_writable(output)
     runner = Runner(wanted, datasets, Store(output / "store"), chosen, backend=backend, offline=offline)
     say(f"{wanted.title}: {len(runner.units)} hypotheses, {wanted.model} by {backend} on {describe_device(chosen)}")

@@ -10,36 +10,26 @@ from typing import Annotated
 import typer
 
 from lyricsep.cli.console import say, show_logs
-from lyricsep.cli.options import OfflineOption, VerboseOption
+from lyricsep.cli.options import (
+    LanguagesOption,
+    LimitOption,
+    MusdbOption,
+    OfflineOption,
+    SplitOption,
+    VerboseOption,
+)
 from lyricsep.datasets import Dataset, DatasetSpec, Song, dataset_catalog, find_dataset, is_pulled, open_dataset
 from lyricsep.datasets.languages import iso_language
 from lyricsep.datasets.verifying import words_of
 from lyricsep.errors import ConfigError, LyricsepError
+from lyricsep.reports.tables import Table
 
-__all__ = ["datasets"]
+__all__ = ["datasets", "open_selected"]
 
 datasets = typer.Typer(help="List, fetch, check and show datasets.", no_args_is_help=True)
 
 DatasetArgument = Annotated[
     str, typer.Argument(metavar="DATASET", help="A name of `lyricsep datasets list`, or a folder.")
-]
-LanguagesOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--language",
-        "-l",
-        help="Only songs in this language (en, fr, ...); may be repeated. The first is also the language of a plain "
-        "folder's songs.",
-        show_default="all",
-    ),
-]
-SplitOption = Annotated[str | None, typer.Option(help="Only this split: test or train.", show_default="all")]
-LimitOption = Annotated[int | None, typer.Option(min=1, help="Only that many songs.", show_default="all")]
-MusdbOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--musdb18hq", help="Folder of MUSDB18-HQ, for the audio of MUSDB-ALT.", show_default="none", file_okay=False
-    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -52,7 +42,8 @@ def list_datasets(as_json: JsonOption = False) -> None:
         typer.echo(json.dumps([_described(spec) for spec in specs], ensure_ascii=False, indent=2))
         return
     rows = [(spec.name, _status(spec), str(spec.n_songs), ",".join(spec.languages), spec.summary) for spec in specs]
-    _print_table(("name", "status", "songs", "languages", "what"), rows)
+    table = Table("", ("name", "status", "songs", "languages", "what"), tuple(rows), n_labels=5)
+    typer.echo(table.text(), nl=False)
 
 
 @datasets.command("pull")
@@ -100,7 +91,7 @@ def verify_dataset(
     from lyricsep.datasets import verify
 
     show_logs(verbose=verbose)
-    opened = _open(dataset, languages, split, limit, None, musdb18hq)
+    opened = open_selected(dataset, languages, split, limit, None, musdb18hq)
     problems = verify(opened)
     for problem in problems:
         typer.echo(problem)
@@ -124,7 +115,7 @@ def show_dataset(
 ) -> None:
     """Show the songs of a dataset as a table, or the lyrics of one."""
     show_logs(verbose=verbose)
-    opened = _open(dataset, languages, split, limit, song, musdb18hq)
+    opened = open_selected(dataset, languages, split, limit, [song] if song is not None else None, musdb18hq)
     if as_json:
         shown = {
             "name": opened.name,
@@ -137,23 +128,30 @@ def show_dataset(
         typer.echo(opened.songs[0].text)
     else:
         header = ("id", "language", "lyrics", "lines", "words", "stems")
-        _print_table(header, [_row(one) for one in opened.songs])
+        typer.echo(Table("", header, tuple(map(_row, opened.songs)), n_labels=len(header)).text(), nl=False)
 
 
-def _open(
+def open_selected(
     name: str,
     languages: Sequence[str] | None,
     split: str | None,
     limit: int | None,
-    song: str | None,
+    songs: Sequence[str] | None,
     musdb18hq: Path | None,
 ) -> Dataset:
+    """Open a dataset and keep what the options of a command ask for.
+
+    Raises
+    ------
+    ConfigError, DatasetError
+        As `open_dataset` and `Dataset.select`.
+    """
     wanted = languages or ()
     opened = open_dataset(name, language=wanted[0] if wanted else None, musdb18hq=musdb18hq)
     return opened.select(
         languages=[iso_language(language) or language for language in wanted],
         splits=[split] if split else (),
-        songs=[song] if song is not None else (),
+        songs=songs or (),
         limit=limit,
     )
 
@@ -208,9 +206,3 @@ def _facts(song: Song, *, with_text: bool) -> dict[str, object]:
         facts["text"] = song.text
         facts["lines"] = [{"start": line.start, "end": line.end, "text": line.text} for line in song.lines]
     return facts
-
-
-def _print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    for row in (header, *rows):
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

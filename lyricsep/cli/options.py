@@ -11,7 +11,10 @@ __all__ = [
     "DeviceOption",
     "FloorOption",
     "LanguageOption",
+    "LanguagesOption",
+    "LimitOption",
     "MinSilenceOption",
+    "MusdbOption",
     "OfflineOption",
     "OffsetOption",
     "OnsetOption",
@@ -19,6 +22,7 @@ __all__ = [
     "OverwriteOption",
     "SeparatorOption",
     "SongsArgument",
+    "SplitOption",
     "VerboseOption",
 ]
 
@@ -67,4 +71,22 @@ MinSilenceOption = Annotated[
 FloorOption = Annotated[
     float | None,
     typer.Option(help="Level in dBFS under which nothing counts as sung.", show_default="-40"),
+]
+LanguagesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--language",
+        "-l",
+        help="Only songs in this language (en, fr, ...); may be repeated. The first is also the language of a plain "
+        "folder's songs.",
+        show_default="all",
+    ),
+]
+SplitOption = Annotated[str | None, typer.Option(help="Only this split: test or train.", show_default="all")]
+LimitOption = Annotated[int | None, typer.Option(min=1, help="Only that many songs.", show_default="all")]
+MusdbOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--musdb18hq", help="Folder of MUSDB18-HQ, for the audio of MUSDB-ALT.", show_default="none", file_okay=False
+    ),
 ]

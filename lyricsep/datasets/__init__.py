@@ -2,7 +2,7 @@
 
 from lyricsep.datasets.base import Dataset, Song
 from lyricsep.datasets.catalog import DatasetSpec, dataset_catalog, find_dataset
-from lyricsep.datasets.opening import open_dataset
+from lyricsep.datasets.opening import is_dataset, open_dataset
 from lyricsep.datasets.pulling import is_pulled, pull
 from lyricsep.datasets.short_form import Passage, groups, merged_lines
 from lyricsep.datasets.verifying import verify
@@ -15,6 +15,7 @@ __all__ = [
     "dataset_catalog",
     "find_dataset",
     "groups",
+    "is_dataset",
     "is_pulled",
     "merged_lines",
     "open_dataset",

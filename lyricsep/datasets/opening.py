@@ -20,7 +20,7 @@ from lyricsep.datasets.tables import DatasetFolder
 from lyricsep.errors import ConfigError, DatasetError
 from lyricsep.files import shown
 
-__all__ = ["open_dataset"]
+__all__ = ["is_dataset", "open_dataset"]
 
 # A layout is known by a file of its own; where a folder has several, the first is read.
 LAYOUTS: tuple[tuple[str, Callable[[DatasetFolder, str], tuple[Song, ...]]], ...] = (
@@ -44,7 +44,7 @@ def open_dataset(
     language : str, optional
         Of the songs for which the dataset says none: those of a plain folder. No filter: see `Dataset.select`.
     musdb18hq : Path, optional
-        The folder of MUSDB18-HQ, for the audio of MUSDB-ALT.
+        The folder of MUSDB18-HQ, for the audio of MUSDB-ALT; other datasets have no use for it.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def open_dataset(
     Raises
     ------
     ConfigError
-        If `language` is none, or `musdb18hq` is given for another dataset.
+        If there is no such language.
     DatasetError
         If there is no such dataset, or it is of no known layout, incomplete or broken.
     """
@@ -65,12 +65,17 @@ def open_dataset(
     record = read_record(folder)
     if record:
         name = record.name
-    if musdb18hq is not None and not (folder / MUSDB_ALT).is_file():
-        raise ConfigError(f"{shown(folder)}: is not MUSDB-ALT, which alone has use for --musdb18hq; leave it out")
     songs = _read(DatasetFolder(folder), name, code, musdb18hq)
     if not songs:
         raise DatasetError(f"{shown(folder)}: the dataset has no songs; get it again")
     return Dataset(name, songs, folder, record.commit if record else None)
+
+
+def is_dataset(folder: Path) -> bool:
+    """Tell whether `open_dataset` knows the layout of a folder; what is in it may still be broken."""
+    marks = [MUSDB_ALT, *(Path(mark) for mark, _ in LAYOUTS)]
+    has_mark = any((folder / mark).is_file() for mark in marks)
+    return has_mark or bool(dali_files(folder)) or next(songs_of_folder(folder), None) is not None
 
 
 def _read(folder: DatasetFolder, name: str, language: str | None, musdb18hq: Path | None) -> tuple[Song, ...]:

@@ -2,7 +2,7 @@
 
 from lyricsep.formats.clock import SECTION_GAP
 from lyricsep.formats.document import lyrics_from_json, lyrics_to_json
-from lyricsep.formats.reading import Transcript, read_lyrics
+from lyricsep.formats.reading import LYRICS_SUFFIXES, Transcript, read_lyrics
 from lyricsep.formats.registry import (
     FORMATS,
     SEGMENT_FORMATS,
@@ -13,6 +13,7 @@ from lyricsep.formats.registry import (
 
 __all__ = [
     "FORMATS",
+    "LYRICS_SUFFIXES",
     "SECTION_GAP",
     "SEGMENT_FORMATS",
     "Transcript",

@@ -28,7 +28,10 @@ from lyricsep.formats.document import lyrics_from_json
 from lyricsep.formats.plain import render_txt
 from lyricsep.lyrics import Line, Lyrics, Word
 
-__all__ = ["Transcript", "read_lyrics"]
+__all__ = ["LYRICS_SUFFIXES", "Transcript", "read_lyrics"]
+
+LYRICS_SUFFIXES = (".json", ".txt", ".lrc", ".srt", ".vtt")
+"""What is read, from the format that tells most of a text to that which tells least."""
 
 # LRC: minutes, seconds, fraction; some write the fraction behind a colon or a comma.
 _CLOCK = r"(\d+):([0-5]?\d)(?:[.:,](\d{1,3}))?"

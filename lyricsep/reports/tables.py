@@ -17,7 +17,7 @@ class Table:
     Parameters
     ----------
     title : str
-        Above it.
+        Above it; may be empty.
     headers : tuple of str
         One per column.
     rows : tuple of tuple of str
@@ -39,7 +39,7 @@ class Table:
         widths = [max(map(_width, column)) for column in zip(self.headers, *self.rows, strict=True)]
         lines = [self._spaced(self.headers, widths), "  ".join("-" * width for width in widths)]
         lines += [self._spaced(row, widths) for row in self.rows]
-        return "\n".join([self.title, *lines, *self.notes]) + "\n"
+        return "\n".join([*([self.title] if self.title else []), *lines, *self.notes]) + "\n"
 
     def markdown(self) -> str:
         """Render for GitHub."""

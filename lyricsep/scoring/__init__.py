@@ -3,6 +3,7 @@
 from lyricsep.scoring.activity import ActivityCounts, score_activity
 from lyricsep.scoring.certainty import Difference, Interval, Spread, bootstrap, compare, spread_over_seeds
 from lyricsep.scoring.counts import FIELDS, RATES, Counts, Edits, counts_from_dict, pool, rates
+from lyricsep.scoring.runs import Run, SongScore, find_hypotheses, find_references, read_runs, score_songs
 from lyricsep.scoring.timing import TOLERANCE, TimingCounts, time_lines
 from lyricsep.scoring.tokens import TaggedWord, without_tags
 from lyricsep.scoring.words import LONG_RUN, Edit, Score, score
@@ -18,17 +19,23 @@ __all__ = [
     "Edit",
     "Edits",
     "Interval",
+    "Run",
     "Score",
+    "SongScore",
     "Spread",
     "TaggedWord",
     "TimingCounts",
     "bootstrap",
     "compare",
     "counts_from_dict",
+    "find_hypotheses",
+    "find_references",
     "pool",
     "rates",
+    "read_runs",
     "score",
     "score_activity",
+    "score_songs",
     "spread_over_seeds",
     "time_lines",
     "without_tags",

@@ -101,7 +101,14 @@ def bootstrap(
         Share of the samples inside the interval.
     seed : int
         Of the drawing; the same seed gives the same interval.
+
+    Raises
+    ------
+    ValueError
+        If there is no song.
     """
+    if not songs:
+        raise ValueError("expected one song or more, got none")
     matrix = _matrix(songs)
     samples = _resample(len(songs), n_samples, seed, lambda weights: rates_of_fields(_columns(weights @ matrix)))
     return {name: _interval(value, samples[name], level, len(songs)) for name, value in rates(pool(songs)).items()}

@@ -9,7 +9,7 @@ import pytest
 from published import write_jsonl, write_text
 
 from lyricsep.datasets import open_dataset
-from lyricsep.errors import ConfigError, DatasetError
+from lyricsep.errors import DatasetError
 from lyricsep.lyrics import Line
 
 NAME = "AM Contra - Heart Peripheral"
@@ -55,12 +55,6 @@ def test_a_folder_that_is_not_musdb_is_refused(tmp_path: Path, row: dict[str, An
     write_jsonl(tmp_path / "data" / "test.jsonl", [row])
     with pytest.raises(DatasetError, match="expected MUSDB18-HQ with its folder 'test', got none"):
         open_dataset(tmp_path, musdb18hq=tmp_path / "data")
-
-
-def test_musdb_for_another_dataset_is_refused(tmp_path: Path, hub_row: dict[str, Any]) -> None:
-    write_jsonl(tmp_path / "metadata.jsonl", [hub_row])
-    with pytest.raises(ConfigError, match="alone has use for --musdb18hq; leave it out"):
-        open_dataset(tmp_path, musdb18hq=tmp_path)
 
 
 @pytest.mark.parametrize(

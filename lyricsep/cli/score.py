@@ -1,0 +1,275 @@
+"""`lyricsep score` and `lyricsep compare`: how good lyrics are, and which of two runs is better."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lyricsep.cli.console import say, show_logs
+from lyricsep.errors import ConfigError, DatasetError
+from lyricsep.files import shown
+
+if TYPE_CHECKING:
+    from lyricsep.reports.tables import Table
+    from lyricsep.scoring import Counts, Run, SongScore
+
+__all__ = ["compare", "score"]
+
+RATE_COLUMNS = ("SR", "DR", "IR", "IR_hal", "IR_hal_sub", "WER_case", "CER", "F1_punc", "F1_line", "F1_sect")
+COMPARED = ("WER", "SR", "DR", "IR", "IR_hal", "IR_hal_sub", "WER_case", "CER", "F1_line")
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, with every count and rate.")]
+
+
+def score(
+    reference: Annotated[
+        str,
+        typer.Argument(
+            metavar="REF", help="What was sung: a file of lyrics, a folder of them, or a dataset.", show_default=False
+        ),
+    ],
+    hypothesis: Annotated[
+        Path,
+        typer.Argument(
+            metavar="HYP", help="What was heard: a file, or a folder (txt, lrc, srt, vtt, json).", show_default=False
+        ),
+    ],
+    language: Annotated[
+        str | None,
+        typer.Option(
+            "--language", "-l", help="Language of references that do not say it.", show_default="must be said"
+        ),
+    ] = None,
+    normalise: Annotated[
+        bool,
+        typer.Option(
+            "--normalise",
+            help="First normalise both as the paper does: no punctuation but !?'\" at the end of a line, a capital "
+            "at its beginning.",
+        ),
+    ] = False,
+    show: Annotated[
+        str | None,
+        typer.Option(metavar="SONG", help="Also show the words of this song, aligned.", show_default="none"),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score lyrics against what was sung.
+
+    Word error rate and finer errors as alt-eval and arXiv 2506.15514 count them, with intervals over songs. The exit
+    code is 1 when songs have no hypothesis.
+    """
+    show_logs(verbose=False)
+    from lyricsep.scoring import find_hypotheses, find_references, score_songs
+
+    songs = find_references(reference, language)
+    run = score_songs(songs, find_hypotheses(hypothesis, songs), normalise=normalise)
+    shown_song = next((one for one in run.songs if one.song.id == show), None)
+    if show is not None and shown_song is None:
+        raise ConfigError(
+            f"--show {show}: no song of that name was scored; there is {run.songs[0].song.id!r}, for one"
+        )
+    if as_json:
+        typer.echo(json.dumps(run.as_document(), ensure_ascii=False, indent=1))
+    else:
+        for table in _score_tables(run):
+            typer.echo(table.text())
+    if shown_song is not None and not as_json:
+        from lyricsep.reports.alignment import render_alignment
+
+        typer.echo(
+            render_alignment(
+                shown_song.song.text, shown_song.edits, shown_song.song.language, colour=sys.stdout.isatty()
+            )
+        )
+    for name in run.missing:
+        say(f"failed: {name}: no hypothesis in {shown(hypothesis)}; it is not in the scores")
+    if run.missing:
+        raise typer.Exit(1)
+
+
+def _score_tables(run: Run) -> list[Table]:
+    from lyricsep.reports.tables import Table, percent, with_interval
+    from lyricsep.scoring import bootstrap, pool, rates
+
+    counts = [one.counts for one in run.songs]
+    rows = []
+    if len(run.songs) > 1:
+        rows = [(one.song.id, one.song.language, *_row(one.counts)) for one in run.songs]
+    for language in sorted({one.song.language for one in run.songs}):
+        own = [one.counts for one in run.songs if one.song.language == language]
+        if 1 < len(own) < len(counts):
+            rows.append((f"{len(own)} songs", language, *_row(pool(own))))
+    interval = bootstrap(counts)["WER"]
+    total = pool(counts)
+    name = run.songs[0].song.id if len(counts) == 1 else f"all {len(counts)} songs"
+    language = run.songs[0].song.language if len(counts) == 1 else ""
+    rows.append((name, language, *_row(total)))
+    note = f"WER {with_interval(interval.value, interval.low, interval.high)}"
+    notes = [note + (", 95 % over songs" if not math.isnan(interval.low) else "")]
+    notes.append(f"rates in percent; lyrics {'' if run.normalise else 'not '}normalised")
+    notes += _timing_notes(run.songs)
+    found = [Table("Words", ("song", "language", "words", "WER", "S", "D", "I"), tuple(rows), 2, tuple(notes))]
+    finer = tuple(percent(rates(total)[name]) for name in RATE_COLUMNS)
+    return [*found, Table("Finer errors", RATE_COLUMNS, (finer,), 0)]
+
+
+def _timing_notes(songs: Sequence[SongScore]) -> list[str]:
+    from lyricsep.reports.tables import percent
+    from lyricsep.scoring import TimingCounts
+
+    timed = [one.timing for one in songs if one.timing]
+    if not timed:
+        return []
+    timing = sum(timed, TimingCounts())
+    return [
+        f"lines start {timing.start_error:.2f} s off on average, {percent(timing.start_within)} % within 0.3 s "
+        f"({timing.n_matched} of {timing.n_lines} lines matched)"
+    ]
+
+
+def _row(counts: Counts) -> tuple[str, ...]:
+    from lyricsep.reports.tables import percent
+    from lyricsep.scoring import rates
+
+    words = counts.words
+    numbers = (words.substitutions, words.deletions, words.insertions)
+    return (str(words.n_reference), percent(rates(counts)["WER"]), *map(str, numbers))
+
+
+def compare(
+    first: Annotated[
+        str,
+        typer.Argument(
+            metavar="A",
+            help="A file of `lyricsep score --json`, or a folder of `lyricsep benchmark`; 'FOLDER#mixture, native' "
+            "takes one condition of it.",
+            show_default=False,
+        ),
+    ],
+    second: Annotated[str, typer.Argument(metavar="B", help="As A, over the same songs.", show_default=False)],
+    as_json: JsonOption = False,
+) -> None:
+    """Compare two runs over the same songs: B against A.
+
+    The difference of each rate with a paired bootstrap interval over songs and the p of a paired permutation test,
+    the songs that moved most, and by which kind of error. Two folders are compared condition by condition.
+    """
+    show_logs(verbose=False)
+    from lyricsep.scoring import compare as compare_songs
+
+    documents = []
+    for name, a, b in _pairs(_runs(first), _runs(second)):
+        common = sorted(set(a) & set(b))
+        if not common:
+            raise DatasetError(f"{name}: the runs have no song in common; score both on the same dataset")
+        left_out = len(set(a) ^ set(b))
+        if left_out:
+            say(f"{name}: {left_out} songs are in one of the runs alone and are left out")
+        a, b = {song: a[song] for song in common}, {song: b[song] for song in common}
+        differences = compare_songs(a, b)
+        if as_json:
+            documents.append(
+                {
+                    "name": name,
+                    "songs": len(common),
+                    "rates": {
+                        rate: {
+                            "first": _finite(d.first),
+                            "second": _finite(d.second),
+                            "difference": _finite(d.difference.value),
+                            "interval": [_finite(d.difference.low), _finite(d.difference.high)],
+                            "p": _finite(d.p),
+                        }
+                        for rate, d in differences.items()
+                    },
+                }
+            )
+            continue
+        for table in _comparison(name, a, b):
+            typer.echo(table.text())
+    if as_json:
+        typer.echo(json.dumps(documents, ensure_ascii=False, indent=1))
+
+
+def _runs(name: str) -> dict[str, Mapping[str, Counts]]:
+    from lyricsep.scoring import read_runs
+
+    path, mark, condition = name.rpartition("#")
+    if not mark or Path(name).exists():
+        path, condition = name, ""
+    runs = read_runs(Path(path))
+    if not condition:
+        return dict(runs)
+    if condition not in runs:
+        raise ConfigError(f"{shown(Path(path))}: no condition {condition!r}; there are {'; '.join(runs)}")
+    return {condition: runs[condition]}
+
+
+def _pairs(
+    first: Mapping[str, Mapping[str, Counts]], second: Mapping[str, Mapping[str, Counts]]
+) -> list[tuple[str, Mapping[str, Counts], Mapping[str, Counts]]]:
+    if len(first) == len(second) == 1:
+        (a,), (b,) = first, second
+        return [(a if a == b else f"{a} → {b}", first[a], second[b])]
+    common = [name for name in first if name in second]
+    if not common:
+        raise ConfigError("the runs have no condition in common; name one of each, such as 'out#mixture, native'")
+    return [(name, first[name], second[name]) for name in common]
+
+
+def _comparison(name: str, a: Mapping[str, Counts], b: Mapping[str, Counts]) -> list[Table]:
+    from lyricsep.reports.tables import Table, percent, with_interval
+    from lyricsep.scoring import compare as compare_songs
+    from lyricsep.scoring import rates
+
+    rows = [
+        (
+            rate,
+            percent(d.first),
+            percent(d.second),
+            with_interval(d.difference.value, d.difference.low, d.difference.high),
+            "–" if math.isnan(d.p) else f"{d.p:.4f}",
+        )
+        for rate, d in compare_songs(a, b).items()
+        if rate in COMPARED
+    ]
+    notes = (
+        f"{len(a)} song{'s' * (len(a) > 1)}; percent; paired over songs: bootstrap interval, permutation p",
+        _kinds_note(a, b),
+    )
+    found = [Table(name, ("rate", "A", "B", "B - A [95 %]", "p"), tuple(rows), 1, notes)]
+    moved = sorted(a, key=lambda song: -abs(b[song].words.errors - a[song].words.errors))
+    songs = []
+    for song in moved[:10]:
+        of_a, of_b = a[song].words, b[song].words
+        if of_a == of_b:
+            continue
+        steps = (
+            of_b.substitutions - of_a.substitutions,
+            of_b.deletions - of_a.deletions,
+            of_b.insertions - of_a.insertions,
+        )
+        wers = (percent(rates(a[song])["WER"]), percent(rates(b[song])["WER"]))
+        songs.append((song, *wers, *(f"{step:+d}" for step in steps)))
+    if songs:
+        found.append(Table("Songs that moved most", ("song", "WER A", "WER B", "S", "D", "I"), tuple(songs), 1))
+    return found
+
+
+def _kinds_note(a: Mapping[str, Counts], b: Mapping[str, Counts]) -> str:
+    from lyricsep.scoring import pool
+
+    of_a, of_b = pool(a.values()).as_fields(), pool(b.values()).as_fields()
+    kinds = ("substitutions", "deletions", "insertions", "nonlexical_deletions", "backing_deletions", "case_errors")
+    return "errors moved: " + ", ".join(f"{kind.replace('_', ' ')} {of_b[kind] - of_a[kind]:+d}" for kind in kinds)
+
+
+def _finite(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,0 +1,259 @@
+"""Scoring many songs: references and hypotheses found by name, and the scores as a document.
+
+The document of a run, version 1::
+
+    {
+      "schema": "lyricsep/scores",
+      "version": 1,
+      "normalise": bool,
+      "missing": [str, ...],              # songs without a hypothesis; they are not scored
+      "songs": [{"song", "language", "genre": str or null, "counts": {...}, "timing": {...} or null}, ...],
+      "counts": {...}, "rates": {...},    # of all songs together; rates are null where nothing divides them
+      "intervals": {"WER": [low, high], ...}
+    }
+
+Counts are named as in `Counts.as_fields`, rates as in `RATES`.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lyricsep.datasets import Song, is_dataset, open_dataset
+from lyricsep.errors import DatasetError
+from lyricsep.files import shown
+from lyricsep.formats import LYRICS_SUFFIXES, Transcript, read_lyrics
+from lyricsep.scoring.certainty import bootstrap
+from lyricsep.scoring.counts import Counts, counts_from_dict, pool, rates
+from lyricsep.scoring.timing import TimingCounts, time_lines
+from lyricsep.scoring.words import Edit, score
+
+__all__ = ["Run", "SongScore", "find_hypotheses", "find_references", "read_runs", "score_songs"]
+
+SCHEMA = "lyricsep/scores"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class SongScore:
+    """One song of a run.
+
+    Parameters
+    ----------
+    song : Song
+        With its reference.
+    counts : Counts
+        What was counted.
+    timing : TimingCounts or None
+        Where both sides have times of lines.
+    edits : tuple of Edit
+        The alignment.
+    """
+
+    song: Song
+    counts: Counts
+    timing: TimingCounts | None
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Songs that were scored together.
+
+    Parameters
+    ----------
+    songs : tuple of SongScore
+        In the order of the references.
+    missing : tuple of str
+        Songs without a hypothesis.
+    normalise : bool
+        As in `score`.
+    """
+
+    songs: tuple[SongScore, ...]
+    missing: tuple[str, ...] = ()
+    normalise: bool = False
+
+    def as_document(self) -> dict[str, Any]:
+        """Give the document, ready for JSON."""
+        counts = [one.counts for one in self.songs]
+        pooled = pool(counts)
+        return {
+            "schema": SCHEMA,
+            "version": VERSION,
+            "normalise": self.normalise,
+            "missing": list(self.missing),
+            "songs": [
+                {
+                    "song": one.song.id,
+                    "language": one.song.language,
+                    "genre": one.song.genre,
+                    "counts": one.counts.as_fields(),
+                    "timing": one.timing and asdict(one.timing),
+                }
+                for one in self.songs
+            ],
+            "counts": pooled.as_fields(),
+            "rates": {name: _finite(value) for name, value in rates(pooled).items()},
+            "intervals": {
+                name: [_finite(interval.low), _finite(interval.high)]
+                for name, interval in bootstrap(counts).items()
+                if not math.isnan(interval.low)
+            },
+        }
+
+
+def find_references(name: str, language: str | None = None) -> list[Song]:
+    """Find the references: a dataset by name or folder, a folder of lyrics, or one file of lyrics.
+
+    Parameters
+    ----------
+    name : str
+        As the user named it.
+    language : str, optional
+        Of those for which nothing else tells it.
+
+    Raises
+    ------
+    DatasetError, ConfigError
+        If there are none, or they cannot be read.
+    """
+    path = Path(name)
+    if path.is_file():
+        return [_song_of(path, path.stem, language)]
+    found = _lyrics_files(path) if path.is_dir() and not is_dataset(path) else {}
+    if found:
+        return [_song_of(file, song, language) for song, file in found.items()]
+    return list(open_dataset(name, language=language).songs)
+
+
+def find_hypotheses(path: Path, songs: Sequence[Song]) -> dict[str, Path]:
+    """Find the lyrics that were heard in songs: a file, or a folder of files named by the songs.
+
+    Returns
+    -------
+    dict of str to Path
+        By song; those without a hypothesis are missing.
+
+    Raises
+    ------
+    DatasetError
+        If there is no such file or folder, nothing in it belongs to the songs, or one file is given for several.
+    """
+    if path.is_file():
+        if len(songs) != 1:
+            raise DatasetError(f"{shown(path)}: one file, but {len(songs)} references; name a folder of hypotheses")
+        return {songs[0].id: path}
+    if not path.is_dir():
+        raise DatasetError(f"{shown(path)}: no such file or folder")
+    files = _lyrics_files(path)
+    by_name = {Path(name).name: file for name, file in files.items()}
+    # Folders of the songs may be kept or not; a whole path wins.
+    found = {song.id: files.get(song.id) or by_name.get(Path(song.id).name) for song in songs}
+    hypotheses = {song: file for song, file in found.items() if file is not None}
+    if not hypotheses:
+        raise DatasetError(
+            f"{shown(path)}: none of its {len(files)} files of lyrics is named as a reference, such as "
+            f"{shown(Path(songs[0].id))}.txt"
+        )
+    return hypotheses
+
+
+def score_songs(songs: Iterable[Song], hypotheses: Mapping[str, Path], *, normalise: bool = False) -> Run:
+    """Score songs that have a hypothesis, and name the others.
+
+    Raises
+    ------
+    DatasetError
+        If a hypothesis cannot be read.
+    """
+    scored, missing = [], []
+    for song in songs:
+        if song.id not in hypotheses:
+            missing.append(song.id)
+            continue
+        heard = read_lyrics(hypotheses[song.id])
+        found = score(song.text, heard.text, song.language, normalise=normalise)
+        timing = time_lines(song.lines, heard.lines, song.language) if song.lines and heard.lines else None
+        scored.append(SongScore(song, found.counts, timing, found.edits))
+    return Run(tuple(scored), tuple(missing), normalise)
+
+
+def read_runs(path: Path) -> dict[str, dict[str, Counts]]:
+    """Read the counts of runs: a document of `lyricsep score --json`, or the folder of a benchmark.
+
+    Returns
+    -------
+    dict of str to dict of str to Counts
+        By condition, such as ``mixture, native`` (a document has one, called by its file), then by song. The seeds
+        of a song are added up; a song that failed with any of them is left out.
+
+    Raises
+    ------
+    DatasetError
+        If it is neither, or broken.
+    """
+    try:
+        if path.is_dir():
+            return _runs_of_benchmark(path / "songs.csv")
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if (document["schema"], document["version"]) != (SCHEMA, VERSION):
+            raise ValueError(f"schema and version are {document['schema']!r}, {document['version']!r}")
+        return {path.stem: {one["song"]: counts_from_dict(one["counts"]) for one in document["songs"]}}
+    except OSError as error:
+        raise DatasetError(f"{shown(path)}: cannot be read ({error.strerror or error})") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError(
+            f"{shown(path)}: expected a folder of `lyricsep benchmark` or a file of `lyricsep score --json` ({error})"
+        ) from error
+
+
+def _runs_of_benchmark(table: Path) -> dict[str, dict[str, Counts]]:
+    runs: dict[str, dict[str, Counts]] = defaultdict(dict)
+    failed = set()
+    with table.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            condition, song = f"{row['audio']}, {row['segmentation']}", f"{row['dataset']}/{row['song']}"
+            if row["error"]:
+                failed.add((condition, song))
+                continue
+            counts = counts_from_dict({name: int(value) for name, value in row.items() if value.isdecimal()})
+            runs[condition][song] = runs[condition].get(song, Counts()) + counts
+    return {
+        condition: {song: counts for song, counts in songs.items() if (condition, song) not in failed}
+        for condition, songs in runs.items()
+    }
+
+
+def _lyrics_files(folder: Path) -> dict[str, Path]:
+    """Find files of lyrics by name without suffix; of several of one name, that which tells most."""
+    found: dict[str, Path] = {}
+    for suffix in LYRICS_SUFFIXES:
+        for path in sorted(folder.rglob(f"*{suffix}")):
+            name = path.relative_to(folder)
+            hidden = any(part.startswith(".") for part in name.parts)
+            is_manifest = suffix == ".json" and name.name.startswith("lyricsep-")
+            if path.is_file() and not hidden and not is_manifest:
+                found.setdefault(name.with_suffix("").as_posix(), path)
+    return dict(sorted(found.items()))
+
+
+def _song_of(path: Path, name: str, language: str | None) -> Song:
+    found: Transcript = read_lyrics(path)
+    spoken = found.language or language
+    if spoken is None:
+        raise DatasetError(
+            f"{shown(path)}: nothing says its language, which the words are split by; add --language en"
+        )
+    return Song(id=name, dataset=path.parent.name, language=spoken, text=found.text, lines=found.lines)
+
+
+def _finite(value: float) -> float | None:
+    return None if math.isnan(value) else value

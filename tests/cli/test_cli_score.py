@@ -1,0 +1,190 @@
+"""`lyricsep score` and `lyricsep compare` on files, folders and a dataset."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import alt_eval
+import pytest
+
+from lyricsep.formats import write_lyrics
+from lyricsep.lyrics import Line, Lyrics, Segment
+
+REFERENCE = "one two three\nfour (five)\n\n<nl> la la </nl>\nsix\n"
+
+
+def lyrics_of(*texts: str) -> Lyrics:
+    """Lines of 2 s, 4 s apart."""
+    lines = tuple(Line(4.0 * index, 4.0 * index + 2, text) for index, text in enumerate(texts))
+    return Lyrics(lines, "en", 60.0, (Segment(0.0, 30.0),))
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    reference = tmp_path / "réf.txt"
+    reference.write_text(REFERENCE, encoding="utf-8")
+    hypothesis = tmp_path / "hyp.json"
+    write_lyrics(hypothesis, lyrics_of("oh one two tree", "five", "six"), "json")
+    return reference, hypothesis
+
+
+def test_two_files(run: Callable, files: tuple[Path, Path]) -> None:
+    told = run("score", *files, "--language", "en")
+    assert (told.code, told.err) == (0, "")
+    # Of 8 words one is replaced, "four la la" are deleted, "oh" is inserted.
+    assert ["réf", "en", "8", "62.50", "1", "3", "1"] in [row.split() for row in told.out.splitlines()]
+    assert "not normalised" in told.out
+
+
+def test_json_holds_every_count_and_rate(run: Callable, files: tuple[Path, Path]) -> None:
+    told = run("score", *files, "--language", "en", "--json", "--normalise")
+    document = json.loads(told.out)
+    assert (document["schema"], document["normalise"], document["missing"]) == ("lyricsep/scores", True, [])
+    assert document["rates"]["WER"] == 0.625
+    assert document["rates"]["DR_NL"] == 0.25
+    assert document["songs"][0]["counts"]["nonlexical_deletions"] == 2
+    assert document["songs"][0]["counts"]["backing_hits"] == 1
+    assert document["songs"][0]["timing"] is None
+
+
+def test_the_words_of_a_song_are_shown(run: Callable, files: tuple[Path, Path]) -> None:
+    told = run("score", *files, "--language", "en", "--show", "réf")
+    shown = told.out.split("\n\n", 2)[2].strip("\n")
+    assert shown == "{+oh+} one two [-three-]{+tree+}\n[-four-] five\n\n[-la-] [-la-]\nsix"
+
+
+def test_a_language_must_be_known(run: Callable, files: tuple[Path, Path]) -> None:
+    told = run("score", *files)
+    assert told.code == 1
+    assert "nothing says its language" in told.err
+    assert run("score", *files, "--language", "klingonese").code == 2
+
+
+@pytest.mark.parametrize("suffix", ["txt", "lrc", "srt", "vtt", "json"])
+def test_every_format_scores_alike(run: Callable, tmp_path: Path, suffix: str) -> None:
+    reference = tmp_path / "ref.lrc"
+    write_lyrics(reference, lyrics_of("one two", "three four"), "lrc")
+    hypothesis = tmp_path / f"hyp.{suffix}"
+    write_lyrics(hypothesis, lyrics_of("one two", "three for"), suffix)
+    document = json.loads(run("score", reference, hypothesis, "-l", "en", "--json").out)
+    assert document["rates"]["WER"] == 0.25
+    assert document["rates"]["F1_line"] == 1
+    timing = document["songs"][0]["timing"]
+    assert (timing is None) == (suffix == "txt")
+    if timing:
+        assert (timing["n_matched"], timing["n_start_within"], timing["sum_start_error"]) == (2, 2, 0)
+
+
+def test_folders_are_matched_by_name(run: Callable, tmp_path: Path) -> None:
+    for name in ("a", "sub/b", "c"):
+        path = tmp_path / "refs" / f"{name}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("one two\n", encoding="utf-8")
+    heard = tmp_path / "hyps"
+    write_lyrics(heard / "sub" / "b.json", lyrics_of("one"), "json")
+    write_lyrics(heard / "a.lrc", lyrics_of("one two"), "lrc")
+    (heard / "lyricsep-20260101T000000.json").write_text("{}", encoding="utf-8")
+    told = run("score", tmp_path / "refs", heard, "-l", "en")
+    assert told.code == 1
+    assert told.err == f"failed: c: no hypothesis in {heard}; it is not in the scores\n"
+    rows = [row.split() for row in told.out.splitlines()]
+    assert ["a", "en", "2", "0.00", "0", "0", "0"] in rows
+    assert ["sub/b", "en", "2", "50.00", "0", "1", "0"] in rows
+    assert ["all", "2", "songs", "4", "25.00", "0", "1", "0"] in rows
+
+
+def test_nothing_to_match(run: Callable, files: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    told = run("score", files[0], tmp_path / "empty", "-l", "en")
+    assert told.code == 1
+    assert "none of its 0 files of lyrics is named as a reference, such as réf.txt" in told.err
+    assert run("score", tmp_path / "gone", files[1], "-l", "en").code == 1
+    assert run("score", files[0], tmp_path / "gone", "-l", "en").code == 1
+
+
+def test_a_dataset_scores_as_alt_eval(run: Callable, shared: Path, tmp_path: Path) -> None:
+    """Five real songs against hypotheses of the reference implementation."""
+    cases = json.loads((shared / "golden" / "scores.json").read_text(encoding="utf-8"))["cases"]
+    cases = [case for case in cases if case["condition"] == "sep-rmsvad" and not case["normalised"]]
+    for case in cases:
+        (tmp_path / f"{case['name']}.txt").write_text(case["hypothesis"], encoding="utf-8")
+    told = run("score", shared / "jam-alt", tmp_path, "--json")
+    assert told.code == 0
+    document = json.loads(told.out)
+    rows = (shared / "jam-alt" / "metadata.jsonl").read_text(encoding="utf-8").splitlines()
+    texts = {row["name"]: row["text"] for row in map(json.loads, rows)}
+    expected = alt_eval.compute_metrics(
+        [texts[case["name"]] for case in cases],
+        [case["hypothesis"] for case in cases],
+        languages=[case["language"] for case in cases],
+    )
+    for name in ("WER", "MER", "WIL", "ER_case", "F1_line", "F1_punc"):
+        assert document["rates"][name] == pytest.approx(expected[name], abs=1e-9)
+    low, high = document["intervals"]["WER"]
+    assert low < expected["WER"] < high
+
+
+# Comparing
+
+
+def scores(folder: Path, name: str, wrong: dict[str, int]) -> Path:
+    """Songs of 100 words, of which some are substituted."""
+    none: dict[str, Any] = json.loads((folder / "zero.json").read_text(encoding="utf-8"))
+    songs = []
+    for song, n_wrong in wrong.items():
+        counts = dict(none["songs"][0]["counts"], hits=100 - n_wrong, substitutions=n_wrong)
+        songs.append(dict(none["songs"][0], song=song, counts=counts))
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps(dict(none, songs=songs)), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def folder(run: Callable, tmp_path: Path) -> Path:
+    (tmp_path / "empty.txt").write_text("", encoding="utf-8")
+    told = run("score", tmp_path / "empty.txt", tmp_path / "empty.txt", "-l", "en", "--json")
+    (tmp_path / "zero.json").write_text(told.out, encoding="utf-8")
+    return tmp_path
+
+
+def test_a_planted_difference_is_found(run: Callable, folder: Path) -> None:
+    first = scores(folder, "first", {f"s{i}": 20 + i % 7 for i in range(40)})
+    second = scores(folder, "second", {f"s{i}": 22 + i % 7 + (i % 3 - 1) for i in range(40)})
+    (found,) = json.loads(run("compare", first, second, "--json").out)
+    wer = found["rates"]["WER"]
+    assert wer["difference"] == pytest.approx(0.02, abs=0.001)
+    low, high = wer["interval"]
+    assert 0.015 < low < high < 0.025
+    assert wer["p"] < 0.001
+    told = run("compare", first, second)
+    assert told.code == 0
+    assert "errors moved: substitutions +79" in told.out
+    assert "Songs that moved most" in told.out
+
+
+def test_a_run_equals_itself(run: Callable, folder: Path) -> None:
+    first = scores(folder, "first", {f"s{i}": 20 + i % 7 for i in range(40)})
+    (found,) = json.loads(run("compare", first, first, "--json").out)
+    assert found["rates"]["WER"]["difference"] == 0
+    assert found["rates"]["WER"]["interval"] == [0, 0]
+    assert found["rates"]["WER"]["p"] == 1
+    assert "Songs that moved most" not in run("compare", first, first).out
+
+
+def test_songs_of_one_run_alone_are_named(run: Callable, folder: Path) -> None:
+    first, second = scores(folder, "first", {"a": 1, "b": 2}), scores(folder, "second", {"b": 3, "c": 1})
+    told = run("compare", first, second)
+    assert told.code == 0
+    assert "2 songs are in one of the runs alone and are left out" in told.err
+    assert run("compare", first, scores(folder, "other", {"x": 1})).code == 1
+
+
+def test_what_is_no_run(run: Callable, folder: Path) -> None:
+    (folder / "other.json").write_text("[]", encoding="utf-8")
+    for name in ("other.json", "gone.json", "empty.txt"):
+        told = run("compare", folder / name, folder / name)
+        assert told.code == 1
+        assert told.err.count("\n") == 1
