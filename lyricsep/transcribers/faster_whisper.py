@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lyricsep.errors import WeightsError
+from lyricsep.files import shown
 from lyricsep.transcribers.alignment import AlignedWord, aligned_words
 from lyricsep.transcribers.whisper import MAX_ROWS, Attempt, Hypothesis
 
@@ -39,23 +40,35 @@ class FasterWhisper:
         ``cpu`` or ``cuda``.
     compute_type : str, optional
         CTranslate2's number format; by default int8 on the CPU and float16 on CUDA.
+
+    Raises
+    ------
+    WeightsError
+        If CTranslate2 cannot load the model.
     """
 
     def __init__(self, name: str, folder: Path, device: torch.device, compute_type: str | None = None) -> None:
         self.name = name
-        self._open = partial(
-            ctranslate2.models.Whisper,
-            str(folder),
-            device=device.type,
-            device_index=device.index or 0,
-            compute_type=compute_type or ("float16" if device.type == "cuda" else "int8"),
-            intra_threads=torch.get_num_threads(),
-        )
+        self._folder = folder
+        self._settings = {
+            "device": device.type,
+            "device_index": device.index or 0,
+            "compute_type": compute_type or ("float16" if device.type == "cuda" else "int8"),
+            "intra_threads": torch.get_num_threads(),
+        }
         self.model = self._open()
         self._has_sampled = False
         self.n_mels = int(self.model.n_mels)
         self.is_multilingual = bool(self.model.is_multilingual)
         self.n_languages = int(self.model.num_languages)
+
+    def _open(self) -> ctranslate2.models.Whisper:
+        try:
+            return ctranslate2.models.Whisper(str(self._folder), **self._settings)
+        except RuntimeError as error:
+            raise WeightsError(
+                f"{shown(self._folder)}: CTranslate2 cannot load the model ({error}); run again"
+            ) from error
 
     def encode(self, mels: Tensor) -> Tensor:
         """Encode spectrograms; ``(n, n_mels, 3000)`` to ``(n, 1500, n_state)``, on the CPU."""
