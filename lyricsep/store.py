@@ -61,7 +61,9 @@ class Store:
         import numpy as np
 
         try:
-            signal: NDArray[np.float32] = np.load(self._path(stage, key, ".npy"), allow_pickle=False)
+            with self._path(stage, key, ".npy").open("rb") as file:
+                # np.load would take other formats too, and each fails in its own way.
+                signal: NDArray[np.float32] = np.lib.format.read_array(file, allow_pickle=False)
         except (OSError, ValueError):
             return None
         return signal

@@ -34,6 +34,7 @@ from typing import Any
 
 from lyricsep.errors import ConfigError
 from lyricsep.files import shown
+from lyricsep.scoring import RATES
 from lyricsep.segmentation import PAPER, RmsVadOptions
 from lyricsep.separators import find_separator
 from lyricsep.transcribers import WhisperOptions, find_model
@@ -89,7 +90,9 @@ class Published:
     Parameters
     ----------
     dataset, audio, segmentation : str
-        Of which condition; `audio` as the grid was written, before separators were overridden.
+        Beside which condition it stands.
+    published_audio : str
+        Which audio it was published for; another than `audio` where a separator was overridden.
     rates : mapping of str to float
         In percent, such as ``{"WER": 22.36}``.
     """
@@ -97,6 +100,7 @@ class Published:
     dataset: str
     audio: str
     segmentation: str
+    published_audio: str
     rates: Mapping[str, float]
 
 
@@ -222,8 +226,10 @@ def _grid(table: dict[str, Any]) -> Grid:
         if not isinstance(value, kinds[key]):
             raise ConfigError(f"{key} should be a {kinds[key].__name__}, got {value!r}")
     missing = [key for key in ("title", "datasets", "audio", "segmentation", "model") if not table.get(key)]
+    missing += ["seeds"] if table.get("seeds") == [] else []
     if missing:
         raise ConfigError(f"{missing[0]} is missing")
+    _check_items(table)
     values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
     _check_names("segmentation", values["segmentation"], SEGMENTATIONS)
     for audio in values["audio"]:
@@ -231,8 +237,7 @@ def _grid(table: dict[str, Any]) -> Grid:
     find_model(values["model"])
     if "segment_by" in values:
         find_separator(values["segment_by"])
-    if not all(type(seed) is int for seed in values.get("seeds", ())):
-        raise ConfigError(f"seeds should be whole numbers, got {values['seeds']!r}")
+    _check_names("columns", values.get("columns", ()), tuple(RATES))
     rms_vad = values.get("rms_vad", "default")
     _check_names("rms_vad", (rms_vad,), tuple(_RMS_VAD))
     values["rms_vad"] = _RMS_VAD[rms_vad]
@@ -241,9 +246,18 @@ def _grid(table: dict[str, Any]) -> Grid:
     return Grid(**values)
 
 
-def _check_audio(audio: object) -> None:
-    if not isinstance(audio, str):
-        raise ConfigError(f"audio: expected names, got {audio!r}")
+def _check_items(table: Mapping[str, Any]) -> None:
+    kinds = {"datasets": str, "audio": str, "segmentation": str, "seeds": int, "columns": str, "published": dict}
+    for key, kind in kinds.items():
+        items = table.get(key, [])
+        for index, item in enumerate(items):
+            if type(item) is not kind:
+                raise ConfigError(f"each of {key} should be a {kind.__name__}, got {item!r}")
+            if item in items[:index]:
+                raise ConfigError(f"{key}: {item!r} stands there twice")
+
+
+def _check_audio(audio: str) -> None:
     find_separator(Condition(audio, "native").separator)
     name, plus, share = audio.partition("+")
     try:
@@ -265,7 +279,10 @@ def _options(table: Mapping[str, Any], segmentations: Sequence[str]) -> dict[str
     known = {f.name for f in fields(WhisperOptions)} - {"mix_back", "seed"}
     options = {}
     for segmentation in segmentations:
-        own = common | table.get(segmentation, {})
+        of_it = table.get(segmentation, {})
+        if not isinstance(of_it, dict):
+            raise ConfigError(f"transcription.{segmentation} should be a table, got {of_it!r}")
+        own = common | of_it
         _check_names(f"transcription for {segmentation}", tuple(own), sorted(known))
         own = {key: tuple(value) if isinstance(value, list) else value for key, value in own.items()}
         try:
@@ -277,6 +294,13 @@ def _options(table: Mapping[str, Any], segmentations: Sequence[str]) -> dict[str
 
 def _published(row: Mapping[str, Any]) -> Published:
     named = ("dataset", "audio", "segmentation")
-    rates = {key: float(value) for key, value in row.items() if key not in named}
-    dataset, audio, segmentation = (str(row[key]) for key in named)
-    return Published(dataset, audio, segmentation, rates)
+    for key in named:
+        if not isinstance(row.get(key), str):
+            raise ConfigError(f"published: {key} should be a name, got {row.get(key)!r}")
+    rates = {key: value for key, value in row.items() if key not in named}
+    _check_names("published", tuple(rates), tuple(RATES))
+    for key, value in rates.items():
+        if type(value) not in (int, float):
+            raise ConfigError(f"published: {key} should be a number, got {value!r}")
+    rates = {key: float(value) for key, value in rates.items()}
+    return Published(row["dataset"], row["audio"], row["segmentation"], row["audio"], rates)

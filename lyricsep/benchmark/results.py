@@ -198,7 +198,9 @@ def _main_table(dataset: str, own: Sequence[Mapping[str, Any]], grid: Grid) -> T
             if (row.dataset, row.audio, row.segmentation) == (dataset, *labels):
                 cells = [percent(row.rates.get(name, math.nan) / 100) for name in grid.columns if name != "WER"]
                 wer = percent(row.rates.get("WER", math.nan) / 100)
-                rows.append(("  published", "", "", wer, *([""] if n_seeds > 1 else []), *cells))
+                rows.append(
+                    (f"  published, {row.published_audio}", "", "", wer, *([""] if n_seeds > 1 else []), *cells)
+                )
     notes = [f"model {grid.model}; rates in percent; lyrics {'' if grid.normalise else 'not '}normalised"]
     failed = sum(summary["n_failed"] for summary in own)
     if failed:

@@ -50,15 +50,16 @@ def plot_boxes(
     figure = Figure(figsize=(max(4.0, 0.95 * n_boxes + 1.2) * max(1, len(groups)), 4.4), layout="constrained")
     axes = figure.subplots(1, max(1, len(groups)), sharey=True, squeeze=False)[0]
     for axis, (name, boxes) in zip(axes, groups.items(), strict=False):
-        axis.boxplot(
-            list(boxes.values()),
-            tick_labels=[label.replace(", ", "\n") for label in boxes],
-            widths=0.5,
-            showfliers=False,
-            medianprops={"color": "black", "linewidth": 1.6},
-        )
+        if boxes:
+            axis.boxplot(
+                list(boxes.values()),
+                tick_labels=[label.replace(", ", "\n") for label in boxes],
+                widths=0.5,
+                showfliers=False,
+                medianprops={"color": "black", "linewidth": 1.6},
+            )
         for position, values in enumerate(boxes.values(), start=1):
-            # Points side by side, in the order of the songs: the same song is at the same place in every box.
+            # Side by side in the order of the songs, so that a song can be followed from box to box.
             places = [position + 0.3 * ((i + 0.5) / len(values) - 0.5) for i in range(len(values))]
             axis.plot(places, values, "o", color="#0072B2", markersize=3.5, alpha=0.7)
         axis.set_title(name)
@@ -69,7 +70,7 @@ def plot_boxes(
     figure.suptitle(title)
     written = []
     for suffix in SUFFIXES:
-        path = stem.with_suffix(suffix)
+        path = stem.with_name(stem.name + suffix)
         with replacing(path) as temporary:
             # Without dates and random identifiers the same numbers give the same file.
             metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix)

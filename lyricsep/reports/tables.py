@@ -85,6 +85,8 @@ def with_interval(value: float, low: float, high: float) -> str:
 _LATEX = str.maketrans(
     {
         "\\": "\\textbackslash{}",
+        "~": "\\textasciitilde{}",
+        "^": "\\textasciicircum{}",
         "–": "--",
         "±": "$\\pm$",
         "Δ": "$\\Delta$",
@@ -99,4 +101,6 @@ def _latex_row(row: Sequence[str]) -> str:
 
 def _width(text: str) -> int:
     """Count the columns of a terminal."""
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+    # Marks above or below a letter (also those of no combining class, as in Thai), and letters that only join others.
+    seen = [c for c in text if unicodedata.category(c) not in ("Mn", "Me", "Cf")]
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in seen)

@@ -14,7 +14,7 @@ from functools import cache, lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-import regex  # type: ignore[import-untyped]
+import regex
 
 from lyricsep.errors import ConfigError
 
