@@ -202,9 +202,11 @@ def _main_table(dataset: str, own: Sequence[Mapping[str, Any]], grid: Grid) -> T
                     (f"  published, {row.published_audio}", "", "", wer, *([""] if n_seeds > 1 else []), *cells)
                 )
     notes = [f"model {grid.model}; rates in percent; lyrics {'' if grid.normalise else 'not '}normalised"]
-    failed = sum(summary["n_failed"] for summary in own)
+    failed = sum(summary["n_failed"] > 0 for summary in own)
     if failed:
-        notes.append(f"{failed} songs FAILED in some condition and are not in its row (songs.csv says why)")
+        notes.append(
+            f"songs FAILED under {failed} of {len(own)} conditions and are not in their rows: songs.csv says why"
+        )
     if any(row.dataset == dataset for row in grid.published):
         notes.append(f"published: {grid.published_source}")
     return Table(f"{grid.title}: {dataset}", tuple(headers), tuple(rows), 2, tuple(notes))

@@ -20,7 +20,6 @@ from lyricsep.cli.options import (
 )
 from lyricsep.datasets import Dataset, DatasetSpec, Song, dataset_catalog, find_dataset, is_pulled, open_dataset
 from lyricsep.datasets.languages import iso_language
-from lyricsep.datasets.verifying import words_of
 from lyricsep.errors import ConfigError, LyricsepError
 from lyricsep.reports.tables import Table
 
@@ -95,7 +94,7 @@ def verify_dataset(
     problems = verify(opened)
     for problem in problems:
         typer.echo(problem)
-    say(f"{opened.name}: {len(opened.songs)} songs, {len(problems)} problems")
+    say(f"{opened.name}: songs: {len(opened.songs)}, problems: {len(problems)}")
     if problems:
         raise typer.Exit(1)
 
@@ -185,6 +184,8 @@ def _row(song: Song) -> tuple[str, ...]:
 
 
 def _facts(song: Song, *, with_text: bool) -> dict[str, object]:
+    from lyricsep.scoring.tokens import tokenize
+
     lines = [line for line in song.text.split("\n") if line.strip()]
     facts: dict[str, object] = {
         "id": song.id,
@@ -199,7 +200,7 @@ def _facts(song: Song, *, with_text: bool) -> dict[str, object]:
         "lyrics_duration": max(line.end for line in song.lines) - song.lines[0].start if song.lines else None,
         "n_lines": len(lines),
         "n_timed_lines": len(song.lines),
-        "n_words": len(words_of(song.text)),
+        "n_words": len(tokenize(song.text, song.language).words),  # as they are scored
         "n_timed_words": sum(len(line.words) for line in song.lines),
     }
     if with_text:

@@ -139,12 +139,12 @@ def test_show_of_what_is_not_there(run: Callable, own_cache: Path, tmp_path: Pat
 
 def test_verify(run: Callable, folder: Path) -> None:
     told = run("datasets", "verify", folder)
-    assert (told.code, told.out, told.err) == (0, "", "songs: 3 songs, 0 problems\n")
+    assert (told.code, told.out, told.err) == (0, "", "songs: songs: 3, problems: 0\n")
     (folder / "audio" / "b.wav").unlink()
     told = run("datasets", "verify", folder)
     assert told.code == 1
     assert told.out == f"songs: b: {folder / 'audio' / 'b.wav'}: the audio is missing\n"
-    assert told.err == "songs: 3 songs, 1 problems\n"
+    assert told.err == "songs: songs: 3, problems: 1\n"
     assert run("datasets", "verify", folder, "--language", "fr").code == 0
 
 
