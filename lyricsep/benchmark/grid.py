@@ -11,6 +11,7 @@
     model = "base"
     seeds = [0, 1, 2]
     normalise = true
+    sort_by = "audio"                        # rows; or "segmentation"
 
     [transcription]                          # of `WhisperOptions`, for every condition
     beam_size = 5
@@ -126,6 +127,8 @@ class Grid:
         How.
     normalise : bool
         Of `lyricsep.scoring.score`.
+    sort_by : str
+        ``audio`` or ``segmentation``: what the rows are sorted by first.
     columns : tuple of str
         Rates of the table.
     transcription : mapping of str to WhisperOptions
@@ -145,6 +148,7 @@ class Grid:
     segment_by: str | None = None
     rms_vad: RmsVadOptions = field(default_factory=RmsVadOptions)
     normalise: bool = True
+    sort_by: str = "audio"
     columns: tuple[str, ...] = ("WER", "SR", "DR", "IR", "IR_hal", "DR_NL", "DR_BV")
     transcription: Mapping[str, WhisperOptions] = field(default_factory=dict)
     published: tuple[Published, ...] = ()
@@ -153,7 +157,9 @@ class Grid:
     @cached_property
     def conditions(self) -> tuple[Condition, ...]:
         """Every row, in order."""
-        return tuple(Condition(audio, segmentation) for audio, segmentation in product(self.audio, self.segmentation))
+        if self.sort_by == "segmentation":
+            return tuple(Condition(audio, how) for how, audio in product(self.segmentation, self.audio))
+        return tuple(Condition(audio, how) for audio, how in product(self.audio, self.segmentation))
 
     def listens_to(self, condition: Condition) -> str | None:
         """Name the separator whose vocals are segmented; None where nothing is."""
@@ -215,6 +221,7 @@ def _grid(table: dict[str, Any]) -> Grid:
         "segment_by": str,
         "rms_vad": str,
         "normalise": bool,
+        "sort_by": str,
         "columns": list,
         "transcription": dict,
         "published": list,
@@ -238,6 +245,7 @@ def _grid(table: dict[str, Any]) -> Grid:
     if "segment_by" in values:
         find_separator(values["segment_by"])
     _check_names("columns", values.get("columns", ()), tuple(RATES))
+    _check_names("sort_by", (values.get("sort_by", "audio"),), ("audio", "segmentation"))
     rms_vad = values.get("rms_vad", "default")
     _check_names("rms_vad", (rms_vad,), tuple(_RMS_VAD))
     values["rms_vad"] = _RMS_VAD[rms_vad]

@@ -345,3 +345,10 @@ def test_nothing_in_the_place_of_anything() -> None:
 def test_no_such_separator(name: str) -> None:
     with pytest.raises(ConfigError, match="no separator is called"):
         read_grid("paper-long").with_models(name, None)
+
+
+def test_rows_are_sorted_as_in_the_papers_tables() -> None:
+    long, short = read_grid("paper-long"), read_grid("paper-short")
+    assert [c.name for c in long.conditions[:3]] == ["mixture, native", "mixture, rms-vad", "mdx_extra, native"]
+    assert [c.name for c in short.conditions[:2]] == ["mixture, groups", "mdx, groups"]
+    assert short.conditions[4].name == "mixture, lines"
