@@ -177,7 +177,7 @@ def _counting(n_units: int) -> Iterator[tuple[Callable[[Unit], None], Callable[[
     def line(hypothesis: Hypothesis) -> None:
         nonlocal n_done
         n_done += 1
-        left = (time.monotonic() - began) / n_done * (n_units - n_done)
+        left = max(0.0, (time.monotonic() - began) / n_done * (n_units - n_done))
         what = f"failed: {hypothesis.error}" if hypothesis.error else f"{hypothesis.seconds:.1f} s"
         say(f"[{n_done}/{n_units}] {hypothesis.unit.name}: {what}; about {_spoken(left)} left")
 
