@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lyricsep.files import write_text
 from lyricsep.version import __version__
+from lyricsep.weights import pinned
 
 if TYPE_CHECKING:
     from lyricsep.weights import WeightFile
@@ -49,7 +50,7 @@ def library_versions() -> dict[str, str | None]:
 
 def new_manifest(
     command: str, options: Mapping[str, object], weights: Iterable[WeightFile], device: str
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Say what is about to run.
 
     Parameters
@@ -66,7 +67,7 @@ def new_manifest(
     Returns
     -------
     dict
-        Ready for JSON; the caller adds ``songs``.
+        For `write_manifest`; the caller adds ``songs``.
     """
     return {
         "schema": SCHEMA,
@@ -75,7 +76,7 @@ def new_manifest(
         "command": command,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "options": plain(dict(options)),
-        "weights": [{"name": file.name, "sha256": file.sha256} for file in weights],
+        "weights": list(weights),
         "device": device,
         "python": platform.python_version(),
         "platform": f"{sys.platform} {platform.machine()}",
@@ -84,7 +85,7 @@ def new_manifest(
     }
 
 
-def write_manifest(folder: Path, manifest: Mapping[str, object]) -> Path:
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> Path:
     """Write a manifest beside the results; earlier ones stay.
 
     Raises
@@ -92,13 +93,15 @@ def write_manifest(folder: Path, manifest: Mapping[str, object]) -> Path:
     OutputError
         If it cannot be written.
     """
+    # Hashes that nobody knew before the run are known after it.
+    weights = [{"name": file.name, "sha256": pinned(file).sha256} for file in manifest.get("weights", ())]
     stamp = str(manifest["started"]).split("+")[0].replace("-", "").replace(":", "")
     path = folder / f"lyricsep-{stamp}.json"
     number = 2
     while path.exists():
         path = folder / f"lyricsep-{stamp}-{number}.json"
         number += 1
-    write_text(path, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
+    write_text(path, json.dumps({**manifest, "weights": weights}, ensure_ascii=False, indent=2) + "\n")
     return path
 
 

@@ -28,18 +28,19 @@ class Outer:
     nothing: None = None
 
 
-def test_it_says_what_is_about_to_run() -> None:
+def test_it_says_what_is_about_to_run(tmp_path: Path) -> None:
     before = datetime.now(UTC) - timedelta(seconds=1)
     manifest = new_manifest("transcribe", {"settings": Outer(), "native": False}, find_model("base").files, "cpu: 2")
     assert manifest["options"] == {
         "settings": {"inner": {"shares": [0.3, 0.0]}, "folder": str(Path("a/b")), "nothing": None},
         "native": False,
     }
-    assert manifest["weights"] == [{"name": file.name, "sha256": file.sha256} for file in find_model("base").files]
     assert (manifest["command"], manifest["device"], manifest["lyricsep"]) == ("transcribe", "cpu: 2", __version__)
     assert manifest["songs"] == []
     assert before <= datetime.fromisoformat(str(manifest["started"])) <= datetime.now(UTC)
-    json.dumps(manifest, allow_nan=False)
+    written = json.loads(write_manifest(tmp_path, manifest).read_text(encoding="utf-8"))
+    assert written["weights"] == [{"name": file.name, "sha256": file.sha256} for file in find_model("base").files]
+    assert {**written, "weights": list(manifest["weights"])} == manifest
 
 
 def test_versions_are_those_that_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:

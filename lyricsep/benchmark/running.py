@@ -25,6 +25,7 @@ from lyricsep.segmentation import rms_envelope
 from lyricsep.separators import find_separator
 from lyricsep.store import Store, code_version, file_digest, key_of
 from lyricsep.transcribers import SAMPLE_RATE, Job, WhisperOptions, find_model
+from lyricsep.weights import pinned
 
 if TYPE_CHECKING:
     import torch
@@ -250,7 +251,7 @@ class Runner:
             {
                 "audio": [self._digest(song, path) for path in paths],
                 "separator": spec.name,
-                "weights": [file.sha256 for file in spec.files],
+                "weights": [pinned(file).sha256 for file in spec.files],
                 "settings": spec.settings,
                 "device": self.device.type,
                 "code": code_version("lyricsep.audio", "lyricsep.separators", "lyricsep.pipeline"),

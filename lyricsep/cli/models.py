@@ -1,8 +1,9 @@
-"""`lyricsep models`: what can be selected, what is at hand, and fetching the rest."""
+"""`lyricsep models`: what can be selected, what is at hand, fetching the rest, and checking it."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -10,38 +11,79 @@ import typer
 from lyricsep.cli.console import say, show_logs
 from lyricsep.cli.options import OfflineOption, VerboseOption
 from lyricsep.errors import ConfigError, LyricsepError
+from lyricsep.reports.tables import Table
 from lyricsep.separators import SeparatorSpec, find_separator, separator_catalog
+from lyricsep.separators.bridge import environment_variable, has_environment
 from lyricsep.transcribers import WhisperSpec, find_model, model_catalog
-from lyricsep.weights import fetch, is_available_offline
+from lyricsep.weights import WeightFile, check_file, fetch, is_available_offline, pinned
 
 __all__ = ["models"]
 
-models = typer.Typer(help="List, show and fetch models.", no_args_is_help=True)
+models = typer.Typer(help="List, show, fetch and check models.", no_args_is_help=True)
 
 Spec = SeparatorSpec | WhisperSpec
+
+WHISPER = "whisper"  # the family and the kind of all that is not a separator
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+NameArgument = Annotated[
+    str, typer.Argument(help="A name of `lyricsep models list`, or the path of a recipe (.toml).")
+]
 
 
 @models.command("list")
 def list_models(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    family: Annotated[
+        str | None, typer.Option(help="Only this family: demucs, exec, whisper, ...", show_default="all")
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option(help="Only where the licence has these letters: MIT, NC, ...", show_default="all")
+    ] = None,
+    installed: Annotated[bool, typer.Option("--installed", help="Only what runs without a download.")] = False,
+    vocals: Annotated[bool, typer.Option("--vocals", help="Only separators that give the vocals of a song.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """List every separator and Whisper model, and whether its weights are at hand."""
-    specs: list[Spec] = [*separator_catalog().values(), *model_catalog().values()]
+    """List every separator and Whisper model, and whether it can be used right now."""
+    everything: list[Spec] = [*separator_catalog().values(), *model_catalog().values()]
+    specs = [
+        spec
+        for spec in everything
+        if (family is None or family.casefold() == _family(spec).casefold())
+        and (licence is None or licence.casefold() in _licence(spec).casefold())
+        and (not installed or _is_installed(spec))
+        and (not vocals or (isinstance(spec, SeparatorSpec) and spec.vocals))
+    ]
     if as_json:
         typer.echo(json.dumps([_described(spec) for spec in specs], ensure_ascii=False, indent=2))
         return
-    width = max(len(spec.name) for spec in specs)
-    for kind in (SeparatorSpec, WhisperSpec):
-        typer.echo("Separators (--separator)" if kind is SeparatorSpec else "\nWhisper models (--model)")
-        for spec in specs:
-            if isinstance(spec, kind):
-                typer.echo(f"  {spec.name:<{width}}  {_status(spec):<9}  {spec.summary}")
+    separators = [spec for spec in specs if isinstance(spec, SeparatorSpec)]
+    others = [spec for spec in specs if isinstance(spec, WhisperSpec)]
+    tables = [_table("Separators (--separator)", separators), _table("Whisper models (--model)", others)]
+    typer.echo("\n".join(table for table in tables if table), nl=False)
+    if not specs:
+        say("no model is like that; `lyricsep models list` without options shows them all")
 
 
 @models.command("show")
-def show_model(name: Annotated[str, typer.Argument(help="A name of `lyricsep models list`.")]) -> None:
-    """Show all that is known of a model, as JSON."""
-    typer.echo(json.dumps(_described(_find(name)), ensure_ascii=False, indent=2))
+def show_model(name: NameArgument, as_json: JsonOption = False) -> None:
+    """Show all that is known of a model: licence, citation, status, files, and how to set it up."""
+    described = _described(_find(name))
+    if as_json:
+        typer.echo(json.dumps(described, ensure_ascii=False, indent=2))
+        return
+    for key, value in described.items():
+        if key not in ("setup", "settings", "files") and value not in ("", None):
+            typer.echo(f"{key + ':':<16}{_in_words(value)}")
+    for key, setting in _settings(described).items():
+        typer.echo(f"{'setting:':<16}{key} = {json.dumps(setting, ensure_ascii=False)}")
+    for file in _find(name).files:
+        size = "" if file.size is None else f", {file.size / 1e6:.0f} MB"
+        state = "at hand" if is_available_offline(file) else "to fetch"
+        typer.echo(f"{'file:':<16}{file.name} ({state}{size}; sha256 {_hash(file)})")
+        for source in file.sources:
+            typer.echo(f"{'':<16}  {source}")
+    if described.get("setup"):
+        typer.echo(f"\n{described['setup']}", nl=False)
 
 
 @models.command("pull")
@@ -64,31 +106,129 @@ def pull_models(
         raise typer.Exit(1)
 
 
+@models.command("verify")
+def verify_models(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Names of `lyricsep models list`.", show_default="all that is here"),
+    ] = None,
+) -> None:
+    """Read the weights that are here again, and print a line for each that is wrong; 1 is left if there is any."""
+    specs = [_find(name) for name in names or (*separator_catalog(), *model_catalog())]
+    files = {(file.name, file.sources): file for spec in specs for file in _known_files(spec)}
+    problems = []
+    n_checked = 0
+    for file in files.values():
+        problem = check_file(file)
+        if problem is not None:
+            n_checked += 1
+            problems += [problem] if problem else []
+    if names:
+        # Who names a model wants to know that all of it is fine.
+        problems += [
+            f"{spec.name}: {file.name} is not here; lyricsep models pull {spec.name}"
+            for spec in specs
+            for file in spec.files
+            if check_file(file) is None and not is_available_offline(file)
+        ]
+    for problem in problems:
+        typer.echo(problem)
+    say(f"files checked: {n_checked}, problems: {len(problems)}")
+    if problems:
+        raise typer.Exit(1)
+
+
 def _find(name: str) -> Spec:
     if name in separator_catalog():
-        return find_separator(name)
+        return separator_catalog()[name]  # also one that cannot be selected
     if name in model_catalog():
         return find_model(name)
+    if name.endswith(".toml"):
+        return find_separator(name)
     raise ConfigError(f"no model is called {name!r}; `lyricsep models list` shows them all")
 
 
-def _status(spec: Spec) -> str:
-    return "at hand" if all(map(is_available_offline, spec.files)) else "to fetch"
+def _family(spec: Spec) -> str:
+    return spec.family if isinstance(spec, SeparatorSpec) else WHISPER
+
+
+def _licence(spec: Spec) -> str:
+    return spec.licence if isinstance(spec, SeparatorSpec) else "MIT"
+
+
+def _known_files(spec: Spec) -> Sequence[WeightFile]:
+    return spec.files if isinstance(spec, SeparatorSpec) else (*spec.ctranslate2, spec.openai)
+
+
+def _is_installed(spec: Spec) -> bool:
+    if isinstance(spec, SeparatorSpec) and spec.family == "exec":
+        return has_environment(spec)
+    works = not isinstance(spec, SeparatorSpec) or spec.status == "works"
+    return works and all(map(is_available_offline, spec.files))
+
+
+def _state(spec: Spec) -> str:
+    """Say in two words what keeps a model from being used, or that nothing does."""
+    if _is_installed(spec):
+        return "at hand"
+    status = spec.status if isinstance(spec, SeparatorSpec) else "works"
+    return "to fetch" if status == "works" else status
+
+
+def _labels(spec: Spec) -> str:
+    if isinstance(spec, WhisperSpec):
+        return ""
+    labels = {
+        "generative": spec.generative,
+        f"{spec.query} query": bool(spec.query),
+        "no vocals": not spec.vocals,
+        "non-commercial": spec.is_non_commercial,
+    }
+    return ", ".join(label for label, is_so in labels.items() if is_so)
+
+
+def _table(title: str, specs: Sequence[Spec]) -> str:
+    if not specs:
+        return ""
+    rows = tuple(
+        (spec.name, _state(spec), _family(spec), _licence(spec), _labels(spec) or "-", _what(spec)) for spec in specs
+    )
+    return Table(title, ("name", "state", "family", "licence", "labels", "what"), rows, n_labels=6).text()
+
+
+def _what(spec: Spec) -> str:
+    reason = spec.reason if isinstance(spec, SeparatorSpec) else ""
+    return f"{spec.summary} ({reason})" if reason else spec.summary
 
 
 def _described(spec: Spec) -> dict[str, object]:
     described: dict[str, object] = {
         "name": spec.name,
-        "kind": "separator" if isinstance(spec, SeparatorSpec) else "whisper",
+        "kind": "separator" if isinstance(spec, SeparatorSpec) else WHISPER,
+        "family": _family(spec),
         "summary": spec.summary,
-        "status": _status(spec),
+        "licence": _licence(spec),
+        "state": _state(spec),
+        "installed": _is_installed(spec),
     }
     if isinstance(spec, SeparatorSpec):
-        described |= {"family": spec.family, "licence": spec.licence, "citation": spec.citation}
+        described |= {
+            "status": spec.status,
+            "reason": spec.reason,
+            "citation": spec.citation,
+            "vocals": spec.vocals,
+            "generative": spec.generative,
+            "non_commercial": spec.is_non_commercial,
+            "query": spec.query,
+            "query_default": spec.settings.get("query_default", ""),
+            "environment": environment_variable(spec.name) if spec.family == "exec" else "",
+            "settings": dict(spec.settings),
+            "setup": spec.setup,
+        }
     files = [
         {
             "name": file.name,
-            "sha256": file.sha256,
+            "sha256": pinned(file).sha256,
             "size": file.size,
             "sources": [str(source) for source in file.sources],
             "at_hand": is_available_offline(file),
@@ -96,3 +236,19 @@ def _described(spec: Spec) -> dict[str, object]:
         for file in spec.files
     ]
     return described | {"files": files}
+
+
+def _settings(described: dict[str, object]) -> dict[str, object]:
+    settings = described.get("settings", {})
+    return settings if isinstance(settings, dict) else {}
+
+
+def _in_words(value: object) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+
+
+def _hash(file: WeightFile) -> str:
+    known = pinned(file)
+    if known.is_pinned:
+        return known.sha256
+    return f"{known.sha256}…, pinned by the first download" if known.sha256 else "pinned by the first download"

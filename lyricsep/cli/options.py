@@ -20,9 +20,11 @@ __all__ = [
     "OnsetOption",
     "OutputOption",
     "OverwriteOption",
+    "QueryOption",
     "SeparatorOption",
     "SongsArgument",
     "SplitOption",
+    "ThenOption",
     "VerboseOption",
 ]
 
@@ -41,9 +43,17 @@ SeparatorOption = Annotated[
     str | None,
     typer.Option(
         help="Who separates the vocals: a name of `lyricsep models list`; `none` for the mixture itself, `stems` for "
-        "vocals that lie beside the song.",
+        "vocals that lie beside the song, or the path of a recipe (.toml).",
         show_default="the preset's",
     ),
+]
+QueryOption = Annotated[
+    str | None,
+    typer.Option(help="What to separate, for separators that take a query.", show_default="its own: singing voice"),
+]
+ThenOption = Annotated[
+    str | None,
+    typer.Option(help="A second separator, for the vocals of the first: to part a duet, say.", show_default="none"),
 ]
 LanguageOption = Annotated[
     str | None,

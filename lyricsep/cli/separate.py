@@ -15,8 +15,10 @@ from lyricsep.cli.options import (
     OfflineOption,
     OutputOption,
     OverwriteOption,
+    QueryOption,
     SeparatorOption,
     SongsArgument,
+    ThenOption,
     VerboseOption,
 )
 from lyricsep.cli.run import Run
@@ -35,6 +37,8 @@ def separate(
     output: OutputOption = Path("vocals"),
     file_format: Annotated[str, typer.Option("--format", "-f", help="wav (32 bit float) or flac (24 bit).")] = "wav",
     separator: SeparatorOption = None,
+    query: QueryOption = None,
+    then: ThenOption = None,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Chunks separated together.", show_default="1 on a CPU, else 8")
     ] = None,
@@ -53,18 +57,22 @@ def separate(
 
     from lyricsep.devices import choose_device, describe_device
     from lyricsep.pipeline import save_vocals
-    from lyricsep.separators import create_separator
+    from lyricsep.separators import Chain, create_separator
 
     chosen = choose_device(device)
     spec = find_separator(separator or PRESETS[preset_for(chosen)].separator)
+    then_spec = find_separator(then) if then else None
     say(f"separator {spec.name} on {describe_device(chosen)}")
     run = Run(output, [f".vocals.{file_format}"], overwrite=overwrite)
     todo = run.find(songs)
-    described = {"separator": spec.name, "format": file_format}
-    with run.recorded(new_manifest("separate", described, spec.files, describe_device(chosen))):
+    described = {"separator": spec.name, "query": query, "then": then, "format": file_format}
+    weights = [*spec.files, *(then_spec.files if then_spec else ())]
+    with run.recorded(new_manifest("separate", described, weights, describe_device(chosen))):
         if not todo:
             return
-        separates = create_separator(spec, chosen, batch_size=batch_size, offline=offline)
+        separates = create_separator(spec, chosen, batch_size=batch_size, offline=offline, query=query)
+        if then_spec:
+            separates = Chain(separates, create_separator(then_spec, chosen, offline=offline))
         with watching(len(todo)) as progress:
             for song in todo:
                 started = perf_counter()

@@ -18,8 +18,10 @@ from lyricsep.cli.options import (
     OffsetOption,
     OnsetOption,
     OverwriteOption,
+    QueryOption,
     SeparatorOption,
     SongsArgument,
+    ThenOption,
     VerboseOption,
 )
 from lyricsep.cli.run import Run
@@ -68,6 +70,8 @@ def transcribe(
         ),
     ] = None,
     separator: SeparatorOption = None,
+    query: QueryOption = None,
+    then: ThenOption = None,
     model: Annotated[
         str | None, typer.Option(help="Whisper model: a name of `lyricsep models list`.", show_default="the preset's")
     ] = None,
@@ -155,6 +159,7 @@ def transcribe(
         ),
     )
     separator_spec, model_spec = find_separator(settings.separator), find_model(settings.model)
+    then_spec = find_separator(then) if then else None
     language = _language(language, model_spec.name)
     backend = transcriber or default_backend(chosen)
     say(
@@ -166,21 +171,25 @@ def transcribe(
     options = {
         "preset": name,
         "settings": settings,
+        "query": query,
+        "then": then,
         "transcriber": backend,
         "language": language,
         "native": native,
         "formats": wanted,
     }
-    weights = [*separator_spec.files, *model_spec.files]
+    weights = [*separator_spec.files, *(then_spec.files if then_spec else ()), *model_spec.files]
 
     from lyricsep.pipeline import transcribe_songs
-    from lyricsep.separators import create_separator
+    from lyricsep.separators import Chain, create_separator
     from lyricsep.transcribers import create_transcriber
 
     with run.recorded(new_manifest("transcribe", options, weights, describe_device(chosen))):
         if not todo:
             return
-        separates = create_separator(separator_spec, chosen, offline=offline)
+        separates = create_separator(separator_spec, chosen, offline=offline, query=query)
+        if then_spec:
+            separates = Chain(separates, create_separator(then_spec, chosen, offline=offline))
         transcribes = create_transcriber(model_spec, chosen, settings.transcription, backend=backend, offline=offline)
         with watching(len(todo)) as progress:
             for outcome in transcribe_songs(

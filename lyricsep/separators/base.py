@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from lyricsep.audio import Audio
 from lyricsep.errors import AudioError
 from lyricsep.weights import WeightFile
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
-__all__ = ["Mixture", "Separator", "SeparatorSpec", "StreamingSeparator"]
+__all__ = ["Chain", "Mixture", "Separator", "SeparatorSpec", "Status", "StreamingSeparator"]
+
+Status = Literal["works", "needs environment", "unavailable", "broken"]
+"""Whether a separator can be selected: as it is; after its own environment was made (`lyricsep models show NAME` says
+how); not at all, since nobody published what it needs; not at all, since its plugin is broken."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,21 @@ class SeparatorSpec:
     files : tuple of WeightFile
         What to fetch, in the order the family wants it.
     settings : mapping
-        What the family needs to know beside the weights.
+        What the family needs to know beside the weights; ``query_default`` is what a query is without ``--query``.
+    status : {"works", "needs environment", "unavailable", "broken"}
+        See `Status`.
+    reason : str
+        Why it is unavailable or broken.
+    setup : str
+        How to make its environment.
+    vocals : bool
+        Whether it gives the vocals of a song. Others want to come after one that does, as those that part speakers.
+    generative : bool
+        Whether it makes vocals up instead of taking them out of the mixture.
+    query : str
+        The kind of query it takes (``text``); empty where it takes none.
+    create : callable, optional
+        Builds the separator on a device, for those of plugins.
     """
 
     name: str
@@ -42,7 +62,19 @@ class SeparatorSpec:
     licence: str
     citation: str
     files: tuple[WeightFile, ...] = ()
-    settings: Mapping[str, float] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    status: Status = "works"
+    reason: str = ""
+    setup: str = ""
+    vocals: bool = True
+    generative: bool = False
+    query: str = ""
+    create: Callable[[torch.device], Separator] | None = None
+
+    @property
+    def is_non_commercial(self) -> bool:
+        """Whether the licence forbids commercial use."""
+        return bool(re.search(r"\bNC\b|non-?commercial", self.licence, re.IGNORECASE))
 
 
 @dataclass(frozen=True)
@@ -124,3 +156,23 @@ class StreamingSeparator(ABC):
                 f"{tuple(mixture.samples.shape)}; this is a bug in the separator, try another --separator"
             )
         return Audio(vocals.to(mixture.samples.device), mixture.sample_rate)
+
+
+class Chain(StreamingSeparator):
+    """Separates what another one gave, such as the speakers of a duet.
+
+    Parameters
+    ----------
+    first, then : Separator
+        The mixture goes to the first, its vocals to the other.
+    """
+
+    def __init__(self, first: Separator, then: Separator) -> None:
+        self.name = f"{first.name} then {then.name}"
+        self._first = first
+        self._then = then
+
+    def stream(self, mixture: Mixture) -> Iterator[Tensor]:
+        """Yield consecutive blocks of vocals, together as long as the mixture."""
+        between = Mixture(self._first.stream(mixture), mixture.sample_rate, mixture.n_channels, mixture.path)
+        yield from self._then.stream(between)

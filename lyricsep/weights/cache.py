@@ -3,12 +3,14 @@
 The cache holds ``weights/<first 16 digits of the sha256>/<name>``. A file gets its name there only after its
 whole sha256 was right, so a name means a good file. While it is fetched it is called ``<name>.part``; it is
 removed when fetching fails, and stays only when the process is interrupted or killed, so that the next run
-can go on from it. Processes that want the same file take turns.
+can go on from it. Processes that want the same file take turns. A file whose hash nobody knows yet is fetched in
+``weights/unpinned-…`` and moves once its hash is pinned (`lyricsep.weights.pins`).
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 import sys
@@ -19,7 +21,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lyricsep.errors import WeightsError
+from lyricsep.files import shown
 from lyricsep.weights.download import DownloadPolicy, download
+from lyricsep.weights.folder import cache_folder
+from lyricsep.weights.pins import pin, pin_path, pinned
 from lyricsep.weights.sources import (
     Hub,
     LocalFile,
@@ -33,25 +38,11 @@ from lyricsep.weights.sources import (
     web_address,
 )
 
-__all__ = ["at_hand", "cache_folder", "fetch", "fetch_folder", "is_available_offline"]
+__all__ = ["at_hand", "check_file", "fetch", "fetch_folder", "is_available_offline"]
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_POLICY = DownloadPolicy()
-
-
-def cache_folder() -> Path:
-    """Give the folder for what lyricsep keeps between runs: ``LYRICSEP_CACHE``, else the user's cache folder.
-
-    Returns
-    -------
-    Path
-        Absolute; it need not exist.
-    """
-    chosen = os.environ.get("LYRICSEP_CACHE")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    import platformdirs
-
-    return platformdirs.user_cache_path("lyricsep")
 
 
 def at_hand(file: WeightFile) -> Path | None:
@@ -63,6 +54,7 @@ def at_hand(file: WeightFile) -> Path | None:
         A file of the right size; its hash is checked by `fetch`. None also for a file whose parts are
         installed but not yet joined, see `is_available_offline`.
     """
+    file = pinned(file)
     stored = _stored_path(file)
     if _has_size(stored, file):
         return stored
@@ -80,6 +72,34 @@ def is_available_offline(file: WeightFile) -> bool:
     """
     return at_hand(file) is not None or any(
         len(_local_paths(source)) == len(source.parts) > 1 for source in file.sources
+    )
+
+
+def check_file(file: WeightFile) -> str | None:
+    """Hash a file that is here, in the cache or where a package or the user has it.
+
+    Returns
+    -------
+    str or None
+        What is wrong with it, in one line; empty where nothing is. None for a file that is not here.
+    """
+    file = pinned(file)
+    stored = _stored_path(file)
+    path = stored if stored.is_file() else at_hand(file)
+    if path is None:
+        return None
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as handle:
+            found = hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        return f"{shown(path)}: cannot be read ({error.strerror or error})"
+    if found.startswith(file.sha256):
+        return ""
+    what = f"holds {size} bytes, expected {file.size}" if file.size not in (None, size) else "is damaged"
+    return (
+        f"{shown(path)}: {what}; its sha256 begins {found[:16]}, expected {file.sha256[:16]}; "
+        "remove it and pull it again"
     )
 
 
@@ -107,6 +127,7 @@ def fetch(file: WeightFile, *, offline: bool = False, policy: DownloadPolicy = D
     WeightsError
         If no source gave the file: each with its reason, and what to try. No part of it is left behind.
     """
+    was_pinned, file = file.is_pinned, pinned(file)
     stored = _stored_path(file)
     if _has_size(stored, file):
         return stored
@@ -120,7 +141,8 @@ def fetch(file: WeightFile, *, offline: bool = False, policy: DownloadPolicy = D
                 failures.append((source, error))
     except OSError as error:
         raise _unwritable(stored, error) from error
-    raise _none_worked(file, failures, offline=offline) from failures[-1][1]
+    pin = None if was_pinned or not file.is_pinned else pin_path(file)
+    raise _none_worked(file, failures, offline=offline, pin=pin) from failures[-1][1]
 
 
 def fetch_folder(
@@ -155,7 +177,8 @@ def fetch_folder(
     if not is_plain_name(name) or len({file.name for file in files}) != len(files):
         raise ValueError(f"fetch_folder needs a plain name and files with different names, got {name!r}")
     paths = {file.name: fetch(file, offline=offline, policy=policy) for file in files}
-    listing = "".join(f"{file.sha256} {file.name}\n" for file in sorted(files, key=lambda file: file.name))
+    known = [pinned(file) for file in files]
+    listing = "".join(f"{file.sha256} {file.name}\n" for file in sorted(known, key=lambda file: file.name))
     folder = cache_folder() / "folders" / hashlib.sha256(listing.encode()).hexdigest()[:16] / name
     if all(_shows(folder / entry, path) for entry, path in paths.items()):
         return folder
@@ -167,7 +190,8 @@ def fetch_folder(
 
 
 def _stored_path(file: WeightFile) -> Path:
-    return cache_folder() / "weights" / file.sha256[:16] / file.name
+    folder = file.sha256[:16] if file.is_pinned else f"unpinned-{pin_path(file).stem}"
+    return cache_folder() / "weights" / folder / file.name
 
 
 def _has_size(path: Path, file: WeightFile) -> bool:
@@ -212,12 +236,16 @@ def _store(file: WeightFile, source: Source, policy: DownloadPolicy) -> Path:
             return stored
         _gather(file, source, part, policy)
         try:
-            _verify(part, file)
+            sha256 = _verify(part, file)
         except WeightsError:
             # Damaged on its way, or continued from a part that was something else: once more, from nothing.
             os.truncate(part, 0)
             _gather(file, source, part, policy)
-            _verify(part, file)
+            sha256 = _verify(part, file)
+        if not file.is_pinned:
+            stored = _stored_path(pin(file, sha256))
+            stored.parent.mkdir(parents=True, exist_ok=True)
+            logger.warning("%s: its hash was not known; pinned to what came: sha256 %s", file.name, sha256)
         part.replace(stored)
     return stored
 
@@ -302,7 +330,8 @@ def _lock(part: Path) -> int:
         os.close(lock)
 
 
-def _verify(path: Path, file: WeightFile) -> None:
+def _verify(path: Path, file: WeightFile) -> str:
+    """Check a file against all that is known of it, and give its sha256."""
     try:
         size = path.stat().st_size
         if file.size is not None and size != file.size:
@@ -311,8 +340,9 @@ def _verify(path: Path, file: WeightFile) -> None:
             found = hashlib.file_digest(handle, "sha256").hexdigest()
     except OSError as error:
         raise WeightsError(f"cannot be read ({error.strerror or error})") from error
-    if found != file.sha256:
+    if not found.startswith(file.sha256):
         raise WeightsError(f"its sha256 begins {found[:16]}, expected {file.sha256[:16]}: damaged, or another file")
+    return found
 
 
 def _unwritable(path: Path, error: OSError) -> WeightsError:
@@ -322,7 +352,9 @@ def _unwritable(path: Path, error: OSError) -> WeightsError:
     )
 
 
-def _none_worked(file: WeightFile, failures: Sequence[tuple[Source, WeightsError]], *, offline: bool) -> WeightsError:
+def _none_worked(
+    file: WeightFile, failures: Sequence[tuple[Source, WeightsError]], *, offline: bool, pin: Path | None
+) -> WeightsError:
     reasons = "; ".join(f"{source}: {error}" for source, error in failures)
     advice = []
     if any(isinstance(error, NotInstalledError) for _, error in failures):
@@ -332,6 +364,8 @@ def _none_worked(file: WeightFile, failures: Sequence[tuple[Source, WeightsError
             "`lyricsep models pull` where there is a network" if offline else "the same again with a working network"
         )
         advice.append(again)
+    if pin:
+        advice.append(f"removing {shown(pin)}, where the first download pinned it, if its owners changed it")
     if not advice:
         advice.append("installing or copying it anew")
     return WeightsError(f"{file.name}: no source gave it: {reasons}; try {' or '.join(advice)}")

@@ -122,7 +122,8 @@ class WeightFile:
     name : str
         The plain name it is stored under; no folders.
     sha256 : str
-        64 lower-case hexadecimal digits.
+        64 lower-case hexadecimal digits. Where they could not be had: the first 8, as the names of some files tell
+        them, or none; the first download then pins them.
     size : int or None
         Bytes, where known.
     sources : tuple of Source
@@ -143,12 +144,20 @@ class WeightFile:
         """Refuse names that could leave the cache, and hashes that can never match."""
         if not is_plain_name(self.name):
             raise ValueError(f"the name of a file of weights is a plain name without folders, got {self.name!r}")
-        if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
-            raise ValueError(f"{self.name}: sha256 is 64 lower-case hexadecimal digits, got {self.sha256!r}")
+        if not re.fullmatch(r"([0-9a-f]{64}|[0-9a-f]{8})?", self.sha256):
+            raise ValueError(
+                f"{self.name}: sha256 is 64 lower-case hexadecimal digits, or the 8 or none that are known, "
+                f"got {self.sha256!r}"
+            )
         if self.size is not None and (type(self.size) is not int or self.size < 0):
             raise ValueError(f"{self.name}: size is a whole number of bytes, got {self.size!r}")
         if not self.sources:
             raise ValueError(f"{self.name}: needs at least one source")
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether the whole hash is known."""
+        return len(self.sha256) == 64
 
     @classmethod
     def from_toml(cls, table: Mapping[str, object]) -> WeightFile:

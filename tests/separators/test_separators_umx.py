@@ -1,0 +1,348 @@
+"""Open-Unmix: the published state, the network against its arithmetic, and that it can learn."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from collections import OrderedDict
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from lyricsep.audio import Audio
+from lyricsep.errors import ConfigError, WeightsError
+from lyricsep.separators import SeparatorSpec
+from lyricsep.separators.engine import NetworkSeparator
+from lyricsep.separators.umx import OpenUnmix, OpenUnmixNetwork, load_umx
+
+CPU = torch.device("cpu")
+RATE = 44_100
+UMXHQ = {"n_bins": 2049, "n_seen": 1487, "n_hidden": 512}
+UMXL = UMXHQ | {"n_hidden": 1024}
+SMALL = {"n_bins": 129, "n_seen": 90, "n_hidden": 12}
+
+
+def shapes(n_bins: int, n_seen: int, n_hidden: int) -> dict[str, tuple[int, ...]]:
+    """The published tensors of a stereo model."""
+    found: dict[str, tuple[int, ...]] = {"input_mean": (n_seen,), "input_scale": (n_seen,)}
+    found |= {"output_scale": (n_bins,), "output_mean": (n_bins,)}
+    found |= {"fc1.weight": (n_hidden, 2 * n_seen), "fc2.weight": (n_hidden, 2 * n_hidden)}
+    found |= {"fc3.weight": (2 * n_bins, n_hidden)}
+    for bn, width in (("bn1", n_hidden), ("bn2", n_hidden), ("bn3", 2 * n_bins)):
+        found |= {f"{bn}.{leaf}": (width,) for leaf in ("weight", "bias", "running_mean", "running_var")}
+        found |= {f"{bn}.num_batches_tracked": ()}
+    half = n_hidden // 2
+    for layer in range(3):
+        for suffix in (f"l{layer}", f"l{layer}_reverse"):
+            found |= {f"lstm.weight_ih_{suffix}": (4 * half, n_hidden), f"lstm.weight_hh_{suffix}": (4 * half, half)}
+            found |= {f"lstm.bias_ih_{suffix}": (4 * half,), f"lstm.bias_hh_{suffix}": (4 * half,)}
+    return found
+
+
+def random_state(sizes: dict[str, int], seed: int = 0) -> OrderedDict[str, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    state = OrderedDict()
+    for key, shape in shapes(**sizes).items():
+        noise = torch.randn(shape, generator=generator)
+        if key.endswith("num_batches_tracked"):
+            state[key] = torch.tensor(1000)
+        elif key.endswith("running_var"):
+            state[key] = 0.5 + noise.square()
+        elif len(shape) == 1:
+            state[key] = (1 if key.endswith(("scale", "mean", ".weight")) else 0) + 0.3 * noise
+        else:
+            state[key] = noise / math.sqrt(shape[1])
+    return state
+
+
+def saved(value: object, *, legacy: bool = False) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(value, buffer, _use_new_zipfile_serialization=not legacy)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def load(tmp_path, pinned, cache) -> Callable[..., OpenUnmixNetwork]:
+    def read(data: bytes, suffix: str = ".pth") -> OpenUnmixNetwork:
+        path = tmp_path / f"vocals{suffix}"
+        path.write_bytes(data)
+        file = pinned(data, f"file:{path}", name=path.name)
+        return load_umx(SeparatorSpec("mine", "umx", "", "", "", (file,)), offline=True)
+
+    return read
+
+
+def decibels(found: Tensor, expected: Tensor) -> float:
+    error = (found - expected).double().square().sum()
+    return float(10 * torch.log10(error / expected.double().square().sum() + 1e-30))
+
+
+def si_sdr(found: Tensor, expected: Tensor) -> float:
+    scaled = expected * (found * expected).sum() / expected.square().sum()
+    return float(10 * torch.log10(scaled.square().sum() / (found - scaled).square().sum()))
+
+
+def noise(*shape: int, seed: int = 1) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * 0.1
+
+
+# The network in NumPy's doubles, from the paper's figure and the published state.
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def lstm(x: np.ndarray, s: dict[str, np.ndarray], suffix: str) -> np.ndarray:
+    """One direction of one layer; (n_frames, n_in) to (n_frames, n_hidden / 2)."""
+    bias = s[f"lstm.bias_ih_{suffix}"] + s[f"lstm.bias_hh_{suffix}"]
+    state = cell = np.zeros(s[f"lstm.weight_hh_{suffix}"].shape[1])
+    out = []
+    for frame in x:
+        gates = s[f"lstm.weight_ih_{suffix}"] @ frame + s[f"lstm.weight_hh_{suffix}"] @ state + bias
+        enter, forget, fresh, leave = np.split(gates, 4)
+        cell = sigmoid(forget) * cell + sigmoid(enter) * np.tanh(fresh)
+        state = sigmoid(leave) * np.tanh(cell)
+        out.append(state)
+    return np.stack(out)
+
+
+def batch_norm(x: np.ndarray, s: dict[str, np.ndarray], name: str) -> np.ndarray:
+    scale = s[f"{name}.weight"] / np.sqrt(s[f"{name}.running_var"] + 1e-5)
+    return (x - s[f"{name}.running_mean"]) * scale + s[f"{name}.bias"]
+
+
+def reference_mask(state: dict[str, Tensor], magnitude: np.ndarray) -> np.ndarray:
+    """(2, n_bins, n_frames) to the same."""
+    s = {key: value.double().numpy() for key, value in state.items()}
+    n_bins, n_seen = len(s["output_mean"]), len(s["input_mean"])
+    x = (magnitude[:, :n_seen].transpose(2, 0, 1) + s["input_mean"]) * s["input_scale"]
+    x = np.tanh(batch_norm(x.reshape(len(x), -1) @ s["fc1.weight"].T, s, "bn1"))
+    y = x
+    for layer in range(3):
+        y = np.concatenate([lstm(y, s, f"l{layer}"), lstm(y[::-1], s, f"l{layer}_reverse")[::-1]], axis=1)
+    x = np.maximum(batch_norm(np.concatenate([x, y], axis=1) @ s["fc2.weight"].T, s, "bn2"), 0)
+    x = batch_norm(x @ s["fc3.weight"].T, s, "bn3").reshape(len(x), 2, n_bins)
+    return np.maximum(x * s["output_scale"] + s["output_mean"], 0).transpose(1, 2, 0)
+
+
+def reference(state: dict[str, Tensor], mixture: Tensor) -> Tensor:
+    """A whole song at once: frames a quarter apart, centred, edges mirrored; overlap-add by the window's square."""
+    n_fft = 2 * (len(state["output_mean"]) - 1)
+    hop, n_samples = n_fft // 4, mixture.shape[1]
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
+    padded = np.pad(mixture.double().numpy(), ((0, 0), (n_fft // 2,) * 2), mode="reflect")
+    starts = range(0, padded.shape[1] - n_fft + 1, hop)
+    spectrum = np.stack([np.fft.rfft(window * padded[:, t : t + n_fft]) for t in starts], axis=2)
+    masked = reference_mask(state, np.abs(spectrum)) * spectrum
+    total, weight = np.zeros((2, padded.shape[1])), np.full(padded.shape[1], 1e-12)
+    for k, start in enumerate(starts):
+        total[:, start : start + n_fft] += window * np.fft.irfft(masked[..., k])
+        weight[start : start + n_fft] += window**2
+    return torch.from_numpy((total / weight)[:, n_fft // 2 : n_fft // 2 + n_samples]).float()
+
+
+@pytest.mark.parametrize("n_samples", [256, 1000, 4096])
+def test_the_network_is_the_published_one(load, n_samples) -> None:
+    network = load(saved(random_state(SMALL)))
+    mixture = noise(2, n_samples)
+    vocals = NetworkSeparator("mine", network, CPU).separate(Audio(mixture, RATE)).samples
+    expected = reference(random_state(SMALL), mixture)
+    assert expected.std() > 1e-2
+    assert decibels(vocals, expected) < -90
+
+
+def test_parameters_and_the_published_file() -> None:
+    counts = {}
+    for name, sizes in (("umxhq", UMXHQ), ("umxl", UMXL)):
+        found = {key: shape for key, shape in shapes(**sizes).items() if "num_batches" not in key}
+        model = OpenUnmix(**sizes)
+        assert {key: tuple(value.shape) for key, value in model.state_dict().items()} == shapes(**sizes)
+        counts[name] = sum(map(math.prod, found.values()))
+    assert sum(p.numel() for p in OpenUnmix(**UMXHQ).parameters()) == 8_893_348  # 8.9 M
+    # vocals-b62c91ce.pth: 32-bit floats, the window of its training, and some hundred bytes for every tensor.
+    assert 0 < 35_637_796 - 4 * (counts["umxhq"] + 4096) < 200 * len(shapes(**UMXHQ))
+    # 16 kHz of bandwidth.
+    assert UMXHQ["n_seen"] == sum(RATE / 4096 * k <= 16_000 for k in range(2049))
+
+
+@pytest.mark.parametrize("sizes", [UMXHQ, UMXL], ids=["umxhq", "umxl"])
+def test_full_size_checkpoints_separate(load, sizes) -> None:
+    """As of 2019: torch's older format, with buffers of the training."""
+    extra = {"stft.window": torch.hann_window(4096), "sample_rate": torch.tensor(44_100.0)}
+    state = random_state(sizes)
+    network = load(saved(OrderedDict(extra | state), legacy=True))
+    for key, value in network.vocals.state_dict().items():
+        assert key.endswith("num_batches_tracked") or torch.equal(value, state[key])
+    mixture = Audio(noise(2, 5 * RATE), RATE)
+    vocals = NetworkSeparator("mine", network, CPU).separate(mixture).samples
+    assert vocals.shape == (2, 5 * RATE)
+    assert vocals.isfinite().all()
+    assert vocals.std() > 1e-3
+
+
+def test_a_mask_of_ones_gives_the_mixture() -> None:
+    """Same gain, no delay, edges and chunks included."""
+    network = OpenUnmixNetwork(OpenUnmix(**SMALL), RATE, segment=0.1).eval()
+    torch.nn.init.zeros_(network.vocals.output_scale)
+    mixture = noise(2, 20_000)
+    vocals = NetworkSeparator("mine", network, CPU).separate(Audio(mixture, RATE)).samples
+    assert decibels(vocals, mixture) < -100
+    torch.nn.init.constant_(network.vocals.output_mean, 0.25)
+    vocals = NetworkSeparator("mine", network, CPU).separate(Audio(mixture, RATE)).samples
+    assert decibels(vocals, 0.25 * mixture) < -100
+
+
+@settings(max_examples=10, deadline=None)
+@given(n_frames=st.integers(1, 40), seed=st.integers(0, 3))
+def test_masks_are_not_negative(n_frames, seed) -> None:
+    model = OpenUnmix(**SMALL)
+    model.load_state_dict(random_state(SMALL, seed))
+    magnitude = noise(3, 2, 129, n_frames).abs()
+    masks = model.eval()(magnitude)
+    assert masks.shape == magnitude.shape
+    assert (masks >= 0).all()
+    assert masks.std() > 1e-2
+    # Above 16 kHz nothing is seen, but there is a mask.
+    magnitude[:, :, 90:] = 5.0
+    assert torch.equal(model(magnitude), masks)
+
+
+def test_gradients_reach_every_weight() -> None:
+    torch.manual_seed(0)
+    model = OpenUnmix(**SMALL)
+    model(noise(2, 2, 129, 20).abs()).square().sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.abs().max() > 0, name
+
+
+def sung(n_samples: int, rate: int) -> tuple[Tensor, Tensor]:
+    """A voice with vibrato and words over low chords and a high tone, equally loud; (n_samples,) each."""
+    time = torch.arange(n_samples) / rate
+    phase = 2 * math.pi * (220 * time + 1.5 * torch.sin(2 * math.pi * 5.5 * time))
+    voice = sum(torch.sin(k * phase) / k for k in range(1, 8)) * (torch.sin(2 * math.pi * 2 * time) > -0.4)
+    band = sum(torch.sin(2 * math.pi * f * time + f) for f in (82.0, 110.0, 131.0, 3000.0))
+    band = band + 10 * noise(n_samples) * torch.exp(-20 * (time % 0.25))
+    return 0.1 * voice / voice.std(), 0.1 * band / band.std()
+
+
+def test_learning_a_mixture() -> None:
+    """Overfits the vocals' magnitude, as published, to above 10 dB of SI-SDR, from 0; the engine gives it back."""
+    torch.manual_seed(0)
+    rate = 8000
+    vocals, band = (stem * torch.tensor([[1.0], [0.8]]) for stem in sung(2 * rate, rate))
+    mixture = vocals + band
+    assert abs(si_sdr(mixture, vocals)) < 1
+    window = torch.hann_window(512)
+    magnitude, target = (torch.stft(x, 512, 128, window=window, return_complex=True).abs() for x in (mixture, vocals))
+    model = OpenUnmix(n_bins=257, n_seen=257, n_hidden=96)
+    model.input_mean.data = -magnitude.mean(dim=(0, 2))
+    model.input_scale.data = 1 / magnitude.std(dim=(0, 2))
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    for _ in range(150):
+        loss = (model(magnitude[None]) * magnitude - target).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    network = OpenUnmixNetwork(model, rate, segment=1.5)
+    found = NetworkSeparator("mine", network, CPU).separate(Audio(mixture, rate)).samples
+    print(f"{si_sdr(found, vocals):.1f} dB")
+    assert si_sdr(found, vocals) > 10
+    assert decibels(found, vocals) < -10
+
+
+@pytest.mark.parametrize("n_channels", [1, 2, 3])
+@pytest.mark.parametrize("n_samples", [1, 100, 3000])
+def test_any_length_and_batch(load, n_channels, n_samples) -> None:
+    model = load(saved(random_state(SMALL))).vocals
+    network = OpenUnmixNetwork(model, 8000, segment=0.1)
+    mixture = Audio(noise(n_channels, n_samples), 8000)
+    vocals = NetworkSeparator("mine", network, CPU).separate(mixture).samples
+    assert vocals.shape == (n_channels, n_samples)
+    assert vocals.isfinite().all()
+    batched = NetworkSeparator("mine", network, CPU, batch_size=5).separate(mixture).samples
+    assert (vocals - batched).abs().max() < 1e-5
+
+
+def test_halves_and_safetensors(load) -> None:
+    state = {key: value for key, value in random_state(SMALL).items() if "num_batches" not in key}
+    found = load(safetensors.torch.save({key: value.half() for key, value in state.items()}), ".safetensors")
+    for key, value in state.items():
+        loaded = found.vocals.state_dict()[key]
+        assert loaded.dtype == torch.float32
+        assert torch.equal(loaded, value.half().float()), key
+
+
+class Hostile:
+    """Runs a command when it is unpickled by those who let it."""
+
+    def __init__(self, command: str) -> None:
+        self.command = command
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.system, (self.command,)
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_hostile_checkpoints(load, inside, tmp_path) -> None:
+    command = Hostile(f"touch {tmp_path}/executed")
+    value = random_state(SMALL) | {"fc1.weight": command} if inside else command
+    with pytest.raises(WeightsError, match=r"refused, it asks to run posix\.system"):
+        load(saved(value))
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"fc3.weight": None}, "it lacks fc3.weight"),
+        ({"input_mean": None}, "it lacks input_mean"),
+        ({"lstm.weight_ih_l2_reverse": None}, "it lacks lstm.weight_ih_l2_reverse"),
+        ({"extra.weight": torch.zeros(3)}, "extra.weight is not known"),
+        ({"fc2.weight": torch.zeros(12, 12)}, r"fc2.weight has the shape \(12, 12\), expected \(12, 24\)"),
+        ({"fc1.weight": torch.zeros(12)}, r"fc1.weight has the shape \(12,\), expected 2 dimensions"),
+        ({"fc1.weight": torch.zeros(13, 180)}, "an even n_hidden"),
+        ({"input_mean": torch.zeros(0)}, r"input_mean has the shape \(0,\)"),
+        ({"input_mean": torch.zeros(180)}, "1 <= n_seen <= n_bins"),
+        ({"bn1.weight": "weights"}, "'bn1.weight' is no tensor of weights"),
+        ({"bn1.weight": torch.zeros(12, dtype=torch.int32)}, "'bn1.weight' is no tensor of weights"),
+        ({3: torch.zeros(3)}, "'3' is no tensor of weights"),
+    ],
+)
+def test_wrong_states(load, changes, reason) -> None:
+    state = {key: value for key, value in (random_state(SMALL) | changes).items() if value is not None}
+    with pytest.raises(WeightsError, match=reason) as caught:
+        load(saved(state))
+    line = str(caught.value)
+    assert line.startswith("vocals.pth: not an Open-Unmix checkpoint")
+    assert line.isprintable()
+    assert len(line) < 400
+
+
+def test_no_checkpoint_at_all(load) -> None:
+    with pytest.raises(WeightsError, match="expected a dictionary of tensors, got list"):
+        load(saved([torch.zeros(3)]))
+    data = saved(random_state(SMALL))
+    for damaged in (b"", b"<html>404</html>", data[: len(data) // 2]):
+        with pytest.raises(WeightsError, match=r"is not a|cannot be read"):
+            load(damaged)
+
+
+def test_wrong_arguments(pinned) -> None:
+    file = pinned(b"", "file:nothing")
+    for files in ((), (file, file)):
+        with pytest.raises(ConfigError, match="needs one file, that of the vocals, got"):
+            load_umx(SeparatorSpec("mine", "umx", "", "", "", files), offline=True)
+    with pytest.raises(ValueError, match="an even n_hidden"):
+        OpenUnmix(n_hidden=7)
+    with pytest.raises(ValueError, match="chunks of 256 samples or more, got 80"):
+        OpenUnmixNetwork(OpenUnmix(**SMALL), 8000, segment=0.01)
