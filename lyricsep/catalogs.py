@@ -30,6 +30,7 @@ def look_up(catalog: Mapping[str, Spec], name: str, kind: str) -> Spec:
     """
     if name in catalog:
         return catalog[name]
-    near = difflib.get_close_matches(name, catalog, n=1)
+    within = [known for known in catalog if name and name.lower() in known.lower()]
+    near = difflib.get_close_matches(name, catalog, n=1) or within
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise ConfigError(f"no {kind} is called {name!r}; {hint}`lyricsep models list` shows them all")

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
+from lyricsep.catalogs import look_up
 from lyricsep.cli.console import say, show_logs
 from lyricsep.cli.options import OfflineOption, VerboseOption
-from lyricsep.errors import ConfigError, LyricsepError
+from lyricsep.errors import LyricsepError
 from lyricsep.reports.tables import Table
 from lyricsep.separators import SeparatorSpec, find_separator, separator_catalog
 from lyricsep.separators.bridge import environment_variable, has_environment
@@ -145,7 +146,7 @@ def _find(name: str) -> Spec:
         return find_model(name)
     if name.endswith(".toml"):
         return find_separator(name)
-    raise ConfigError(f"no model is called {name!r}; `lyricsep models list` shows them all")
+    return look_up({**separator_catalog(), **model_catalog()}, name, "model")
 
 
 def _family(spec: Spec) -> str:

@@ -88,6 +88,7 @@ def test_a_model_of_ones_own_has_no_official_heads() -> None:
         ("bse", "did you mean 'base'"),
         ("large-v4", "did you mean 'large-v"),
         ("Tiny.en", "did you mean 'tiny.en'"),
+        ("turbo", "did you mean 'large-v3-turbo'"),
     ],
 )
 def test_a_name_that_is_nearly_right(name, hint) -> None:
