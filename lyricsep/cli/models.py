@@ -146,7 +146,8 @@ def _find(name: str) -> Spec:
         return find_model(name)
     if name.endswith(".toml"):
         return find_separator(name)
-    return look_up({**separator_catalog(), **model_catalog()}, name, "model")
+    every: dict[str, Spec] = {**separator_catalog(), **model_catalog()}
+    return look_up(every, name, "model")
 
 
 def _family(spec: Spec) -> str:
