@@ -253,4 +253,4 @@ def _hash(file: WeightFile) -> str:
     known = pinned(file)
     if known.is_pinned:
         return known.sha256
-    return f"{known.sha256}…, pinned by the first download" if known.sha256 else "pinned by the first download"
+    return f"{known.sha256}…, pinned by the first download" if known.sha256 else "not known; pinned by a download"

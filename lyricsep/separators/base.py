@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Chain", "Mixture", "Separator", "SeparatorSpec", "Status", "StreamingSeparator"]
 
-Status = Literal["works", "needs environment", "unavailable", "broken"]
-"""Whether a separator can be selected: as it is; after its own environment was made (`lyricsep models show NAME` says
-how); not at all, since nobody published what it needs; not at all, since its plugin is broken."""
+Status = Literal["works", "needs setup", "unavailable", "broken"]
+"""Whether a separator can be selected: as it is; after its user made what it needs, an environment of its own or a
+file that no program can fetch (`lyricsep models show NAME` says how); not at all, since nobody published what it
+needs; not at all, since its plugin is broken."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class SeparatorSpec:
         What to fetch, in the order the family wants it.
     settings : mapping
         What the family needs to know beside the weights; ``query_default`` is what a query is without ``--query``.
-    status : {"works", "needs environment", "unavailable", "broken"}
+    status : {"works", "needs setup", "unavailable", "broken"}
         See `Status`.
     reason : str
         Why it is unavailable or broken.

@@ -173,7 +173,7 @@ def _read_recipe(path: Path) -> SeparatorSpec:
         "summary": f"Recipe {path.name}",
         "licence": "-",
         "citation": "-",
-        "status": "needs environment",
+        "status": "needs setup",
         **table,
     }
     settings = table.get("settings")

@@ -46,7 +46,7 @@ def test_list_shows_every_model_and_whether_it_is_at_hand(run: Callable) -> None
     for name in ("htdemucs", "large-v2"):
         assert "to fetch" in shown[name]
     for name in ("flowsep", "bimodal", "macs", "mossformer2", "gensvs_sgmsvs", "gensvs_melrofo_bigvgan"):
-        assert "needs environment  exec" in shown[name]
+        assert "needs setup  exec" in shown[name]
     for name in ("hsm_tss", "one_avm"):
         assert "unavailable" in shown[name]
         assert shown[name].endswith("(neither its code nor its weights are public)")
@@ -137,7 +137,7 @@ def test_list_as_json(run: Callable) -> None:
     assert {model["kind"] for model in models.values()} == {"separator", "whisper"}
     spleeter, flowsep = models["spleeter"], models["flowsep"]
     assert (spleeter["status"], spleeter["state"], spleeter["installed"]) == ("works", "at hand", True)
-    assert (flowsep["status"], flowsep["installed"], flowsep["generative"]) == ("needs environment", False, True)
+    assert (flowsep["status"], flowsep["installed"], flowsep["generative"]) == ("needs setup", False, True)
     assert (flowsep["query"], flowsep["query_default"]) == ("text", "singing voice")
     assert flowsep["settings"]["command"][0] == "{python}"
     assert models["one_avm"]["reason"]
@@ -156,7 +156,7 @@ def test_show_for_people(run: Callable) -> None:
     told = run("models", "show", "mossformer2").out
     assert re.search("^licence: +Apache-2.0$", told, re.M)
     assert re.search("^citation: +Zhao et al., ICASSP 2024$", told, re.M)
-    assert re.search("^status: +needs environment$", told, re.M)
+    assert re.search("^status: +needs setup$", told, re.M)
     assert re.search("^environment: +LYRICSEP_ENV_MOSSFORMER2$", told, re.M)
     assert '"-c", "import sys; from clearvoice import ClearVoice; ' in told
     assert told.endswith(separator_catalog()["mossformer2"].setup)

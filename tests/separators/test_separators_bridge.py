@@ -494,7 +494,7 @@ def test_a_recipe_of_ones_own(tmp_path: Path, environment: Path, monkeypatch: py
     )
     monkeypatch.chdir(tmp_path)
     found = find_separator("rezépte/halve.toml")
-    assert (found.name, found.family, found.generative, found.status) == ("halve", "exec", True, "needs environment")
+    assert (found.name, found.family, found.generative, found.status) == ("halve", "exec", True, "needs setup")
     assert has_environment(found)
     song = sound()
     assert float((create_separator(found, CPU).separate(song).samples - song.samples / 2).abs().max()) < 2**-15
@@ -527,7 +527,7 @@ def test_the_recipe_of_the_documentation_is_one(tmp_path: Path) -> None:
         ("family = 'demucs'\n[settings]\n", "mine.toml: a recipe is of the family exec"),
         ("sumary = 'x'\n[settings]\n", "mine.toml: unknown key 'sumary'; correct it"),
         ("generative = 1\n[settings]\n", "mine.toml: generative is of another kind, got 1; correct it"),
-        ("status = 'good'\n[settings]\n", "mine.toml: status is one of works, needs environment, .* got 'good'"),
+        ("status = 'good'\n[settings]\n", "mine.toml: status is one of works, needs setup, .* got 'good'"),
         ("[settings]\n", "mine: its settings are no recipe: command is a list of arguments"),
     ],
 )
@@ -580,12 +580,10 @@ def test_licences_that_forbid_commercial_use(licence: str, forbids: bool) -> Non
 def test_every_label_of_the_catalogue() -> None:
     catalog = separator_catalog().values()
     assert {s.name for s in catalog if s.generative} == {"gensvs_melrofo_bigvgan", "gensvs_sgmsvs", "flowsep"}
-    assert {s.name for s in catalog if s.status == "needs environment"} == {
-        s.name for s in catalog if s.family == "exec"
-    }
+    assert {s.name for s in catalog if s.status == "needs setup"} == {s.name for s in catalog if s.family == "exec"}
     assert {s.name for s in catalog if s.status == "unavailable"} == {"hsm_tss", "one_avm"}
     for one in catalog:
-        assert bool(one.setup) == (one.status == "needs environment")
+        assert bool(one.setup) == (one.status == "needs setup")
         assert bool(one.reason) == (one.status in ("unavailable", "broken"))
         assert bool(one.settings.get("query_default")) == (bool(one.query) and one.status != "unavailable")
         if one.family == "exec":

@@ -227,5 +227,5 @@ def test_what_a_plugin_says_to_the_user_reaches_the_user() -> None:
 def test_without_plugins_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     separator_catalog.cache_clear()
-    assert {spec.status for spec in separator_catalog().values()} == {"works", "needs environment", "unavailable"}
+    assert {spec.status for spec in separator_catalog().values()} == {"works", "needs setup", "unavailable"}
     assert caplog.messages == []
