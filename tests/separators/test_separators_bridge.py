@@ -580,7 +580,8 @@ def test_licences_that_forbid_commercial_use(licence: str, forbids: bool) -> Non
 def test_every_label_of_the_catalogue() -> None:
     catalog = separator_catalog().values()
     assert {s.name for s in catalog if s.generative} == {"gensvs_melrofo_bigvgan", "gensvs_sgmsvs", "flowsep"}
-    assert {s.name for s in catalog if s.status == "needs setup"} == {s.name for s in catalog if s.family == "exec"}
+    bridged = {s.name for s in catalog if s.family == "exec"}
+    assert {s.name for s in catalog if s.status == "needs setup"} == bridged | {"ibm_cnn"}
     assert {s.name for s in catalog if s.status == "unavailable"} == {"hsm_tss", "one_avm"}
     for one in catalog:
         assert bool(one.setup) == (one.status == "needs setup")
