@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,14 +23,28 @@ from lyricsep.cli.options import (
     VerboseOption,
 )
 from lyricsep.cli.run import Run
-from lyricsep.errors import ConfigError, LyricsepError
+from lyricsep.errors import AudioError, ConfigError, LyricsepError
+from lyricsep.files import shown
+from lyricsep.inputs import find_songs
 from lyricsep.manifest import new_manifest
 from lyricsep.presets import PRESETS, preset_for
 from lyricsep.separators import find_separator
 
+if TYPE_CHECKING:
+    from lyricsep.audio import Audio
+    from lyricsep.reports.tables import Table
+    from lyricsep.scoring.separation import SeparationScore
+
 __all__ = ["separate"]
 
 FORMATS = ("wav", "flac")
+
+METRIC_NAMES = {
+    "si_sdr": "SI-SDR [dB]",
+    "sdr": "SDR [dB]",
+    "bss_sdr": "SDR, median of 1 s [dB]",
+    "mr_stft": "MR-STFT (lower is better)",
+}
 
 
 def separate(
@@ -39,6 +54,14 @@ def separate(
     separator: SeparatorOption = None,
     query: QueryOption = None,
     then: ThenOption = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            help="The vocals as they should be: a file, for one song. Its numbers are printed and recorded.",
+            show_default="none",
+            dir_okay=False,
+        ),
+    ] = None,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Chunks separated together.", show_default="1 on a CPU, else 8")
     ] = None,
@@ -49,12 +72,16 @@ def separate(
 ) -> None:
     """Separate the vocals of songs.
 
-    Writes NAME.vocals.wav at the song's own rate, channels, length and level, and prints every path it writes.
+    Writes NAME.vocals.wav at the song's own rate, channels, length and level, and prints every path it writes; with
+    --reference, also how near the vocals are to it.
     """
     show_logs(verbose=verbose)
     if file_format not in FORMATS:
         raise ConfigError(f"--format {file_format}: choose from {', '.join(FORMATS)}")
+    if reference and len(find_songs(songs).songs) > 1:
+        raise ConfigError(f"--reference {shown(reference)}: is the stem of one song; name that song alone")
 
+    from lyricsep.audio import load_audio
     from lyricsep.devices import choose_device, describe_device
     from lyricsep.pipeline import save_vocals
     from lyricsep.separators import Chain, create_separator
@@ -65,7 +92,12 @@ def separate(
     say(f"separator {spec.name} on {describe_device(chosen)}")
     run = Run(output, [f".vocals.{file_format}"], overwrite=overwrite)
     todo = run.find(songs)
-    described = {"separator": spec.name, "query": query, "then": then, "format": file_format}
+    if reference and any(path.resolve() == reference.resolve() for song in todo for path in run.results(song)):
+        raise ConfigError(f"--reference {shown(reference)}: the vocals would replace it; choose another --output")
+    # Before the work, so that a name that is wrong does not cost it.
+    stem = load_audio(reference) if reference and todo else None
+    is_generative = spec.generative or (then_spec is not None and then_spec.generative)
+    described = {"separator": spec.name, "query": query, "then": then, "format": file_format, "reference": reference}
     weights = [*spec.files, *(then_spec.files if then_spec else ())]
     with run.recorded(new_manifest("separate", described, weights, describe_device(chosen))):
         if not todo:
@@ -79,12 +111,51 @@ def separate(
                 try:
                     (target,) = run.results(song)
                     damage = save_vocals(song.path, target, separates, overwrite=overwrite, on_progress=progress)
+                    seconds = round(perf_counter() - started, 3)
+                    score = None
+                    if stem:
+                        progress(song.path, "scoring", 0.0)
+                        score = _score(stem, target)
                 except LyricsepError as error:
                     run.fail(song.path, error)
                 else:
                     run.done(
                         song,
-                        seconds={"separate": round(perf_counter() - started, 3)},
+                        seconds={"separate": seconds},
                         damage=[asdict(one) for one in damage],
+                        quality=score.as_document() if score else None,
                     )
+                    if score:
+                        typer.echo(_table(score, is_generative=is_generative).text(), nl=False)
                 progress(song.path, "done", 1.0)
+
+
+def _score(stem: Audio, target: Path) -> SeparationScore:
+    """Compare the vocals as they were written with the stem."""
+    from lyricsep.audio import load_audio
+    from lyricsep.scoring.separation import available_metrics, score_separation
+
+    try:
+        return score_separation(stem, load_audio(target), available_metrics())
+    except AudioError as error:
+        raise AudioError(f"{shown(target)}: was written, and not compared with --reference: {error}") from error
+
+
+def _table(score: SeparationScore, *, is_generative: bool) -> Table:
+    from lyricsep.reports.tables import Table
+
+    values = {metric: getattr(score, metric) for metric in METRIC_NAMES}
+    rows = tuple(
+        (METRIC_NAMES[metric], "–" if value is None or math.isnan(value) else f"{value:z.2f}")
+        for metric, value in values.items()
+    )
+    notes = []
+    if score.mr_stft is None:
+        notes.append("MR-STFT needs a library: pip install 'lyricsep[quality]'")
+    if is_generative:
+        # Spearman with the ratings of listeners: Bereuter et al., WASPAA 2025.
+        notes.append(
+            "warning: this separator makes its vocals up; SDR must not rank it (it agrees with listeners at 0.18, "
+            "MR-STFT at 0.72)"
+        )
+    return Table("", ("vocals against the reference", "value"), rows, 1, tuple(notes))

@@ -4,6 +4,7 @@ from lyricsep.scoring.activity import ActivityCounts, score_activity
 from lyricsep.scoring.certainty import Difference, Interval, Spread, bootstrap, compare, spread_over_seeds
 from lyricsep.scoring.counts import FIELDS, RATES, Counts, Edits, counts_from_dict, pool, rates
 from lyricsep.scoring.runs import Run, SongScore, find_hypotheses, find_references, read_runs, score_songs
+from lyricsep.scoring.separation import SeparationScore, score_separation
 from lyricsep.scoring.timing import TOLERANCE, TimingCounts, time_lines
 from lyricsep.scoring.tokens import TaggedWord, without_tags
 from lyricsep.scoring.words import LONG_RUN, Edit, Score, score
@@ -21,6 +22,7 @@ __all__ = [
     "Interval",
     "Run",
     "Score",
+    "SeparationScore",
     "SongScore",
     "Spread",
     "TaggedWord",
@@ -35,6 +37,7 @@ __all__ = [
     "read_runs",
     "score",
     "score_activity",
+    "score_separation",
     "score_songs",
     "spread_over_seeds",
     "time_lines",
