@@ -126,21 +126,21 @@ def _create(
 
     from lyricsep.separators.engine import NetworkSeparator
 
-    network = _load_network(spec, offline=offline)
+    network = _load_network(spec, query, offline=offline)
     if batch_size is None:
         batch_size = 1 if device.type == "cpu" else 8
     return NetworkSeparator(spec.name, network, device, batch_size)
 
 
-def _load_network(spec: SeparatorSpec, *, offline: bool) -> Network:
-    """Call ``load_<family>`` of the module ``lyricsep.separators.<family>``."""
+def _load_network(spec: SeparatorSpec, query: str | None, *, offline: bool) -> Network:
+    """Call ``load_<family>`` of the module ``lyricsep.separators.<family>``; with the query, where it takes one."""
     module = f"lyricsep.separators.{spec.family}"
     load = None
     if spec.family.isidentifier() and importlib.util.find_spec(module):
         load = getattr(importlib.import_module(module), f"load_{spec.family}", None)
     if load is None:
         raise ConfigError(f"{spec.name}: no family is called {spec.family!r}; correct the catalogue entry")
-    network: Network = load(spec, offline=offline)
+    network: Network = load(spec, offline=offline, **({"query": query} if spec.query else {}))
     return network
 
 

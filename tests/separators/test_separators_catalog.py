@@ -13,7 +13,18 @@ from lyricsep.errors import ConfigError, WeightsError
 from lyricsep.separators import SeparatorSpec, create_separator, find_separator, separator_catalog
 
 CPU = torch.device("cpu")
-FAMILIES = {"passthrough", "stems", "spleeter", "demucs", "conv_tasnet", "umx", "ibm_cnn", "exec", "unavailable"}
+FAMILIES = {
+    "passthrough",
+    "stems",
+    "spleeter",
+    "demucs",
+    "conv_tasnet",
+    "umx",
+    "resunet",
+    "ibm_cnn",
+    "exec",
+    "unavailable",
+}
 # Files whose whole hash could not be had, and the digits that their names tell; the first download pins them.
 UNPINNED = {
     "tasnet-beb46fac.th": "beb46fac",
@@ -21,6 +32,9 @@ UNPINNED = {
     "ConvTasNet_DAMP-VSEP_enhboth.pth": "",
     "conv_tasnet_base_libri2mix.pt": "",
     "vocals-bccbd9aa.pth": "bccbd9aa",
+    "roberta-base-vocab.json": "",
+    "roberta-base-merges.txt": "",
+    "uss-resunet30-at_soft-full-step1000000.ckpt": "",
     "ibm_cnn.npz": "",  # its user makes it
 }
 
@@ -44,6 +58,8 @@ def test_what_the_catalogue_holds() -> None:
         "convtasnet_libri2mix",
         "umxhq",
         "umxl",
+        "audiosep",
+        "uss",
         "ibm_cnn",
         "gensvs_melrofo_bigvgan",
         "gensvs_sgmsvs",

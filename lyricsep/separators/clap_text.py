@@ -1,0 +1,261 @@
+"""The half of CLAP that reads: from a text to the direction in which sounds of it lie.
+
+RoBERTa (base size in the published checkpoints) reads the tokens of a text; what it makes of the first one goes
+through two layers to a vector of length 1. Tokens are those of GPT-2: runs of bytes, merged pair by pair.
+
+References
+----------
+Wu, Chen, Zhang, Hui, Berg-Kirkpatrick, Dubnov: "Large-scale contrastive language-audio pretraining with feature
+fusion and keyword-to-caption augmentation", ICASSP 2023, arXiv 2211.06687. Liu et al.: "RoBERTa: a robustly optimized
+BERT pretraining approach", arXiv 1907.11692, 2019. Names and shapes of layers are those of the published checkpoints.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+__all__ = ["ClapText", "Tokenizer"]
+
+START, END = 0, 2  # tokens around a text
+FIRST_POSITION = 2  # the places before are for padding, which is not needed here
+HEAD_WIDTH = 64
+EPSILON = 1e-5  # of every norm
+
+# Contractions, words, numbers, signs, white space; a space before belongs to what follows.
+_PIECES = re.compile(r"'(?:s|t|re|ve|m|ll|d)| ?[^\W\d_]+| ?\d+| ?(?:[^\s\w]|_)+|\s+(?!\S)|\s+")
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """Texts to tokens.
+
+    Parameters
+    ----------
+    vocabulary : mapping
+        Numbers of tokens; bytes are written as the characters that GPT-2 chose for them.
+    ranks : mapping
+        Which pairs to merge, the lowest number first.
+    """
+
+    vocabulary: Mapping[str, int]
+    ranks: Mapping[tuple[str, str], int]
+
+    @classmethod
+    def read(cls, vocabulary: Path, merges: Path) -> Tokenizer:
+        """Read the files ``vocab.json`` and ``merges.txt``.
+
+        Raises
+        ------
+        ValueError
+            If they are not of that kind, or cannot be read.
+        """
+        try:
+            numbers = json.loads(vocabulary.read_text(encoding="utf-8"))
+            lines = merges.read_text(encoding="utf-8").split("\n")
+        except (OSError, ValueError, RecursionError) as error:
+            raise ValueError(f"the files of tokens cannot be read ({error})") from error
+        if not isinstance(numbers, dict) or not all(type(number) is int for number in numbers.values()):
+            raise ValueError("the vocabulary is no dictionary of whole numbers")
+        pairs = [tuple(line.split(" ")) for line in lines if line and not line.startswith("#version")]
+        if not all(len(pair) == 2 for pair in pairs):
+            raise ValueError("the merges are not pairs")
+        return cls(numbers, {cast(tuple[str, str], pair): rank for rank, pair in enumerate(pairs)})
+
+    def tokens(self, text: str) -> list[int]:
+        """Give the numbers of the tokens of a text, with those around it.
+
+        Raises
+        ------
+        ValueError
+            If a token is not in the vocabulary.
+        """
+        numbers = [START]
+        for piece in _PIECES.findall(text):
+            for token in self._merged("".join(_BYTES[byte] for byte in piece.encode())):
+                if token not in self.vocabulary:
+                    raise ValueError(f"the vocabulary lacks {token!r}")
+                numbers.append(self.vocabulary[token])
+        return [*numbers, END]
+
+    def _merged(self, piece: str) -> list[str]:
+        parts = list(piece)
+        while len(parts) > 1:
+            best = min(pairwise(parts), key=lambda pair: self.ranks.get(pair, len(self.ranks)))
+            if best not in self.ranks:
+                break
+            merged: list[str] = []
+            for part in parts:
+                if merged and (merged[-1], part) == best:
+                    merged[-1] += part
+                else:
+                    merged.append(part)
+            parts = merged
+        return parts
+
+
+def _characters() -> Mapping[int, str]:
+    """Give every byte a character that can be seen: itself, or one from 256 on."""
+    visible = {*range(33, 127), *range(161, 173), *range(174, 256)}
+    hidden = [byte for byte in range(256) if byte not in visible]
+    return {byte: chr(byte) for byte in visible} | {byte: chr(256 + i) for i, byte in enumerate(hidden)}
+
+
+_BYTES = _characters()
+
+
+class ClapText(nn.Module):
+    """Embeddings of texts, of length 1.
+
+    Parameters
+    ----------
+    n_tokens : int
+        Size of the vocabulary.
+    n_positions : int
+        Places for tokens, two of them not used.
+    width : int
+        Numbers per token, a multiple of 64; published: 768.
+    n_hidden : int
+        Width inside a layer; published: 3072.
+    n_layers : int
+        Published: 12.
+    size : int
+        Numbers of an embedding; published: 512.
+
+    Raises
+    ------
+    ValueError
+        If a size is not of that kind.
+    """
+
+    def __init__(
+        self,
+        n_tokens: int = 50_265,
+        n_positions: int = 514,
+        width: int = 768,
+        n_hidden: int = 3072,
+        n_layers: int = 12,
+        size: int = 512,
+    ) -> None:
+        super().__init__()
+        if min(n_tokens, n_hidden, n_layers, size) < 1 or width < 1 or width % HEAD_WIDTH or n_positions < 5:
+            raise ValueError(
+                f"CLAP needs positive sizes, a width that {HEAD_WIDTH} divides and 5 positions, "
+                f"got {n_tokens=}, {n_positions=}, {width=}, {n_hidden=}, {n_layers=}, {size=}"
+            )
+        self.words = nn.Embedding(n_tokens, width)
+        self.positions = nn.Embedding(n_positions, width)
+        self.kind = nn.Parameter(torch.zeros(1, width))  # of the text: there is only one
+        self.norm = nn.LayerNorm(width, EPSILON)
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(
+                width, width // HEAD_WIDTH, n_hidden, 0.1, "gelu", layer_norm_eps=EPSILON, batch_first=True
+            )
+            for _ in range(n_layers)
+        )
+        self.pool = nn.Linear(width, width)
+        self.project1 = nn.Linear(width, size)
+        self.project2 = nn.Linear(size, size)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Embed texts of equally many tokens; ``(batch, n_tokens)`` to ``(batch, size)``.
+
+        What does not fit into the positions is left out, but for the last token.
+        """
+        n_fitting = self.positions.num_embeddings - FIRST_POSITION
+        if tokens.shape[1] > n_fitting:
+            tokens = torch.cat([tokens[:, : n_fitting - 1], tokens[:, -1:]], dim=1)
+        places = torch.arange(tokens.shape[1], device=tokens.device) + FIRST_POSITION
+        x = self.norm(self.words(tokens) + self.positions(places) + self.kind)
+        for layer in self.layers:
+            x = layer(x)
+        pooled = torch.tanh(self.pool(x[:, 0]))
+        return F.normalize(self.project2(F.relu(self.project1(pooled))), dim=-1)
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> ClapText:
+        """Build the network that a state is of, with the sizes that it shows.
+
+        Parameters
+        ----------
+        state : mapping
+            ``text_branch.*`` and ``text_projection.*`` of CLAP; other keys are not looked at.
+
+        Raises
+        ------
+        ValueError
+            If tensors are missing, or of other shapes.
+        """
+        for key in ("word_embeddings", "position_embeddings"):
+            _require(state, f"text_branch.embeddings.{key}.weight", 2)
+        _require(state, "text_branch.encoder.layer.0.intermediate.dense.weight", 2)
+        _require(state, "text_projection.2.weight", 2)
+        n_tokens, width = state["text_branch.embeddings.word_embeddings.weight"].shape
+        numbers = (re.match(r"text_branch\.encoder\.layer\.(\d+)\.", key) for key in state)
+        model = cls(
+            n_tokens,
+            len(state["text_branch.embeddings.position_embeddings.weight"]),
+            width,
+            len(state["text_branch.encoder.layer.0.intermediate.dense.weight"]),
+            len({match[1] for match in numbers if match}),
+            len(state["text_projection.2.weight"]),
+        )
+        ours = {}
+        for name, parameter in model.state_dict().items():
+            keys = _keys(name)
+            for key in keys:
+                _require(state, key, parameter.ndim)
+            tensor = torch.cat([state[key] for key in keys]) if len(keys) > 1 else state[keys[0]]
+            if tensor.shape != parameter.shape:
+                raise ValueError(f"{keys[0]} has the shape {tuple(state[keys[0]].shape)}, which does not fit")
+            ours[name] = tensor
+        model.load_state_dict(ours)
+        return model.eval()
+
+
+def _require(state: Mapping[str, Any], key: str, rank: int) -> None:
+    if key not in state:
+        raise ValueError(f"it lacks {key}")
+    tensor = state[key]
+    if not isinstance(tensor, Tensor) or not tensor.is_floating_point() or tensor.ndim != rank or 0 in tensor.shape:
+        raise ValueError(f"{key} is no tensor of weights of {rank} dimensions")
+
+
+_PUBLISHED = {
+    "words": "text_branch.embeddings.word_embeddings",
+    "positions": "text_branch.embeddings.position_embeddings",
+    "norm": "text_branch.embeddings.LayerNorm",
+    "pool": "text_branch.pooler.dense",
+    "project1": "text_projection.0",
+    "project2": "text_projection.2",
+}
+_PUBLISHED_LAYER = {
+    "self_attn.out_proj": "attention.output.dense",
+    "norm1": "attention.output.LayerNorm",
+    "linear1": "intermediate.dense",
+    "linear2": "output.dense",
+    "norm2": "output.LayerNorm",
+}
+
+
+def _keys(ours: str) -> list[str]:
+    """Give the published names of one of our tensors, in the order in which they are stacked."""
+    if ours == "kind":
+        return ["text_branch.embeddings.token_type_embeddings.weight"]
+    layer, _, leaf = ours.rpartition(".")
+    if not layer.startswith("layers."):
+        return [f"{_PUBLISHED[layer]}.{leaf}"]
+    _, number, part = layer.split(".", 2)
+    place = f"text_branch.encoder.layer.{number}"
+    if part == "self_attn":
+        return [f"{place}.attention.self.{one}.{leaf.removeprefix('in_proj_')}" for one in ("query", "key", "value")]
+    return [f"{place}.{_PUBLISHED_LAYER[part]}.{leaf}"]
