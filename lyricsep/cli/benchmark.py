@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import sys
 import time
@@ -90,6 +91,10 @@ def benchmark(
     from lyricsep.devices import choose_device, describe_device
     from lyricsep.store import Store
 
+    # Hours of work must not end at a library that was never there.
+    missing_libraries = [name for name in ("matplotlib", "pyarrow") if importlib.util.find_spec(name) is None]
+    if missing_libraries:
+        raise ConfigError(f"benchmark needs {missing_libraries[0]}: pip install 'lyricsep[benchmark]'")
     if preset is not None and preset not in PRESETS:
         raise ConfigError(f"no preset is called {preset!r}; there are {', '.join(PRESETS)}")
     chosen = choose_device(device)

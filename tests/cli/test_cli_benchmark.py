@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 import shutil
 import time
@@ -194,3 +195,13 @@ def test_wrong_usage(run: Callable, songs: Path, tmp_path: Path) -> None:
         assert (outcome.code, outcome.err.count("\n")) == (2, 1), outcome.err
         assert told in outcome.err
     assert run("benchmark", "grid.toml", "--dataset", "gone").code == 1
+
+
+def test_a_missing_library_is_said_before_the_work(
+    run: Callable, songs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "pyarrow" else real(name))
+    told = run("benchmark", "grid.toml")
+    assert (told.code, told.out) == (2, "")
+    assert told.err == "lyricsep: benchmark needs pyarrow: pip install 'lyricsep[benchmark]'\n"
