@@ -1,0 +1,282 @@
+"""Networks of Music-Source-Separation-Training: the RoFormers, SCNet and MDX23C, by the classes of ``pymss-core``.
+
+The library brings the networks alone; their weights come through our loader and our engine runs them. What the
+authors publish as YAML beside a checkpoint stands in the catalogue, under the names of the library's arguments:
+
+* ``model``: ``mel_band_roformer``, ``bs_roformer``, ``scnet`` or ``mdx23c``;
+* ``segment``: seconds per chunk, what the training saw; ``overlap``: share of it that the next chunk sees too;
+* ``source``: which of its stems the vocals are, from 0; -1 for networks of a single stem;
+* ``normalizes``: true for networks that want every excerpt at the same level, left out else;
+* ``options``: the arguments of the class. Those of ``mdx23c`` are the published ``audio`` and ``model`` and the
+  names of the stems (``instruments``), in one table.
+
+One argument needs care. ``mask_estimator_depth`` counts the hidden layers of the masks' networks in the published
+code of ``mel_band_roformer``, but all their layers in the library: it is one more here than in the YAML of a
+checkpoint. That of ``bs_roformer`` is the same in both.
+
+The RoFormers give vocals in proportion to the mixture. SCNet does so where it normalizes; MDX23C only about, since
+the last of its layers bends the mixture itself.
+
+References
+----------
+Wang, Lu, Won: "Mel-Band RoFormer for music source separation", arXiv 2310.01809, 2023. Lu, Wang, Kong, Hung: "Music
+source separation with Band-Split RoPE Transformer", ICASSP 2024, arXiv 2309.02612. Tong et al.: "SCNet: sparse
+compression network for music source separation", ICASSP 2024, arXiv 2401.13276. Kim, Lee, Jung: "Sound demixing
+challenge 2023 music demixing track technical report: TFC-TDF-UNet v3", arXiv 2306.09382, 2023.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import warnings
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lyricsep.errors import ConfigError, WeightsError
+from lyricsep.separators.engine import Chunking, Network
+from lyricsep.weights import fetch, load_checkpoint, load_safetensors
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lyricsep.separators.base import SeparatorSpec
+
+__all__ = ["MsstNetwork", "load_msst"]
+
+SAMPLE_RATE = 44_100  # of every published checkpoint
+SILENCE = 1e-8  # the least level that is brought to 1
+
+_CLASSES = {
+    "mel_band_roformer": ("pymss_core.modules.bs_roformer", "MelBandRoformer"),
+    "bs_roformer": ("pymss_core.modules.bs_roformer", "BSRoformer"),
+    "scnet": ("pymss_core.modules.scnet", "SCNet"),
+    "mdx23c": ("pymss_core.modules.mdx23c_tfc_tdf_v3", "TFC_TDF_net"),
+}
+_MDX23C_AUDIO = ("n_fft", "hop_length", "dim_f")
+_MDX23C_MODEL = (
+    "act",
+    "bottleneck_factor",
+    "growth",
+    "norm",
+    "num_blocks_per_scale",
+    "num_channels",
+    "num_scales",
+    "num_subbands",
+    "scale",
+)
+_MDX23C = {*_MDX23C_AUDIO, *_MDX23C_MODEL, "instruments"}
+_WANTED = {"model": str, "segment": int | float, "overlap": int | float, "source": int, "options": dict}
+_WRAPPERS = ("state", "state_dict", "model_state_dict")  # under which training scripts save the weights
+
+
+class MsstNetwork(Network):
+    """A network of the library as the engine runs it.
+
+    Parameters
+    ----------
+    model : nn.Module
+        ``(batch, n_channels, n_samples)`` to the same of one stem, or to ``(batch, n_stems, n_channels, n_samples)``
+        of all.
+    n_channels : int
+        Channels it takes.
+    segment : float
+        Seconds per chunk.
+    overlap : float
+        Share of a chunk that the next one sees too, 0 to below 1. Published as ``num_overlap``, the chunks that see
+        a sample: 2 is 0.5, 4 is 0.75.
+    source : int
+        Which stem the vocals are, from 0; -1 for the only one.
+    normalizes : bool
+        Whether chunks go in with a mean of 0 and a standard deviation of 1, all channels together, and their vocals
+        get the level back. The authors do so by song.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        n_channels: int,
+        segment: float,
+        overlap: float,
+        source: int,
+        normalizes: bool = False,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.sample_rate = SAMPLE_RATE
+        self.n_channels = n_channels
+        self.chunking = Chunking.triangular(round(segment * SAMPLE_RATE), overlap)
+        self.source = source
+        self.normalizes = normalizes
+
+    def forward(self, chunks: Tensor) -> Tensor:
+        """Separate; ``(batch, n_channels, n_samples)`` to vocals of the same shape."""
+        if not self.normalizes:
+            return self._vocals(chunks)
+        mean = chunks.mean(dim=(1, 2), keepdim=True)
+        level = chunks.std(dim=(1, 2), keepdim=True).clamp(min=SILENCE)
+        return self._vocals((chunks - mean) / level) * level
+
+    def _vocals(self, chunks: Tensor) -> Tensor:
+        stems: Tensor = self.model(chunks)
+        vocals = stems if stems.ndim == 3 else stems[:, self.source]
+        # What does not fill a last frame is lost in some of them.
+        return F.pad(vocals, (0, chunks.shape[-1] - vocals.shape[-1]))
+
+    def finish(self, chunks: Tensor, n_samples: int) -> Tensor:
+        """Separate; the last chunk of a song goes on as its mirror image, as published, if that is long enough."""
+        n_more = chunks.shape[-1] - n_samples
+        if n_more < n_samples:
+            chunks = F.pad(chunks[..., :n_samples], (0, n_more), mode="reflect")
+        vocals: Tensor = self(chunks)
+        return vocals
+
+
+def load_msst(spec: SeparatorSpec, *, offline: bool) -> MsstNetwork:
+    """Build a network of the library from the settings of its catalogue entry, and load its checkpoint.
+
+    Raises
+    ------
+    WeightsError
+        If the checkpoint cannot be had, or is not one of this network.
+    ConfigError
+        If ``pymss-core`` is not installed, there is not one file, or the settings are not those of the module's
+        description. All of it is known before anything is downloaded.
+    """
+    settings = spec.settings
+    _check_settings(spec)
+    model = _build(spec)
+    length = round(settings["segment"] * SAMPLE_RATE)
+    n_stems = _n_stems(settings["model"], model)
+    source = settings["source"]
+    if not (source == -1 if n_stems == 1 else 0 <= source < n_stems):
+        wanted = "-1" if n_stems == 1 else f"0 to {n_stems - 1}"
+        raise _wrong(spec, f"source is {wanted} for {n_stems} stems, got {source}")
+    _check_length(spec, model, length)
+    (file,) = spec.files
+    path = fetch(file, offline=offline)
+    try:
+        _fill(model, _read(path))
+    except (ValueError, RuntimeError, MemoryError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise WeightsError(
+            f"{file.name}: not a checkpoint of {spec.name} ({reason}); pull the model again"
+        ) from error
+    if n_stems > 1 and hasattr(model, "mask_estimators"):
+        # Each stem of a RoFormer has a mask of its own, half of the weights: only that of the vocals is needed.
+        model.mask_estimators = nn.ModuleList([model.mask_estimators[source]])
+    return MsstNetwork(
+        model,
+        n_channels=getattr(model, "audio_channels", 2),
+        segment=settings["segment"],
+        overlap=settings["overlap"],
+        source=source,
+        normalizes=settings.get("normalizes", False),
+    )
+
+
+def _wrong(spec: SeparatorSpec, what: str) -> ConfigError:
+    return ConfigError(f"{spec.name}: {what}; correct the catalogue entry")
+
+
+def _check_settings(spec: SeparatorSpec) -> None:
+    settings = spec.settings
+    if len(spec.files) != 1:
+        raise _wrong(spec, f"needs one file, got {len(spec.files)}")
+    if unknown := settings.keys() - _WANTED.keys() - {"normalizes"}:
+        raise _wrong(spec, f"{min(unknown)} is no setting of msst")
+    for key, kind in _WANTED.items():
+        value = settings.get(key)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise _wrong(spec, f"the setting {key} is missing or of another kind, got {value!r}")
+    if settings["model"] not in _CLASSES:
+        raise _wrong(spec, f"model is one of {', '.join(_CLASSES)}, got {settings['model']!r}")
+    if not 0 <= settings["overlap"] < 1:
+        raise _wrong(spec, f"overlap is 0 to below 1, got {settings['overlap']}")
+    if not isinstance(settings.get("normalizes", False), bool):
+        raise _wrong(spec, f"normalizes is true or false, got {settings['normalizes']!r}")
+
+
+def _build(spec: SeparatorSpec) -> Any:
+    """Build the network that the settings describe, with weights that mean nothing yet."""
+    name, options = spec.settings["model"], spec.settings["options"]
+    module, class_name = _CLASSES[name]
+    try:
+        kind = getattr(importlib.import_module(module), class_name)
+    except ImportError as error:
+        raise ConfigError(f"{spec.name}: needs pymss-core ({error}); pip install 'lyricsep[msst]'") from error
+    # The library takes, and ignores, more than it names.
+    known = _MDX23C if name == "mdx23c" else set(inspect.signature(kind).parameters) - {"kwargs", "stft_window_fn"}
+    if unknown := options.keys() - known:
+        raise _wrong(spec, f"{min(unknown)} is no option of {name}")
+    # SCNet was trained with frames as they are.
+    warnings.filterwarnings("ignore", "A window was not provided")
+    try:
+        return kind(_mdx23c_config(options)) if name == "mdx23c" else kind(**options)
+    except (TypeError, ValueError, LookupError, ArithmeticError, AssertionError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise _wrong(spec, f"the options make no {name} ({reason})") from error
+
+
+def _mdx23c_config(options: Mapping[str, Any]) -> SimpleNamespace:
+    if missing := _MDX23C - options.keys():
+        raise ValueError(f"{min(missing)} is missing")
+    if not re.fullmatch(r"gelu|relu|elu\d+(\.\d+)?", str(options["act"])):
+        raise ValueError(f"act is gelu, relu or elu and a number, got {options['act']!r}")
+    return SimpleNamespace(
+        audio=SimpleNamespace(num_channels=2, **{key: options[key] for key in _MDX23C_AUDIO}),
+        model=SimpleNamespace(**{key: options[key] for key in _MDX23C_MODEL}),
+        training=SimpleNamespace(target_instrument=None, instruments=options["instruments"]),
+    )
+
+
+def _n_stems(name: str, model: Any) -> int:
+    if name == "mdx23c":
+        return int(model.num_target_instruments)
+    return len(model.sources) if name == "scnet" else len(model.mask_estimators)
+
+
+def _check_length(spec: SeparatorSpec, model: Any, length: int) -> None:
+    name, options = spec.settings["model"], spec.settings["options"]
+    if name == "mdx23c":
+        n_fft = model.stft.n_fft
+        n_frames, step = 1 + length // options["hop_length"], options["scale"][0] ** options["num_scales"]
+        if n_frames % step:
+            raise _wrong(spec, f"a segment of mdx23c has a multiple of {step} frames here, got {n_frames}")
+    else:
+        n_fft = (model.stft_config if name == "scnet" else model.stft_kwargs)["n_fft"]
+    if length < n_fft:
+        raise _wrong(spec, f"a segment has {n_fft} samples or more, got {length}")
+
+
+def _read(path: Path) -> Mapping[str, Tensor]:
+    state: object = load_safetensors(path)[0] if path.suffix == ".safetensors" else load_checkpoint(path)
+    if isinstance(state, dict):
+        state = next((state[key] for key in _WRAPPERS if isinstance(state.get(key), dict)), state)
+    if not isinstance(state, dict):
+        raise ValueError(f"expected a dictionary of tensors, got {type(state).__name__}")
+    for key, value in state.items():
+        if not isinstance(key, str) or not isinstance(value, Tensor) or not value.is_floating_point():
+            raise ValueError(f"{str(key)[:60]!r} is no tensor of weights")
+    return state
+
+
+def _fill(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Put a state in place of the network's own, if it has the same keys and shapes."""
+    expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    for key, shape in expected.items():
+        if key not in state:
+            raise ValueError(f"it lacks {key}")
+        if tuple(state[key].shape) != shape:
+            raise ValueError(f"{key} has the shape {tuple(state[key].shape)}, expected {shape}")
+    if unknown := state.keys() - expected.keys():
+        raise ValueError(f"{min(unknown)[:60]!r} is not known to it")
+    # Assigned, not copied: these are a gigabyte.
+    model.load_state_dict({key: value.to(torch.float32) for key, value in state.items()}, assign=True)

@@ -1,0 +1,533 @@
+"""RoFormers, SCNet and MDX23C: published keys, bands and sizes, known masks, and checkpoints that are none."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import sys
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from lyricsep.audio import Audio
+from lyricsep.errors import ConfigError, WeightsError
+from lyricsep.separators import SeparatorSpec, find_separator
+from lyricsep.separators.engine import NetworkSeparator
+from lyricsep.separators.msst import MsstNetwork, _build, load_msst
+from lyricsep.weights import Source, WeightFile
+
+pytest.importorskip("pymss_core", reason="pymss-core is not installed: pip install 'lyricsep[msst]'")
+
+CPU = torch.device("cpu")
+RATE = 44_100
+Shapes = dict[str, tuple[int, ...]]
+PUBLISHED = ["mel_band_roformer_kim", "bs_roformer_viperx", "bs_roformer_sw", "scnet", "scnet_xl", "mdx23c"]
+
+_ROFORMER = {
+    "dim": 12,
+    "depth": 2,
+    "stereo": True,
+    "time_transformer_depth": 1,
+    "freq_transformer_depth": 1,
+    "dim_head": 4,
+    "heads": 2,
+}
+SMALL: dict[str, dict[str, Any]] = {
+    "mel_band_roformer": {
+        "model": "mel_band_roformer",
+        "segment": 4096 / RATE,
+        "overlap": 0.5,
+        "source": -1,
+        "options": _ROFORMER
+        | {"num_bands": 8, "stft_n_fft": 256, "stft_hop_length": 64, "stft_win_length": 256}
+        | {"mask_estimator_depth": 3, "zero_dc": False, "match_input_audio_length": True},
+    },
+    "bs_roformer": {
+        "model": "bs_roformer",
+        "segment": 4096 / RATE,
+        "overlap": 0.5,
+        "source": 2,
+        "options": _ROFORMER
+        | {"num_stems": 3, "freqs_per_bands": [3, 5, 5, 52], "mask_estimator_depth": 2}
+        | {"stft_n_fft": 128, "stft_hop_length": 32, "stft_win_length": 128},
+    },
+    "scnet": {
+        "model": "scnet",
+        "segment": 4096 / RATE,
+        "overlap": 0.75,
+        "source": 1,
+        "normalizes": True,
+        "options": {"sources": ["drums", "vocals"], "dims": [4, 8, 16], "nfft": 256, "hop_size": 64, "win_size": 256}
+        | {"num_dplayer": 2},
+    },
+    "mdx23c": {
+        "model": "mdx23c",
+        "segment": 64 * 63 / RATE,
+        "overlap": 0.5,
+        "source": 0,
+        "options": {"instruments": ["vocals", "other"], "n_fft": 256, "hop_length": 64, "dim_f": 128, "act": "gelu"}
+        | {"norm": "InstanceNorm", "bottleneck_factor": 4, "growth": 8, "num_blocks_per_scale": 2}
+        | {"num_channels": 8, "num_scales": 2, "num_subbands": 4, "scale": [2, 2]},
+    },
+}
+MODELS = list(SMALL)
+
+
+def mel_bands(sample_rate: int, n_fft: int, n_bands: int) -> list[int]:
+    """Bins per band, as published: where librosa's filters are not 0, and both ends of the spectrum."""
+    librosa = pytest.importorskip("librosa")
+    filters = librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_bands) > 0
+    filters[0, 0] = filters[-1, -1] = True
+    return filters.sum(axis=1).tolist()
+
+
+def roformer_shapes(bands: list[int], n_linear: int, *, final_norm: bool, options: Mapping[str, Any]) -> Shapes:
+    """The published names: Mel-Band norms each transformer's output, Band-Split only the last."""
+    dim, heads, inner = options["dim"], options["heads"], options["heads"] * options["dim_head"]
+    shapes: Shapes = {"final_norm.gamma": (dim,)} if final_norm else {}
+    for layer in range(options["depth"]):
+        for axis in (0, 1):
+            block = f"layers.{layer}.{axis}"
+            attention, feed = f"{block}.layers.0.0", f"{block}.layers.0.1.net"
+            shapes |= {
+                f"{attention}.rotary_embed.freqs": (options["dim_head"] // 2,),
+                f"{attention}.norm.gamma": (dim,),
+            }
+            shapes |= {f"{attention}.to_qkv.weight": (3 * inner, dim), f"{attention}.to_out.0.weight": (dim, inner)}
+            shapes |= {f"{attention}.to_gates.weight": (heads, dim), f"{attention}.to_gates.bias": (heads,)}
+            shapes |= {f"{feed}.0.gamma": (dim,), f"{feed}.1.weight": (4 * dim, dim), f"{feed}.1.bias": (4 * dim,)}
+            shapes |= {f"{feed}.4.weight": (dim, 4 * dim), f"{feed}.4.bias": (dim,)}
+            shapes |= {} if final_norm else {f"{block}.norm.gamma": (dim,)}
+    for band, n_bins in enumerate(bands):
+        n_values = 2 * 2 * n_bins  # real and imaginary, left and right
+        split = f"band_split.to_features.{band}"
+        shapes |= {f"{split}.0.gamma": (n_values,), f"{split}.1.weight": (dim, n_values), f"{split}.1.bias": (dim,)}
+        widths = [dim, *[4 * dim] * (n_linear - 1), 2 * n_values]
+        for stem in range(options.get("num_stems", 1)):
+            for i, (n_in, n_out) in enumerate(pairwise(widths)):
+                linear = f"mask_estimators.{stem}.to_freqs.{band}.0.{2 * i}"
+                shapes |= {f"{linear}.weight": (n_out, n_in), f"{linear}.bias": (n_out,)}
+    return shapes
+
+
+def scnet_shapes(options: Mapping[str, Any]) -> Shapes:
+    """The published names of the official implementation, with its default bands, kernels and depths."""
+    dims, kernels, depths = options["dims"], (3, 4, 16), (3, 2, 1)
+    n_levels = len(dims) - 1
+    shapes: Shapes = {}
+
+    def add(layer: str, *shape: int, bias: int | None = None) -> None:
+        shapes[f"{layer}.weight"] = shape
+        shapes[f"{layer}.bias"] = (shape[0] if bias is None else bias,)
+
+    for level, (n_in, n_out) in enumerate(pairwise(dims)):
+        for band, (kernel, depth) in enumerate(zip(kernels, depths, strict=True)):
+            add(f"encoder.{level}.SDlayer.convs.{band}", n_out, n_in, kernel, 1)
+            for i in range(depth):
+                block, hidden = f"encoder.{level}.conv_modules.{band}.layers.{i}", n_out // 4
+                add(f"{block}.0", n_out)
+                add(f"{block}.1", 2 * hidden, n_out, 3)
+                add(f"{block}.3", hidden, 1, 3)
+                add(f"{block}.4", hidden)
+                add(f"{block}.6", n_out, hidden, 1)
+        add(f"encoder.{level}.globalconv", n_out, n_out, 3, 3)
+        place = n_levels - 1 - level
+        add(f"decoder.{place}.0.conv", 2 * n_out, 2 * n_out, 3, 3)
+        n_given = n_in if level else n_in * len(options["sources"])
+        for band, kernel in enumerate(kernels):
+            add(f"decoder.{place}.1.convtrs.{band}", n_out, n_given, kernel, 1, bias=n_given)
+    for i in range(options["num_dplayer"]):
+        width, block = dims[-1] * (1 + i % 2), f"separation_net.dp_modules.{i}"
+        for axis in (0, 1):
+            for way in ("", "_reverse"):
+                lstm = f"{block}.lstm_layers.{axis}"
+                shapes |= {f"{lstm}.{kind}_l0{way}": (4 * width, width) for kind in ("weight_ih", "weight_hh")}
+                shapes |= {f"{lstm}.{kind}_l0{way}": (4 * width,) for kind in ("bias_ih", "bias_hh")}
+            add(f"{block}.linear_layers.{axis}", width, 2 * width)
+            add(f"{block}.norm_layers.{axis}", width)
+    return shapes
+
+
+def mdx23c_shapes(options: Mapping[str, Any]) -> Shapes:
+    """The published names: TFC-TDF blocks, no biases but those of the norms."""
+    shapes: Shapes = {}
+    narrow, n_bins = options["bottleneck_factor"], options["dim_f"] // options["num_subbands"]
+    width, growth, n_scales = options["num_channels"], options["growth"], options["num_scales"]
+    n_inputs = 4 * options["num_subbands"]
+
+    def norm(layer: str, n: int) -> None:
+        shapes.update({f"{layer}.weight": (n,), f"{layer}.bias": (n,)})
+
+    def tfc_tdf(layer: str, n_in: int, n_out: int, bins: int) -> None:
+        for i in range(options["num_blocks_per_scale"]):
+            block = f"{layer}.blocks.{i}"
+            norm(f"{block}.tfc1.0", n_in)
+            shapes[f"{block}.tfc1.2.weight"] = (n_out, n_in, 3, 3)
+            norm(f"{block}.tdf.0", n_out)
+            shapes[f"{block}.tdf.2.weight"] = (bins // narrow, bins)
+            norm(f"{block}.tdf.3", n_out)
+            shapes[f"{block}.tdf.5.weight"] = (bins, bins // narrow)
+            norm(f"{block}.tfc2.0", n_out)
+            shapes[f"{block}.tfc2.2.weight"] = (n_out, n_out, 3, 3)
+            shapes[f"{block}.shortcut.weight"] = (n_out, n_in, 1, 1)
+            n_in = n_out
+
+    shapes["first_conv.weight"] = (width, n_inputs, 1, 1)
+    for i in range(n_scales):
+        here, wide, bins = f"encoder_blocks.{i}", width + growth * i, n_bins // 2**i
+        tfc_tdf(f"{here}.tfc_tdf", wide, wide, bins)
+        norm(f"{here}.downscale.conv.0", wide)
+        shapes[f"{here}.downscale.conv.2.weight"] = (wide + growth, wide, 2, 2)
+        there = f"decoder_blocks.{n_scales - 1 - i}"
+        norm(f"{there}.upscale.conv.0", wide + growth)
+        shapes[f"{there}.upscale.conv.2.weight"] = (wide + growth, wide, 2, 2)
+        tfc_tdf(f"{there}.tfc_tdf", 2 * wide, wide, bins)
+    widest = width + growth * n_scales
+    tfc_tdf("bottleneck_block", widest, widest, n_bins // 2**n_scales)
+    shapes["final_conv.0.weight"] = (width, width + n_inputs, 1, 1)
+    shapes["final_conv.2.weight"] = (n_inputs * len(options["instruments"]), width, 1, 1)
+    return shapes
+
+
+def shapes_of(name: str, options: Mapping[str, Any]) -> Shapes:
+    if name == "mel_band_roformer":
+        bands = mel_bands(RATE, options["stft_n_fft"], options["num_bands"])
+        return roformer_shapes(bands, options["mask_estimator_depth"], final_norm=False, options=options)
+    if name == "bs_roformer":
+        bands = [*[2] * 24, *[4] * 12, *[12] * 8, *[24] * 8, *[48] * 8, 128, 129]
+        bands = options.get("freqs_per_bands", bands)
+        return roformer_shapes(bands, options["mask_estimator_depth"], final_norm=True, options=options)
+    return scnet_shapes(options) if name == "scnet" else mdx23c_shapes(options)
+
+
+def random_state(name: str, options: Mapping[str, Any], seed: int = 0) -> dict[str, Tensor]:
+    """Random weights under the published names, such that sounds go through."""
+    generator = torch.Generator().manual_seed(seed)
+    state = {}
+    for key, shape in shapes_of(name, options).items():
+        noise = torch.randn(shape, generator=generator)
+        is_gain = len(shape) == 1 and key.endswith(("gamma", ".weight"))
+        state[key] = 1 + 0.1 * noise if is_gain else noise / math.sqrt(max(1, math.prod(shape[1:])))
+        if key.endswith("rotary_embed.freqs"):  # one for all layers of an axis
+            state[key] = 10_000.0 ** -(torch.arange(0, 2 * shape[0], 2) / (2 * shape[0]))
+    return state
+
+
+def saved(value: object) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def load(tmp_path, pinned, cache) -> Callable[..., MsstNetwork]:
+    def read(data: bytes, name: str, *, suffix: str = ".ckpt", **changes: object) -> MsstNetwork:
+        path = tmp_path / f"net{suffix}"
+        path.write_bytes(data)
+        file = pinned(data, f"file:{path}", name=path.name)
+        return load_msst(SeparatorSpec("mine", "msst", "", "", "", (file,), SMALL[name] | changes), offline=True)
+
+    return read
+
+
+def small(name: str) -> bytes:
+    return saved(random_state(name, SMALL[name]["options"]))
+
+
+def noise(*shape: int, seed: int = 1) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * 0.1
+
+
+def decibels(found: Tensor, expected: Tensor) -> float:
+    error = (found - expected).double().square().sum()
+    return float(10 * torch.log10(error / expected.double().square().sum() + 1e-30))
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_files_hold_these_networks(name) -> None:
+    """Four bytes a parameter, and of each tensor its name, place and checksum in the zip: about 400 bytes."""
+    spec = find_separator(name)
+    shapes = shapes_of(spec.settings["model"], spec.settings["options"])
+    over = spec.files[0].size - 4 * sum(math.prod(shape) for shape in shapes.values())
+    assert 250 * len(shapes) < over < 450 * len(shapes)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_networks_of_the_catalogue_have_the_published_keys(name) -> None:
+    spec = find_separator(name)
+    options = dict(spec.settings["options"])
+    wanted = shapes_of(spec.settings["model"], options)
+    if spec.settings["model"] == "mel_band_roformer":
+        # Its bands are computed, so that it cannot be built without memory.
+        found = _build(spec)
+    else:
+        with torch.device("meta"):
+            found = _build(spec)
+    assert {key: tuple(value.shape) for key, value in found.state_dict().items()} == wanted
+
+
+def identity(name: str, gains: list[float]) -> dict[str, Tensor]:
+    """A RoFormer whose masks are these numbers, one for each stem: what the last layer is, under its gate."""
+    state = random_state(name, SMALL[name]["options"])
+    last = 2 * (SMALL[name]["options"]["mask_estimator_depth"] - 1)
+    for key, value in state.items():
+        if key.startswith("mask_estimators") and f".0.{last}." in key:
+            value.zero_()
+            if key.endswith("bias"):
+                half = len(value) // 2
+                value[:half:2] = gains[int(key.split(".")[1])]
+                value[half:] = 30
+    return state
+
+
+@pytest.mark.parametrize("name", ["mel_band_roformer", "bs_roformer"])
+@pytest.mark.parametrize("n_samples", [1000, 4096, 15_001])
+def test_known_masks(load, name, n_samples) -> None:
+    """Through the engine: whole song or in chunks, any channels, and the stem that was asked for."""
+    network = load(saved(identity(name, [0.5, 2.0, -3.0])), name)
+    gain = {"mel_band_roformer": 0.5, "bs_roformer": -3.0}[name]
+    mixture = noise(3, n_samples)
+    vocals = NetworkSeparator("mine", network, CPU).separate(Audio(mixture, RATE)).samples
+    assert vocals.shape == mixture.shape
+    assert decibels(vocals, gain * mixture) < -100
+
+
+def test_a_mask_of_its_own_for_each_band(load) -> None:
+    """The lowest of the published bands is what a mask of that band alone lets through."""
+    state = identity("bs_roformer", [1.0, 1.0, 1.0])
+    for key, value in state.items():
+        if ".to_freqs." in key and key.split(".")[3] != "1" and key.endswith(".0.2.bias"):
+            value[: len(value) // 2] = 0
+    network = load(saved(state), "bs_roformer")
+    time = torch.arange(4096) / RATE
+    # Bins 3 to 7 of 128 per frame: 1.03 to 2.4 kHz, with what a window smears.
+    for hertz, gain in ((1722.7, 1.0), (6000.0, 0.0), (12_000.0, 0.0)):
+        tone = torch.sin(2 * math.pi * hertz * time).expand(1, 2, -1)
+        with torch.inference_mode():
+            inside = (network(tone) - gain * tone)[..., 500:-500]
+        assert inside.abs().max() < 0.02
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("n_samples", [1, 4095, 9001])
+def test_any_length_and_batch(load, name, n_samples) -> None:
+    network = load(small(name), name)
+    mixture = Audio(noise(3, n_samples), RATE)
+    vocals = NetworkSeparator("mine", network, CPU).separate(mixture).samples
+    assert vocals.shape == (3, n_samples)
+    assert vocals.isfinite().all()
+    batched = NetworkSeparator("mine", network, CPU, batch_size=5).separate(mixture).samples
+    assert (vocals - batched).abs().max() < 1e-5 * max(1.0, float(vocals.abs().max()))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_silence_is_silence(load, name) -> None:
+    with torch.inference_mode():
+        vocals = load(small(name), name)(torch.zeros(1, 2, round(SMALL[name]["segment"] * RATE)))
+    assert vocals.abs().max() < 1e-6
+
+
+@settings(max_examples=10, deadline=None)
+@given(gain=st.floats(0.03, 30))
+@pytest.mark.parametrize("name", ["mel_band_roformer", "bs_roformer", "scnet"])
+def test_gain_goes_through(name, gain) -> None:
+    torch.manual_seed(0)
+    spec = SeparatorSpec("mine", "msst", "", "", "", settings=SMALL[name])
+    source = 0 if name == "bs_roformer" else SMALL[name]["source"]
+    network = MsstNetwork(
+        _build(spec).eval(), n_channels=2, segment=0.1, overlap=0.5, source=source, normalizes=name == "scnet"
+    )
+    mixture = noise(1, 2, 4096)
+    with torch.inference_mode():
+        vocals = network(mixture)
+        assert vocals.std() > 1e-4
+        assert decibels(network(gain * mixture), gain * vocals) < -60
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_stem_of_the_vocals(load, name) -> None:
+    """As the library's own class gives it, with the same weights loaded by torch."""
+    model = _build(SeparatorSpec("mine", "msst", "", "", "", settings=SMALL[name])).eval()
+    model.load_state_dict(random_state(name, SMALL[name]["options"]))
+    mixture = noise(2, 2, round(SMALL[name]["segment"] * RATE))
+    network = load(small(name), name, normalizes=False)
+    with torch.inference_mode():
+        stems = model(mixture)
+        vocals = stems if stems.ndim == 3 else stems[:, SMALL[name]["source"]]
+        assert decibels(network.eval()(mixture), vocals) < -90
+    assert vocals.std() > 1e-4
+
+
+def test_the_last_chunk_is_mirrored(load) -> None:
+    network = load(saved(identity("mel_band_roformer", [1.0])), "mel_band_roformer")
+    seen = []
+    network.model.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0].clone()))
+    chunks = torch.zeros(1, 2, 4096)
+    for n_samples in (3000, 1500):
+        chunks[..., :n_samples] = noise(1, 2, n_samples)
+        chunks[..., n_samples:] = 0
+        with torch.inference_mode():
+            network.finish(chunks, n_samples)
+    assert torch.equal(seen[0][..., 3000:], seen[0][..., 2999 - 1096 : 2999].flip(-1))
+    assert torch.equal(seen[1], chunks)
+
+
+def test_levels_are_those_of_chunks(load) -> None:
+    network = load(small("scnet"), "scnet")
+    seen = []
+    network.model.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0].clone()))
+    with torch.inference_mode():
+        network(torch.stack([40 * noise(2, 4096) + 7, noise(2, 4096)]))
+    assert torch.allclose(seen[0].mean(dim=(1, 2)), torch.zeros(2), atol=1e-5)
+    assert torch.allclose(seen[0].std(dim=(1, 2)), torch.ones(2), atol=1e-4)
+
+
+@pytest.mark.parametrize("wrapper", ["state", "state_dict", "model_state_dict"])
+def test_states_in_what_training_scripts_save(load, wrapper) -> None:
+    state = random_state("mdx23c", SMALL["mdx23c"]["options"])
+    halves = {key: value.half() for key, value in state.items()}
+    network = load(saved({wrapper: halves, "epoch": 3}), "mdx23c")
+    loaded = network.model.state_dict()
+    assert {value.dtype for value in loaded.values()} == {torch.float32}
+    assert all(torch.equal(loaded[key], halves[key].float()) for key in state)
+
+
+def test_safetensors(load) -> None:
+    state = random_state("scnet", SMALL["scnet"]["options"])
+    loaded = load(safetensors.torch.save(state), "scnet", suffix=".safetensors").model.state_dict()
+    assert all(torch.equal(loaded[key], value) for key, value in state.items())
+
+
+class Hostile:
+    """Runs a command when it is unpickled by those who let it."""
+
+    def __init__(self, command: str) -> None:
+        self.command = command
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.system, (self.command,)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda state, key: state.pop(key), "it lacks "),
+        (lambda state, key: state.update({"extra.weight": torch.zeros(3)}), "'extra.weight' is not known to it"),
+        (lambda state, key: state.update({key: torch.zeros(8, 13)}), r"has the shape \(8, 13\), expected "),
+        (lambda state, key: state.update({key: torch.zeros(3, dtype=torch.int64)}), "is no tensor of weights"),
+        (lambda state, key: state.update({key: "weights"}), "is no tensor of weights"),
+        (lambda state, key: state.clear(), "it lacks "),
+    ],
+    ids=["missing", "unknown", "shape", "whole numbers", "text", "empty"],
+)
+def test_wrong_states(load, name, change, reason) -> None:
+    state = random_state(name, SMALL[name]["options"])
+    change(state, next(iter(state)))
+    with pytest.raises(WeightsError, match=reason) as caught:
+        load(saved(state), name)
+    line = str(caught.value)
+    assert line.startswith("net.ckpt: not a checkpoint of mine")
+    assert line.isprintable()
+    assert len(line) < 400
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("inside", [True, False])
+def test_hostile_checkpoints(load, name, inside, tmp_path) -> None:
+    command = Hostile(f"touch {tmp_path}/executed")
+    state = random_state(name, SMALL[name]["options"])
+    with pytest.raises(WeightsError, match=r"refused, it asks to run posix\.system"):
+        load(saved(state | {next(iter(state)): command} if inside else command), name)
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("suffix", [".ckpt", ".safetensors"])
+def test_damaged_files(load, suffix) -> None:
+    state = random_state("scnet", SMALL["scnet"]["options"])
+    data = safetensors.torch.save(state) if suffix == ".safetensors" else saved(state)
+    for damaged in (b"", b"<html>404</html>", data[: len(data) // 2]):
+        with pytest.raises(WeightsError, match=r"is not a|cannot be read"):
+            load(damaged, "scnet", suffix=suffix)
+
+
+def test_lists_and_notes_are_no_checkpoints(load) -> None:
+    for value in ([torch.zeros(3)], {"state_dict": [1]}, {3: torch.zeros(3)}):
+        with pytest.raises(WeightsError, match="not a checkpoint of mine"):
+            load(saved(value), "scnet")
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "reason"),
+    [
+        (
+            "scnet",
+            {"model": "htdemucs"},
+            "model is one of mel_band_roformer, bs_roformer, scnet, mdx23c, got 'htdemucs'",
+        ),
+        ("scnet", {"model": 3}, "the setting model is missing or of another kind, got 3"),
+        ("scnet", {"source": True}, "the setting source is missing or of another kind"),
+        ("scnet", {"chunk": 3}, "chunk is no setting of msst"),
+        ("scnet", {"overlap": 1.0}, "overlap is 0 to below 1"),
+        ("scnet", {"normalizes": 1}, "normalizes is true or false"),
+        ("scnet", {"source": 2}, "source is 0 to 1 for 2 stems, got 2"),
+        ("scnet", {"source": -1}, "source is 0 to 1 for 2 stems, got -1"),
+        ("mel_band_roformer", {"source": 0}, "source is -1 for 1 stems, got 0"),
+        ("scnet", {"segment": 0.001}, "a segment has 256 samples or more, got 44"),
+        ("mdx23c", {"segment": 0.1}, "a segment of mdx23c has a multiple of 4 frames here, got 69"),
+        ("bs_roformer", {"options": {"dim": 12}}, "the options make no bs_roformer .*depth"),
+        ("bs_roformer", {"options": {"freq_bands": 12}}, "freq_bands is no option of bs_roformer"),
+        ("bs_roformer", {"options": {"dim": 8, "depth": 1, "freqs_per_bands": [3, 4]}}, "must equal 1025"),
+        ("mdx23c", {"options": {"act": "gelu"}}, "the options make no mdx23c .*is missing"),
+        (
+            "mdx23c",
+            {"options": SMALL["mdx23c"]["options"] | {"act": "tanh"}},
+            "act is gelu, relu or elu and a number",
+        ),
+    ],
+)
+def test_wrong_catalogue_entries(load, name, changes, reason) -> None:
+    """Said before anything is fetched: here there is nothing to fetch."""
+    with pytest.raises(ConfigError, match=reason) as caught:
+        load(b"", name, **changes)
+    assert str(caught.value).startswith("mine: ")
+    assert str(caught.value).endswith("; correct the catalogue entry")
+
+
+def test_one_file() -> None:
+    with pytest.raises(ConfigError, match="needs one file, got 0"):
+        load_msst(SeparatorSpec("mine", "msst", "", "", "", (), SMALL["scnet"]), offline=True)
+
+
+def test_without_the_library(load, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "pymss_core.modules.scnet", None)
+    with pytest.raises(ConfigError, match=r"mine: needs pymss-core .*pip install 'lyricsep\[msst\]'"):
+        load(b"", "scnet")
+
+
+@pytest.mark.slow
+def test_the_published_size(tmp_path, cache) -> None:
+    """Kim's network, whole, from a file: only the frames are further apart, which no weight depends on."""
+    entry = find_separator("mel_band_roformer_kim")
+    options = entry.settings["options"] | {"stft_hop_length": 1536}
+    path = tmp_path / "MelBandRoformer.ckpt"
+    torch.save(random_state("mel_band_roformer", options), path)
+    assert abs(path.stat().st_size - entry.files[0].size) < 100_000
+    file = WeightFile(path.name, "", path.stat().st_size, (Source.from_uri(f"file:{path}"),))
+    settings_ = entry.settings | {"options": options, "segment": 5, "overlap": 0.0}
+    network = load_msst(SeparatorSpec("mine", "msst", "", "", "", (file,), settings_), offline=True)
+    path.unlink()
+    mixture = noise(2, 5 * RATE)
+    vocals = NetworkSeparator("mine", network, CPU).separate(Audio(mixture, RATE)).samples
+    assert vocals.shape == mixture.shape
+    assert vocals.isfinite().all()
+    assert -40 < 20 * np.log10(float(vocals.std() / mixture.std())) < 20
