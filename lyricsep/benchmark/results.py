@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,18 +39,20 @@ __all__ = ["ScoredSong", "score_hypothesis", "summarise", "tables", "write_repor
 
 @dataclass(frozen=True)
 class ScoredSong:
-    """A hypothesis and what was counted in it; failures have no counts, and only timed lyrics have times."""
+    """A hypothesis, without its texts, and what was counted in it.
+
+    Failures have no counts, and only timed lyrics have times.
+    """
 
     hypothesis: Hypothesis
     counts: Counts | None
-    edits: tuple[Edit, ...] = ()
     timing: TimingCounts | None = None
 
 
-def score_hypothesis(hypothesis: Hypothesis, grid: Grid) -> ScoredSong:
-    """Score the song, or every passage against its own text, and add up."""
+def score_hypothesis(hypothesis: Hypothesis, grid: Grid) -> tuple[ScoredSong, list[Edit]]:
+    """Score the song, or every passage against its own text, and add up; give the alignments beside."""
     if hypothesis.error:
-        return ScoredSong(hypothesis, None)
+        return ScoredSong(hypothesis, None), []
     unit = hypothesis.unit
     passages = passages_of(unit.song, unit.condition, hypothesis.duration)
     references = [unit.song.text] if passages is None else [passage.text for passage in passages]
@@ -61,7 +64,10 @@ def score_hypothesis(hypothesis: Hypothesis, grid: Grid) -> ScoredSong:
     if hypothesis.lyrics and unit.song.lines:
         timing = time_lines(unit.song.lines, hypothesis.lyrics.lines, unit.song.language)
     counts = pool(found.counts for found in scores)
-    return ScoredSong(hypothesis, counts, tuple(edit for found in scores for edit in found.edits), timing)
+    return (
+        ScoredSong(replace(hypothesis, texts=(), lyrics=None), counts, timing),
+        [edit for found in scores for edit in found.edits],
+    )
 
 
 def summarise(scored: Sequence[ScoredSong], grid: Grid) -> list[dict[str, Any]]:
@@ -289,8 +295,10 @@ def _group_table(dataset: str, kind: str, own: Sequence[Mapping[str, Any]]) -> T
     return Table(f"WER by {kind} (songs): {dataset}", ("audio", "segmentation", *headers), tuple(rows), 2)
 
 
-def write_report(folder: Path, scored: Sequence[ScoredSong], grid: Grid) -> list[Table]:
-    """Write everything but the manifest: tables, plots, songs, edits, hypotheses.
+def write_report(folder: Path, hypotheses: Iterable[Hypothesis], grid: Grid) -> list[Table]:
+    """Score, and write everything but the manifest: tables, plots, songs, edits, hypotheses.
+
+    Texts and alignments are written as they come; only counts are held.
 
     Returns
     -------
@@ -304,6 +312,13 @@ def write_report(folder: Path, scored: Sequence[ScoredSong], grid: Grid) -> list
     OutputError
         If a file cannot be written.
     """
+    scored = []
+    with _edit_tables(folder / "edits") as add:
+        for hypothesis in hypotheses:
+            one, edits = score_hypothesis(hypothesis, grid)
+            add(one, edits)
+            _write_hypothesis(folder / "hypotheses", hypothesis)
+            scored.append(one)
     summaries = summarise(scored, grid)
     found = tables(summaries, grid)
     write_text(folder / "summary.json", json.dumps(summaries, ensure_ascii=False, indent=1) + "\n")
@@ -311,9 +326,7 @@ def write_report(folder: Path, scored: Sequence[ScoredSong], grid: Grid) -> list
     for suffix, render in renderers.items():
         write_text(folder / f"tables.{suffix}", "\n".join(map(render, found)))
     _write_frame(folder / "songs", _song_columns(scored))
-    _write_frame(folder / "edits", _edit_columns(scored))
     _write_timings(folder / "timings.csv", scored)
-    _write_hypotheses(folder / "hypotheses", scored)
     from lyricsep.reports.plots import plot_boxes
 
     plot_boxes(folder / "wer", _wer_by_condition(scored, grid), title=grid.title, ylabel="WER of each song, %")
@@ -346,25 +359,55 @@ def _prefixed(prefix: str, counts: ActivityCounts | TimingCounts) -> dict[str, f
     return {f"{prefix}_{name}": value for name, value in asdict(counts).items()}
 
 
-def _edit_columns(scored: Sequence[ScoredSong]) -> dict[str, list[Any]]:
-    """Lay the alignments out, a row for each edit, hits included."""
-    columns: dict[str, list[Any]] = defaultdict(list)
-    for one in scored:
-        labels = _labels(one)
-        for edit in one.edits:
-            values = labels | {
-                "kind": edit.kind,
-                "reference": edit.reference and edit.reference.text,
-                "hypothesis": edit.hypothesis and edit.hypothesis.text,
-                "run": edit.run,
-                "near_miss": edit.near_miss,
-                "hallucinated": edit.hallucinated,
-                "nonlexical": bool(edit.reference and edit.reference.nonlexical),
-                "backing": bool(edit.reference and edit.reference.backing),
-            }
-            for name, value in values.items():
-                columns[name].append(value)
-    return columns
+@contextmanager
+def _edit_tables(stem: Path) -> Iterator[Callable[[ScoredSong, Sequence[Edit]], None]]:
+    """Open the tables of alignments, a row for each edit, hits included; both are whole when the block ends well.
+
+    Yields
+    ------
+    callable
+        Adds the edits of a song.
+    """
+    import csv
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    text, flag, number = pa.string(), pa.bool_(), pa.int64()
+    kinds = {"dataset": text, "song": text, "audio": text, "segmentation": text, "seed": number, "kind": text}
+    kinds |= {"reference": text, "hypothesis": text, "run": number, "near_miss": flag, "hallucinated": flag}
+    kinds |= {"nonlexical": flag, "backing": flag}
+    schema = pa.schema(list(kinds.items()))
+    with (
+        replacing(stem.with_suffix(".csv")) as csv_path,
+        replacing(stem.with_suffix(".parquet")) as parquet_path,
+        csv_path.open("w", encoding="utf-8", newline="") as file,
+        pq.ParquetWriter(parquet_path, schema) as parquet,
+    ):
+        rows = csv.DictWriter(file, list(kinds), lineterminator="\n")
+        rows.writeheader()
+
+        def add(one: ScoredSong, edits: Sequence[Edit]) -> None:
+            labels = _labels(one)
+            found = [labels | _edit_row(edit) for edit in edits]
+            rows.writerows(found)
+            if found:
+                parquet.write_table(pa.Table.from_pylist(found, schema))
+
+        yield add
+
+
+def _edit_row(edit: Edit) -> dict[str, Any]:
+    return {
+        "kind": edit.kind,
+        "reference": edit.reference and edit.reference.text,
+        "hypothesis": edit.hypothesis and edit.hypothesis.text,
+        "run": edit.run,
+        "near_miss": edit.near_miss,
+        "hallucinated": edit.hallucinated,
+        "nonlexical": bool(edit.reference and edit.reference.nonlexical),
+        "backing": bool(edit.reference and edit.reference.backing),
+    }
 
 
 def _labels(one: ScoredSong) -> dict[str, Any]:
@@ -400,19 +443,16 @@ def _write_timings(path: Path, scored: Sequence[ScoredSong]) -> None:
     write_text(path, "\n".join(rows) + "\n")
 
 
-def _write_hypotheses(folder: Path, scored: Sequence[ScoredSong]) -> None:
+def _write_hypothesis(folder: Path, hypothesis: Hypothesis) -> None:
     """Lay the lyrics out so that `lyricsep score` can read them: a folder for each condition and seed."""
-    for one in scored:
-        unit, lyrics = one.hypothesis.unit, one.hypothesis.lyrics
-        if one.hypothesis.error:
-            continue
-        place = folder / unit.song.dataset / unit.condition.name.replace(", ", "_") / f"seed-{unit.seed}"
-        if lyrics:
-            write_lyrics(
-                place / f"{unit.song.id}.json", lyrics, "json", title=unit.song.title, artist=unit.song.artist
-            )
-        else:
-            write_text(place / f"{unit.song.id}.txt", "\n\n".join(one.hypothesis.texts) + "\n")
+    unit, lyrics = hypothesis.unit, hypothesis.lyrics
+    if hypothesis.error:
+        return
+    place = folder / unit.song.dataset / unit.condition.name.replace(", ", "_") / f"seed-{unit.seed}"
+    if lyrics:
+        write_lyrics(place / f"{unit.song.id}.json", lyrics, "json", title=unit.song.title, artist=unit.song.artist)
+    else:
+        write_text(place / f"{unit.song.id}.txt", "\n\n".join(hypothesis.texts) + "\n")
 
 
 def _wer_by_condition(scored: Sequence[ScoredSong], grid: Grid) -> dict[str, dict[str, list[float]]]:

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,6 +148,7 @@ class Runner:
             for seed in grid.seeds
         ]
         self._song: _SongAtHand | None = None
+        self._failed: dict[int, Hypothesis] = {}
         self._separators: dict[str, Separator] = {}
         self._digests: dict[Path, str] = {}
 
@@ -167,13 +168,21 @@ class Runner:
 
     def run(self, on_start: Callable[[Unit], None] | None = None) -> Iterator[Hypothesis]:
         """Give the hypothesis of every unit, in order; what failed is tried again the next time."""
-        for unit in self.units:
+        for index, unit in enumerate(self.units):
             found = self._found(unit)
             if found is None:
                 if on_start:
                     on_start(unit)
                 found = self._make(unit)
+                if found.error:
+                    self._failed[index] = found
             yield found
+
+    def results(self) -> Iterator[Hypothesis]:
+        """Give what `run` gave once more, from the store: a long list need not be held."""
+        for index, unit in enumerate(self.units):
+            gone = Hypothesis(unit, error="its result is gone from the store; run again")
+            yield self._failed.get(index) or self._found(unit) or gone
 
     def _found(self, unit: Unit) -> Hypothesis | None:
         try:
@@ -381,6 +390,7 @@ def _job(heard: Heard, passage: Passage, language: str) -> Job:
     return Job(mixture, vocals, [Segment(0.0, len(mixture) / SAMPLE_RATE)], language)
 
 
+@cache
 def _versions(*names: str) -> dict[str, str | None]:
     versions = library_versions()
     return {name: versions[name] for name in names}

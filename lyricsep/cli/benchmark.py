@@ -124,22 +124,22 @@ def benchmark(
     described = {"grid": wanted, "transcriber": backend, "datasets": {d.name: d.revision for d in datasets}}
     manifest = new_manifest("benchmark", described, _weights(wanted), describe_device(chosen))
 
-    from lyricsep.benchmark.results import score_hypothesis, write_report
+    from lyricsep.benchmark.results import write_report
 
-    scored, failures = [], []
+    failures = []
     with _counting(missing) as (start, finish):
         for hypothesis in runner.run(start):
             if hypothesis.is_new:
                 finish(hypothesis)
             if hypothesis.error:
                 failures.append({"unit": hypothesis.unit.name, "error": hypothesis.error})
-            scored.append(score_hypothesis(hypothesis, wanted))
-    tables = write_report(output, scored, wanted)
-    write_manifest(output, {**manifest, "n_hypotheses": len(scored), "n_new": missing, "failures": failures})
+    tables = write_report(output, runner.results(), wanted)
+    n_units = len(runner.units)
+    write_manifest(output, {**manifest, "n_hypotheses": n_units, "n_new": missing, "failures": failures})
     write_text(output / REPORT, json.dumps({"content": None if failures else _content(runner, wanted)}) + "\n")
     typer.echo("\n".join(table.text() for table in tables), nl=False)
     if failures:
-        say(f"{len(failures)} of {len(scored)} hypotheses failed (songs.csv says why); run again to try them again")
+        say(f"{len(failures)} of {n_units} hypotheses failed (songs.csv says why); run again to try them again")
         raise typer.Exit(1)
 
 

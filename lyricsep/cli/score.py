@@ -66,10 +66,13 @@ def score(
     code is 1 when songs have no hypothesis.
     """
     show_logs(verbose=False)
+    from lyricsep.formats import read_lyrics
     from lyricsep.scoring import find_hypotheses, find_references, score_songs
+    from lyricsep.scoring import score as score_text
 
     songs = find_references(reference, language)
-    run = score_songs(songs, find_hypotheses(hypothesis, songs), normalise=normalise)
+    hypotheses = find_hypotheses(hypothesis, songs)
+    run = score_songs(songs, hypotheses, normalise=normalise)
     shown_song = next((one for one in run.songs if one.song.id == show), None)
     if show is not None and shown_song is None:
         raise ConfigError(
@@ -83,11 +86,10 @@ def score(
     if shown_song is not None and not as_json:
         from lyricsep.reports.alignment import render_alignment
 
-        typer.echo(
-            render_alignment(
-                shown_song.song.text, shown_song.edits, shown_song.song.language, colour=sys.stdout.isatty()
-            )
-        )
+        song = shown_song.song
+        # Alignments of all songs would fill the memory; the one that is asked for is made again.
+        edits = score_text(song.text, read_lyrics(hypotheses[song.id]).text, song.language, normalise=normalise).edits
+        typer.echo(render_alignment(song.text, edits, song.language, colour=sys.stdout.isatty()))
     for name in run.missing:
         say(f"failed: {name}: no hypothesis in {shown(hypothesis)}; it is not in the scores")
     if run.missing:

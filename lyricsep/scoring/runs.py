@@ -33,7 +33,7 @@ from lyricsep.formats import LYRICS_SUFFIXES, Transcript, read_lyrics
 from lyricsep.scoring.certainty import bootstrap
 from lyricsep.scoring.counts import Counts, counts_from_dict, pool, rates
 from lyricsep.scoring.timing import TimingCounts, time_lines
-from lyricsep.scoring.words import Edit, score
+from lyricsep.scoring.words import score
 
 __all__ = ["Run", "SongScore", "find_hypotheses", "find_references", "read_runs", "score_songs"]
 
@@ -53,14 +53,11 @@ class SongScore:
         What was counted.
     timing : TimingCounts or None
         Where both sides have times of lines.
-    edits : tuple of Edit
-        The alignment.
     """
 
     song: Song
     counts: Counts
     timing: TimingCounts | None
-    edits: tuple[Edit, ...]
 
 
 @dataclass(frozen=True)
@@ -182,7 +179,7 @@ def score_songs(songs: Iterable[Song], hypotheses: Mapping[str, Path], *, normal
         heard = read_lyrics(hypotheses[song.id])
         found = score(song.text, heard.text, song.language, normalise=normalise)
         timing = time_lines(song.lines, heard.lines, song.language) if song.lines and heard.lines else None
-        scored.append(SongScore(song, found.counts, timing, found.edits))
+        scored.append(SongScore(song, found.counts, timing))
     return Run(tuple(scored), tuple(missing), normalise)
 
 
