@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from lyricsep.errors import OutputError
 
-__all__ = ["check_writable", "replacing", "shown", "write_text"]
+__all__ = ["check_writable", "file_digest", "replacing", "shown", "write_text"]
 
 
 @contextmanager
@@ -84,6 +85,18 @@ def write_text(path: Path, text: str, *, overwrite: bool = True) -> None:
     """
     with replacing(path, overwrite=overwrite) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def file_digest(path: Path) -> tuple[str, int]:
+    """Give the sha256 of a file, and its bytes.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read; who asks knows what the file is to the user.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
 
 
 def shown(path: Path) -> str:

@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lyricsep.errors import LyricsepError, OutputError
+from lyricsep.errors import OutputError
 from lyricsep.files import replacing, shown, write_text
 from lyricsep.manifest import plain
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Store", "code_version", "file_digest", "key_of"]
+__all__ = ["Store", "code_version", "key_of"]
 
 
 class Store:
@@ -108,18 +108,3 @@ def code_version(*modules: str) -> str:
             if file.name.endswith((".py", ".toml")):
                 digest.update(file.name.encode() + file.read_bytes())
     return digest.hexdigest()
-
-
-def file_digest(path: Path) -> str:
-    """Give the sha256 of a file.
-
-    Raises
-    ------
-    LyricsepError
-        If it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise LyricsepError(f"{shown(path)}: cannot be read ({error.strerror or error})") from error

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lyricsep.errors import OutputError
-from lyricsep.files import replacing, write_text
+from lyricsep.files import file_digest, replacing, write_text
 
 
 def test_text_is_utf8_with_unix_line_ends(tmp_path: Path) -> None:
@@ -96,3 +96,11 @@ def test_a_full_disk(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="No space left on device"):
         fill()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_digest_and_length_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "song.mp3"
+    path.write_bytes(b"abc")
+    assert file_digest(path) == ("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", 3)
+    with pytest.raises(FileNotFoundError):
+        file_digest(tmp_path / "none.mp3")

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lyricsep.errors import LyricsepError, OutputError
-from lyricsep.store import Store, code_version, file_digest, key_of
+from lyricsep.errors import OutputError
+from lyricsep.store import Store, code_version, key_of
 
 KEY = "ab" * 32
 
@@ -314,11 +314,3 @@ def test_the_version_of_code_changes_with_its_source(tmp_path: Path, monkeypatch
 def test_the_version_of_our_own_code() -> None:
     found = {code_version(name) for name in ("lyricsep.audio", "lyricsep.segmentation", "lyricsep.separators")}
     assert len(found) == 3
-
-
-def test_the_digest_of_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "Lied ß.txt"
-    path.write_bytes(b"abc")
-    assert file_digest(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    with pytest.raises(LyricsepError, match=r"none\.mp3: cannot be read \(No such file or directory\)"):
-        file_digest(tmp_path / "none.mp3")

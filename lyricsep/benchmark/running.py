@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from lyricsep.datasets.base import Dataset, Song
 from lyricsep.datasets.short_form import Passage, groups, merged_lines
-from lyricsep.errors import DatasetError, LyricsepError
+from lyricsep.errors import AudioError, DatasetError, LyricsepError
+from lyricsep.files import file_digest, shown
 from lyricsep.formats import lyrics_from_json, lyrics_to_json, render_lyrics
 from lyricsep.lyrics import Lyrics, Segment
 from lyricsep.manifest import library_versions
 from lyricsep.scoring import ActivityCounts, score_activity
 from lyricsep.segmentation import rms_envelope
 from lyricsep.separators import find_separator
-from lyricsep.store import Store, code_version, file_digest, key_of
+from lyricsep.store import Store, code_version, key_of
 from lyricsep.transcribers import SAMPLE_RATE, Job, WhisperOptions, find_model
 from lyricsep.weights import pinned
 
@@ -272,7 +273,10 @@ class Runner:
         if path is None:
             raise DatasetError(f"{song.id}: the dataset came without its audio; see `lyricsep datasets show`")
         if path not in self._digests:
-            self._digests[path] = file_digest(path)
+            try:
+                self._digests[path], _ = file_digest(path)
+            except OSError as error:
+                raise AudioError(f"{shown(path)}: cannot be read ({error.strerror or error})") from error
         return self._digests[path]
 
     def key(self, unit: Unit) -> str:

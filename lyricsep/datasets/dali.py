@@ -10,6 +10,7 @@ Transactions of ISMIR 3(1), 2020.
 from __future__ import annotations
 
 import gzip
+import json
 import pickle
 import pickletools
 import re
@@ -27,7 +28,7 @@ from lyricsep.errors import DatasetError
 from lyricsep.files import shown
 from lyricsep.lyrics import Line, Word
 
-__all__ = ["dali_files", "read_dali"]
+__all__ = ["dali_files", "is_dali", "read_dali"]
 
 MAX_BYTES = 64 << 20
 """Of an unpacked song; real ones have about a hundredth of that."""
@@ -54,6 +55,18 @@ def dali_files(folder: Path) -> list[Path]:
     """Find the songs of a folder, in order of their names: pickles, or else exports as JSON."""
     pickles = sorted((folder / PICKLE_FOLDER).glob("*.gz")) or sorted(folder.glob("*.gz"))
     return pickles or sorted(folder.glob("*.json"))
+
+
+def is_dali(folder: Path) -> bool:
+    """Tell DALI from other folders of JSON, such as lyrics of our own, by the first of its files."""
+    files = dali_files(folder)
+    if not files or files[0].suffix != ".json":
+        return bool(files)
+    try:
+        exported = json.loads(files[0].read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(exported, dict) and {"info", "annotations"} <= exported.keys()
 
 
 def read_dali(folder: DatasetFolder, dataset: str, language: str | None = None) -> tuple[Song, ...]:

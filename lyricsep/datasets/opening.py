@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lyricsep.datasets.base import Dataset, Song
 from lyricsep.datasets.catalog import dataset_catalog
-from lyricsep.datasets.dali import PICKLE_FOLDER, dali_files, read_dali
+from lyricsep.datasets.dali import PICKLE_FOLDER, dali_files, is_dali, read_dali
 from lyricsep.datasets.folder import read_plain_folder, songs_of_folder
 from lyricsep.datasets.jam_alt import read_hub, read_legacy
 from lyricsep.datasets.jamendo_lyrics import read_jamendo_lyrics
@@ -75,7 +75,7 @@ def is_dataset(folder: Path) -> bool:
     """Tell whether `open_dataset` knows the layout of a folder; what is in it may still be broken."""
     marks = [MUSDB_ALT, *(Path(mark) for mark, _ in LAYOUTS)]
     has_mark = any((folder / mark).is_file() for mark in marks)
-    return has_mark or bool(dali_files(folder)) or next(songs_of_folder(folder), None) is not None
+    return has_mark or is_dali(folder) or next(songs_of_folder(folder), None) is not None
 
 
 def _read(folder: DatasetFolder, name: str, language: str | None, musdb18hq: Path | None) -> tuple[Song, ...]:

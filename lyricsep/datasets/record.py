@@ -5,7 +5,6 @@ The record is written last, so a folder without it was not pulled to the end.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from lyricsep.datasets.tables import DatasetFolder, Record, parse_object, read_text
 from lyricsep.errors import DatasetError
-from lyricsep.files import shown, write_text
+from lyricsep.files import file_digest, shown, write_text
 from lyricsep.weights import cache_folder
 
 __all__ = ["FileRecord", "PullRecord", "hash_file", "pulled_folder", "read_record", "write_record"]
@@ -102,9 +101,7 @@ def hash_file(path: Path) -> FileRecord:
         If it cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            return FileRecord(digest, file.tell())
+        return FileRecord(*file_digest(path))
     except OSError as error:
         raise DatasetError(
             f"{shown(path)}: cannot be read ({error.strerror or error}); pull the dataset again"

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lyricsep.errors import WeightsError
-from lyricsep.files import shown
+from lyricsep.files import file_digest, shown
 from lyricsep.weights.download import DownloadPolicy, download
 from lyricsep.weights.folder import cache_folder
 from lyricsep.weights.pins import pin, pin_path, pinned
@@ -89,9 +89,7 @@ def check_file(file: WeightFile) -> str | None:
     if path is None:
         return None
     try:
-        size = path.stat().st_size
-        with path.open("rb") as handle:
-            found = hashlib.file_digest(handle, "sha256").hexdigest()
+        found, size = file_digest(path)
     except OSError as error:
         return f"{shown(path)}: cannot be read ({error.strerror or error})"
     if found.startswith(file.sha256):
@@ -336,8 +334,7 @@ def _verify(path: Path, file: WeightFile) -> str:
         size = path.stat().st_size
         if file.size is not None and size != file.size:
             raise WeightsError(f"holds {size} bytes, expected {file.size}")
-        with path.open("rb") as handle:
-            found = hashlib.file_digest(handle, "sha256").hexdigest()
+        found, _ = file_digest(path)
     except OSError as error:
         raise WeightsError(f"cannot be read ({error.strerror or error})") from error
     if not found.startswith(file.sha256):

@@ -96,6 +96,15 @@ def test_folders_are_matched_by_name(run: Callable, tmp_path: Path) -> None:
     assert ["all", "2", "songs", "4", "25.00", "0", "1", "0"] in rows
 
 
+def test_references_may_be_json(run: Callable, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_lyrics(tmp_path / "refs" / f"{name}.json", lyrics_of("one two"), "json")
+        write_lyrics(tmp_path / "hyps" / f"{name}.lrc", lyrics_of("one"), "lrc")
+    told = run("score", tmp_path / "refs", tmp_path / "hyps", "--json")
+    assert (told.code, told.err) == (0, "")
+    assert json.loads(told.out)["rates"]["WER"] == 0.5
+
+
 def test_nothing_to_match(run: Callable, files: tuple[Path, Path], tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     told = run("score", files[0], tmp_path / "empty", "-l", "en")
