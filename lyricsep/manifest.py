@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lyricsep.files import write_text
 from lyricsep.version import __version__
-from lyricsep.weights import pinned
+from lyricsep.weights import content_hash
 
 if TYPE_CHECKING:
     from lyricsep.weights import WeightFile
@@ -94,7 +94,7 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> Path:
         If it cannot be written.
     """
     # Hashes that nobody knew before the run are known after it.
-    weights = [{"name": file.name, "sha256": pinned(file).sha256} for file in manifest.get("weights", ())]
+    weights = [{"name": file.name, "sha256": content_hash(file)} for file in manifest.get("weights", ())]
     stamp = str(manifest["started"]).split("+")[0].replace("-", "").replace(":", "")
     path = folder / f"lyricsep-{stamp}.json"
     number = 2

@@ -26,7 +26,7 @@ from lyricsep.segmentation import rms_envelope
 from lyricsep.separators import find_separator
 from lyricsep.store import Store, code_version, key_of
 from lyricsep.transcribers import SAMPLE_RATE, Job, WhisperOptions, find_model
-from lyricsep.weights import pinned
+from lyricsep.weights import content_hash
 
 if TYPE_CHECKING:
     import torch
@@ -261,7 +261,7 @@ class Runner:
             {
                 "audio": [self._digest(song, path) for path in paths],
                 "separator": spec.name,
-                "weights": [pinned(file).sha256 for file in spec.files],
+                "weights": [content_hash(file) for file in spec.files],
                 "settings": spec.settings,
                 "device": self.device.type,
                 "code": code_version("lyricsep.audio", "lyricsep.separators", "lyricsep.pipeline"),
@@ -297,7 +297,7 @@ class Runner:
                 "rms_vad": listened and self.grid.rms_vad,
                 "options": self._options(unit),
                 "language": unit.song.language,
-                "model": [file.sha256 for file in find_model(self.grid.model).files],
+                "model": [content_hash(file) for file in find_model(self.grid.model).files],
                 "backend": self.backend,
                 "code": code_version(
                     "lyricsep.lyrics",

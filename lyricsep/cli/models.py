@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lyricsep.catalogs import look_up
 from lyricsep.cli.console import say, show_logs
-from lyricsep.cli.options import OfflineOption, VerboseOption
+from lyricsep.cli.options import OfflineOption, OverwriteOption, VerboseOption
 from lyricsep.errors import LyricsepError
+from lyricsep.files import file_digest, shown
 from lyricsep.reports.tables import Table
 from lyricsep.separators import SeparatorSpec, find_separator, separator_catalog
 from lyricsep.separators.bridge import environment_variable, has_environment
 from lyricsep.transcribers import WhisperSpec, find_model, model_catalog
-from lyricsep.weights import WeightFile, check_file, fetch, is_available_offline, pinned
+from lyricsep.weights import WeightFile, check_file, convert_checkpoint, fetch, is_available_offline, pinned
 
 __all__ = ["models"]
 
@@ -73,7 +75,7 @@ def show_model(name: NameArgument, as_json: JsonOption = False) -> None:
         typer.echo(json.dumps(described, ensure_ascii=False, indent=2))
         return
     for key, value in described.items():
-        if key not in ("setup", "settings", "files") and value not in ("", None):
+        if key not in ("setup", "settings", "files") and value not in ("", None, []):
             typer.echo(f"{key + ':':<16}{_in_words(value)}")
     for key, setting in _settings(described).items():
         typer.echo(f"{'setting:':<16}{key} = {json.dumps(setting, ensure_ascii=False)}")
@@ -139,12 +141,44 @@ def verify_models(
         raise typer.Exit(1)
 
 
+@models.command("convert")
+def convert_model(
+    checkpoint: Annotated[Path, typer.Argument(help="A file of torch.save: .pth, .pt, .th, .ckpt, ...")],
+    target: Annotated[Path, typer.Argument(help="The file to make: something.safetensors.")],
+    sha256: Annotated[
+        str, typer.Option(help="What the checkpoint must have: 64 hexadecimal digits.", show_default="not checked")
+    ] = "",
+    allow_pickle: Annotated[
+        bool,
+        typer.Option(
+            "--allow-pickle", help="Unpickle a checkpoint that asks to run code; only from a source you trust."
+        ),
+    ] = False,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Write the weights of a pickled checkpoint as safetensors, which can run nothing.
+
+    Prints the [[files]] of an entry of your own, for --separator ./mine.toml.
+    """
+    n_tensors = convert_checkpoint(
+        checkpoint, target, sha256=sha256.lower(), allow_pickle=allow_pickle, overwrite=overwrite
+    )
+    digest, size = file_digest(target)
+    say(f"{shown(target)}: {n_tensors} tensors")
+    name = json.dumps(target.name, ensure_ascii=False)
+    typer.echo(
+        f'[[files]]\nname = {name}\nsha256 = "{digest}"\nsize = {size}\n'
+        f"sources = [{json.dumps('file:' + target.name, ensure_ascii=False)}]"
+    )
+
+
 def _find(name: str) -> Spec:
     if name in separator_catalog():
         return separator_catalog()[name]  # also one that cannot be selected
     if name in model_catalog():
         return find_model(name)
-    if name.endswith(".toml"):
+    aliases = {alias for spec in separator_catalog().values() for alias in spec.aliases}
+    if name.endswith(".toml") or name in aliases:
         return find_separator(name)
     every: dict[str, Spec] = {**separator_catalog(), **model_catalog()}
     return look_up(every, name, "model")
@@ -215,6 +249,7 @@ def _described(spec: Spec) -> dict[str, object]:
     }
     if isinstance(spec, SeparatorSpec):
         described |= {
+            "aliases": list(spec.aliases),
             "status": spec.status,
             "reason": spec.reason,
             "citation": spec.citation,
@@ -246,6 +281,8 @@ def _settings(described: dict[str, object]) -> dict[str, object]:
 
 
 def _in_words(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 

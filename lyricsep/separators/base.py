@@ -55,6 +55,8 @@ class SeparatorSpec:
         The kind of query it takes (``text``); empty where it takes none.
     create : callable, optional
         Builds the separator on a device, for those of plugins.
+    aliases : tuple of str
+        What else ``--separator`` takes: its names in other tools.
     """
 
     name: str
@@ -71,6 +73,7 @@ class SeparatorSpec:
     generative: bool = False
     query: str = ""
     create: Callable[[torch.device], Separator] | None = None
+    aliases: tuple[str, ...] = ()
 
     @property
     def is_non_commercial(self) -> bool:

@@ -7,6 +7,7 @@ import importlib.util
 import logging
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -28,8 +29,12 @@ __all__ = ["create_separator", "find_separator", "separator_catalog"]
 
 logger = logging.getLogger(__name__)
 
-_TEXTS = ("name", "family", "summary", "licence", "citation", "status", "reason", "setup", "query")
-_FLAGS = ("vocals", "generative")
+_KINDS = {
+    str: ("name", "family", "summary", "licence", "citation", "status", "reason", "setup", "query"),
+    bool: ("vocals", "generative"),
+    list: ("files", "aliases"),
+    dict: ("settings",),
+}
 
 
 @cache
@@ -44,13 +49,19 @@ def _built_in() -> Mapping[str, SeparatorSpec]:
     return {spec.name: spec for spec in specs}
 
 
+@cache
+def _aliases() -> Mapping[str, str]:
+    return {alias: spec.name for spec in _built_in().values() for alias in spec.aliases}
+
+
 def find_separator(name: str) -> SeparatorSpec:
     """Look up a separator that can be selected.
 
     Parameters
     ----------
     name : str
-        A name of the catalogue, or the path of a recipe that ends in ``.toml`` (see `lyricsep.separators.bridge`).
+        A name or an alias of the catalogue, or the path of an entry of your own that ends in ``.toml``: a recipe (see
+        `lyricsep.separators.bridge`), or a model of any family, with the keys of ``catalog.toml``.
 
     Raises
     ------
@@ -59,7 +70,8 @@ def find_separator(name: str) -> SeparatorSpec:
         message says why), or the recipe cannot be read.
     """
     if name.endswith(".toml"):
-        return _read_recipe(Path(name))
+        return _read_own(Path(name))
+    name = _aliases().get(name, name)
     # Plugins are only asked where they are needed: they may be slow to import.
     built_in = _built_in()
     spec = built_in[name] if name in built_in else look_up(separator_catalog(), name, "separator")
@@ -159,35 +171,50 @@ def _warn(name: str, *, generative: bool, licence: str) -> None:
         logger.warning("%s: its licence forbids commercial use (%s)", name, licence)
 
 
-def _read_recipe(path: Path) -> SeparatorSpec:
-    """Read a recipe of the user's own."""
+def _read_own(path: Path) -> SeparatorSpec:
+    """Read an entry of the user's own, with paths relative to it: a recipe, unless it says another family."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{shown(path)}: cannot be read ({error.strerror or error}); name a recipe") from error
+        raise ConfigError(f"{shown(path)}: cannot be read ({error.strerror or error}); name an entry") from error
     except ValueError as error:  # no TOML, or no text
         raise ConfigError(f"{shown(path)}: no TOML ({' '.join(str(error).split())}); correct it") from error
+    folder = path.absolute().parent
+    is_recipe = table.get("family", "exec") == "exec"
     table = {
         "name": path.stem,
         "family": "exec",
-        "summary": f"Recipe {path.name}",
+        "summary": f"{'Recipe' if is_recipe else 'Model of'} {path.name}",
         "licence": "-",
         "citation": "-",
-        "status": "needs setup",
+        "status": "needs setup" if is_recipe else "works",
         **table,
     }
-    settings = table.get("settings")
-    if table["family"] != "exec" or not isinstance(settings, dict):
-        raise ConfigError(f"{shown(path)}: a recipe is of the family exec and has a table [settings]; correct it")
-    folder = path.absolute().parent
-    for key, default in (("folder", "."), ("python", "")):
-        value = settings.get(key, default)
-        if isinstance(value, str) and value:
-            settings[key] = str(folder / Path(value).expanduser())
     try:
         spec = _spec(table)
     except ConfigError as error:
         raise ConfigError(f"{shown(path)}: {error}; correct it") from error
+    if is_recipe:
+        return _own_recipe(spec, path)
+    if not spec.files:
+        raise ConfigError(
+            f"{shown(path)}: the family {spec.family} needs files: add [[files]], see the documentation"
+        )
+    return replace(spec, files=tuple(file.relative_to(folder) for file in spec.files))
+
+
+def _own_recipe(spec: SeparatorSpec, path: Path) -> SeparatorSpec:
+    if not spec.settings:
+        raise ConfigError(
+            f"{shown(path)}: a recipe has a table [settings]; correct it, or add the family of the model"
+        )
+    folder = path.absolute().parent
+    settings = dict(spec.settings)
+    for key, default in (("folder", "."), ("python", "")):
+        value = settings.get(key, default)
+        if isinstance(value, str) and value:
+            settings[key] = str(folder / Path(value).expanduser())
+    spec = replace(spec, settings=settings)
 
     from lyricsep.separators.bridge import Recipe
 
@@ -204,12 +231,18 @@ def _spec(table: Mapping[str, Any]) -> SeparatorSpec:
         If a key is unknown or of another kind.
     """
     for key, value in table.items():
-        wanted = str if key in _TEXTS else bool if key in _FLAGS else {"files": list, "settings": dict}.get(key)
+        wanted = next((kind for kind, keys in _KINDS.items() if key in keys), None)
         if wanted is None:
             raise ConfigError(f"unknown key {key!r}")
         if not isinstance(value, wanted):
             raise ConfigError(f"{key} is of another kind, got {value!r}")
     if table.get("status", "works") not in get_args(Status):
         raise ConfigError(f"status is one of {', '.join(get_args(Status))}, got {table['status']!r}")
+    aliases = tuple(table.get("aliases", ()))
+    if not all(isinstance(alias, str) for alias in aliases):
+        raise ConfigError(f"aliases are names, got {table['aliases']!r}")
+    for file in table.get("files", ()):
+        if not isinstance(file, dict):
+            raise ConfigError(f"a file is a table, got {file!r}")
     files = tuple(WeightFile.from_toml(file) for file in table.get("files", ()))
-    return SeparatorSpec(**{**table, "files": files})
+    return SeparatorSpec(**{**table, "files": files, "aliases": aliases})

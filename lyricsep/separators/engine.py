@@ -3,6 +3,52 @@
 A family (Spleeter, Demucs, ...) brings a `Network`: chunks of audio in, vocals out. Everything else is here, once:
 sample rates, mono and many channels, chunks and their overlap-add, batches, half precision, running out of GPU
 memory. Vocals keep the mixture's rate, channels, length and gain.
+
+A whole family is one file of this folder, here ``tilt.py``, that hands over such a network::
+
+    import torch
+    from torch import Tensor, nn
+
+    from lyricsep.errors import WeightsError
+    from lyricsep.separators.base import SeparatorSpec
+    from lyricsep.separators.engine import Chunking, Network
+    from lyricsep.weights import fetch, load_safetensors
+
+
+    class TiltNetwork(Network):
+        sample_rate = 44_100
+        n_channels = 2
+
+        def __init__(self, gains: Tensor, segment: float) -> None:
+            super().__init__()
+            self.gains = nn.Parameter(gains)
+            self.chunking = Chunking.triangular(round(segment * self.sample_rate), overlap=0.25)
+
+        def forward(self, chunks: Tensor) -> Tensor:
+            return chunks * self.gains[:, None]
+
+
+    def load_tilt(spec: SeparatorSpec, *, offline: bool) -> TiltNetwork:
+        (file,) = spec.files
+        tensors, _ = load_safetensors(fetch(file, offline=offline))
+        if "gains" not in tensors or tensors["gains"].shape != (2,):
+            raise WeightsError(f"{file.name}: not a checkpoint of Tilt; pull the model again")
+        return TiltNetwork(tensors["gains"], spec.settings["segment"])
+
+and each of its models is one entry, in ``catalog.toml`` after ``[[separator]]``, or in a file of its own::
+
+    family = "tilt"
+    summary = "Tilt: another gain for each channel"
+    licence = "MIT"
+    citation = "-"
+    settings = { segment = 2.0 }
+
+    [[files]]
+    name = "tilt.safetensors"
+    sha256 = ""
+    sources = ["file:tilt.safetensors"]
+
+(``[[separator.files]]`` in ``catalog.toml``). A family with queries takes ``query: str | None`` too.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Where model files come from: pinned by sha256, fetched once, verified, loaded without running any code."""
 
-from lyricsep.weights.cache import at_hand, check_file, fetch, fetch_folder, is_available_offline
+from lyricsep.weights.cache import at_hand, check_file, content_hash, fetch, fetch_folder, is_available_offline
+from lyricsep.weights.converting import convert_checkpoint
 from lyricsep.weights.ctranslate2 import load_openai_checkpoint, read_whisper, write_whisper
 from lyricsep.weights.download import DownloadPolicy
 from lyricsep.weights.folder import cache_folder
@@ -16,6 +17,8 @@ __all__ = [
     "at_hand",
     "cache_folder",
     "check_file",
+    "content_hash",
+    "convert_checkpoint",
     "fetch",
     "fetch_folder",
     "is_available_offline",

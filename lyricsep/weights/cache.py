@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -38,7 +39,7 @@ from lyricsep.weights.sources import (
     web_address,
 )
 
-__all__ = ["at_hand", "check_file", "fetch", "fetch_folder", "is_available_offline"]
+__all__ = ["at_hand", "check_file", "content_hash", "fetch", "fetch_folder", "is_available_offline"]
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +100,31 @@ def check_file(file: WeightFile) -> str | None:
         f"{shown(path)}: {what}; its sha256 begins {found[:16]}, expected {file.sha256[:16]}; "
         "remove it and pull it again"
     )
+
+
+def content_hash(file: WeightFile) -> str:
+    """Give the sha256 of what `fetch` gives: the known one, or that of a file of this machine that is used as it is.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits, or fewer (perhaps none) where nothing is known before a download.
+    """
+    file = pinned(file)
+    path = None if file.is_pinned else at_hand(file)
+    if path is None:
+        return file.sha256
+    try:
+        status = path.stat()
+        return _digest(path, status.st_mtime_ns, status.st_size)
+    except OSError:
+        return file.sha256
+
+
+@cache
+def _digest(path: Path, mtime_ns: int, size: int) -> str:
+    # Asked for once a song; the time and the size only tell when to look again.
+    return file_digest(path)[0]
 
 
 def fetch(file: WeightFile, *, offline: bool = False, policy: DownloadPolicy = DEFAULT_POLICY) -> Path:

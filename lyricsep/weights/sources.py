@@ -17,7 +17,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote, urlsplit
 
@@ -158,6 +158,17 @@ class WeightFile:
     def is_pinned(self) -> bool:
         """Whether the whole hash is known."""
         return len(self.sha256) == 64
+
+    def relative_to(self, folder: Path) -> WeightFile:
+        """Give the same file with paths of this machine that start from `folder`."""
+
+        def placed(part: Local | Remote) -> Local | Remote:
+            if isinstance(part, LocalFile):
+                return LocalFile(str(folder / Path(part.path).expanduser()))
+            return part
+
+        sources = tuple(Source(tuple(map(placed, source.parts))) for source in self.sources)
+        return replace(self, sources=sources)
 
     @classmethod
     def from_toml(cls, table: Mapping[str, object]) -> WeightFile:

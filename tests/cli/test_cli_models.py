@@ -8,12 +8,14 @@ import json
 import os
 import re
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from lyricsep.separators import SeparatorSpec, separator_catalog
 from lyricsep.transcribers import find_model, model_catalog
@@ -318,3 +320,43 @@ def test_a_query_for_a_separator_without_one(run: Callable, quieter: None) -> No
         )
         told = run(command, "song.wav", "--separator", "none", "--then", "one_avm")
         assert (told.code, told.err.startswith("lyricsep: one_avm: unavailable: ")) == (2, True)
+
+
+def test_convert_writes_weights_and_the_entry_that_uses_them(
+    run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a pickle of the user's own to a separator of that name, in two steps."""
+    torch.save({"state_dict": {"a": torch.ones(3)}}, tmp_path / "mein modell.pth")
+    told = run("models", "convert", tmp_path / "mein modell.pth", tmp_path / "mein modell.safetensors")
+    assert told.code == 0
+    assert told.err.endswith("mein modell.safetensors: 1 tensors\n")
+    (file,) = tomllib.loads(told.out)["files"]
+    digest = hashlib.sha256((tmp_path / "mein modell.safetensors").read_bytes()).hexdigest()
+    assert (file["name"], file["sha256"]) == ("mein modell.safetensors", digest)
+    assert file["sources"] == ["file:mein modell.safetensors"]
+    (tmp_path / "mine.toml").write_text(f'family = "umx"\n{told.out}', encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    shown = run("models", "show", "mine.toml")
+    assert "family:         umx\n" in shown.out
+    assert "state:          at hand\n" in shown.out
+    # The family looks into it: three ones are no Open-Unmix.
+    silent = tmp_path / "song.wav"
+    soundfile.write(silent, np.zeros((100, 2)), 44100)
+    refused = run("separate", silent, "--separator", "mine.toml")
+    assert refused.code == 1
+    assert "mein modell.safetensors: not an Open-Unmix checkpoint" in refused.err
+
+
+def test_convert_refuses_in_one_line(run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "a.pth").write_bytes(b"no checkpoint")
+    told = run("models", "convert", tmp_path / "a.pth", tmp_path / "a.safetensors")
+    assert told.code == 1
+    assert re.fullmatch(r".*a\.pth: is not a torch checkpoint, or is damaged \(.*\); get it again\n", told.err)
+    told = run("models", "convert", tmp_path / "a.pth", tmp_path / "a.safetensors", "--allow-pickle")
+    assert told.code == 2
+    assert "--allow-pickle may run any code that is in the file; name its --sha256" in told.err
+
+
+def test_a_model_is_found_by_its_name_in_other_tools(run: Callable) -> None:
+    told = run("models", "show", "model_bs_roformer_ep_317_sdr_12.9755.ckpt")
+    assert told.out.startswith("name:           bs_roformer_viperx\n")

@@ -523,12 +523,14 @@ def test_the_recipe_of_the_documentation_is_one(tmp_path: Path) -> None:
         (None, "mine.toml: cannot be read"),
         ("a = ", "mine.toml: no TOML"),
         ("\xff", "mine.toml: no TOML"),
-        ("", r"mine.toml: a recipe is of the family exec and has a table \[settings\]"),
-        ("family = 'demucs'\n[settings]\n", "mine.toml: a recipe is of the family exec"),
+        ("", r"mine.toml: a recipe has a table \[settings\]; correct it, or add the family of the model"),
+        ("family = 'demucs'\n[settings]\n", r"mine.toml: the family demucs needs files: add \[\[files\]\]"),
+        ("files = [1]\n", "mine.toml: a file is a table, got 1; correct it"),
+        ("aliases = [1]\n[settings]\n", r"mine.toml: aliases are names, got \[1\]; correct it"),
         ("sumary = 'x'\n[settings]\n", "mine.toml: unknown key 'sumary'; correct it"),
         ("generative = 1\n[settings]\n", "mine.toml: generative is of another kind, got 1; correct it"),
         ("status = 'good'\n[settings]\n", "mine.toml: status is one of works, needs setup, .* got 'good'"),
-        ("[settings]\n", "mine: its settings are no recipe: command is a list of arguments"),
+        ("[settings]\noutput = 'v'\n", "mine: its settings are no recipe: command is a list of arguments"),
     ],
 )
 def test_recipes_that_cannot_be_read(text: str | None, match: str, tmp_path: Path) -> None:

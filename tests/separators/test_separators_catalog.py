@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import shutil
 import subprocess
 import sys
+import textwrap
 
 import pytest
 import torch
 
+from lyricsep import separators
+from lyricsep.audio import Audio
 from lyricsep.errors import ConfigError, WeightsError
-from lyricsep.separators import SeparatorSpec, create_separator, find_separator, separator_catalog
+from lyricsep.separators import SeparatorSpec, create_separator, engine, find_separator, separator_catalog
+from lyricsep.weights import content_hash, fetch, save_safetensors
 
 CPU = torch.device("cpu")
 FAMILIES = {
@@ -140,6 +146,49 @@ def test_the_vocals_of_htdemucs_ft_need_one_model() -> None:
 def test_did_you_mean(wrong, meant) -> None:
     with pytest.raises(ConfigError, match=f"no separator is called '{wrong}'; did you mean '{meant}'\\? "):
         find_separator(wrong)
+
+
+def test_other_names_of_a_separator() -> None:
+    assert find_separator("spleeter:2stems") is separator_catalog()["spleeter"]
+    assert find_separator("model_bs_roformer_ep_317_sdr_12.9755.ckpt").name == "bs_roformer_viperx"
+    aliases = [alias for spec in separator_catalog().values() for alias in spec.aliases]
+    assert len({*aliases, *separator_catalog()}) == len(aliases) + len(separator_catalog())
+
+
+def test_a_model_of_ones_own_is_one_toml_entry(tmp_path, cache, monkeypatch) -> None:
+    """Of an existing family: its files lie beside it, wherever the user is, and the manifest knows their hash."""
+    built_in = find_separator("spleeter")
+    folder = tmp_path / "modèle"
+    folder.mkdir()
+    lines = ['family = "spleeter"', 'licence = "MIT"']
+    for file, name in zip(built_in.files, ("a.ckpt", "b.ckpt"), strict=True):
+        shutil.copyfile(fetch(file), folder / name)
+        lines += ["[[files]]", f'name = "{name}"', 'sha256 = ""', f'sources = ["file:{name}"]']
+    (folder / "mine.toml").write_text("\n".join(lines))
+    monkeypatch.chdir(tmp_path)
+    spec = find_separator("modèle/mine.toml")
+    assert (spec.name, spec.family, spec.status, spec.summary) == ("mine", "spleeter", "works", "Model of mine.toml")
+    assert [content_hash(file) for file in spec.files] == [file.sha256 for file in built_in.files]
+    song = Audio(torch.randn(2, 44100, generator=torch.Generator().manual_seed(1)) / 10, 44100)
+    ours, theirs = (create_separator(each, CPU, offline=True).separate(song) for each in (spec, built_in))
+    assert torch.equal(ours.samples, theirs.samples)
+
+    (folder / "a.ckpt").write_bytes(b"retrained")
+    assert content_hash(spec.files[0]) == hashlib.sha256(b"retrained").hexdigest()
+    with pytest.raises(WeightsError, match=r"a.ckpt: is not a pickle of NumPy arrays"):
+        create_separator(spec, CPU, offline=True)
+
+
+def test_a_family_is_one_file_and_its_model_one_entry(tmp_path, cache, monkeypatch) -> None:
+    """Those of the documentation, word for word."""
+    code, entry = (textwrap.dedent(block) for block in re.findall(r"::\n\n((?:    .*\n|\n)+)", engine.__doc__))
+    (tmp_path / "tilt.py").write_text(code)
+    (tmp_path / "mine.toml").write_text(entry)
+    save_safetensors(tmp_path / "tilt.safetensors", {"gains": torch.tensor([0.5, -2.0])}, {})
+    monkeypatch.setattr(separators, "__path__", [*separators.__path__, str(tmp_path)])
+    song = Audio(torch.randn(2, 44100 * 5, generator=torch.Generator().manual_seed(1)) / 10, 44100)
+    vocals = create_separator(find_separator(str(tmp_path / "mine.toml")), CPU).separate(song)
+    assert torch.allclose(vocals.samples, song.samples * torch.tensor([[0.5], [-2.0]]), atol=1e-6)
 
 
 def test_a_name_like_no_other() -> None:
