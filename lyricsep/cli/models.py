@@ -178,7 +178,7 @@ def _find(name: str) -> Spec:
     if name in model_catalog():
         return find_model(name)
     aliases = {alias for spec in separator_catalog().values() for alias in spec.aliases}
-    if name.endswith(".toml") or name in aliases:
+    if name.endswith(".toml") or name.startswith("uvr:") or name in aliases:
         return find_separator(name)
     every: dict[str, Spec] = {**separator_catalog(), **model_catalog()}
     return look_up(every, name, "model")

@@ -60,8 +60,9 @@ def find_separator(name: str) -> SeparatorSpec:
     Parameters
     ----------
     name : str
-        A name or an alias of the catalogue, or the path of an entry of your own that ends in ``.toml``: a recipe (see
-        `lyricsep.separators.bridge`), or a model of any family, with the keys of ``catalog.toml``.
+        A name or an alias of the catalogue; ``uvr:`` and a file (see `lyricsep.separators.uvr`); or the path of an
+        entry of your own that ends in ``.toml``: a recipe (see `lyricsep.separators.bridge`), or a model of any
+        family, with the keys of ``catalog.toml``.
 
     Raises
     ------
@@ -71,6 +72,10 @@ def find_separator(name: str) -> SeparatorSpec:
     """
     if name.endswith(".toml"):
         return _read_own(Path(name))
+    if name.startswith("uvr:"):
+        from lyricsep.separators.uvr import find_uvr
+
+        return find_uvr(name)
     name = _aliases().get(name, name)
     # Plugins are only asked where they are needed: they may be slow to import.
     built_in = _built_in()

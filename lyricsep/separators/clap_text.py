@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["ClapText", "Tokenizer"]
+__all__ = ["ClapText", "Tokenizer", "require_tensor", "spelled"]
 
 START, END = 0, 2  # tokens around a text
 FIRST_POSITION = 2  # the places before are for padding, which is not needed here
@@ -81,14 +81,24 @@ class Tokenizer:
         """
         numbers = [START]
         for piece in _PIECES.findall(text):
-            for token in self._merged("".join(_BYTES[byte] for byte in piece.encode())):
-                if token not in self.vocabulary:
-                    raise ValueError(f"the vocabulary lacks {token!r}")
-                numbers.append(self.vocabulary[token])
+            numbers += [self.number(token) for token in self.merged(spelled(piece))]
         return [*numbers, END]
 
-    def _merged(self, piece: str) -> list[str]:
-        parts = list(piece)
+    def number(self, token: str) -> int:
+        """Give the number of a token.
+
+        Raises
+        ------
+        ValueError
+            If it is not in the vocabulary.
+        """
+        if token not in self.vocabulary:
+            raise ValueError(f"the vocabulary lacks {token!r}")
+        return self.vocabulary[token]
+
+    def merged(self, characters: Iterable[str]) -> list[str]:
+        """Join the characters of a piece of text to tokens, as far as the ranks go."""
+        parts = list(characters)
         while len(parts) > 1:
             best = min(pairwise(parts), key=lambda pair: self.ranks.get(pair, len(self.ranks)))
             if best not in self.ranks:
@@ -111,6 +121,11 @@ def _characters() -> Mapping[int, str]:
 
 
 _BYTES = _characters()
+
+
+def spelled(text: str) -> list[str]:
+    """Give the characters that stand for the bytes of a text in a vocabulary."""
+    return [_BYTES[byte] for byte in text.encode()]
 
 
 class ClapText(nn.Module):
@@ -196,9 +211,9 @@ class ClapText(nn.Module):
             If tensors are missing, or of other shapes.
         """
         for key in ("word_embeddings", "position_embeddings"):
-            _require(state, f"text_branch.embeddings.{key}.weight", 2)
-        _require(state, "text_branch.encoder.layer.0.intermediate.dense.weight", 2)
-        _require(state, "text_projection.2.weight", 2)
+            require_tensor(state, f"text_branch.embeddings.{key}.weight", 2)
+        require_tensor(state, "text_branch.encoder.layer.0.intermediate.dense.weight", 2)
+        require_tensor(state, "text_projection.2.weight", 2)
         n_tokens, width = state["text_branch.embeddings.word_embeddings.weight"].shape
         numbers = (re.match(r"text_branch\.encoder\.layer\.(\d+)\.", key) for key in state)
         model = cls(
@@ -213,7 +228,7 @@ class ClapText(nn.Module):
         for name, parameter in model.state_dict().items():
             keys = _keys(name)
             for key in keys:
-                _require(state, key, parameter.ndim)
+                require_tensor(state, key, parameter.ndim)
             tensor = torch.cat([state[key] for key in keys]) if len(keys) > 1 else state[keys[0]]
             if tensor.shape != parameter.shape:
                 raise ValueError(f"{keys[0]} has the shape {tuple(state[keys[0]].shape)}, which does not fit")
@@ -222,7 +237,14 @@ class ClapText(nn.Module):
         return model.eval()
 
 
-def _require(state: Mapping[str, Any], key: str, rank: int) -> None:
+def require_tensor(state: Mapping[str, Any], key: str, rank: int) -> None:
+    """Refuse a state without a tensor of weights of that name, with so many dimensions.
+
+    Raises
+    ------
+    ValueError
+        If it is not there, or another kind of thing.
+    """
     if key not in state:
         raise ValueError(f"it lacks {key}")
     tensor = state[key]

@@ -1,12 +1,16 @@
-"""Networks of Music-Source-Separation-Training: the RoFormers, SCNet and MDX23C, by the classes of ``pymss-core``.
+"""Networks of Music-Source-Separation-Training, by the classes of ``pymss-core``.
+
+The RoFormers, SCNet and MDX23C give vocals, Bandit the speech of films, and Apollo what a codec took away.
 
 The library brings the networks alone; their weights come through our loader and our engine runs them. What the
 authors publish as YAML beside a checkpoint stands in the catalogue, under the names of the library's arguments:
 
-* ``model``: ``mel_band_roformer``, ``bs_roformer``, ``scnet`` or ``mdx23c``;
+* ``model``: ``mel_band_roformer``, ``bs_roformer``, ``scnet``, ``mdx23c``, ``bandit`` (not its second version) or
+  ``apollo``;
 * ``segment``: seconds per chunk, what the training saw; ``overlap``: share of it that the next chunk sees too;
 * ``source``: which of its stems the vocals are, from 0; -1 for networks of a single stem;
-* ``normalizes``: true for networks that want every excerpt at the same level, left out else;
+* ``normalizes``: true for networks that want every excerpt with a mean of 0 and a standard deviation of 1, "peak" for
+  those that want its largest sample at 1, left out else;
 * ``options``: the arguments of the class. Those of ``mdx23c`` are the published ``audio`` and ``model`` and the
   names of the stems (``instruments``), in one table.
 
@@ -14,15 +18,22 @@ One argument needs care. ``mask_estimator_depth`` counts the hidden layers of th
 code of ``mel_band_roformer``, but all their layers in the library: it is one more here than in the YAML of a
 checkpoint. That of ``bs_roformer`` is the same in both.
 
-The RoFormers give vocals in proportion to the mixture. SCNet does so where it normalizes; MDX23C only about, since
-the last of its layers bends the mixture itself.
+Bandit and Apollo hear every channel for itself, and get them one by one: the library's Bandit (0.1.14) confuses those
+of a stereo song.
+
+The RoFormers give vocals in proportion to the mixture. SCNet and Apollo do so where they normalize; MDX23C only
+about, since the last of its layers bends the mixture itself, and Bandit only about, since its norms have a floor that
+quiet bands come near: with random weights, a song at a tenth of its level gives a tenth of the
+speech to -15 dB only.
 
 References
 ----------
 Wang, Lu, Won: "Mel-Band RoFormer for music source separation", arXiv 2310.01809, 2023. Lu, Wang, Kong, Hung: "Music
 source separation with Band-Split RoPE Transformer", ICASSP 2024, arXiv 2309.02612. Tong et al.: "SCNet: sparse
 compression network for music source separation", ICASSP 2024, arXiv 2401.13276. Kim, Lee, Jung: "Sound demixing
-challenge 2023 music demixing track technical report: TFC-TDF-UNet v3", arXiv 2306.09382, 2023.
+challenge 2023 music demixing track technical report: TFC-TDF-UNet v3", arXiv 2306.09382, 2023. Watcharasupat et al.:
+"A generalized bandsplit neural network for cinematic audio source separation", IEEE OJSP 5, 2024, arXiv 2309.02539.
+Li, Luo: "Apollo: band-sequence modeling for high-quality audio restoration", ICASSP 2025, arXiv 2409.08514.
 """
 
 from __future__ import annotations
@@ -33,7 +44,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -58,7 +69,10 @@ _CLASSES = {
     "bs_roformer": ("pymss_core.modules.bs_roformer", "BSRoformer"),
     "scnet": ("pymss_core.modules.scnet", "SCNet"),
     "mdx23c": ("pymss_core.modules.mdx23c_tfc_tdf_v3", "TFC_TDF_net"),
+    "bandit": ("pymss_core.modules.bandit.core", "MultiMaskMultiSourceBandSplitRNNSimple"),
+    "apollo": ("pymss_core.modules.look2hear.apollo", "Apollo"),
 }
+_MONO = ("bandit", "apollo")
 _MDX23C_AUDIO = ("n_fft", "hop_length", "dim_f")
 _MDX23C_MODEL = (
     "act",
@@ -74,6 +88,32 @@ _MDX23C_MODEL = (
 _MDX23C = {*_MDX23C_AUDIO, *_MDX23C_MODEL, "instruments"}
 _WANTED = {"model": str, "segment": int | float, "overlap": int | float, "source": int, "options": dict}
 _WRAPPERS = ("state", "state_dict", "model_state_dict")  # under which training scripts save the weights
+
+
+class _Note:
+    """Stands for whatever a training script noted beside the weights, which nobody asks for."""
+
+    def __init__(self, *_arguments: object) -> None:
+        pass
+
+    def __setstate__(self, state: object) -> None:
+        """Ignore it."""
+
+
+# What Apollo's author saved: his settings as an OmegaConf, and the version of torch.
+_NOTES = (
+    "builtins.dict",
+    "builtins.int",
+    "builtins.list",
+    "collections.defaultdict",
+    "omegaconf.base.ContainerMetadata",
+    "omegaconf.base.Metadata",
+    "omegaconf.dictconfig.DictConfig",
+    "omegaconf.listconfig.ListConfig",
+    "omegaconf.nodes.AnyNode",
+    "torch.torch_version.TorchVersion",
+    "typing.Any",
+)
 
 
 class MsstNetwork(Network):
@@ -93,9 +133,10 @@ class MsstNetwork(Network):
         a sample: 2 is 0.5, 4 is 0.75.
     source : int
         Which stem the vocals are, from 0; -1 for the only one.
-    normalizes : bool
-        Whether chunks go in with a mean of 0 and a standard deviation of 1, all channels together, and their vocals
-        get the level back. The authors do so by song.
+    normalizes : bool or "peak"
+        Whether chunks go in with a mean of 0 and a standard deviation of 1, all channels together, or with their
+        largest sample at 1, and their vocals get the level back. The authors do the former by song, and the latter
+        by excerpt, where they train.
     """
 
     def __init__(
@@ -106,7 +147,7 @@ class MsstNetwork(Network):
         segment: float,
         overlap: float,
         source: int,
-        normalizes: bool = False,
+        normalizes: bool | Literal["peak"] = False,
     ) -> None:
         super().__init__()
         self.model = model
@@ -120,9 +161,13 @@ class MsstNetwork(Network):
         """Separate; ``(batch, n_channels, n_samples)`` to vocals of the same shape."""
         if not self.normalizes:
             return self._vocals(chunks)
-        mean = chunks.mean(dim=(1, 2), keepdim=True)
-        level = chunks.std(dim=(1, 2), keepdim=True).clamp(min=SILENCE)
-        return self._vocals((chunks - mean) / level) * level
+        if self.normalizes == "peak":
+            level = chunks.abs().amax(dim=(1, 2), keepdim=True)
+        else:
+            chunks = chunks - chunks.mean(dim=(1, 2), keepdim=True)
+            level = chunks.std(dim=(1, 2), keepdim=True)
+        level = level.clamp(min=SILENCE)
+        return self._vocals(chunks / level) * level
 
     def _vocals(self, chunks: Tensor) -> Tensor:
         stems: Tensor = self.model(chunks)
@@ -154,8 +199,8 @@ def load_msst(spec: SeparatorSpec, *, offline: bool) -> MsstNetwork:
     _check_settings(spec)
     model = _build(spec)
     length = round(settings["segment"] * SAMPLE_RATE)
-    n_stems = _n_stems(settings["model"], model)
-    source = settings["source"]
+    name, source = settings["model"], settings["source"]
+    n_stems = _n_stems(name, model)
     if not (source == -1 if n_stems == 1 else 0 <= source < n_stems):
         wanted = "-1" if n_stems == 1 else f"0 to {n_stems - 1}"
         raise _wrong(spec, f"source is {wanted} for {n_stems} stems, got {source}")
@@ -169,12 +214,16 @@ def load_msst(spec: SeparatorSpec, *, offline: bool) -> MsstNetwork:
         raise WeightsError(
             f"{file.name}: not a checkpoint of {spec.name} ({reason}); pull the model again"
         ) from error
+    # Each stem of a RoFormer or Bandit has a mask of its own, half of the weights: only that of the vocals is needed.
     if n_stems > 1 and hasattr(model, "mask_estimators"):
-        # Each stem of a RoFormer has a mask of its own, half of the weights: only that of the vocals is needed.
         model.mask_estimators = nn.ModuleList([model.mask_estimators[source]])
+    elif name == "bandit":
+        stem = model.stems[source]
+        model.bsrnn.mask_estim = nn.ModuleDict({stem: model.bsrnn.mask_estim[stem]})
+        source = 0
     return MsstNetwork(
         model,
-        n_channels=getattr(model, "audio_channels", 2),
+        n_channels=1 if name in _MONO else getattr(model, "audio_channels", 2),
         segment=settings["segment"],
         overlap=settings["overlap"],
         source=source,
@@ -200,8 +249,9 @@ def _check_settings(spec: SeparatorSpec) -> None:
         raise _wrong(spec, f"model is one of {', '.join(_CLASSES)}, got {settings['model']!r}")
     if not 0 <= settings["overlap"] < 1:
         raise _wrong(spec, f"overlap is 0 to below 1, got {settings['overlap']}")
-    if not isinstance(settings.get("normalizes", False), bool):
-        raise _wrong(spec, f"normalizes is true or false, got {settings['normalizes']!r}")
+    normalizes = settings.get("normalizes", False)
+    if not isinstance(normalizes, bool) and normalizes != "peak":
+        raise _wrong(spec, f"normalizes is true, false or peak, got {normalizes!r}")
 
 
 def _build(spec: SeparatorSpec) -> Any:
@@ -219,6 +269,8 @@ def _build(spec: SeparatorSpec) -> Any:
     # SCNet was trained with frames as they are.
     warnings.filterwarnings("ignore", "A window was not provided")
     try:
+        if name == "bandit" and options.get("in_channel") != 1:
+            raise ValueError(f"in_channel is 1, each channel for itself, got {options.get('in_channel')!r}")
         return kind(_mdx23c_config(options)) if name == "mdx23c" else kind(**options)
     except (TypeError, ValueError, LookupError, ArithmeticError, AssertionError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
@@ -240,7 +292,10 @@ def _mdx23c_config(options: Mapping[str, Any]) -> SimpleNamespace:
 def _n_stems(name: str, model: Any) -> int:
     if name == "mdx23c":
         return int(model.num_target_instruments)
-    return len(model.sources) if name == "scnet" else len(model.mask_estimators)
+    if name == "apollo":
+        return 1
+    stems = {"scnet": "sources", "bandit": "stems"}.get(name, "mask_estimators")
+    return len(getattr(model, stems))
 
 
 def _check_length(spec: SeparatorSpec, model: Any, length: int) -> None:
@@ -250,6 +305,8 @@ def _check_length(spec: SeparatorSpec, model: Any, length: int) -> None:
         n_frames, step = 1 + length // options["hop_length"], options["scale"][0] ** options["num_scales"]
         if n_frames % step:
             raise _wrong(spec, f"a segment of mdx23c has a multiple of {step} frames here, got {n_frames}")
+    elif name in _MONO:
+        n_fft = model.win if name == "apollo" else model.stft.n_fft
     else:
         n_fft = (model.stft_config if name == "scnet" else model.stft_kwargs)["n_fft"]
     if length < n_fft:
@@ -257,7 +314,12 @@ def _check_length(spec: SeparatorSpec, model: Any, length: int) -> None:
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:
-    state: object = load_safetensors(path)[0] if path.suffix == ".safetensors" else load_checkpoint(path)
+    state: object
+    if path.suffix == ".safetensors":
+        state = load_safetensors(path)[0]
+    else:
+        notes: list[Any] = [(_Note, name) for name in _NOTES]
+        state = load_checkpoint(path, allow=notes)
     if isinstance(state, dict):
         state = next((state[key] for key in _WRAPPERS if isinstance(state.get(key), dict)), state)
     if not isinstance(state, dict):

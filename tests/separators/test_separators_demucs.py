@@ -7,6 +7,7 @@ import functools
 import importlib.util
 import io
 import json
+import math
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -22,16 +23,18 @@ from demucs.apply import BagOfModels, apply_model
 from demucs.demucs import Demucs
 from demucs.hdemucs import HDemucs
 from demucs.htdemucs import HTDemucs
+from demucs.utils import center_trim
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from julius.resample import resample_frac
 from torch import Tensor, nn
 
 from lyricsep.audio import Audio
 from lyricsep.errors import ConfigError, LyricsepError, WeightsError
 from lyricsep.separators import SeparatorSpec, create_separator
-from lyricsep.separators.demucs import DemucsNetwork
+from lyricsep.separators.demucs import DemucsNetwork, WaveformDemucs
 from lyricsep.separators.engine import NetworkSeparator
-from lyricsep.weights import DownloadPolicy, WeightFile, fetch
+from lyricsep.weights import DownloadPolicy, Source, WeightFile, fetch
 
 CPU = torch.device("cpu")
 RATE = 8000
@@ -117,7 +120,7 @@ def _impatient(monkeypatch, cache) -> None:
     monkeypatch.setattr("lyricsep.separators.demucs.fetch", impatient)
 
 
-def made_of(*files: WeightFile, **options: float) -> SeparatorSpec:
+def made_of(*files: WeightFile, **options: object) -> SeparatorSpec:
     return SeparatorSpec("mine", "demucs", "", "", "", files, options)
 
 
@@ -429,3 +432,256 @@ def test_a_quantised_model(served) -> None:
     mixture = noise(2 * RATE)
     assert decibels(separator.separate(Audio(mixture, RATE)).samples, published(model, mixture)) <= -90
     assert decibels(published(model, mixture), published(trained("HDemucs"), mixture)) > -100  # it was quantised
+
+
+# Demucs 2: what its files hold, and no more.
+
+
+def waveform_shapes(channels: int, depth: int) -> dict[str, tuple[int, ...]]:
+    """The published names: activations count in the numbers, two recurrent layers of both directions."""
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def add(layer: str, *shape: int, n_out: int) -> None:
+        shapes.update({f"{layer}.weight": shape, f"{layer}.bias": (n_out,)})
+
+    for level in range(depth):
+        n_outer, n_inner = (channels * 2 ** (level - 1) if level else 2), channels * 2**level
+        add(f"encoder.{level}.0", n_inner, n_outer, 8, n_out=n_inner)
+        add(f"encoder.{level}.2", 2 * n_inner, n_inner, 1, n_out=2 * n_inner)
+        n_given = n_outer if level else 8  # four sources of two channels
+        add(f"decoder.{depth - 1 - level}.0", 2 * n_inner, n_inner, 3, n_out=2 * n_inner)
+        add(f"decoder.{depth - 1 - level}.2", n_inner, n_given, 8, n_out=n_given)
+    widest = channels * 2 ** (depth - 1)
+    for layer in (0, 1):
+        for way in ("", "_reverse"):
+            shapes[f"lstm.lstm.weight_ih_l{layer}{way}"] = (4 * widest, widest * (1 + layer))
+            shapes[f"lstm.lstm.weight_hh_l{layer}{way}"] = (4 * widest, widest)
+            shapes |= {f"lstm.lstm.bias_{kind}_l{layer}{way}": (4 * widest,) for kind in ("ih", "hh")}
+    add("lstm.linear", widest, 2 * widest, n_out=widest)
+    return shapes
+
+
+def waveform_state(channels: int = 8, depth: int = 4) -> dict[str, Tensor]:
+    """Random weights under the published names, such that sounds go through."""
+    generator = torch.Generator().manual_seed(0)
+    state = {}
+    for key, shape in waveform_shapes(channels, depth).items():
+        # Transposed convolutions: each sample is of two frames.
+        n_seen = 2 * shape[0] if key.startswith("decoder") and ".2.weight" in key else math.prod(shape[1:])
+        state[key] = torch.randn(shape, generator=generator) * math.sqrt(2 / max(1, n_seen))
+        if key.endswith("bias") or "bias_" in key:
+            state[key] *= 0.05
+    return state
+
+
+def of_waveform(state: dict[str, Tensor]) -> WaveformDemucs:
+    depth = sum(key.startswith("encoder") and key.endswith(".0.weight") for key in state)
+    model = WaveformDemucs(SOURCES, RATE, channels=state["encoder.0.0.weight"].shape[0], depth=depth)
+    model.load_state_dict(state)
+    return model.eval()
+
+
+def of_library(state: dict[str, Tensor]) -> Demucs:
+    """Demucs as it is today, without what it did not have then."""
+    then = {"lstm_layers": 2, "gelu": False, "dconv_mode": 0, "norm_starts": 4, "context": 1, "resample": True}
+    model = Demucs(SOURCES, channels=8, depth=4, samplerate=RATE, **then)
+    model.load_state_dict(dict(state))  # it knows "previous generation Demucs models"
+    return model.eval()
+
+
+def saved(value: object) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
+    return buffer.getvalue()
+
+
+WAVEFORM = {"sources": SOURCES, "sample_rate": RATE, "segment": 1.5}
+
+
+def test_the_published_waveform_network() -> None:
+    with torch.device("meta"):
+        model = WaveformDemucs(SOURCES, 44_100)
+    found = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    assert found == waveform_shapes(64, 6)
+    n_parameters = sum(map(math.prod, found.values()))
+    assert n_parameters == 265_679_496  # those of the package demucs 2.0.3
+    assert round(4 * n_parameters / 1e9, 2) == 1.06  # GB, of the published file
+
+
+@pytest.mark.parametrize("n_samples", [1000, 12_001])
+def test_waveforms_as_by_the_library_s_layers(n_samples) -> None:
+    """By the layers of today's class, their padding taken away, as its forerunner says; the class itself does not."""
+    state = waveform_state()
+    ours, library = of_waveform(state), of_library(state)
+    seen = ours.valid_length(n_samples)
+    mixture = noise(seen)[None]
+    mono = mixture.mean(dim=1, keepdim=True)
+    with torch.inference_mode():
+        x = resample_frac((mixture - mono.mean()) / (1e-5 + mono.std()), 1, 2)
+        passed = []
+        for block in library.encoder:
+            x = block(x)
+            passed.append(x)
+        x = library.lstm(x)
+        for block in library.decoder:
+            block[0].padding = (0,)
+            x = block(x + center_trim(passed.pop(), x))
+        x = resample_frac(x, 2, 1) * mono.std() + mono.mean()
+        found = ours(mixture)
+        assert found.shape[:3] == (1, 4, 2)
+        assert n_samples <= found.shape[-1] < n_samples + 4**4
+        assert decibels(found.flatten(1, 2), x) <= -100
+        # The library's class as it is: the same but for the ends, where it hears silence.
+        padded = of_library(state)(mixture)
+    edge = (padded.shape[-1] - found.shape[-1]) // 2
+    inside = padded[..., edge:][..., : found.shape[-1]]
+    assert decibels(found, inside) > -60
+    if n_samples > 10_000:
+        assert decibels(found[..., 1000:-1000], inside[..., 1000:-1000]) <= -90
+
+
+def by_chunks(model: WaveformDemucs, mixture: Tensor, segment: int) -> Tensor:
+    """The vocals as Demucs 2 says: each chunk hears the song around it, and fades into the next."""
+    n_samples = mixture.shape[-1]
+    total, weights = torch.zeros_like(mixture), torch.zeros(n_samples)
+    for start in range(0, n_samples, segment * 3 // 4):
+        length = min(segment, n_samples - start)
+        seen = model.valid_length(length)
+        first = start - (seen - length) // 2
+        heard = nn.functional.pad(mixture, (seen, seen))[None, :, seen + first :][..., :seen]
+        fade = torch.arange(1, segment // 2 + 1)
+        weight = torch.cat([fade, fade.flip(0)])[:length]
+        with torch.inference_mode():
+            total[:, start : start + length] += weight * center_trim(model(heard)[0, 3], length)
+        weights[start : start + length] += weight
+    return total / weights
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 5000, 12_000, 12_001, 40_123])
+def test_waveforms_of_any_length_and_batch(n_samples) -> None:
+    model = of_waveform(waveform_state())
+    mixture = noise(n_samples)
+    vocals = NetworkSeparator("test", DemucsNetwork([model], 1.5), CPU).separate(Audio(mixture, RATE)).samples
+    assert vocals.shape == mixture.shape
+    assert vocals.isfinite().all()
+    network = DemucsNetwork([model], 1.5)
+    batched = NetworkSeparator("test", network, CPU, batch_size=8).separate(Audio(mixture, RATE)).samples
+    assert n_samples == 1 or decibels(batched, vocals) <= -90
+    if n_samples > 1:
+        assert decibels(vocals, by_chunks(model, mixture, 12_000)) <= -100
+
+
+@pytest.mark.parametrize("gain", [0.1, 8.0])
+def test_waveforms_keep_the_gain(gain) -> None:
+    network = DemucsNetwork([of_waveform(waveform_state())], 1.5)
+    mixture = noise(2 * RATE)
+    vocals, scaled = (
+        NetworkSeparator("test", network, CPU).separate(Audio(factor * mixture, RATE)).samples for factor in (1, gain)
+    )
+    assert vocals.std() > 1e-3
+    assert decibels(scaled, gain * vocals) <= -50
+    silence = NetworkSeparator("test", network, CPU).separate(Audio(0 * mixture, RATE)).samples
+    assert (silence == 0).all()
+
+
+def test_waveforms_learn_a_mixture() -> None:
+    """Overfits to above 10 dB, error against voice at the right gain, from 0; gradients reach every weight."""
+    torch.manual_seed(0)
+    n_samples = RATE // 2
+    time = torch.arange(n_samples) / RATE
+    phase = 2 * math.pi * (220 * time + 1.5 * torch.sin(2 * math.pi * 5.5 * time))
+    voice = sum(torch.sin(k * phase) / k for k in range(1, 8)) * (torch.sin(2 * math.pi * 4 * time) > -0.4)
+    band = sum(torch.sin(2 * math.pi * f * time + f) for f in (131.0, 165.0, 196.0, 1046.0))
+    stems = torch.stack([band, band * 0, band * 0, voice])
+    stems = 0.1 * stems[:, None] / stems.std(dim=1).clamp(min=1e-3)[:, None, None] * torch.tensor([[1.0], [0.8]])
+    assert abs(decibels(stems.sum(dim=0), stems[3])) < 1
+    model = WaveformDemucs(SOURCES, RATE, channels=16, depth=3)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    seen = model.valid_length(n_samples)
+    before = (seen - n_samples) // 2
+    mixture = nn.functional.pad(stems.sum(dim=0), (before, seen - n_samples - before))[None]
+    for _ in range(100):
+        optimizer.zero_grad()
+        (center_trim(model(mixture), n_samples)[0] - stems).square().sum().log().backward()
+        optimizer.step()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().max() > 0, name
+    network = DemucsNetwork([model.eval()], 0.5)
+    vocals = NetworkSeparator("test", network, CPU).separate(Audio(stems.sum(dim=0), RATE)).samples
+    print(f"{decibels(vocals, stems[3]):.1f} dB")
+    assert decibels(vocals, stems[3]) < -10
+
+
+@pytest.mark.parametrize("suffix", [".th", ".safetensors"])
+def test_waveforms_from_a_file(served, suffix) -> None:
+    state = waveform_state()
+    data = saved(state) if suffix == ".th" else safetensors.torch.save(state)
+    separator = create_separator(made_of(served(data, f"model{suffix}"), **WAVEFORM), CPU)
+    mixture = noise(3 * RATE)
+    vocals = separator.separate(Audio(mixture, RATE)).samples
+    expected = NetworkSeparator("test", DemucsNetwork([of_waveform(state)], 1.5), CPU)
+    assert decibels(vocals, expected.separate(Audio(mixture, RATE)).samples) <= -100
+
+
+FIRST, LAST = "encoder.0.0.weight", "lstm.linear.bias"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({LAST: None}, 'Missing key.* "lstm.linear.bias"'),
+        ({"more": torch.zeros(1)}, 'Unexpected key.* "more"'),
+        ({LAST: torch.zeros(3)}, "size mismatch for lstm.linear.bias"),
+        ({LAST: "weights"}, "does not fit Demucs 2"),
+        ({FIRST: torch.zeros(8)}, "does not fit Demucs 2"),
+        ({FIRST: 3}, "does not fit Demucs 2"),
+        ({FIRST: torch.zeros(8, 1, 8)}, "does not fit Demucs 2"),
+        ({f"encoder.{level}.0.weight": torch.zeros(1) for level in range(4, 200)}, "does not fit Demucs 2"),
+        ({FIRST: None}, r"not a Demucs checkpoint \(expected klass, args, kwargs and state"),
+    ],
+    ids=["missing", "unknown", "shape", "text", "sizes", "number", "mono", "deep", "another"],
+)
+def test_waveforms_that_are_none(served, change, reason) -> None:
+    state: dict[str, object] = {**waveform_state(), **change}
+    state = {key: value for key, value in state.items() if value is not None}
+    refused(made_of(served(saved(state), "model.th"), **WAVEFORM), rf"^model\.th: .*{reason}")
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_code_in_waveforms_is_refused(served, tmp_path, inside) -> None:
+    hostile = Hostile(tmp_path)
+    data = saved({**waveform_state(), LAST: hostile} if inside else hostile)
+    refused(made_of(served(data, "model.th"), **WAVEFORM), r"model\.th: refused, it asks to run posix\.system")
+    assert not (tmp_path / "executed").exists()
+
+
+def test_waveforms_that_are_damaged(served) -> None:
+    data = saved(waveform_state())
+    for damaged in (b"", data[: len(data) // 2], data[:-50]):
+        refused(made_of(served(damaged, "model.th"), **WAVEFORM), r"model\.th: ")
+
+
+def test_waveforms_without_what_their_file_does_not_say(served) -> None:
+    data = saved(waveform_state())
+    for settings_ in ({}, {"sources": SOURCES}, {"sample_rate": RATE}):
+        spec = made_of(served(data, "model.th"), **settings_)
+        refused(spec, "mine: model.th wants the settings sources and sample_rate", ConfigError)
+    for sources in (["vocals"], ["a", "b", "c", "d"], 3):
+        refused(made_of(served(data, "model.th"), sources=sources, sample_rate=RATE), "Demucs")
+
+
+@pytest.mark.slow
+def test_the_published_waveform_size(served, tmp_path) -> None:
+    """The layout and size of the published file, at its rate, from a file to the end of 5 seconds in stereo."""
+    path = tmp_path / "demucs-e07c671f.th"
+    torch.save(waveform_state(64, 6), path)
+    file = WeightFile(path.name, "", path.stat().st_size, (Source.from_uri(f"file:{path}"),))
+    spec = made_of(file, sources=SOURCES, sample_rate=44_100, segment=40)
+    separator = create_separator(spec, CPU)
+    path.unlink()
+    mixture = noise(5 * 44_100)
+    vocals = separator.separate(Audio(mixture, 44_100)).samples
+    assert vocals.shape == mixture.shape
+    assert vocals.isfinite().all()
+    assert vocals.std() > 1e-4

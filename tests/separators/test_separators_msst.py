@@ -1,4 +1,4 @@
-"""RoFormers, SCNet and MDX23C: published keys, bands and sizes, known masks, and checkpoints that are none."""
+"""RoFormers, SCNet, MDX23C, Bandit, Apollo: published keys, bands and sizes, known masks, and no checkpoints."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import io
 import math
 import os
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from itertools import pairwise
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,7 @@ from lyricsep.audio import Audio
 from lyricsep.errors import ConfigError, WeightsError
 from lyricsep.separators import SeparatorSpec, find_separator
 from lyricsep.separators.engine import NetworkSeparator
-from lyricsep.separators.msst import MsstNetwork, _build, load_msst
+from lyricsep.separators.msst import _NOTES, MsstNetwork, _build, load_msst
 from lyricsep.weights import Source, WeightFile
 
 pytest.importorskip("pymss_core", reason="pymss-core is not installed: pip install 'lyricsep[msst]'")
@@ -31,6 +33,7 @@ CPU = torch.device("cpu")
 RATE = 44_100
 Shapes = dict[str, tuple[int, ...]]
 PUBLISHED = ["mel_band_roformer_kim", "bs_roformer_viperx", "bs_roformer_sw", "scnet", "scnet_xl", "mdx23c"]
+PUBLISHED += ["bandit", "apollo"]
 
 _ROFORMER = {
     "dim": 12,
@@ -77,6 +80,23 @@ SMALL: dict[str, dict[str, Any]] = {
         "options": {"instruments": ["vocals", "other"], "n_fft": 256, "hop_length": 64, "dim_f": 128, "act": "gelu"}
         | {"norm": "InstanceNorm", "bottleneck_factor": 4, "growth": 8, "num_blocks_per_scale": 2}
         | {"num_channels": 8, "num_scales": 2, "num_subbands": 4, "scale": [2, 2]},
+    },
+    "bandit": {
+        "model": "bandit",
+        "segment": 4096 / RATE,
+        "overlap": 0.5,
+        "source": 1,
+        "options": {"in_channel": 1, "stems": ["music", "speech", "effects"], "band_specs": "musical", "n_bands": 8}
+        | {"fs": RATE, "n_sqm_modules": 2, "emb_dim": 8, "rnn_dim": 6, "rnn_type": "GRU", "mlp_dim": 12}
+        | {"n_fft": 256, "win_length": 256, "hop_length": 64},
+    },
+    "apollo": {
+        "model": "apollo",
+        "segment": 4096 / RATE,
+        "overlap": 0.5,
+        "source": -1,
+        "normalizes": "peak",
+        "options": {"sr": RATE, "win": 20, "feature_dim": 16, "layer": 1},
     },
 }
 MODELS = list(SMALL)
@@ -198,7 +218,74 @@ def mdx23c_shapes(options: Mapping[str, Any]) -> Shapes:
     return shapes
 
 
+def musical_bands(sample_rate: int, n_fft: int, n_bands: int) -> list[tuple[int, int]]:
+    """First and last bin of each: evenly in pitch from bin 1 to the end, as far to either side as bands are many."""
+    width = (n_fft / 2) ** (1 / n_bands)
+    bands = []
+    for i in range(n_bands):
+        centre = (n_fft / 2) ** (i / (n_bands - 1))
+        bands.append((math.floor(centre / width), min(math.ceil(centre * width), n_fft // 2)))
+    return [(0, bands[0][1]), *bands[1:-1], (bands[-1][0], n_fft // 2)]
+
+
+def bandit_shapes(options: Mapping[str, Any]) -> Shapes:
+    """The published names: two windows, bands that overlap, recurrent layers over time and bands by turns."""
+    n_fft, dim, hidden, wide = (options[key] for key in ("n_fft", "emb_dim", "rnn_dim", "mlp_dim"))
+    shapes: Shapes = {}
+
+    def add(layer: str, *shape: int) -> None:
+        shapes.update({f"{layer}.weight": shape, f"{layer}.bias": shape[:1]})
+
+    widths = [last + 1 - first for first, last in musical_bands(options["fs"], n_fft, options["n_bands"])]
+    for band, n_bins in enumerate(widths):
+        split = f"bsrnn.band_split.norm_fc_modules.{band}"
+        add(f"{split}.norm", 2 * n_bins)
+        add(f"{split}.fc", dim, 2 * n_bins)
+        for stem in options["stems"]:
+            mask = f"bsrnn.mask_estim.{stem}"
+            shapes[f"{mask}.freq_weights/{band}"] = (n_bins,)
+            add(f"{mask}.norm_mlp.{band}.norm", dim)
+            add(f"{mask}.norm_mlp.{band}.hidden.0", wide, dim)
+            add(f"{mask}.norm_mlp.{band}.output.0", 4 * n_bins, wide)
+    for i in range(2 * options["n_sqm_modules"]):
+        layer = f"bsrnn.tf_model.seqband.{i}"
+        add(f"{layer}.norm", dim)
+        add(f"{layer}.fc", dim, 2 * hidden)
+        for way in ("", "_reverse"):
+            shapes[f"{layer}.rnn.weight_ih_l0{way}"] = (3 * hidden, dim)
+            shapes[f"{layer}.rnn.weight_hh_l0{way}"] = (3 * hidden, hidden)
+            shapes |= {f"{layer}.rnn.bias_{kind}_l0{way}": (3 * hidden,) for kind in ("ih", "hh")}
+    return shapes | {"stft.window": (n_fft,), "istft.window": (n_fft,)}
+
+
+def apollo_shapes(options: Mapping[str, Any]) -> Shapes:
+    """The published names: 80 bands, the last of what is left; attention over bands, convolutions over time."""
+    dim, n_bins = options["feature_dim"], options["sr"] * options["win"] // 1000 // 2 + 1
+    narrow = (n_bins - 1) * 2 // 160
+    shapes: Shapes = {}
+    for band in range(80):
+        width = narrow if band < 79 else n_bins - 79 * narrow
+        shapes |= {f"BN.{band}.0.weight": (2 * width + 1,), f"BN.{band}.1.weight": (dim, 2 * width + 1, 1)}
+        shapes |= {f"BN.{band}.1.bias": (dim,), f"output.{band}.0.weight": (dim,)}
+        shapes |= {f"output.{band}.1.weight": (4 * width, dim, 1), f"output.{band}.1.bias": (4 * width,)}
+    for layer in range(options["layer"]):
+        attention = f"net.{layer}.band_net"
+        shapes |= {f"{attention}.{wave}_freq": (100, dim // 8) for wave in ("cos", "sin")}
+        shapes |= {f"{attention}.input_norm.weight": (dim,), f"{attention}.MLP.0.weight": (dim,)}
+        shapes |= {f"{attention}.weight.weight": (3 * dim, dim, 1), f"{attention}.output.weight": (dim, dim, 1)}
+        shapes |= {f"{attention}.MLP.1.weight": (8 * dim, dim, 1)}
+        shapes |= {f"{attention}.MLP_output.weight": (dim, 4 * dim, 1)}
+        for i in range(3):
+            block = f"net.{layer}.seq_net.blocks.{i}.conv"
+            shapes |= {f"{block}.0.weight": (dim, 1, 7), f"{block}.0.bias": (dim,), f"{block}.1.weight": (dim,)}
+            shapes |= {f"{block}.2.weight": (4 * dim, dim, 1), f"{block}.2.bias": (4 * dim,)}
+            shapes |= {f"{block}.4.weight": (dim, 4 * dim, 1), f"{block}.4.bias": (dim,)}
+    return shapes
+
+
 def shapes_of(name: str, options: Mapping[str, Any]) -> Shapes:
+    if name in ("bandit", "apollo"):
+        return bandit_shapes(options) if name == "bandit" else apollo_shapes(options)
     if name == "mel_band_roformer":
         bands = mel_bands(RATE, options["stft_n_fft"], options["num_bands"])
         return roformer_shapes(bands, options["mask_estimator_depth"], final_norm=False, options=options)
@@ -219,6 +306,19 @@ def random_state(name: str, options: Mapping[str, Any], seed: int = 0) -> dict[s
         state[key] = 1 + 0.1 * noise if is_gain else noise / math.sqrt(max(1, math.prod(shape[1:])))
         if key.endswith("rotary_embed.freqs"):  # one for all layers of an axis
             state[key] = 10_000.0 ** -(torch.arange(0, 2 * shape[0], 2) / (2 * shape[0]))
+        if key.endswith("window"):
+            state[key] = torch.hann_window(*shape)
+        if key.endswith(("cos_freq", "sin_freq")):
+            angles = torch.arange(shape[0])[:, None] * 10_000.0 ** -(torch.arange(0, shape[1], 2) / shape[1])
+            state[key] = (angles.cos() if "cos" in key else angles.sin()).repeat_interleave(2, dim=1)
+    if name == "bandit":
+        bands = musical_bands(options["fs"], options["n_fft"], options["n_bands"])
+        n_seeing = torch.zeros(options["n_fft"] // 2 + 1, dtype=torch.float64)
+        for first, last in bands:
+            n_seeing[first : last + 1] += 1
+        for stem in options["stems"]:
+            for band, (first, last) in enumerate(bands):
+                state[f"bsrnn.mask_estim.{stem}.freq_weights/{band}"] = 1 / n_seeing[first : last + 1]
     return state
 
 
@@ -254,10 +354,11 @@ def decibels(found: Tensor, expected: Tensor) -> float:
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_files_hold_these_networks(name) -> None:
-    """Four bytes a parameter, and of each tensor its name, place and checksum in the zip: about 400 bytes."""
+    """Four bytes a parameter (Bandit's bands 8), and of each tensor its name, place and checksum: about 400 bytes."""
     spec = find_separator(name)
     shapes = shapes_of(spec.settings["model"], spec.settings["options"])
-    over = spec.files[0].size - 4 * sum(math.prod(shape) for shape in shapes.values())
+    size = sum(math.prod(shape) * (8 if "freq_weights" in key else 4) for key, shape in shapes.items())
+    over = spec.files[0].size - size
     assert 250 * len(shapes) < over < 450 * len(shapes)
 
 
@@ -266,8 +367,8 @@ def test_networks_of_the_catalogue_have_the_published_keys(name) -> None:
     spec = find_separator(name)
     options = dict(spec.settings["options"])
     wanted = shapes_of(spec.settings["model"], options)
-    if spec.settings["model"] == "mel_band_roformer":
-        # Its bands are computed, so that it cannot be built without memory.
+    if spec.settings["model"] in ("mel_band_roformer", "bandit"):
+        # Their bands are computed, so that they cannot be built without memory.
         found = _build(spec)
     else:
         with torch.device("meta"):
@@ -276,25 +377,34 @@ def test_networks_of_the_catalogue_have_the_published_keys(name) -> None:
 
 
 def identity(name: str, gains: list[float]) -> dict[str, Tensor]:
-    """A RoFormer whose masks are these numbers, one for each stem: what the last layer is, under its gate."""
-    state = random_state(name, SMALL[name]["options"])
-    last = 2 * (SMALL[name]["options"]["mask_estimator_depth"] - 1)
+    """A network whose masks are these numbers, one for each stem: what the last layer is, under its gate."""
+    options = SMALL[name]["options"]
+    state = random_state(name, options)
+    if name == "bandit":
+        lasts = {
+            f"bsrnn.mask_estim.{stem}.norm_mlp.": gain for stem, gain in zip(options["stems"], gains, strict=True)
+        }
+        last = ".output.0."
+    else:
+        lasts = {f"mask_estimators.{i}.": gain for i, gain in enumerate(gains)}
+        last = f".0.{2 * (options['mask_estimator_depth'] - 1)}."
     for key, value in state.items():
-        if key.startswith("mask_estimators") and f".0.{last}." in key:
-            value.zero_()
-            if key.endswith("bias"):
-                half = len(value) // 2
-                value[:half:2] = gains[int(key.split(".")[1])]
-                value[half:] = 30
+        for prefix, gain in lasts.items():
+            if key.startswith(prefix) and last in key:
+                value.zero_()
+                if key.endswith("bias"):
+                    half = len(value) // 2
+                    value[:half:2] = gain
+                    value[half:] = 30
     return state
 
 
-@pytest.mark.parametrize("name", ["mel_band_roformer", "bs_roformer"])
+@pytest.mark.parametrize("name", ["mel_band_roformer", "bs_roformer", "bandit"])
 @pytest.mark.parametrize("n_samples", [1000, 4096, 15_001])
 def test_known_masks(load, name, n_samples) -> None:
     """Through the engine: whole song or in chunks, any channels, and the stem that was asked for."""
     network = load(saved(identity(name, [0.5, 2.0, -3.0])), name)
-    gain = {"mel_band_roformer": 0.5, "bs_roformer": -3.0}[name]
+    gain = {"mel_band_roformer": 0.5, "bs_roformer": -3.0, "bandit": 2.0}[name]
     mixture = noise(3, n_samples)
     vocals = NetworkSeparator("mine", network, CPU).separate(Audio(mixture, RATE)).samples
     assert vocals.shape == mixture.shape
@@ -331,20 +441,26 @@ def test_any_length_and_batch(load, name, n_samples) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_silence_is_silence(load, name) -> None:
+    network = load(small(name), name)
     with torch.inference_mode():
-        vocals = load(small(name), name)(torch.zeros(1, 2, round(SMALL[name]["segment"] * RATE)))
+        vocals = network(torch.zeros(1, network.n_channels, round(SMALL[name]["segment"] * RATE)))
     assert vocals.abs().max() < 1e-6
 
 
 @settings(max_examples=10, deadline=None)
 @given(gain=st.floats(0.03, 30))
-@pytest.mark.parametrize("name", ["mel_band_roformer", "bs_roformer", "scnet"])
+@pytest.mark.parametrize("name", ["mel_band_roformer", "bs_roformer", "scnet", "apollo"])
 def test_gain_goes_through(name, gain) -> None:
     torch.manual_seed(0)
     spec = SeparatorSpec("mine", "msst", "", "", "", settings=SMALL[name])
     source = 0 if name == "bs_roformer" else SMALL[name]["source"]
     network = MsstNetwork(
-        _build(spec).eval(), n_channels=2, segment=0.1, overlap=0.5, source=source, normalizes=name == "scnet"
+        _build(spec).eval(),
+        n_channels=2,
+        segment=0.1,
+        overlap=0.5,
+        source=source,
+        normalizes=SMALL[name].get("normalizes", False),
     )
     mixture = noise(1, 2, 4096)
     with torch.inference_mode():
@@ -358,13 +474,72 @@ def test_the_stem_of_the_vocals(load, name) -> None:
     """As the library's own class gives it, with the same weights loaded by torch."""
     model = _build(SeparatorSpec("mine", "msst", "", "", "", settings=SMALL[name])).eval()
     model.load_state_dict(random_state(name, SMALL[name]["options"]))
-    mixture = noise(2, 2, round(SMALL[name]["segment"] * RATE))
     network = load(small(name), name, normalizes=False)
+    mixture = noise(2, network.n_channels, round(SMALL[name]["segment"] * RATE))
     with torch.inference_mode():
         stems = model(mixture)
         vocals = stems if stems.ndim == 3 else stems[:, SMALL[name]["source"]]
         assert decibels(network.eval()(mixture), vocals) < -90
     assert vocals.std() > 1e-4
+
+
+@pytest.mark.parametrize("name", ["bandit", "apollo"])
+def test_each_channel_for_itself(load, name) -> None:
+    separator = NetworkSeparator("mine", load(small(name), name), CPU)
+    mixture = noise(2, 6000)
+    both = separator.separate(Audio(mixture, RATE)).samples
+    for channel in (0, 1):
+        alone = separator.separate(Audio(mixture[channel : channel + 1], RATE)).samples
+        assert alone.std() > 1e-4
+        assert decibels(both[channel : channel + 1], alone) < -100
+
+
+def test_apollo_by_bands(load) -> None:
+    """The library packs bands of a width into one layer where nothing is learnt, and takes one by one else."""
+    network = load(small("apollo"), "apollo")
+    mixture = noise(2, 1, 4096)
+    with torch.no_grad():
+        packed = network(mixture)
+    with torch.enable_grad():
+        assert decibels(network(mixture).detach(), packed) < -100
+
+
+def sung(n_samples: int, rate: int) -> tuple[Tensor, Tensor]:
+    """A voice with vibrato and words, and a band of chords and hits, equally loud; (n_samples,) each."""
+    time = torch.arange(n_samples) / rate
+    phase = 2 * math.pi * (220 * time + 1.5 * torch.sin(2 * math.pi * 5.5 * time))
+    voice = sum(torch.sin(k * phase) / k for k in range(1, 8)) * (torch.sin(2 * math.pi * 4 * time) > -0.4)
+    band = sum(torch.sin(2 * math.pi * f * time + f) for f in (131.0, 165.0, 196.0, 1046.0))
+    band = band + 30 * noise(n_samples) * torch.exp(-20 * (time % 0.25))
+    return 0.1 * voice / voice.std(), 0.1 * band / band.std()
+
+
+@pytest.mark.parametrize("name", ["bandit", "apollo"])
+def test_learning_a_mixture(name) -> None:
+    """Overfits to above 10 dB, error against voice at the right gain, from 0; gradients reach every weight."""
+    torch.manual_seed(0)
+    rate = 8000
+    changes = {
+        "bandit": {"fs": rate, "n_bands": 16, "n_sqm_modules": 1, "emb_dim": 16, "rnn_dim": 16, "mlp_dim": 32}
+        | {"n_fft": 512, "win_length": 512, "hop_length": 128},
+        "apollo": {"sr": rate},
+    }[name]
+    options = SMALL[name]["options"] | changes
+    model = _build(SeparatorSpec("mine", "msst", "", "", "", settings=SMALL[name] | {"options": options}))
+    voice, band = sung(rate // 2, rate)
+    source = 1 if name == "bandit" else -1
+    network = MsstNetwork(model, n_channels=1, segment=0.5, overlap=0.5, source=source, normalizes="peak")
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    for _ in range(30 if name == "bandit" else 45):
+        found = network((voice + band)[None, None])[0, 0]
+        optimizer.zero_grad()
+        (found - voice).abs().mean().backward()
+        optimizer.step()
+    for key, parameter in model.named_parameters():
+        is_used = name == "apollo" or "mask_estim" not in key or ".speech." in key
+        assert (parameter.grad is not None and bool(parameter.grad.abs().max() > 0)) == is_used, key
+    print(f"{name}: {decibels(found.detach(), voice):.1f} dB")
+    assert decibels(found.detach(), voice) < -10
 
 
 def test_the_last_chunk_is_mirrored(load) -> None:
@@ -389,6 +564,67 @@ def test_levels_are_those_of_chunks(load) -> None:
         network(torch.stack([40 * noise(2, 4096) + 7, noise(2, 4096)]))
     assert torch.allclose(seen[0].mean(dim=(1, 2)), torch.zeros(2), atol=1e-5)
     assert torch.allclose(seen[0].std(dim=(1, 2)), torch.ones(2), atol=1e-4)
+
+
+def test_peaks_are_those_of_chunks(load) -> None:
+    network = load(small("apollo"), "apollo")
+    seen = []
+    network.model.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0].clone()))
+    with torch.inference_mode():
+        network(torch.stack([40 * noise(1, 4096), noise(1, 4096)]))
+    assert torch.equal(seen[0].abs().amax(dim=(1, 2)), torch.ones(2))
+
+
+def test_only_the_masks_of_the_vocals_stay(load) -> None:
+    for name, prefix in (("bs_roformer", "mask_estimators."), ("bandit", "bsrnn.mask_estim.")):
+        keys = load(small(name), name).model.state_dict()
+        assert len({key.removeprefix(prefix).split(".")[0] for key in keys if key.startswith(prefix)}) == 1
+
+
+def as_saved_by_the_author(state: Mapping[str, Tensor], monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """What Apollo's author saved: his settings as an OmegaConf (these stand for its classes), and torch's version."""
+    names = ["dictconfig.DictConfig", "listconfig.ListConfig", "nodes.AnyNode"]
+    names += ["base.ContainerMetadata", "base.Metadata"]
+    kinds: dict[str, Any] = {}
+    modules = {"omegaconf": ModuleType("omegaconf")}
+    for name in names:
+        module, kind = name.split(".")
+        kinds[kind] = type(kind, (), {"__module__": f"omegaconf.{module}"})
+        there = modules.setdefault(f"omegaconf.{module}", ModuleType(module))
+        setattr(there, kind, kinds[kind])
+    for module, there in modules.items():
+        monkeypatch.setitem(sys.modules, module, there)
+
+    def made(kind: str, **content: object) -> object:
+        value = kinds[kind]()
+        vars(value).update(content)
+        return value
+
+    about = {"ref_type": Any, "object_type": dict, "key_type": int, "resolver_cache": defaultdict(dict)}
+    nodes = {"sr": made("AnyNode", _metadata=made("Metadata", ref_type=Any), _val=RATE)}
+    listed = made("ListConfig", _metadata=made("ContainerMetadata", object_type=list), _content=list(nodes.values()))
+    arguments = made("DictConfig", _metadata=made("ContainerMetadata", **about), _content=nodes | {"more": listed})
+    infos = {"software_versions": {"torch_version": torch.__version__, "pytorch_lightning_version": "2.2"}}
+    return saved({"model_name": "Apollo", "state_dict": dict(state), "model_args": arguments, "infos": infos})
+
+
+def test_the_author_s_notes_are_not_made(load, monkeypatch) -> None:
+    state = random_state("apollo", SMALL["apollo"]["options"])
+    data = as_saved_by_the_author(state, monkeypatch)
+    # The list that a public project allows for the published file, to load it.
+    assert set(torch.serialization.get_unsafe_globals_in_checkpoint(io.BytesIO(data))) == set(_NOTES)
+    for name in [name for name in sys.modules if name.startswith("omegaconf")]:
+        monkeypatch.setitem(sys.modules, name, None)
+    loaded = load(data, "apollo", suffix=".bin").model.state_dict()
+    assert all(torch.equal(loaded[key], value) for key, value in state.items())
+
+
+def test_code_in_the_notes_is_refused(load, tmp_path) -> None:
+    state = random_state("apollo", SMALL["apollo"]["options"])
+    data = saved({"state_dict": state, "model_args": Hostile(f"touch {tmp_path}/executed")})
+    with pytest.raises(WeightsError, match=r"refused, it asks to run posix\.system"):
+        load(data, "apollo")
+    assert not (tmp_path / "executed").exists()
 
 
 @pytest.mark.parametrize("wrapper", ["state", "state_dict", "model_state_dict"])
@@ -472,17 +708,24 @@ def test_lists_and_notes_are_no_checkpoints(load) -> None:
         (
             "scnet",
             {"model": "htdemucs"},
-            "model is one of mel_band_roformer, bs_roformer, scnet, mdx23c, got 'htdemucs'",
+            "model is one of mel_band_roformer, bs_roformer, scnet, mdx23c, bandit, apollo, got 'htdemucs'",
         ),
         ("scnet", {"model": 3}, "the setting model is missing or of another kind, got 3"),
         ("scnet", {"source": True}, "the setting source is missing or of another kind"),
         ("scnet", {"chunk": 3}, "chunk is no setting of msst"),
         ("scnet", {"overlap": 1.0}, "overlap is 0 to below 1"),
-        ("scnet", {"normalizes": 1}, "normalizes is true or false"),
+        ("scnet", {"normalizes": 1}, "normalizes is true, false or peak, got 1"),
+        ("apollo", {"normalizes": "rms"}, "normalizes is true, false or peak, got 'rms'"),
         ("scnet", {"source": 2}, "source is 0 to 1 for 2 stems, got 2"),
         ("scnet", {"source": -1}, "source is 0 to 1 for 2 stems, got -1"),
         ("mel_band_roformer", {"source": 0}, "source is -1 for 1 stems, got 0"),
         ("scnet", {"segment": 0.001}, "a segment has 256 samples or more, got 44"),
+        ("bandit", {"segment": 0.001}, "a segment has 256 samples or more, got 44"),
+        ("apollo", {"segment": 0.001}, "a segment has 882 samples or more, got 44"),
+        ("bandit", {"source": 3}, "source is 0 to 2 for 3 stems, got 3"),
+        ("bandit", {"options": SMALL["bandit"]["options"] | {"in_channel": 2}}, "in_channel is 1, each channel"),
+        ("bandit", {"options": SMALL["bandit"]["options"] | {"band_specs": "few"}}, "the options make no bandit"),
+        ("apollo", {"options": {"sr": RATE}}, "the options make no apollo .*win"),
         ("mdx23c", {"segment": 0.1}, "a segment of mdx23c has a multiple of 4 frames here, got 69"),
         ("bs_roformer", {"options": {"dim": 12}}, "the options make no bs_roformer .*depth"),
         ("bs_roformer", {"options": {"freq_bands": 12}}, "freq_bands is no option of bs_roformer"),
@@ -512,6 +755,27 @@ def test_without_the_library(load, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "pymss_core.modules.scnet", None)
     with pytest.raises(ConfigError, match=r"mine: needs pymss-core .*pip install 'lyricsep\[msst\]'"):
         load(b"", "scnet")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["bandit", "apollo"])
+def test_whole_networks_of_one_channel(tmp_path, cache, name) -> None:
+    """Published layout and size, from a file to the end of 5 seconds in stereo."""
+    entry = find_separator(name)
+    options = dict(entry.settings["options"])
+    path = tmp_path / entry.files[0].name
+    state = random_state(name, options)
+    torch.save({"state_dict": state}, path)
+    assert abs(path.stat().st_size - entry.files[0].size) < 100 * len(state)
+    file = WeightFile(path.name, "", path.stat().st_size, (Source.from_uri(f"file:{path}"),))
+    settings_ = entry.settings | {"overlap": 0.0}
+    network = load_msst(SeparatorSpec("mine", "msst", "", "", "", (file,), settings_), offline=True)
+    path.unlink()
+    mixture = noise(2, 5 * RATE)
+    vocals = NetworkSeparator("mine", network, CPU).separate(Audio(mixture, RATE)).samples
+    assert vocals.shape == mixture.shape
+    assert vocals.isfinite().all()
+    assert -40 < 20 * np.log10(float(vocals.std() / mixture.std())) < 20
 
 
 @pytest.mark.slow

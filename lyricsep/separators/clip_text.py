@@ -1,0 +1,186 @@
+"""The half of CLIP that reads: from a text to where pictures of it lie.
+
+A transformer (12 layers of 512 in ViT-B/32) reads the tokens of a text from left to right; what it makes of the last
+one is mapped to an embedding, whose length is left as it is. Tokens are runs of bytes, merged pair by pair, in which
+the last one of a word is marked.
+
+References
+----------
+Radford et al.: "Learning transferable visual models from natural language supervision", ICML 2021, arXiv 2103.00020.
+Names and shapes of layers are those of the checkpoints that the hub publishes under ``openai``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from lyricsep.separators.clap_text import Tokenizer, require_tensor, spelled
+
+__all__ = ["ClipText", "ClipTokenizer"]
+
+START, END = "<|startoftext|>", "<|endoftext|>"  # tokens around a text
+END_OF_WORD = "</w>"
+HEAD_WIDTH = 64
+EPSILON = 1e-5  # of every norm
+
+# Contractions, words, single digits, signs.
+_PIECES = re.compile(r"'(?:s|t|re|ve|m|ll|d)|[^\W\d_]+|\d|(?:[^\s\w]|_)+")
+
+
+@dataclass(frozen=True)
+class ClipTokenizer(Tokenizer):
+    """Texts to CLIP's tokens, all in small letters."""
+
+    def tokens(self, text: str) -> list[int]:
+        """Give the numbers of the tokens of a text, with those around it.
+
+        Raises
+        ------
+        ValueError
+            If a token is not in the vocabulary.
+        """
+        tokens = [START]
+        for piece in _PIECES.findall(text.lower()):
+            *before, last = spelled(piece)
+            tokens += self.merged([*before, last + END_OF_WORD])
+        return [self.number(token) for token in (*tokens, END)]
+
+
+class ClipText(nn.Module):
+    """Embeddings of texts.
+
+    Parameters
+    ----------
+    n_tokens : int
+        Size of the vocabulary.
+    n_positions : int
+        Places for tokens.
+    width : int
+        Numbers per token, a multiple of 64.
+    n_hidden : int
+        Width inside a layer.
+    n_layers : int
+        Layers.
+    size : int
+        Numbers of an embedding.
+
+    Raises
+    ------
+    ValueError
+        If a size is not of that kind.
+    """
+
+    def __init__(
+        self,
+        n_tokens: int = 49_408,
+        n_positions: int = 77,
+        width: int = 512,
+        n_hidden: int = 2048,
+        n_layers: int = 12,
+        size: int = 512,
+    ) -> None:
+        super().__init__()
+        if min(n_tokens, n_positions, width, n_hidden, n_layers, size) < 1 or width % HEAD_WIDTH:
+            raise ValueError(
+                f"CLIP needs positive sizes and a width that {HEAD_WIDTH} divides, "
+                f"got {n_tokens=}, {n_positions=}, {width=}, {n_hidden=}, {n_layers=}, {size=}"
+            )
+        self.words = nn.Embedding(n_tokens, width)
+        self.positions = nn.Embedding(n_positions, width)
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(
+                width, width // HEAD_WIDTH, n_hidden, 0, _gelu, EPSILON, batch_first=True, norm_first=True
+            )
+            for _ in range(n_layers)
+        )
+        self.norm = nn.LayerNorm(width, EPSILON)
+        self.project = nn.Linear(width, size, bias=False)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Embed texts of equally many tokens; ``(batch, n_tokens)`` to ``(batch, size)``.
+
+        What does not fit into the positions is left out, but for the last token.
+        """
+        n_fitting = self.positions.num_embeddings
+        if tokens.shape[1] > n_fitting:
+            tokens = torch.cat([tokens[:, : n_fitting - 1], tokens[:, -1:]], dim=1)
+        n_tokens = tokens.shape[1]
+        x = self.words(tokens) + self.positions.weight[:n_tokens]
+        hides = torch.ones(n_tokens, n_tokens, dtype=torch.bool, device=tokens.device).triu(1)
+        for layer in self.layers:
+            x = layer(x, hides)
+        return cast(Tensor, self.project(self.norm(x[:, -1])))
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> ClipText:
+        """Build the network that a state is of, with the sizes that it shows.
+
+        Parameters
+        ----------
+        state : mapping
+            ``text_model.*`` and ``text_projection.weight`` of CLIP; other keys are not looked at.
+
+        Raises
+        ------
+        ValueError
+            If tensors are missing, or of other shapes.
+        """
+        numbers = (re.match(r"text_model\.encoder\.layers\.(\d+)\.", key) for key in state)
+        for ours in ("words.weight", "positions.weight", "layers.0.linear1.weight", "project.weight"):
+            require_tensor(state, _keys(ours)[0], 2)
+        n_tokens, width = state[_keys("words.weight")[0]].shape
+        model = cls(
+            n_tokens,
+            len(state[_keys("positions.weight")[0]]),
+            width,
+            len(state[_keys("layers.0.linear1.weight")[0]]),
+            len({match[1] for match in numbers if match}),
+            len(state[_keys("project.weight")[0]]),
+        )
+        found = {}
+        for name, parameter in model.state_dict().items():
+            keys = _keys(name)
+            for key in keys:
+                require_tensor(state, key, parameter.ndim)
+            tensor = torch.cat([state[key] for key in keys])
+            if tensor.shape != parameter.shape:
+                raise ValueError(f"{keys[0]} has the shape {tuple(state[keys[0]].shape)}, which does not fit")
+            found[name] = tensor
+        model.load_state_dict(found)
+        return model.eval()
+
+
+def _gelu(x: Tensor) -> Tensor:
+    """Give OpenAI's short form of it."""
+    return x * torch.sigmoid(1.702 * x)
+
+
+_PUBLISHED = {
+    "words": "text_model.embeddings.token_embedding",
+    "positions": "text_model.embeddings.position_embedding",
+    "norm": "text_model.final_layer_norm",
+    "project": "text_projection",
+    "self_attn.out_proj": "self_attn.out_proj",
+    "norm1": "layer_norm1",
+    "linear1": "mlp.fc1",
+    "linear2": "mlp.fc2",
+    "norm2": "layer_norm2",
+}
+
+
+def _keys(ours: str) -> list[str]:
+    """Give the published names of one of our tensors, in the order in which they are stacked."""
+    layer, _, leaf = ours.rpartition(".")
+    if not layer.startswith("layers."):
+        return [f"{_PUBLISHED[layer]}.{leaf}"]
+    _, number, part = layer.split(".", 2)
+    place = f"text_model.encoder.layers.{number}"
+    if part == "self_attn":
+        return [f"{place}.self_attn.{one}_proj.{leaf.removeprefix('in_proj_')}" for one in "qkv"]
+    return [f"{place}.{_PUBLISHED[part]}.{leaf}"]
