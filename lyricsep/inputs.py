@@ -1,14 +1,20 @@
-"""What the user named: files, folders and patterns to songs, and songs to names of results."""
+"""What the user named: files, folders, patterns and lists to songs, and songs to names of results."""
 
 from __future__ import annotations
 
+import csv
 import glob
+import importlib.util
+import io
 import os
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from lyricsep.errors import ConfigError
+from lyricsep.files import shown
 
 __all__ = ["AUDIO_SUFFIXES", "Found", "Song", "find_songs"]
 
@@ -20,6 +26,8 @@ AUDIO_SUFFIXES = frozenset((
     ".wma", ".wv", ".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv",
 ))
 # fmt: on
+
+LIST_SUFFIXES = (".txt", ".csv", ".tsv", ".parquet")
 
 # Names may have 255 bytes where results are usually kept; a result's suffix and number need some of them.
 LONGEST_NAME = 225  # bytes
@@ -36,10 +44,13 @@ class Song:
     stem : Path
         Relative path of the results, without a suffix: folders below a named folder are kept, and two songs never
         share a stem.
+    language : str or None
+        As a list tells it, in the words of its author.
     """
 
     path: Path
     stem: Path
+    language: str | None = None
 
     def result(self, folder: Path, suffix: str) -> Path:
         """Name the result of one kind, such as ``.lrc``."""
@@ -73,17 +84,102 @@ def find_songs(names: Iterable[str]) -> Found:
     names : iterable of str
         Files; folders, searched to the bottom; patterns such as ``"albums/*.mp3"`` or ``"**/*.flac"``. A file that
         does not exist is left to whoever opens it. What is hidden (``.name``) is a song only when it is named.
+        Lists: a ``.txt`` with a path on each line, or a ``.csv``, ``.tsv`` or ``.parquet`` with a column ``path``
+        and perhaps ``id`` (what its results are called) and ``language``. Their paths start where the list lies.
+
+    Raises
+    ------
+    ConfigError
+        If a list cannot be read, or its ids are not names of their own.
     """
-    found: dict[Path, tuple[Path, Path]] = {}
+    found: dict[Path, _Named] = {}
     empty = []
     for name in names:
-        songs = _songs_of(name)
+        songs = list(_listed(Path(name))) if _is_list(name) else [_Named(*song) for song in _songs_of(name)]
         if not songs:
             empty.append(Path(name))
-        for path, relative in songs:
-            found.setdefault(_absolute(path), (path, relative))
-    stems = _named_apart({key: relative for key, (_, relative) in found.items()})
-    return Found(tuple(Song(path, stems[key]) for key, (path, _) in found.items()), tuple(empty))
+        for song in songs:
+            found.setdefault(_absolute(song.path), song)
+    stems = _named_apart({key: song.relative for key, song in found.items() if not song.id})
+    ids = {key: Path(song.id) for key, song in found.items() if song.id}
+    _refuse_shared(ids, stems)
+    stems |= ids
+    return Found(tuple(Song(song.path, stems[key], song.language) for key, song in found.items()), tuple(empty))
+
+
+@dataclass(frozen=True)
+class _Named:
+    """A song, the path that its results take over, and what a list says of it."""
+
+    path: Path
+    relative: Path
+    id: str = ""
+    language: str | None = None
+
+
+def _is_list(name: str) -> bool:
+    suffix = Path(name).suffix.lower()
+    if suffix not in LIST_SUFFIXES or not os.path.isfile(name):  # noqa: PTH113
+        return False
+    if suffix != ".txt":
+        return True
+    # Sound comes under any suffix.
+    try:
+        with Path(name).open("rb") as file:
+            return b"\0" not in file.read(4096)
+    except OSError:
+        return False
+
+
+def _listed(path: Path) -> Iterator[_Named]:
+    """Read a list of songs."""
+    try:
+        rows = _rows(path)
+    except (OSError, ValueError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
+        raise ConfigError(f"{shown(path)}: cannot be read as a list of songs ({reason}); correct it") from error
+    for number, row in enumerate(rows, 1):
+        if not row.get("path"):
+            raise ConfigError(f"{shown(path)}: row {number} has no path; name the column path, and fill it")
+        song = path.parent / row["path"]
+        if not song.name or "\0" in row["path"]:
+            raise ConfigError(f"{shown(path)}: row {number}: a path leads to a file, got {row['path'][:60]!r}")
+        id_ = row.get("id", "")
+        if id_ and (Path(id_).is_absolute() or ".." in Path(id_).parts or not Path(id_).name or "\0" in id_):
+            raise ConfigError(f"{shown(path)}: row {number}: an id is a name for files, got {id_[:60]!r}")
+        yield _Named(song, _below(song, path.parent), id_, row.get("language") or None)
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        if not importlib.util.find_spec("pyarrow"):
+            raise ConfigError(f"{shown(path)}: reading parquet needs pyarrow: pip install 'lyricsep[benchmark]'")
+        import pandas as pd
+
+        table = pd.read_parquet(path)
+        return [{str(key): _text(value) for key, value in row.items()} for row in table.to_dict("records")]
+    text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
+    if suffix == ".txt":
+        lines = (line.strip() for line in text.splitlines())
+        return [{"path": line} for line in lines if line and not line.startswith("#")]
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if suffix == ".tsv" else ",", strict=True)
+    return [{str(key).strip().lower(): _text(value).strip() for key, value in row.items()} for row in reader]
+
+
+def _text(value: object) -> str:
+    # Empty cells are None or NaN, the only value that is not itself.
+    return "" if value is None or value != value else str(value)
+
+
+def _refuse_shared(ids: Mapping[Path, Path], stems: Mapping[Path, Path]) -> None:
+    taken = {_key(stem): song for song, stem in stems.items()}
+    for song, stem in ids.items():
+        other = taken.setdefault(_key(stem), song)
+        if other != song:
+            raise ConfigError(
+                f"the id {str(stem)!r} is that of {shown(other)} and of {shown(song)}; make them differ"
+            )
 
 
 def _songs_of(name: str) -> list[tuple[Path, Path]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -104,7 +104,7 @@ def transcribe_songs(
     segmentation: RmsVadOptions | None,
     transcriber: Transcriber,
     *,
-    language: str | None = None,
+    language: str | Mapping[Path, str | None] | None = None,
     on_progress: Progress | None = None,
 ) -> Iterator[Result | Failure]:
     """Transcribe a stream of songs.
@@ -119,8 +119,8 @@ def transcribe_songs(
         None leaves the windows to Whisper ("native").
     transcriber : Transcriber
         From `lyricsep.transcribers.create_transcriber`.
-    language : str, optional
-        ISO 639-1 code of all songs; by default each song's segments vote.
+    language : str or mapping, optional
+        ISO 639-1 code of all songs, or of each by its path; the segments of songs without vote.
     on_progress : callable, optional
         See `Progress`.
 
@@ -151,7 +151,8 @@ def transcribe_songs(
             _log_heard(path, heard, segments, clock.seconds)
             started.append((path, heard.damage, clock.seconds))
             report(path, "transcribing", 0.0)
-            yield Job(heard.mixture, heard.vocals, segments, language, partial(report, path, "transcribing"))
+            known = language.get(path) if isinstance(language, Mapping) else language
+            yield Job(heard.mixture, heard.vocals, segments, known, partial(report, path, "transcribing"))
 
     last = time.perf_counter()
     for lyrics in transcriber.transcribe(jobs()):

@@ -33,11 +33,11 @@ def stems(found: Found) -> dict[str, str]:
 
 
 def test_files_are_taken_in_order_whatever_their_suffix(here: Path) -> None:
-    touch("b.mp3", "a.wav", "notes.txt")
-    assert stems(find_songs(["b.mp3", "a.wav", "notes.txt"])) == {
+    touch("b.mp3", "a.wav", "notes.pdf")
+    assert stems(find_songs(["b.mp3", "a.wav", "notes.pdf"])) == {
         "b.mp3": "b",
         "a.wav": "a",
-        "notes.txt": "notes.txt",
+        "notes.pdf": "notes.pdf",
     }
 
 

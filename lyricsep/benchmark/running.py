@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +20,10 @@ from lyricsep.errors import AudioError, DatasetError, LyricsepError
 from lyricsep.files import file_digest, shown
 from lyricsep.formats import lyrics_from_json, lyrics_to_json, render_lyrics
 from lyricsep.lyrics import Lyrics, Segment
-from lyricsep.manifest import library_versions
 from lyricsep.scoring import ActivityCounts, score_activity
 from lyricsep.segmentation import rms_envelope
 from lyricsep.separators import find_separator
-from lyricsep.store import Store, code_version, key_of
+from lyricsep.store import Store, code_version, heard_key, key_of, versions_of
 from lyricsep.transcribers import SAMPLE_RATE, Job, WhisperOptions, find_model
 from lyricsep.weights import content_hash
 
@@ -257,17 +256,7 @@ class Runner:
         """
         spec = find_separator(separator)
         paths = [song.audio, song.stems.get("vocals")] if separator == "stems" else [song.audio]
-        return key_of(
-            {
-                "audio": [self._digest(song, path) for path in paths],
-                "separator": spec.name,
-                "weights": [content_hash(file) for file in spec.files],
-                "settings": spec.settings,
-                "device": self.device.type,
-                "code": code_version("lyricsep.audio", "lyricsep.separators", "lyricsep.pipeline"),
-                "libraries": _versions("av", "demucs", "numpy", "soxr", "torch"),
-            }
-        )
+        return heard_key([self._digest(song, path) for path in paths], [spec], self.device)
 
     def _digest(self, song: Song, path: Path | None) -> str:
         if path is None:
@@ -308,7 +297,7 @@ class Runner:
                     "lyricsep.datasets.short_form",
                     "lyricsep.benchmark.running",
                 ),
-                "libraries": _versions("ctranslate2", "openai-whisper"),
+                "libraries": versions_of("ctranslate2", "openai-whisper"),
             }
         )
 
@@ -392,9 +381,3 @@ def _job(heard: Heard, passage: Passage, language: str) -> Job:
     first, last = round(passage.start * SAMPLE_RATE), round(passage.end * SAMPLE_RATE)
     mixture, vocals = heard.mixture[first:last], heard.vocals[first:last]
     return Job(mixture, vocals, [Segment(0.0, len(mixture) / SAMPLE_RATE)], language)
-
-
-@cache
-def _versions(*names: str) -> dict[str, str | None]:
-    versions = library_versions()
-    return {name: versions[name] for name in names}

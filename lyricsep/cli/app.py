@@ -8,6 +8,7 @@ from typing import Annotated, cast
 
 import typer
 
+from lyricsep.cli.batch import batch
 from lyricsep.cli.benchmark import benchmark
 from lyricsep.cli.console import say
 from lyricsep.cli.datasets import datasets
@@ -36,6 +37,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(transcribe)
+app.add_typer(batch, name="batch")
 app.command()(separate)
 app.command()(segment)
 app.command()(score)

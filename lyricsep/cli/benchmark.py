@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lyricsep.cli.console import say, show_logs
+from lyricsep.cli.console import counting, say, show_logs
 from lyricsep.cli.datasets import open_selected
 from lyricsep.cli.options import (
     DeviceOption,
@@ -34,7 +30,7 @@ from lyricsep.transcribers import BACKENDS, default_backend, find_model
 
 if TYPE_CHECKING:
     from lyricsep.benchmark.grid import Grid
-    from lyricsep.benchmark.running import Hypothesis, Runner, Unit
+    from lyricsep.benchmark.running import Runner
     from lyricsep.weights import WeightFile
 
 __all__ = ["benchmark"]
@@ -127,10 +123,10 @@ def benchmark(
     from lyricsep.benchmark.results import write_report
 
     failures = []
-    with _counting(missing) as (start, finish):
-        for hypothesis in runner.run(start):
+    with counting(missing) as (start, finish):
+        for hypothesis in runner.run(lambda unit: start(unit.name)):
             if hypothesis.is_new:
-                finish(hypothesis)
+                finish(hypothesis.unit.name, f"{hypothesis.seconds:.1f} s", hypothesis.error)
             if hypothesis.error:
                 failures.append({"unit": hypothesis.unit.name, "error": hypothesis.error})
     tables = write_report(output, runner.results(), wanted)
@@ -171,45 +167,3 @@ def _weights(grid: Grid) -> list[WeightFile]:
     separators |= {name for name in map(grid.listens_to, grid.conditions) if name}
     files = [file for name in sorted(separators) for file in find_separator(name).files]
     return [*files, *find_model(grid.model).files]
-
-
-@contextmanager
-def _counting(n_units: int) -> Iterator[tuple[Callable[[Unit], None], Callable[[Hypothesis], None]]]:
-    """Show what is being done and how long the rest may take: a bar on a terminal, a line for each elsewhere."""
-    began = time.monotonic()
-    n_done = 0
-
-    def line(hypothesis: Hypothesis) -> None:
-        nonlocal n_done
-        n_done += 1
-        left = max(0.0, (time.monotonic() - began) / n_done * (n_units - n_done))
-        what = f"failed: {hypothesis.error}" if hypothesis.error else f"{hypothesis.seconds:.1f} s"
-        say(f"[{n_done}/{n_units}] {hypothesis.unit.name}: {what}; about {_spoken(left)} left")
-
-    if not sys.stderr.isatty() or not n_units:
-        yield lambda unit: None, line
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("", total=n_units)
-
-        def finished(hypothesis: Hypothesis) -> None:
-            bars.advance(task)
-            if hypothesis.error:
-                say(f"failed: {hypothesis.unit.name}: {hypothesis.error}")
-
-        yield lambda unit: bars.update(task, description=unit.name), finished
-
-
-def _spoken(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

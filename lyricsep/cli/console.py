@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
 
     from lyricsep.pipeline import Progress
 
-__all__ = ["say", "show_logs", "watching"]
+__all__ = ["Finish", "Start", "counting", "say", "show_logs", "spoken", "watching"]
+
+Start = Callable[[str], None]
+"""Called with the name of what is begun."""
+
+Finish = Callable[[str, str, str], None]
+"""Called with the name of what ended, how it went, and the error if there is one."""
 
 
 def say(message: str) -> None:
@@ -84,3 +91,47 @@ def watching(n_songs: int) -> Iterator[Progress]:
             bars.update(tasks[path], completed=share)
 
         yield show
+
+
+@contextmanager
+def counting(n_things: int) -> Iterator[tuple[Start, Finish]]:
+    """Show how many of many things are done and how long the rest may take: a bar on a terminal, else a line each."""
+    began = time.monotonic()
+    n_done = 0
+
+    def line(name: str, how: str, error: str) -> None:
+        nonlocal n_done
+        n_done += 1
+        left = max(0.0, (time.monotonic() - began) / n_done * (n_things - n_done))
+        say(f"[{n_done}/{n_things}] {name}: {f'failed: {error}' if error else how}; about {spoken(left)} left")
+
+    if not sys.stderr.isatty() or not n_things:
+        yield lambda name: None, line
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    console: Console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bars:
+        task = bars.add_task("", total=n_things)
+
+        def finished(name: str, how: str, error: str) -> None:
+            bars.advance(task)
+            bars.update(task, description=name)
+            if error:
+                say(f"failed: {name}: {error}")
+
+        yield lambda name: bars.update(task, description=name), finished
+
+
+def spoken(seconds: float) -> str:
+    """Give a span of time as people say it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

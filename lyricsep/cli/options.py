@@ -7,32 +7,48 @@ from typing import Annotated
 
 import typer
 
+from lyricsep.formats import FORMATS
+from lyricsep.presets import PRESETS
+from lyricsep.transcribers import BACKENDS
+
 __all__ = [
+    "BatchSizeOption",
+    "BeamSizeOption",
     "DeviceOption",
     "FloorOption",
+    "FormatsOption",
     "LanguageOption",
     "LanguagesOption",
     "LimitOption",
     "MinSilenceOption",
+    "MixBackOption",
+    "ModelOption",
     "MusdbOption",
+    "NativeOption",
     "OfflineOption",
     "OffsetOption",
     "OnsetOption",
     "OutputOption",
     "OverwriteOption",
+    "PresetOption",
     "QueryOption",
+    "SeedOption",
     "SeparatorOption",
     "SongsArgument",
     "SplitOption",
     "ThenOption",
+    "TimestampsOption",
+    "TranscriberOption",
     "VerboseOption",
+    "WordTimesOption",
 ]
 
 SongsArgument = Annotated[
     list[str],
     typer.Argument(
         metavar="SONG...",
-        help="Audio or video files, folders (searched to the bottom), or quoted patterns such as 'albums/**/*.flac'.",
+        help="Audio or video files, folders (searched to the bottom), quoted patterns such as 'albums/**/*.flac', or "
+        "lists: a .txt with a path a line, or a .csv, .tsv or .parquet with columns path, id and language.",
         show_default=False,
     ),
 ]
@@ -43,7 +59,7 @@ SeparatorOption = Annotated[
     str | None,
     typer.Option(
         help="Who separates the vocals: a name of `lyricsep models list`; `none` for the mixture itself, `stems` for "
-        "vocals that lie beside the song, or the path of a recipe (.toml).",
+        "vocals that lie beside the song, or the path of an entry of your own (.toml).",
         show_default="the preset's",
     ),
 ]
@@ -53,7 +69,19 @@ QueryOption = Annotated[
 ]
 ThenOption = Annotated[
     str | None,
-    typer.Option(help="A second separator, for the vocals of the first: to part a duet, say.", show_default="none"),
+    typer.Option(
+        help="A second model, for the vocals of the first: to part a duet (mossformer2), or restore them (apollo).",
+        show_default="none",
+    ),
+]
+FormatsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        "-f",
+        help=f"Formats, with commas between: {', '.join(FORMATS)}.",
+        show_default="txt,lrc,json; for --output -: txt",
+    ),
 ]
 LanguageOption = Annotated[
     str | None,
@@ -99,4 +127,49 @@ MusdbOption = Annotated[
     typer.Option(
         "--musdb18hq", help="Folder of MUSDB18-HQ, for the audio of MUSDB-ALT.", show_default="none", file_okay=False
     ),
+]
+PresetOption = Annotated[
+    str | None,
+    typer.Option(
+        help="; ".join(
+            f"{name}: {preset.summary} ({preset.separator} + {preset.model})" for name, preset in PRESETS.items()
+        ),
+        show_default="what the hardware can bear",
+    ),
+]
+ModelOption = Annotated[
+    str | None, typer.Option(help="Whisper model: a name of `lyricsep models list`.", show_default="the preset's")
+]
+TranscriberOption = Annotated[
+    str | None,
+    typer.Option(help=f"Who runs Whisper: {' or '.join(BACKENDS)}.", show_default="the quickest that is installed"),
+]
+MixBackOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0,
+        max=1.0,
+        help="Share of the accompaniment mixed back into the vocals that Whisper hears; 0 is the vocals alone, 1 "
+        "the mixture.",
+        show_default="0.3; paper: 0",
+    ),
+]
+BeamSizeOption = Annotated[
+    int | None, typer.Option(min=1, help="Beams of Whisper's search; 1 is greedy.", show_default="5")
+]
+BatchSizeOption = Annotated[int | None, typer.Option(min=1, help="Segments decoded together.", show_default="8")]
+SeedOption = Annotated[
+    int | None, typer.Option(help="Start of the random numbers that retries need.", show_default="0")
+]
+TimestampsOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--timestamps/--no-timestamps",
+        help="Let Whisper time its own phrases and make them the lines; without, lines come from aligned words.",
+        show_default="no",
+    ),
+]
+WordTimesOption = Annotated[bool, typer.Option("--word-times", help="Also write the time of every word (json).")]
+NativeOption = Annotated[
+    bool, typer.Option("--native", help="No segmentation: Whisper's own 30 s windows over the whole song.")
 ]

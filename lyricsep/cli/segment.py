@@ -19,12 +19,14 @@ from lyricsep.cli.options import (
     OnsetOption,
     OutputOption,
     OverwriteOption,
+    QueryOption,
     SeparatorOption,
     SongsArgument,
+    ThenOption,
     VerboseOption,
 )
 from lyricsep.cli.run import Run
-from lyricsep.cli.transcribe import segmentation_of
+from lyricsep.cli.settings import segmentation_of
 from lyricsep.errors import ConfigError, LyricsepError
 from lyricsep.files import write_text
 from lyricsep.formats import SEGMENT_FORMATS, render_segments
@@ -43,6 +45,8 @@ def segment(
     output: OutputOption = Path("segments"),
     file_format: Annotated[str, typer.Option("--format", "-f", help=f"{', '.join(SEGMENT_FORMATS)}.")] = "csv",
     separator: SeparatorOption = None,
+    query: QueryOption = None,
+    then: ThenOption = None,
     paper: Annotated[
         bool, typer.Option("--paper", help="Start from the published options: no floor, nothing taken for bleed.")
     ] = False,
@@ -69,18 +73,28 @@ def segment(
 
     from lyricsep.devices import choose_device, describe_device
     from lyricsep.pipeline import find_vocal_segments, hear
-    from lyricsep.separators import create_separator
+    from lyricsep.separators import Chain, create_separator
 
     chosen = choose_device(device)
     spec = find_separator(separator or PRESETS[preset_for(chosen)].separator)
+    then_spec = find_separator(then) if then else None
     say(f"separator {spec.name} on {describe_device(chosen)}")
     run = Run(output, [SUFFIXES[file_format]], overwrite=overwrite)
     todo = run.find(songs)
-    described = {"separator": spec.name, "segmentation": options, "format": file_format}
-    with run.recorded(new_manifest("segment", described, spec.files, describe_device(chosen))):
+    described = {
+        "separator": spec.name,
+        "query": query,
+        "then": then,
+        "segmentation": options,
+        "format": file_format,
+    }
+    weights = [*spec.files, *(then_spec.files if then_spec else ())]
+    with run.recorded(new_manifest("segment", described, weights, describe_device(chosen))):
         if not todo:
             return
-        separates = create_separator(spec, chosen, offline=offline)
+        separates = create_separator(spec, chosen, offline=offline, query=query)
+        if then_spec:
+            separates = Chain(separates, create_separator(then_spec, chosen, offline=offline))
         with watching(len(todo)) as progress:
             for song in todo:
                 started = perf_counter()

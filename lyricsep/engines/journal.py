@@ -1,0 +1,185 @@
+"""What became of every song of a batch, one line each, appended as it happens.
+
+The journal is what a run goes on from, what ``lyricsep batch status`` reads, and what the table of results is made
+of. A line that was cut off by a kill is ignored. A song may have several; the last one counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from lyricsep.errors import LyricsepError, OutputError
+from lyricsep.files import shown
+
+__all__ = ["Journal", "Record"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What became of a song.
+
+    Parameters
+    ----------
+    id : str
+        The name of its results, without a suffix.
+    path : str
+        The file.
+    status : {"done", "failed"}
+        An instrumental is done.
+    error : str
+        Why it failed, in one line.
+    fresh : bool
+        Whether it was transcribed now; False where the store knew the lyrics.
+    key : str
+        What made the lyrics, as the store knows it.
+    audio : tuple of str
+        Digests of the files that were heard.
+    size, mtime_ns : int
+        Of the file when it was read, in bytes and nanoseconds; -1 where it could not be read.
+    results : tuple of str
+        The files written.
+    language : str or None
+        ISO 639-1 code.
+    duration : float
+        Seconds of sound.
+    lines, doubtful_lines : int
+        Of the lyrics, and those of them with a flag.
+    vocals_found : bool
+        False for an instrumental.
+    damage : int
+        Passages that could not be decoded.
+    seconds : dict
+        Time by stage, as it was when the lyrics were made, and ``all`` of this time.
+    worker : str
+        Host and process.
+    at : str
+        When it ended, UTC.
+    """
+
+    id: str
+    path: str
+    status: str = "failed"
+    error: str = ""
+    fresh: bool = False
+    key: str = ""
+    audio: tuple[str, ...] = ()
+    size: int = -1
+    mtime_ns: int = -1
+    results: tuple[str, ...] = ()
+    language: str | None = None
+    duration: float = 0.0
+    lines: int = 0
+    doubtful_lines: int = 0
+    vocals_found: bool = False
+    damage: int = 0
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    worker: str = ""
+    at: str = ""
+
+    @classmethod
+    def of(cls, id: str, path: Path) -> Self:  # noqa: A002 - what it is
+        """Begin a record: who does it, and what the file is like."""
+        try:
+            status = path.stat()
+            size, mtime_ns = status.st_size, status.st_mtime_ns
+        except (OSError, ValueError):
+            size = mtime_ns = -1
+        return cls(id, shown(path), size=size, mtime_ns=mtime_ns, worker=f"{socket.gethostname()}:{os.getpid()}")
+
+    @classmethod
+    def from_entry(cls, entry: Mapping[str, Any]) -> Self:
+        """Read what `dataclasses.asdict` and JSON made of a record.
+
+        Raises
+        ------
+        KeyError, TypeError
+            If it is none.
+        """
+        known = {each.name: entry[each.name] for each in fields(cls)}
+        return cls(**{**known, "audio": tuple(known["audio"]), "results": tuple(known["results"])})
+
+    def done(self, **facts: Any) -> Self:
+        """End it well."""
+        facts["results"] = tuple(facts["results"])
+        return replace(self, status="done", at=_now(), **facts)
+
+    def failed(self, error: LyricsepError | str) -> Self:
+        """End it badly."""
+        return replace(self, status="failed", error=str(error), at=_now())
+
+    def is_of(self, path: Path) -> bool:
+        """Say whether the file is still as it was."""
+        now = Record.of(self.id, path)
+        return self.size >= 0 and (self.size, self.mtime_ns) == (now.size, now.mtime_ns)
+
+
+class Journal:
+    """The journal of a batch.
+
+    Parameters
+    ----------
+    path : Path
+        Made when the first record is added.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def add(self, record: Record) -> None:
+        """Append a record, for good.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        line = json.dumps(asdict(record)) + "\n"  # ASCII: names of files need not be text
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # One write at the end of the file: lines of two runs never mix, and a cut one ends before the next.
+            with self.path.open("ab") as file:
+                if file.tell() and not _ends_in_newline(self.path):
+                    line = "\n" + line
+                file.write(line.encode())
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise OutputError(
+                f"{shown(self.path)}: cannot be written ({error.strerror or error}); free some space and run again: "
+                "what is done is kept"
+            ) from error
+
+    def __iter__(self) -> Iterator[Record]:
+        """Give every record that is whole, in order."""
+        try:
+            file = self.path.open("rb")
+        except OSError:
+            return
+        with file:
+            for line in file:
+                try:
+                    record = Record.from_entry(json.loads(line))
+                except (ValueError, KeyError, TypeError):
+                    continue
+                yield record
+
+    def last(self) -> dict[str, Record]:
+        """Give the last record of every song, by its id."""
+        return {record.id: record for record in self}
+
+
+def _ends_in_newline(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,352 @@
+"""The work of a batch, song by song: what the store holds is not done again.
+
+Every song is transcribed on its own, from the same seed, by the same number of threads. So its lyrics depend on
+nothing that was done before it: neither on who else is in the batch, nor on how many workers there are, nor on a kill
+in the middle.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lyricsep.engines.journal import Record
+from lyricsep.errors import AudioError, LyricsepError, OutputError
+from lyricsep.files import file_digest, shown
+from lyricsep.formats import lyrics_from_json, lyrics_to_json, render_lyrics, write_lyrics
+from lyricsep.presets import Preset
+from lyricsep.separators import Chain, Separator, SeparatorSpec, create_separator, find_separator
+from lyricsep.store import Store, code_version, heard_key, key_of, versions_of
+from lyricsep.transcribers import SAMPLE_RATE, Transcriber, create_transcriber, find_model
+from lyricsep.weights import content_hash
+
+if TYPE_CHECKING:
+    import torch
+
+    from lyricsep.inputs import Song
+    from lyricsep.lyrics import Lyrics
+    from lyricsep.pipeline import Heard
+    from lyricsep.weights import WeightFile
+
+__all__ = ["Delivery", "StopError", "Task", "Work", "Worker", "state_folder"]
+
+logger = logging.getLogger(__name__)
+
+# What no song is to blame for: nothing can be written any more.
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+
+
+class StopError(LyricsepError):
+    """The whole batch cannot go on; running it again goes on where it stopped."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is done with a song: all that can change its lyrics, but for its language.
+
+    Parameters
+    ----------
+    settings : Preset
+        Separator, model and their options.
+    transcriber : str
+        Who runs Whisper.
+    query, then : str, optional
+        What the separator looks for, and a second separator.
+    native : bool
+        Leave the windows to Whisper, without segmentation.
+    """
+
+    settings: Preset
+    transcriber: str
+    query: str | None = None
+    then: str | None = None
+    native: bool = False
+
+    @property
+    def separators(self) -> list[SeparatorSpec]:
+        """The specifications of the one or two separators."""
+        return [find_separator(name) for name in (self.settings.separator, self.then) if name]
+
+    @property
+    def weights(self) -> list[WeightFile]:
+        """The files of all models."""
+        files = [file for spec in self.separators for file in spec.files]
+        return [*files, *find_model(self.settings.model).files]
+
+    def heard_key(self, audio: Sequence[str], device: torch.device) -> str:
+        """Digest what makes the vocals of a song, of which the digests of its files are given."""
+        return heard_key(audio, self.separators, device, self.query)
+
+    def lyrics_key(self, audio: Sequence[str], device: torch.device, language: str | None) -> str:
+        """Digest what makes the lyrics of a song."""
+        return key_of(
+            {
+                "heard": self.heard_key(audio, device),
+                "segmentation": None if self.native else self.settings.segmentation,
+                "model": [content_hash(file) for file in find_model(self.settings.model).files],
+                "transcriber": self.transcriber,
+                "transcription": self.settings.transcription,
+                "language": language,
+                "code": code_version("lyricsep.lyrics", "lyricsep.segmentation", "lyricsep.transcribers"),
+                "libraries": versions_of("ctranslate2", "openai-whisper"),
+            }
+        )
+
+    def load_separator(self, device: torch.device, *, offline: bool) -> Separator:
+        """Build the separator, or the chain of two.
+
+        Raises
+        ------
+        WeightsError, ConfigError
+            As `lyricsep.separators.create_separator`.
+        """
+        spec, *then = self.separators
+        separator = create_separator(spec, device, offline=offline, query=self.query)
+        for following in then:
+            separator = Chain(separator, create_separator(following, device, offline=offline))
+        return separator
+
+    def load_transcriber(self, device: torch.device, *, offline: bool) -> Transcriber:
+        """Build the transcriber.
+
+        Raises
+        ------
+        WeightsError, ConfigError
+            As `lyricsep.transcribers.create_transcriber`.
+        """
+        model, options = find_model(self.settings.model), self.settings.transcription
+        return create_transcriber(model, device, options, backend=self.transcriber, offline=offline)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Where results go.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the results; the store lies in it.
+    formats : tuple of str
+        Of the lyrics.
+    overwrite : bool
+        Replace files that exist and are not the same.
+    keep_vocals : bool
+        Keep the vocals in the store (FLAC, mono, 16 kHz), so that another transcription does not separate again.
+    """
+
+    folder: Path
+    formats: tuple[str, ...]
+    overwrite: bool = False
+    keep_vocals: bool = False
+
+
+@dataclass(frozen=True)
+class Task:
+    """A song to do.
+
+    Parameters
+    ----------
+    song : Song
+        The file, and what its results are called.
+    language : str or None
+        ISO 639-1 code; None lets the song vote.
+    """
+
+    song: Song
+    language: str | None = None
+
+    @property
+    def id(self) -> str:
+        """What the journal calls it: the name of its results."""
+        return shown(self.song.stem)
+
+    def is_done(self, record: Record | None, work: Work, delivery: Delivery, device: torch.device) -> bool:
+        """Say whether a record of an earlier run is still true: same file, same work, and the results are there.
+
+        The file is not read: its size and time tell. Stems beside the song are not looked at, so those that use them
+        are never done.
+        """
+        return (
+            record is not None
+            and record.status == "done"
+            and work.settings.separator != "stems"
+            and record.key == work.lyrics_key(record.audio, device, self.language)
+            and record.is_of(self.song.path)
+            and all(self.song.result(delivery.folder, f".{name}").exists() for name in delivery.formats)
+        )
+
+
+def state_folder(folder: Path) -> Path:
+    """Name the folder in which a batch keeps its store and its journal, within that of its results."""
+    return folder / ".lyricsep"
+
+
+class Worker:
+    """Does songs, one after the other; models are loaded by the first song that needs them.
+
+    Parameters
+    ----------
+    work : Work
+        What to do.
+    delivery : Delivery
+        Where to put it.
+    device : torch.device
+        Where the models run.
+    offline : bool
+        Never open a connection.
+    """
+
+    def __init__(self, work: Work, delivery: Delivery, device: torch.device, *, offline: bool = False) -> None:
+        self.work = work
+        self.delivery = delivery
+        self.device = device
+        self.offline = offline
+        self.store = Store(state_folder(delivery.folder) / "store")
+
+    @cached_property
+    def separator(self) -> Separator:
+        """The separator, once it is needed."""
+        with _needed_by_all():
+            return self.work.load_separator(self.device, offline=self.offline)
+
+    @cached_property
+    def transcriber(self) -> Transcriber:
+        """The transcriber, once it is needed."""
+        with _needed_by_all():
+            return self.work.load_transcriber(self.device, offline=self.offline)
+
+    def do(self, task: Task) -> Record:
+        """Transcribe a song and write its lyrics, or say why that failed.
+
+        Raises
+        ------
+        StopError
+            If no other song could be done either: a model cannot be had, or the disk is full.
+        """
+        began = time.perf_counter()
+        record = Record.of(task.id, task.song.path)
+        try:
+            audio = self._digests(task)
+            key = self.work.lyrics_key(audio, self.device, task.language)
+            kept = self.store.load("lyrics", key)
+            fresh = kept is None
+            if kept is None:
+                kept = self._transcribe(task, audio)
+                self.store.save("lyrics", key, kept)
+            lyrics = lyrics_from_json(kept["lyrics"], name=task.id)
+            results = self._write(task, lyrics)
+        except StopError:
+            raise
+        except LyricsepError as error:
+            if _is_full(error):
+                raise StopError(f"{error}; then run again: what is done is kept") from error
+            return record.failed(error)
+        return record.done(
+            audio=tuple(audio),
+            key=key,
+            fresh=fresh,
+            results=results,
+            language=lyrics.language,
+            duration=round(lyrics.duration, 3),
+            lines=len(lyrics.lines),
+            doubtful_lines=sum(bool(line.flags) for line in lyrics.lines),
+            vocals_found=bool(lyrics.segments),
+            damage=len(kept["damage"]),
+            seconds={**kept["seconds"], "all": round(time.perf_counter() - began, 3)},
+        )
+
+    def _digests(self, task: Task) -> list[str]:
+        paths = [task.song.path]
+        if self.work.settings.separator == "stems":
+            from lyricsep.separators.stems import find_vocals
+
+            paths.append(find_vocals(task.song.path))
+        digests = []
+        for path in paths:
+            try:
+                digests.append(file_digest(path)[0])
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "strerror", None) or error
+                raise AudioError(f"{shown(path)}: cannot be read ({reason}); check the path") from error
+        return digests
+
+    def _transcribe(self, task: Task, audio: Sequence[str]) -> dict[str, Any]:
+        from lyricsep.pipeline import find_vocal_segments
+        from lyricsep.transcribers import Job
+
+        laps = [time.perf_counter()]
+        heard = self._heard(task.song.path, audio)
+        laps.append(time.perf_counter())
+        segments = None if self.work.native else find_vocal_segments(heard, self.work.settings.segmentation)
+        laps.append(time.perf_counter())
+        (lyrics,) = self.transcriber.transcribe([Job(heard.mixture, heard.vocals, segments, task.language)])
+        laps.append(time.perf_counter())
+        stages = ("separation", "segmentation", "transcription")
+        seconds = {stage: round(b - a, 3) for stage, a, b in zip(stages, laps[:-1], laps[1:], strict=True)}
+        return {
+            "lyrics": lyrics_to_json(lyrics),
+            "damage": [asdict(damage) for damage in heard.damage],
+            "seconds": seconds,
+        }
+
+    def _heard(self, path: Path, audio: Sequence[str]) -> Heard:
+        """Separate the song, or take its vocals from the store."""
+        from lyricsep.pipeline import hear
+        from lyricsep.separators.passthrough import Passthrough
+
+        key = self.work.heard_key(audio, self.device)
+        vocals = self.store.load_sound("vocals", key)
+        if vocals is not None:
+            return replace(hear(path, Passthrough()), vocals=vocals)
+        heard = hear(path, self.separator)
+        if self.delivery.keep_vocals:
+            self.store.save_sound("vocals", key, heard.vocals, SAMPLE_RATE)
+            # What is kept is what is used, so that a second run hears the same.
+            kept = self.store.load_sound("vocals", key)
+            heard = heard if kept is None else replace(heard, vocals=kept)
+        return heard
+
+    def _write(self, task: Task, lyrics: Lyrics) -> list[str]:
+        title = shown(Path(task.song.stem.name))
+        paths = [(name, task.song.result(self.delivery.folder, f".{name}")) for name in self.delivery.formats]
+        if not self.delivery.overwrite:
+            for name, path in paths:
+                if _holds_another(path, render_lyrics(lyrics, name, title=title)):
+                    raise OutputError(
+                        f"{shown(path)}: exists already, with other lyrics; add --overwrite to replace it"
+                    )
+        for name, path in paths:
+            write_lyrics(path, lyrics, name, title=title)
+        return [shown(path) for _, path in paths]
+
+
+@contextmanager
+def _needed_by_all() -> Iterator[None]:
+    try:
+        yield
+    except LyricsepError as error:
+        raise StopError(str(error)) from error
+
+
+def _holds_another(path: Path, text: str) -> bool:
+    try:
+        return path.read_text(encoding="utf-8") != text
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError):
+        return path.exists()
+
+
+def _is_full(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return True
+        error = error.__cause__
+    return False

@@ -1,0 +1,186 @@
+"""`lyricsep batch`: libraries that are killed half-way, and gone on with."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from command_line import QUICKEST, finish, start
+from numpy.typing import NDArray
+
+from lyricsep.engines import Journal, Record
+
+OPTIONS = ("-o", "out", *QUICKEST, "--language", "en")
+
+
+@pytest.fixture
+def library(tmp_path: Path, excerpt: NDArray[np.float32]) -> Path:
+    """Four songs in folders, one of them without vocals, and a broken one."""
+    for number in range(3):
+        path = tmp_path / "library" / f"disc {number % 2}" / f"sång {number}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, excerpt * (1 - number / 20), 44100)
+    soundfile.write(tmp_path / "library" / "silence.wav", np.zeros((44100, 1)), 44100)
+    (tmp_path / "library" / "broken.mp3").write_bytes(b"no music")
+    return tmp_path / "library"
+
+
+def journal(folder: Path) -> list[Record]:
+    return list(Journal(folder / "out" / ".lyricsep" / "journal.jsonl"))
+
+
+def lyrics(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted((folder / "out").rglob("*.txt"))}
+
+
+def test_a_library_from_the_first_run_to_the_last(run: Callable, library: Path, tmp_path: Path) -> None:
+    told = run("batch", "run", "library", *OPTIONS, "--workers", 1)
+    assert told.code == 1  # one song is broken
+    assert told.err.splitlines()[-1].startswith("4 of 5 songs done (1 without vocals); 1 failed; ")
+    assert told.err.splitlines()[-1].endswith(" x real time")
+    assert "broken: failed: library/broken.mp3: FFmpeg cannot read it as audio" in told.err
+    assert set(lyrics(tmp_path)) == {
+        "out/disc 0/sång 0.txt", "out/disc 0/sång 2.txt", "out/disc 1/sång 1.txt", "out/silence.txt"
+    }  # fmt: skip
+    assert [path for path in told.written if not path.exists()] == []
+    assert len(told.written) == 4 * 3 + 2  # lyrics in three formats, and the table in two
+
+    table = pd.read_parquet("out/songs.parquet")
+    assert list(table["id"]) == ["broken", "disc 0/sång 0", "disc 0/sång 2", "disc 1/sång 1", "silence"]
+    assert list(table["status"]) == ["failed", "done", "done", "done", "done"]
+    assert list(table["vocals_found"]) == [False, True, True, True, False]
+    assert table["error"][0].startswith("library/broken.mp3: FFmpeg")
+    assert table["duration"][1] == pytest.approx(5.5)
+    with Path("out/songs.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["id"] for row in csv.DictReader(file)] == list(table["id"])
+    (manifest,) = Path("out").glob("lyricsep-*.json")
+    document = json.loads(manifest.read_text(encoding="utf-8"))
+    assert (document["command"], document["n_songs"], document["n_done"], document["n_failed"]) == ("batch", 5, 4, 1)
+    assert document["options"]["settings"]["model"] == "tiny.en"
+    assert list(document["failures"]) == ["broken"]
+
+    shown = run("batch", "status", "out")
+    assert shown.code == 0
+    assert shown.out.startswith("failed: broken: library/broken.mp3: FFmpeg cannot read it")
+    assert "\n4 of 5 songs done (1 without vocals); 1 failed; " in shown.out
+    status = json.loads(run("batch", "status", "out", "--json").out)
+    assert (status["n_songs"], status["n_done"], status["n_failed"], status["n_left"]) == (5, 4, 1, 0)
+
+    # Again: only what failed is tried.
+    before = lyrics(tmp_path)
+    n_records = len(journal(tmp_path))
+    (library / "broken.mp3").write_bytes((library / "disc 0" / "sång 0.wav").read_bytes())  # mended; known sound
+    (library / "silence.wav").rename(library / "instrumental.wav")
+    again = run("batch", "run", "library", *OPTIONS, "--workers", 1)
+    assert again.code == 0
+    assert "songs: 5, done already: 3" in again.err
+    assert Counter((r.id, r.fresh) for r in journal(tmp_path)[n_records:]) == {
+        ("broken", False): 1,
+        ("instrumental", False): 1,
+    }
+    assert {**lyrics(tmp_path), **before} == lyrics(tmp_path)
+    assert Path("out/broken.txt").read_bytes() == Path("out/disc 0/sång 0.txt").read_bytes()
+
+    # And once more: nothing at all, and no worker is started for it.
+    idle = run("batch", "run", "library", *OPTIONS)
+    assert (idle.code, idle.out) == (0, "")
+    assert idle.err.splitlines()[-1] == "5 of 5 songs done (1 without vocals); 0 failed"
+
+
+def test_a_killed_batch_goes_on(library: Path, tmp_path: Path) -> None:
+    """The one who watches dies without a word; nothing is lost, and nothing that was finished is done twice."""
+    process = start("batch", "run", "library", *OPTIONS, "--workers", "1", cwd=tmp_path, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while len(journal(tmp_path)) < 2 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.kill()
+    process.communicate()
+    n_before = len(journal(tmp_path))
+    assert n_before >= 2
+    _wait_for_orphans(tmp_path)
+    done = finish("batch", "run", "library", *OPTIONS, "--workers", "1", cwd=tmp_path)
+    assert done.code == 1
+    assert "4 of 5 songs done (1 without vocals); 1 failed" in done.err
+    records = journal(tmp_path)
+    assert max(Counter(record.id for record in records if record.status == "done").values()) == 1
+    assert max(Counter(record.key for record in records if record.fresh).values()) == 1
+    assert len(lyrics(tmp_path)) == 4
+
+
+def _wait_for_orphans(folder: Path) -> None:
+    """Workers finish the song in their hands."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        here = [p for p in Path("/proc").glob("[0-9]*/cwd") if _is_link_to(p, folder)]
+        if not here:
+            return
+        time.sleep(0.1)
+    raise AssertionError("a worker outlived its batch")
+
+
+def _is_link_to(path: Path, folder: Path) -> bool:
+    try:
+        return path.readlink() == folder
+    except OSError:
+        return False
+
+
+def test_ctrl_c_keeps_what_is_done(library: Path, tmp_path: Path) -> None:
+    process = start("batch", "run", "library", *OPTIONS, "--workers", "1", cwd=tmp_path)
+    deadline = time.monotonic() + 120
+    while not journal(tmp_path) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.endswith("lyricsep: interrupted; what was finished is kept\n")
+    assert "Traceback" not in err
+    n_done = len(journal(tmp_path))
+    assert 1 <= n_done < 5
+    assert len(pd.read_csv(tmp_path / "out" / "songs.csv")) == n_done
+    assert f"{5 - n_done} left" in finish("batch", "status", "out", cwd=tmp_path).out
+
+
+def test_lists_name_songs_their_results_and_their_languages(run: Callable, library: Path, tmp_path: Path) -> None:
+    listing = tmp_path / "library" / "catalogue.csv"
+    listing.write_text(
+        "id,path,language\nISRC-1,disc 0/sång 0.wav,English\nothers/ISRC-2,disc 1/sång 1.wav,\n", encoding="utf-8"
+    )
+    told = run("batch", "run", listing, "-o", "out", "-f", "txt", *QUICKEST, "--workers", 1)
+    assert told.code == 0
+    assert set(lyrics(tmp_path)) == {"out/ISRC-1.txt", "out/others/ISRC-2.txt"}
+    assert [record.language for record in journal(tmp_path)] == ["en", "en"]
+    keys = {record.id: record.key for record in journal(tmp_path)}
+    assert keys["ISRC-1"] != keys["others/ISRC-2"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        (["--engine", "slurm"], "no engine is called 'slurm'; there are local and ray"),
+        (["--address", "auto"], "--address is that of a Ray cluster; add --engine ray"),
+        (["--preset", "nice"], "no preset is called 'nice'"),
+        (["--language", "fr"], "--language fr: tiny.en knows English alone"),
+    ],
+)
+def test_wrong_usage(run: Callable, library: Path, arguments: list[str], match: str) -> None:
+    told = run("batch", "run", "library", "-o", "out", *QUICKEST, *arguments)
+    assert told.code == 2
+    assert match in told.err
+    assert len(told.err.splitlines()) <= 2
+
+
+def test_no_batch_there(run: Callable, tmp_path: Path) -> None:
+    told = run("batch", "status", "nowhere")
+    assert (told.code, told.err) == (2, "lyricsep: nowhere: no batch ran here; name the --output of one\n")

@@ -1,0 +1,131 @@
+"""Processes that die, hang and disagree: one song costs one song, and nothing is lost."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from lyricsep.engines import Delivery, Record, Seat, StopError, Task, Work, run_local, seats_of
+from lyricsep.inputs import find_songs
+
+SEATS = [Seat("cpu", 1)] * 2
+LONG = 6.0  # seconds; songs from here on make the recipes below do harm
+
+
+def tasks_of(folder: Path) -> list[Task]:
+    return [Task(song, "en") for song in find_songs([str(folder)]).songs]
+
+
+def with_recipe(work: Work, folder: Path, harm: str) -> Work:
+    """Separate by a command that gives the mixture back, and does harm to whoever runs it on a long song."""
+    code = textwrap.dedent(f"""
+        import os, shutil, signal, sys, time, wave
+        from pathlib import Path
+        source, target, mark = sys.argv[1:]
+        seconds = (os.path.getsize(source) - 80) / (16000 * 4)
+        if seconds > {LONG}:
+            {harm}
+        shutil.copy(source, target)
+    """)
+    (folder / "harmful.py").write_text(code)
+    (folder / "harmful.toml").write_text(
+        f"""[settings]
+        command = ["{sys.executable}", "harmful.py", "{{input}}", "{{output_dir}}/vocals.wav", "{folder / "mark"}"]
+        output = "*.wav"
+        sample_rate = 16000
+        channels = 1
+        """
+    )
+    return replace(work, settings=replace(work.settings, separator=str(folder / "harmful.toml")))
+
+
+@pytest.fixture
+def with_a_long_one(songs: Path, excerpt: np.ndarray) -> list[Task]:
+    """The songs, and one of more than `LONG` seconds that comes first."""
+    soundfile.write(songs / "a long one.wav", np.concatenate([excerpt, excerpt[:44100]]), 44100)
+    return tasks_of(songs)
+
+
+def run(tasks: list[Task], work: Work, out: Path, **options: object) -> dict[str, Record]:
+    records = list(run_local(tasks, work, Delivery(out, ("txt",)), SEATS, offline=True, **options))
+    assert sorted(record.id for record in records) == sorted(task.id for task in tasks)
+    return {record.id: record for record in records}
+
+
+def test_songs_are_done_by_processes(work: Work, songs: Path, tmp_path: Path) -> None:
+    records = run(tasks_of(songs), work, tmp_path / "out")
+    assert {record.status for record in records.values()} == {"done"}
+    assert {record.fresh for record in records.values()} == {True}
+    texts = {path.read_text() for path in (tmp_path / "out").rglob("*.txt")}
+    assert all("train" in text for text in texts)
+    # The names of all are kept, with their folders.
+    assert sorted(records) == ["disc 1/söng 1", "disc 2/söng 2", "disc 3/söng 3"]
+
+
+def test_no_songs_start_no_processes(work: Work, tmp_path: Path) -> None:
+    assert list(run_local([], work, Delivery(tmp_path, ("txt",)), [], offline=True)) == []
+
+
+def test_a_worker_that_is_killed_is_replaced_and_its_song_done(
+    work: Work, with_a_long_one: list[Task], tmp_path: Path
+) -> None:
+    """Once, as the kernel does where memory runs out: the second attempt goes well."""
+    once = "Path(mark).exists() or (Path(mark).touch(), os.kill(os.getppid(), signal.SIGKILL))"
+    records = run(with_a_long_one, with_recipe(work, tmp_path, once), tmp_path / "out")
+    assert (tmp_path / "mark").exists()
+    assert {record.status for record in records.values()} == {"done"}
+    assert len({record.worker for record in records.values()}) >= 2
+
+
+def test_a_song_that_kills_its_workers_is_given_up(work: Work, with_a_long_one: list[Task], tmp_path: Path) -> None:
+    always = "with open(mark, 'a') as file: print(1, file=file)\n            os.kill(os.getppid(), signal.SIGKILL)"
+    records = run(with_a_long_one, with_recipe(work, tmp_path, always), tmp_path / "out")
+    assert (tmp_path / "mark").read_text() == "1\n1\n"  # twice, no more
+    lost = records.pop("a long one")
+    assert lost.status == "failed"
+    assert lost.error == (
+        "its worker died 2 times (SIGKILL, perhaps for lack of memory); use fewer --workers, or a smaller --model"
+    )
+    assert {record.status for record in records.values()} == {"done"}
+
+
+@pytest.mark.slow
+def test_a_song_that_takes_too_long_is_given_up(work: Work, with_a_long_one: list[Task], tmp_path: Path) -> None:
+    records = run(with_a_long_one, with_recipe(work, tmp_path, "time.sleep(3600)"), tmp_path / "out", time_limit=30)
+    lost = records.pop("a long one")
+    assert (lost.status, lost.error) == ("failed", "took longer than 30 s; raise --time-limit and run again")
+    assert {record.status for record in records.values()} == {"done"}
+
+
+def test_models_that_cannot_be_had_stop_all(work: Work, songs: Path, tmp_path: Path, cache) -> None:
+    missing = replace(work, settings=replace(work.settings, separator="htdemucs"))
+    with pytest.raises(StopError, match=r"955717e8-8726e21a.th: no source gave it: .*offline"):
+        run(tasks_of(songs), missing, tmp_path / "out")
+
+
+def test_workers_that_never_get_ready_stop_all(work: Work, songs: Path, tmp_path: Path) -> None:
+    """As on a machine whose memory does not even hold the libraries: here, a device that does not exist."""
+    with pytest.raises(StopError, match=r"workers die before their first song \(exit code 1, see above\)"):
+        list(run_local(tasks_of(songs), work, Delivery(tmp_path, ("txt",)), [Seat("no device", 1)], offline=True))
+
+
+@pytest.mark.parametrize(
+    ("cores", "n_workers", "expected"),
+    [(1, None, [1]), (2, None, [2]), (8, None, [2] * 4), (2, 2, [1, 1]), (8, 3, [2, 2, 2]), (2, 5, [1] * 5)],
+)
+def test_seats_on_a_cpu(monkeypatch, cores: int, n_workers: int | None, expected: list[int]) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    assert seats_of("cpu", n_workers) == [Seat("cpu", n) for n in expected]
+
+
+def test_seats_on_gpus(monkeypatch) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
+    assert [seat.device for seat in seats_of("cuda")] == ["cuda:0", "cuda:1", "cuda:2"]
+    assert [seat.device for seat in seats_of("cuda", 4)] == ["cuda:0", "cuda:1", "cuda:2", "cuda:0"]
+    assert [seat.device for seat in seats_of("cuda:1")] == ["cuda:1"]

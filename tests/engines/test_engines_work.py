@@ -1,0 +1,207 @@
+"""The work on one song: done once, found again, and refused where somebody else's lyrics stand."""
+
+from __future__ import annotations
+
+import errno
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from lyricsep import files
+from lyricsep.engines import Delivery, Record, StopError, Task, Work, Worker
+from lyricsep.engines import work as work_module
+from lyricsep.formats import lyrics_from_json
+from lyricsep.inputs import Song, find_songs
+from lyricsep.store import Store
+
+CPU = torch.device("cpu")
+
+
+def worker(work: Work, folder: Path, **delivery: object) -> Worker:
+    return Worker(work, Delivery(folder, ("txt", "json"), **delivery), CPU, offline=True)
+
+
+def tasks_of(songs: Path) -> list[Task]:
+    return [Task(song, "en") for song in find_songs([str(songs)]).songs]
+
+
+def forbidden(*_: object) -> None:
+    raise AssertionError("this was done already")
+
+
+def test_a_song_is_transcribed_once(work: Work, songs: Path, tmp_path: Path, monkeypatch) -> None:
+    out = tmp_path / "out"
+    task = tasks_of(songs)[0]
+    first = worker(work, out).do(task)
+    assert (first.id, first.status, first.fresh, first.error) == ("disc 1/söng 1", "done", True, "")
+    assert first.duration == 5.5
+    assert (first.language, first.vocals_found, first.damage) == ("en", True, 0)
+    assert first.seconds.keys() == {"separation", "segmentation", "transcription", "all"}
+    text = (out / "disc 1/söng 1.txt").read_text(encoding="utf-8")
+    assert "train" in text
+    assert first.lines == len([line for line in text.splitlines() if line])
+    lyrics = lyrics_from_json((out / "disc 1/söng 1.json").read_text(encoding="utf-8"))
+    assert len(lyrics.lines) == first.lines
+
+    # Renamed, with another format, by another worker: nothing is transcribed.
+    monkeypatch.setattr(Worker, "_transcribe", forbidden)
+    renamed = songs / "another.wav"
+    task.song.path.rename(renamed)
+    again = worker(work, out).do(Task(Song(renamed, Path("another")), "en"))
+    assert (again.id, again.status, again.fresh, again.key) == ("another", "done", False, first.key)
+    assert (out / "another.txt").read_text(encoding="utf-8") == text
+    assert {**again.seconds, "all": 0} == {**first.seconds, "all": 0}
+
+
+def test_all_that_changes_the_lyrics_changes_the_key(work: Work) -> None:
+    def key(work: Work, language: str | None = "en", audio: str = "a") -> str:
+        return work.lyrics_key([audio], CPU, language)
+
+    settings = work.settings
+    others = [
+        key(work, language=None),
+        key(work, audio="b"),
+        key(replace(work, native=True)),
+        key(replace(work, transcriber="openai-whisper")),
+        key(replace(work, settings=replace(settings, separator="spleeter"))),
+        key(replace(work, then="spleeter")),
+        key(replace(work, query="a choir")),
+        key(replace(work, settings=replace(settings, model="base"))),
+        key(replace(work, settings=replace(settings, transcription=replace(settings.transcription, seed=1)))),
+        key(replace(work, settings=replace(settings, segmentation=replace(settings.segmentation, onset=0.2)))),
+    ]
+    assert len({key(work), *others}) == len(others) + 1
+    # What a preset is called and says of itself changes nothing.
+    assert key(replace(work, settings=replace(settings, summary="other words"))) == key(work)
+
+
+def test_vocals_are_kept_on_request_and_used_again(work: Work, songs: Path, tmp_path: Path, monkeypatch) -> None:
+    spleeter = replace(work, settings=replace(work.settings, separator="spleeter"))
+    task = tasks_of(songs)[0]
+    kept = worker(spleeter, tmp_path / "kept", keep_vocals=True)
+    first = kept.do(task)
+    (flac,) = (tmp_path / "kept" / ".lyricsep" / "store" / "vocals").rglob("*.flac")
+    assert flac.stat().st_size < 5.5 * 16000 * 4
+    plain = worker(spleeter, tmp_path / "plain").do(task)
+    assert not (tmp_path / "plain" / ".lyricsep" / "store" / "vocals").exists()
+    assert (tmp_path / "plain" / "disc 1/söng 1.txt").read_text() == (tmp_path / "kept/disc 1/söng 1.txt").read_text()
+    assert plain.key == first.key
+
+    # Another transcription: no separator is even loaded.
+    monkeypatch.setattr(Work, "load_separator", forbidden)
+    beams = replace(spleeter.settings, transcription=replace(spleeter.settings.transcription, beam_size=2))
+    other = worker(replace(spleeter, settings=beams), tmp_path / "kept", overwrite=True).do(task)
+    assert (other.status, other.fresh) == ("done", True)
+    assert other.key != first.key
+
+
+def test_the_lyrics_of_somebody_else_stay(work: Work, songs: Path, tmp_path: Path) -> None:
+    task = tasks_of(songs)[0]
+    theirs = tmp_path / "disc 1" / "söng 1.txt"
+    theirs.parent.mkdir()
+    theirs.write_text("corrected by hand\n")
+    record = worker(work, tmp_path).do(task)
+    assert (record.status, record.fresh) == ("failed", False)
+    assert record.error.endswith("söng 1.txt: exists already, with other lyrics; add --overwrite to replace it")
+    assert theirs.read_text() == "corrected by hand\n"
+    assert not theirs.with_suffix(".json").exists()
+    assert worker(work, tmp_path, overwrite=True).do(task).status == "done"
+    assert "train" in theirs.read_text()
+    # Our own may be written again.
+    assert worker(work, tmp_path).do(task).status == "done"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "match"),
+    [
+        ("gone.mp3", None, "gone.mp3: cannot be read .No such file or directory.; check the path"),
+        ("bad.mp3", b"no music", "bad.mp3: FFmpeg cannot read it as audio"),
+        ("folder.mp3", "folder", "folder.mp3: cannot be read .Is a directory"),
+    ],
+)
+def test_a_song_that_fails_says_why(work: Work, tmp_path: Path, name: str, content: object, match: str) -> None:
+    path = tmp_path / name
+    if content == "folder":
+        path.mkdir()
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    record = worker(work, tmp_path / "out").do(Task(Song(path, Path(name))))
+    assert record.status == "failed"
+    assert re.search(match, record.error)
+    assert "\n" not in record.error
+
+
+def test_an_instrumental_is_done(work: Work, tmp_path: Path) -> None:
+    import numpy as np
+    import soundfile
+
+    soundfile.write(tmp_path / "silence.wav", np.zeros((16000, 1)), 16000)
+    record = worker(work, tmp_path / "out").do(Task(Song(tmp_path / "silence.wav", Path("silence"))))
+    assert (record.status, record.vocals_found, record.lines, record.language) == ("done", False, 0, None)
+    assert (tmp_path / "out" / "silence.txt").read_text() == ""
+
+
+def test_a_full_disk_stops_the_batch(work: Work, songs: Path, tmp_path: Path, monkeypatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.tempfile, "mkstemp", full)
+    with pytest.raises(StopError, match=r"No space left on device.*; then run again: what is done is kept"):
+        worker(work, tmp_path / "out").do(tasks_of(songs)[0])
+
+
+def test_models_that_cannot_be_had_stop_the_batch(work: Work, songs: Path, tmp_path: Path, cache) -> None:
+    missing = replace(work, settings=replace(work.settings, separator="htdemucs"))
+    with pytest.raises(StopError, match=r"955717e8-8726e21a.th: no source gave it: .*offline"):
+        worker(missing, tmp_path / "out").do(tasks_of(songs)[0])
+
+
+def test_stems_beside_the_song_are_part_of_it(work: Work, songs: Path, tmp_path: Path) -> None:
+    task = tasks_of(songs)[0]
+    stems = replace(work, settings=replace(work.settings, separator="stems"))
+    assert "no vocals beside it" in worker(stems, tmp_path / "out").do(task).error
+    stem = task.song.path.with_name("söng 1.vocals.wav")
+    stem.write_bytes(task.song.path.read_bytes())
+    first = worker(stems, tmp_path / "out").do(task)
+    assert first.status == "done"
+    stem.write_bytes(tasks_of(songs)[1].song.path.read_bytes())
+    second = worker(stems, tmp_path / "out", overwrite=True).do(task)
+    assert second.fresh
+    assert second.key != first.key
+    assert not task.is_done(second, stems, Delivery(tmp_path / "out", ("txt",)), CPU)
+
+
+def test_what_makes_a_record_still_true(work: Work, tmp_path: Path) -> None:
+    path, out = tmp_path / "a.wav", tmp_path / "out"
+    path.write_bytes(b"1234")
+    delivery = Delivery(out, ("txt",))
+    task = Task(Song(path, Path("a")), "en")
+    record = Record.of("a", path).done(results=["a.txt"], audio=("x",), key=work.lyrics_key(("x",), CPU, "en"))
+    assert not task.is_done(record, work, delivery, CPU)  # its result is gone
+    out.mkdir()
+    (out / "a.txt").write_text("la")
+    assert task.is_done(record, work, delivery, CPU)
+    assert not task.is_done(None, work, delivery, CPU)
+    assert not task.is_done(replace(record, status="failed"), work, delivery, CPU)
+    assert not task.is_done(record, work, replace(delivery, formats=("txt", "lrc")), CPU)
+    assert not task.is_done(record, replace(work, native=True), delivery, CPU)
+    assert not replace(task, language="fr").is_done(record, work, delivery, CPU)
+    path.write_bytes(b"12345")
+    assert not task.is_done(record, work, delivery, CPU)
+
+
+def test_sound_in_the_store(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    sound = torch.randn(16000, generator=torch.Generator().manual_seed(1)).mul(0.1).numpy()
+    assert store.load_sound("vocals", "ab") is None
+    store.save_sound("vocals", "ab", sound, 16000)
+    found = store.load_sound("vocals", "ab")
+    assert found.shape == sound.shape
+    assert abs(found - sound).max() <= 2**-24
+    (path,) = tmp_path.rglob("*.flac")
+    path.write_bytes(path.read_bytes()[:20])
+    assert store.load_sound("vocals", "ab") is None
+    assert work_module.state_folder(tmp_path) == tmp_path / ".lyricsep"
