@@ -448,7 +448,9 @@ def _write_hypothesis(folder: Path, hypothesis: Hypothesis) -> None:
     unit, lyrics = hypothesis.unit, hypothesis.lyrics
     if hypothesis.error:
         return
-    place = folder / unit.song.dataset / unit.condition.name.replace(", ", "_") / f"seed-{unit.seed}"
+    # A condition may be called after the path of a separator of the user's own.
+    condition = unit.condition.name.replace(", ", "_").replace("/", "-").replace("\\", "-").lstrip(".-")
+    place = folder / unit.song.dataset / condition / f"seed-{unit.seed}"
     if lyrics:
         write_lyrics(place / f"{unit.song.id}.json", lyrics, "json", title=unit.song.title, artist=unit.song.artist)
     else:

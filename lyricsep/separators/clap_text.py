@@ -59,16 +59,18 @@ class Tokenizer:
         ValueError
             If they are not of that kind, or cannot be read.
         """
+        path = vocabulary
         try:
-            numbers = json.loads(vocabulary.read_text(encoding="utf-8"))
-            lines = merges.read_text(encoding="utf-8").split("\n")
+            numbers = json.loads(path.read_text(encoding="utf-8"))
+            path = merges
+            lines = path.read_text(encoding="utf-8").split("\n")
         except (OSError, ValueError, RecursionError) as error:
-            raise ValueError(f"the files of tokens cannot be read ({error})") from error
+            raise ValueError(f"{path.name}: its tokens cannot be read ({error})") from error
         if not isinstance(numbers, dict) or not all(type(number) is int for number in numbers.values()):
-            raise ValueError("the vocabulary is no dictionary of whole numbers")
+            raise ValueError(f"{vocabulary.name}: no dictionary of whole numbers")
         pairs = [tuple(line.split(" ")) for line in lines if line and not line.startswith("#version")]
         if not all(len(pair) == 2 for pair in pairs):
-            raise ValueError("the merges are not pairs")
+            raise ValueError(f"{merges.name}: these are not pairs of tokens")
         return cls(numbers, {cast(tuple[str, str], pair): rank for rank, pair in enumerate(pairs)})
 
     def tokens(self, text: str) -> list[int]:

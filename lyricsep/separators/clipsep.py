@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -30,11 +31,13 @@ from torch.nn import functional as F
 
 from lyricsep.errors import ConfigError, WeightsError
 from lyricsep.separators.clip_text import ClipText, ClipTokenizer
+from lyricsep.separators.embeddings import text_embedding
 from lyricsep.separators.engine import Chunking, Network
 from lyricsep.weights import fetch, load_checkpoint, load_safetensors
 
 if TYPE_CHECKING:
     from lyricsep.separators.base import SeparatorSpec
+    from lyricsep.weights import WeightFile
 
 __all__ = ["ClipSep", "ClipSepNetwork", "load_clipsep"]
 
@@ -215,20 +218,24 @@ def load_clipsep(spec: SeparatorSpec, *, offline: bool, query: str | None = None
             f"{spec.name}: {error}; the file comes from the authors' share, and `lyricsep models show {spec.name}` "
             "says where to put it"
         ) from error
-    clip, vocabulary, merges = (fetch(file, offline=offline) for file in spec.files[1:])
     name = spec.files[0].name
     try:
         model = _build(_read(path))
         name = spec.files[1].name
-        tokens = ClipTokenizer.read(vocabulary, merges).tokens(text)
-        with torch.inference_mode():
-            embedding = ClipText.of(_read(clip))(torch.tensor([tokens]))[0]
-        if embedding.shape != (model.query.in_features,):
-            raise ValueError(f"it gives {len(embedding)} numbers, expected {model.query.in_features}")
+        compute = partial(_embed, text, spec.files[1:], offline=offline)
+        embedding = text_embedding(text, spec.files[1:], spec.family, model.query.in_features, compute)
     except (ValueError, RuntimeError, IndexError, MemoryError) as error:
         reason = " ".join(str(error).split())[:200]
         raise WeightsError(f"{name}: not what {spec.name} needs ({reason}); get it again") from error
-    return ClipSepNetwork(model, embedding.clone())
+    return ClipSepNetwork(model, embedding)
+
+
+def _embed(text: str, files: Sequence[WeightFile], *, offline: bool) -> Tensor:
+    """Have CLIP read a text."""
+    clip, vocabulary, merges = (fetch(file, offline=offline) for file in files)
+    tokens = ClipTokenizer.read(vocabulary, merges).tokens(text)
+    with torch.no_grad():
+        return cast(Tensor, ClipText.of(_read(clip))(torch.tensor([tokens]))[0])
 
 
 def _read(path: Path) -> Mapping[str, Any]:

@@ -37,7 +37,7 @@ from torch.nn import functional as F
 
 from lyricsep.errors import ConfigError, WeightsError
 from lyricsep.separators.engine import Chunking, Network
-from lyricsep.weights import fetch, load_checkpoint, load_safetensors
+from lyricsep.weights import Ignored, fetch, load_checkpoint, load_safetensors
 
 if TYPE_CHECKING:
     from lyricsep.separators.base import SeparatorSpec
@@ -389,16 +389,7 @@ _ASTEROID_KNOWN: dict[str, tuple[object, ...]] = {
 }
 
 
-class _Note:
-    """Stands for NumPy's numbers in a pickle: asteroid keeps scores of the training there, which nobody asks for."""
-
-    def __init__(self, *_arguments: object) -> None:
-        pass
-
-    def __setstate__(self, state: object) -> None:
-        """Ignore it."""
-
-
+# Asteroid keeps scores of the training beside the state, which are NumPy's numbers.
 _NUMPY = ("numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
 
 
@@ -446,7 +437,7 @@ def _read(path: Path) -> tuple[Mapping[str, Tensor], Mapping[str, object]]:
         checkpoint, metadata = load_safetensors(path)
         arguments = json.loads(metadata.get("model_args", "{}"))
     else:
-        allowed: list[Any] = [_Note, *((_Note, name) for name in _NUMPY)]
+        allowed: list[Any] = [(Ignored, name) for name in _NUMPY]
         checkpoint = load_checkpoint(path, allow=allowed)
         if isinstance(checkpoint, dict) and "state_dict" in checkpoint:
             checkpoint, arguments = checkpoint["state_dict"], checkpoint.get("model_args", {})

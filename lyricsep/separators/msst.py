@@ -52,7 +52,7 @@ from torch.nn import functional as F
 
 from lyricsep.errors import ConfigError, WeightsError
 from lyricsep.separators.engine import Chunking, Network
-from lyricsep.weights import fetch, load_checkpoint, load_safetensors
+from lyricsep.weights import Ignored, fetch, load_checkpoint, load_safetensors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,16 +88,6 @@ _MDX23C_MODEL = (
 _MDX23C = {*_MDX23C_AUDIO, *_MDX23C_MODEL, "instruments"}
 _WANTED = {"model": str, "segment": int | float, "overlap": int | float, "source": int, "options": dict}
 _WRAPPERS = ("state", "state_dict", "model_state_dict")  # under which training scripts save the weights
-
-
-class _Note:
-    """Stands for whatever a training script noted beside the weights, which nobody asks for."""
-
-    def __init__(self, *_arguments: object) -> None:
-        pass
-
-    def __setstate__(self, state: object) -> None:
-        """Ignore it."""
 
 
 # What Apollo's author saved: his settings as an OmegaConf, and the version of torch.
@@ -271,6 +261,8 @@ def _build(spec: SeparatorSpec) -> Any:
     try:
         if name == "bandit" and options.get("in_channel") != 1:
             raise ValueError(f"in_channel is 1, each channel for itself, got {options.get('in_channel')!r}")
+        if name == "scnet" and options.get("num_dplayer", 6) % 2:  # every other one widens what the next one narrows
+            raise ValueError(f"num_dplayer is even, got {options['num_dplayer']}")
         return kind(_mdx23c_config(options)) if name == "mdx23c" else kind(**options)
     except (TypeError, ValueError, LookupError, ArithmeticError, AssertionError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
@@ -318,7 +310,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
     if path.suffix == ".safetensors":
         state = load_safetensors(path)[0]
     else:
-        notes: list[Any] = [(_Note, name) for name in _NOTES]
+        notes: list[Any] = [(Ignored, name) for name in _NOTES]
         state = load_checkpoint(path, allow=notes)
     if isinstance(state, dict):
         state = next((state[key] for key in _WRAPPERS if isinstance(state.get(key), dict)), state)

@@ -39,6 +39,7 @@ from lyricsep.audio import downmix, load_audio, resample
 from lyricsep.errors import ConfigError, WeightsError
 from lyricsep.files import shown
 from lyricsep.separators.clap_text import ClapText, Tokenizer
+from lyricsep.separators.embeddings import text_embedding
 from lyricsep.separators.engine import Chunking, Network
 from lyricsep.weights import fetch, load_checkpoint, load_safetensors
 
@@ -444,21 +445,22 @@ def _embed(spec: SeparatorSpec, text: str, state: Mapping[str, Any], size: int, 
             f"{spec.name}: --query is a text, which needs two files of tokens in the catalogue entry, or the CLAP "
             f"embedding of one ({size} numbers, .npy or .safetensors), got {shown(Path(text))[:60]!r}"
         )
-    vocabulary, merges = (fetch(file, offline=offline) for file in spec.files[1:])
-    prefix = "query_encoder.model."
-    try:
+
+    def compute() -> Tensor:
+        vocabulary, merges = (fetch(file, offline=offline) for file in spec.files[1:])
+        prefix = "query_encoder.model."
         clap = ClapText.of({key.removeprefix(prefix): state[key] for key in state if key.startswith(prefix)})
         tokens = Tokenizer.read(vocabulary, merges).tokens(text)
-        with torch.inference_mode():
-            embedding: Tensor = clap(torch.tensor([tokens]))[0]
-        if embedding.shape != (size,):
-            raise ValueError(f"CLAP gives {len(embedding)} numbers, expected {size}")
+        with torch.no_grad():
+            return cast(Tensor, clap(torch.tensor([tokens]))[0])
+
+    try:
+        return text_embedding(text, spec.files, spec.family, size, compute)
     except (ValueError, RuntimeError, IndexError, MemoryError) as error:
         reason = " ".join(str(error).split())[:200]
         raise WeightsError(
             f"{spec.name}: cannot embed a text ({reason}); pull the model again, or give --query an embedding (.npy)"
         ) from error
-    return embedding.clone()
 
 
 def _read_condition(name: str, path: Path, size: int) -> Tensor:

@@ -5,13 +5,20 @@ from lyricsep.weights.converting import convert_checkpoint
 from lyricsep.weights.ctranslate2 import load_openai_checkpoint, read_whisper, write_whisper
 from lyricsep.weights.download import DownloadPolicy
 from lyricsep.weights.folder import cache_folder
-from lyricsep.weights.loading import load_checkpoint, load_numpy_pickle, load_safetensors, save_safetensors
+from lyricsep.weights.loading import (
+    Ignored,
+    load_checkpoint,
+    load_numpy_pickle,
+    load_safetensors,
+    save_safetensors,
+)
 from lyricsep.weights.pins import pinned
 from lyricsep.weights.sources import Source, WeightFile
 from lyricsep.weights.vocabulary import whisper_vocabulary
 
 __all__ = [
     "DownloadPolicy",
+    "Ignored",
     "Source",
     "WeightFile",
     "at_hand",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-__all__ = ["load_checkpoint", "load_numpy_pickle", "load_safetensors", "save_safetensors"]
+__all__ = ["Ignored", "load_checkpoint", "load_numpy_pickle", "load_safetensors", "save_safetensors"]
 
 # torch.save stores without compression, and weights hardly shrink: what grows more than this is none.
 MAX_EXPANSION = 8
@@ -102,6 +102,20 @@ def save_safetensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: 
             save_file(plain, temporary, dict(metadata))
         except SafetensorError as error:
             raise OutputError(f"{path}: cannot be written ({_first_line(error)}); free some space") from error
+
+
+class Ignored:
+    """Stands in a checkpoint for whatever a training script noted beside the weights, which nobody asks for.
+
+    ``(Ignored, "full.name")`` among what `load_checkpoint` allows lets objects of that class, or what a function of
+    that name gives, be in a file, without anything of theirs being made or called.
+    """
+
+    def __init__(self, *_arguments: object) -> None:
+        pass
+
+    def __setstate__(self, state: object) -> None:
+        """Ignore it."""
 
 
 def load_checkpoint(path: Path, *, allow: Sequence[type] = ()) -> object:

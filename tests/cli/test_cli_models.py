@@ -311,8 +311,30 @@ def test_a_recipe_a_query_and_a_second_separator(
     assert (recorded["query"], recorded["then"]) == (asked.get("--query"), asked.get("--then"))
 
 
+@pytest.mark.parametrize(
+    ("options", "n_segments"),
+    [
+        ((), 1),
+        (("--query", "0.25"), 0),
+        (("--then", "quieter.toml"), 0),
+        (("--query", "1", "--then", "quieter.toml"), 1),
+    ],
+)
+def test_segments_are_of_what_a_query_and_a_second_separator_leave(
+    run: Callable, quieter: None, options: tuple[str, ...], n_segments: int
+) -> None:
+    """Half of the song is at -8 dBFS, a quarter below the floor."""
+    told = run("segment", "song.wav", "--separator", "quieter.toml", "--paper", "--floor-db", "-10", *options)
+    assert told.code == 0, told.err
+    assert len(told.written[0].read_text().splitlines()) == 1 + n_segments
+    (manifest,) = told.written[0].parent.glob("lyricsep-*.json")
+    recorded = json.loads(manifest.read_text())["options"]
+    asked = dict(zip(options[::2], options[1::2], strict=True))
+    assert (recorded["query"], recorded["then"]) == (asked.get("--query"), asked.get("--then"))
+
+
 def test_a_query_for_a_separator_without_one(run: Callable, quieter: None) -> None:
-    for command in ("separate", "transcribe"):
+    for command in ("separate", "segment", "transcribe"):
         told = run(command, "song.wav", "--separator", "none", "--query", "a choir")
         assert told.code == 2
         assert told.err.splitlines()[-1] == (

@@ -8,6 +8,7 @@ import math
 import os
 from collections import OrderedDict
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from lyricsep.separators import SeparatorSpec
 from lyricsep.separators.clip_text import ClipText, ClipTokenizer
 from lyricsep.separators.clipsep import ClipSep, ClipSepNetwork, load_clipsep
 from lyricsep.separators.engine import NetworkSeparator
+from lyricsep.weights import WeightFile, fetch
 
 CPU = torch.device("cpu")
 RATE = 16_000
@@ -339,6 +341,23 @@ def test_a_query_is_a_text(load) -> None:
             load(query=empty)
     with pytest.raises(ConfigError, match="--query is a text"):
         load(default="")
+
+
+def test_a_text_is_read_once(load, monkeypatch) -> None:
+    """The second time without CLIP: its files are neither fetched nor loaded."""
+    query = load().query
+
+    def fetch_model(file: WeightFile, *, offline: bool) -> Path:
+        if file.name != "clipsep.pt":
+            raise WeightsError(f"{file.name} is not here")
+        return fetch(file, offline=offline)
+
+    monkeypatch.setattr("lyricsep.separators.clipsep.fetch", fetch_model)
+    assert torch.equal(load().query, query)
+    with pytest.raises(WeightsError, match=r"clip\.bin is not here"):
+        load(query="ab")
+    with pytest.raises(WeightsError, match=r"clip\.bin is not here"):
+        load(text=saved(random_state(text_shapes(**NARROW_TEXT), seed=1)))
 
 
 def test_full_size_checkpoints_separate(load) -> None:

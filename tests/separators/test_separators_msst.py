@@ -726,6 +726,7 @@ def test_lists_and_notes_are_no_checkpoints(load) -> None:
         ("bandit", {"options": SMALL["bandit"]["options"] | {"in_channel": 2}}, "in_channel is 1, each channel"),
         ("bandit", {"options": SMALL["bandit"]["options"] | {"band_specs": "few"}}, "the options make no bandit"),
         ("apollo", {"options": {"sr": RATE}}, "the options make no apollo .*win"),
+        ("scnet", {"options": SMALL["scnet"]["options"] | {"num_dplayer": 3}}, "num_dplayer is even, got 3"),
         ("mdx23c", {"segment": 0.1}, "a segment of mdx23c has a multiple of 4 frames here, got 69"),
         ("bs_roformer", {"options": {"dim": 12}}, "the options make no bs_roformer .*depth"),
         ("bs_roformer", {"options": {"freq_bands": 12}}, "freq_bands is no option of bs_roformer"),

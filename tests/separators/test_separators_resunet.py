@@ -582,6 +582,17 @@ def test_texts_need_tokens_and_their_encoder(load) -> None:
             load(saved(checkpoint("audiosep", **{key: wrong})), "audiosep")
 
 
+def test_a_text_is_read_once(load, monkeypatch) -> None:
+    """The second time without tokens and CLAP; another text, or another checkpoint, needs them."""
+    data, other = saved(checkpoint("audiosep")), saved(checkpoint("audiosep", more=torch.zeros(1)))
+    condition = load(data, "audiosep").query.condition
+    monkeypatch.setattr("lyricsep.separators.resunet.ClapText.of", lambda state: pytest.fail("CLAP is built"))
+    assert torch.equal(load(data, "audiosep").query.condition, condition)
+    for again in ((data, "audiosep", "sing"), (other, "audiosep")):
+        with pytest.raises(pytest.fail.Exception, match="CLAP is built"):
+            load(*again)
+
+
 @pytest.fixture
 def tokenizer(tmp_path) -> Tokenizer:
     (tmp_path / "v.json").write_text(json.dumps({token: number for number, token in enumerate(VOCABULARY)}))
