@@ -1,0 +1,733 @@
+"""lyricsep's speed against what a user would pick instead: the same songs and weights in one run, taking turns.
+
+Every contender runs as processes of its own, start and loading of the models included, and then "warm": loaded, heard
+once, and timed after that. Turns alternate (A B C A B C ...), so that a machine that slows down slows all of them;
+ratios are of the turns of one round, their median is told with its range. Last, the cost of more and longer songs.
+
+    python scripts/benchmark_speed.py -o speed                                   # the example that ships
+    python scripts/benchmark_speed.py --dataset ../shared/jam-alt -o speed --counts 1,4,16,64 --minutes 1,4,15,60
+
+Wants lyricsep[embedded,faster-whisper,benchmark], faster-whisper and imageio-ffmpeg; who misses something is skipped.
+Memory is the peak of the resident memory of a contender's processes together, where there is a /proc, else that of
+the largest; on CUDA it is what all cards hold more than before, so nothing else should use them. Linux and macOS.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import math
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from importlib import metadata
+from itertools import groupby
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lyricsep.datasets import Dataset, Song
+    from lyricsep.reports.tables import Table
+
+EXAMPLE = Path(__file__).resolve().parents[1] / "data" / "example"
+LYRICSEP = (sys.executable, "-c", "from lyricsep.cli.app import main; main()")
+PRESET = "fast"  # for its options; separator and model are given
+LIBRARIES = ("lyricsep", "openai-whisper", "faster-whisper", "ctranslate2", "demucs", "torch", "numpy", "av")
+POLL = 0.1  # seconds between looks at the memory; ten times that at a card's
+
+# ---------------------------------------------------------------- who takes part
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all contenders share; `checkpoint` (openai-whisper) and `folder` (CTranslate2) hold the same weights."""
+
+    model: str
+    separator: str
+    checkpoint: str
+    folder: str
+    demucs: str  # folder of the separator's checkpoint; empty where it is no single Demucs model
+    device: str
+    beam_size: int
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Songs of one language, which one process hears, and the folder for what it writes."""
+
+    songs: list[str]
+    language: str
+    out: str
+
+    def target(self, song: str, suffix: str = ".txt") -> str:
+        """Name what a contender writes for a song."""
+        return str(Path(self.out, Path(song).stem + suffix))
+
+
+Commands = Callable[[Setting, Batch], list[list[str]]]
+"""The processes, one after another, that do a batch."""
+
+Work = Callable[[Batch], dict[str, float]]
+"""Does a batch in this process, and gives seconds by stage where it knows them."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way to do a job: as processes, and loaded into this one."""
+
+    name: str
+    job: str
+    commands: Commands
+    load: Callable[[Setting], Work] | None = None
+
+
+def _contenders() -> dict[str, Contender]:
+    """List everybody by name, in the order of their turns."""
+
+    def fast(name: str) -> Commands:  # faster-whisper has no command line
+        return lambda setting, batch: [_worker(name, setting, json.dumps(asdict(batch)))]
+
+    hear, job, split = "transcription", "whole job", "separation"
+    all_of_them = (
+        Contender("whisper", hear, lambda s, b: [_whisper(s, b)], _load_whisper),
+        Contender("lyricsep, openai-whisper", hear, *_ours("openai-whisper", "none")),
+        Contender("faster-whisper", hear, fast("faster-whisper"), _load_faster()),
+        Contender(BATCHED, hear, fast(BATCHED), _load_faster(batched=True)),
+        Contender(WINDOWS, hear, fast(WINDOWS), _load_faster(batched=True, windows=True)),
+        Contender("lyricsep, faster-whisper", hear, *_ours("faster-whisper", "none")),
+        Contender("separate, then whisper", job, _separate_then_whisper),
+        Contender("lyricsep", job, *_ours()),
+        Contender("demucs", split, _demucs),
+        Contender("lyricsep separate", split, lambda s, b: [_separate(s, b)]),
+    )
+    return {one.name: one for one in all_of_them}
+
+
+BATCHED = "faster-whisper batched"
+# Its detector of speech drops most singing, and what is not heard costs nothing: here it hears all, 30 s at a time.
+WINDOWS = "faster-whisper batched, no VAD"
+SCALED = (WINDOWS, "lyricsep, faster-whisper", "lyricsep")  # by count and length of songs
+# Ours, another, and how many times as fast ours should be on a CPU and on CUDA.
+PAIRS: tuple[tuple[str, str, float | None, float | None], ...] = (
+    ("lyricsep, faster-whisper", BATCHED, 1.0, 1.0),
+    ("lyricsep, faster-whisper", WINDOWS, 1.0, 1.0),
+    ("lyricsep, faster-whisper", "faster-whisper", None, None),
+    ("lyricsep, faster-whisper", "whisper", None, 10.0),
+    ("lyricsep, openai-whisper", "whisper", 2.0, 10.0),
+    ("lyricsep", "separate, then whisper", 2.0, None),
+    ("lyricsep separate", "demucs", None, 4.0),
+)
+
+# ---------------------------------------------------------------- as processes
+
+
+def _whisper(setting: Setting, batch: Batch) -> list[str]:
+    beam_size = str(setting.beam_size) if setting.beam_size > 1 else "None"  # greedy
+    options = ["--language", batch.language, "--beam_size", beam_size, "--model", setting.checkpoint]
+    options += ["--device", setting.device, "--fp16", str(setting.device != "cpu"), "--verbose", "False"]
+    return [sys.executable, "-m", "whisper", *batch.songs, *options, "-f", "txt", "-o", batch.out]
+
+
+def _separate(setting: Setting, batch: Batch) -> list[str]:
+    options = ["--separator", setting.separator, "--device", setting.device, "--output", batch.out]
+    return [*LYRICSEP, "separate", *batch.songs, *options]
+
+
+def _separate_then_whisper(setting: Setting, batch: Batch) -> list[list[str]]:
+    """Write vocals, then hear them; by our separator, as Spleeter's own package cannot be installed any more."""
+    vocals = [batch.target(song, ".vocals.wav") for song in batch.songs]
+    return [_separate(setting, batch), _whisper(setting, replace(batch, songs=vocals))]
+
+
+def _demucs(setting: Setting, batch: Batch) -> list[list[str]]:
+    """Run Demucs on the same checkpoint, without its random shifts, as we do."""
+    if not setting.demucs:
+        raise TurnFailedError(
+            f"{setting.separator} is not one Demucs checkpoint; --separator htdemucs is, if at hand"
+        )
+    (checkpoint,) = Path(setting.demucs).iterdir()
+    options = ["--repo", setting.demucs, "-n", checkpoint.stem.split("-")[0], "--two-stems", "vocals"]
+    options += ["--shifts", "0", "--device", setting.device, "--out", batch.out]
+    return [[sys.executable, "-m", "demucs", *options, *batch.songs]]
+
+
+def _worker(name: str, setting: Setting, batch: str = "") -> list[str]:
+    """Run this script as a contender: for one batch, or for those that stdin asks for."""
+    return [sys.executable, __file__, "--worker", name, json.dumps(asdict(setting)), batch]
+
+
+# ---------------------------------------------------------------- in one process
+
+
+def _load_whisper(setting: Setting) -> Work:
+    import whisper
+
+    model = whisper.load_model(setting.checkpoint, device=setting.device)
+    # As its command line.
+    options = {"beam_size": setting.beam_size if setting.beam_size > 1 else None, "best_of": 5}
+
+    def work(batch: Batch) -> dict[str, float]:
+        for song in batch.songs:
+            heard = model.transcribe(song, language=batch.language, fp16=setting.device != "cpu", **options)
+            _write(batch, song, [segment["text"] for segment in heard["segments"]])
+        return {}
+
+    return work
+
+
+def _load_faster(*, batched: bool = False, windows: bool = False) -> Callable[[Setting], Work]:
+    """Take faster-whisper's own defaults but for the beam, the batch and, with windows, what is heard."""
+
+    def load(setting: Setting) -> Work:
+        from faster_whisper import BatchedInferencePipeline, WhisperModel, decode_audio
+
+        device = "cuda" if setting.device.startswith("cuda") else "cpu"
+        model = WhisperModel(setting.folder, device=device, compute_type="float16" if device == "cuda" else "int8")
+        hears = BatchedInferencePipeline(model) if batched else model
+        options: dict[str, Any] = {"beam_size": setting.beam_size}
+        options |= {"batch_size": setting.batch_size} if batched else {}
+
+        def work(batch: Batch) -> dict[str, float]:
+            for song in batch.songs:
+                audio = decode_audio(song)
+                if windows:
+                    seconds = len(audio) / 16000
+                    clips = [{"start": t, "end": min(t + 30, seconds)} for t in range(0, math.ceil(seconds), 30)]
+                    options.update(vad_filter=False, clip_timestamps=clips)
+                heard, _ = hears.transcribe(audio, language=batch.language, **options)
+                _write(batch, song, [segment.text for segment in heard])
+            return {}
+
+        return work
+
+    return load
+
+
+def _ours(backend: str = "", separator: str = "") -> tuple[Commands, Callable[[Setting], Work]]:
+    """Give lyricsep as a process and as a library, with the default backend and the setting's separator."""
+
+    def commands(setting: Setting, batch: Batch) -> list[list[str]]:
+        options = ["--preset", PRESET, "--model", setting.model, "--separator", separator or setting.separator]
+        options += ["--beam-size", str(setting.beam_size), "--batch-size", str(setting.batch_size), "-f", "txt"]
+        options += ["-l", batch.language, "--device", setting.device, "-o", batch.out]
+        options += ["--transcriber", backend] if backend else []
+        return [[*LYRICSEP, "transcribe", *batch.songs, *options]]
+
+    def load(setting: Setting) -> Work:
+        from lyricsep.devices import choose_device
+        from lyricsep.formats import render_lyrics
+        from lyricsep.pipeline import Failure, transcribe_songs
+        from lyricsep.presets import PRESETS
+        from lyricsep.separators import create_separator, find_separator
+        from lyricsep.transcribers import create_transcriber, default_backend, find_model
+
+        device, preset = choose_device(setting.device), PRESETS[PRESET]
+        options = replace(preset.transcription, beam_size=setting.beam_size, batch_size=setting.batch_size)
+        separates = create_separator(find_separator(separator or setting.separator), device)
+        who = backend or default_backend(device)
+        transcribes = create_transcriber(find_model(setting.model), device, options, backend=who)
+
+        def work(batch: Batch) -> dict[str, float]:
+            stages: dict[str, float] = {}
+            songs = [Path(song) for song in batch.songs]
+            for found in transcribe_songs(
+                songs, separates, preset.segmentation, transcribes, language=batch.language
+            ):
+                if isinstance(found, Failure):
+                    raise found.error
+                _write(batch, str(found.path), [render_lyrics(found.lyrics, "txt")])
+                _add(stages, found.seconds)
+            return stages
+
+        return work
+
+    return commands, load
+
+
+def _add(sums: dict[str, float], more: Mapping[str, float]) -> None:
+    for name, number in more.items():
+        sums[name] = sums.get(name, 0.0) + number
+
+
+def _write(batch: Batch, song: str, lines: Sequence[str]) -> None:
+    Path(batch.target(song)).write_text("\n".join(line.strip() for line in lines) + "\n", encoding="utf-8")
+
+
+def _work(name: str, setting: str, batch: str) -> None:
+    """Be a worker."""
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what libraries print is no reply
+    load = _contenders()[name].load
+    assert load is not None
+    work = load(Setting(**json.loads(setting)))
+    for asked in [batch] if batch else sys.stdin:
+        began, busy = time.perf_counter(), time.process_time()
+        stages = work(Batch(**json.loads(asked)))
+        seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - busy
+        usage = Usage(seconds, cpu_seconds, stages=stages)
+        print(json.dumps(asdict(usage)), file=replies, flush=True)
+
+
+# ---------------------------------------------------------------- measuring
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Wall and processor seconds, peak bytes of memory and of the cards, seconds by stage."""
+
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    memory: int = 0
+    cuda: int = 0
+    stages: dict[str, float] = field(default_factory=dict)
+
+    def __add__(self, other: Usage) -> Usage:
+        stages = dict(self.stages)
+        _add(stages, other.stages)
+        peaks = max(self.memory, other.memory), max(self.cuda, other.cuda)
+        return Usage(self.seconds + other.seconds, self.cpu_seconds + other.cpu_seconds, *peaks, stages)
+
+
+class TurnFailedError(Exception):
+    """A contender did not do its job."""
+
+
+Measure = Callable[[Batch], Usage]
+
+
+@contextmanager
+def _peak(pid: int) -> Iterator[list[int]]:
+    """Watch a process and its children; the bytes of memory and of the cards are final when the block ends."""
+    peak, ended, before = [0, 0], threading.Event(), _cuda_memory()
+
+    def watch() -> None:
+        looks = 0
+        while not ended.wait(POLL):
+            peak[0] = max(peak[0], _memory(pid))
+            if looks % 10 == 0:
+                peak[1] = max(peak[1], _cuda_memory() - before)
+            looks += 1
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _memory(pid: int) -> int:
+    try:
+        n_bytes = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        children = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    except (OSError, IndexError):  # no /proc, or it has just ended
+        return 0
+    return n_bytes + sum(_memory(int(child)) for of_thread in children for child in of_thread)
+
+
+def _cuda_memory() -> int:
+    if not shutil.which("nvidia-smi"):
+        return 0
+    query = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
+    return sum(int(line) << 20 for line in subprocess.run(query, capture_output=True, text=True).stdout.split())
+
+
+def _run(command: list[str], log: Path) -> Usage:
+    """Run a process to its end, which must be good."""
+    with log.open("w", encoding="utf-8") as said:
+        began = time.perf_counter()
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+        with _peak(process.pid) as peak:
+            _, status, used = os.wait4(process.pid, 0)
+            seconds = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise TurnFailedError(_last_line(log))
+    # Linux counts what this process held at the fork into its child's ru_maxrss, so that is the second choice.
+    largest = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return Usage(seconds, used.ru_utime + used.ru_stime, peak[0] or largest, peak[1])
+
+
+def _in_processes(setting: Setting, contender: Contender, batch: Batch) -> Usage:
+    usage = Usage()
+    for number, command in enumerate(contender.commands(setting, batch)):
+        usage += _run(command, Path(batch.out, f"said-{number}.log"))
+    stages: dict[str, float] = {}
+    for manifest in Path(batch.out).glob("lyricsep-*.json"):
+        for song in json.loads(manifest.read_text(encoding="utf-8"))["songs"]:
+            _add(stages, song.get("seconds", {}))
+    rest = {"start, loading, writing": usage.seconds - sum(stages.values())} if stages else {}
+    return replace(usage, stages=stages | rest)
+
+
+@contextmanager
+def _warm(setting: Setting, contender: Contender, log: Path) -> Iterator[Callable[[Batch], Usage]]:
+    """Keep a contender loaded."""
+    with log.open("w", encoding="utf-8") as said:
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(_worker(contender.name, setting), stdin=pipe, stdout=pipe, stderr=said, text=True)
+
+        def measure(batch: Batch) -> Usage:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            with _peak(process.pid) as peak:
+                try:
+                    print(json.dumps(asdict(batch)), file=process.stdin, flush=True)
+                    reply = process.stdout.readline()
+                except BrokenPipeError:
+                    reply = ""
+            if not reply:
+                raise TurnFailedError(_last_line(log))
+            return replace(Usage(**json.loads(reply)), memory=peak[0])
+
+        try:
+            yield measure
+        finally:
+            process.communicate()
+
+
+def _last_line(log: Path) -> str:
+    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    return lines[-1][:120] if lines else "failed without a word"
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A song as contenders find it: a plain name, its seconds, and what is sung."""
+
+    path: Path
+    duration: float
+    language: str
+    reference: str = ""
+
+
+class Race:
+    """Turns, a record each, and who is out for which reason."""
+
+    def __init__(self, setting: Setting, folder: Path) -> None:
+        self.setting = setting
+        self.folder = folder
+        self.turns: list[dict[str, Any]] = []
+        self.skipped: dict[str, str] = {}
+
+    def run(
+        self, phase: str, names: Sequence[str], songs: Sequence[Staged], rounds: int, warm_up: Staged | None = None
+    ) -> None:
+        """Let contenders take turns at the same songs: as processes or, with something to warm up on, loaded."""
+        with ExitStack() as stack:
+            measures: dict[str, Measure] = {}
+            for one in [_contenders()[name] for name in names if name not in self.skipped]:
+                if warm_up is None:
+                    measures[one.name] = partial(_in_processes, self.setting, one)
+                elif one.load:
+                    log = self.folder / f"{one.name}.log"
+                    measures[one.name] = stack.enter_context(_warm(self.setting, one, log))
+                    self._turn(one.name, measures[one.name], [warm_up])
+            for number in range(rounds):
+                for name in [name for name in measures if name not in self.skipped]:
+                    turn = self._turn(name, measures[name], songs)
+                    if turn:
+                        self.turns.append({"phase": phase, "contender": name, "round": number, **turn})
+                        print(f"{phase} {number}: {name}: {turn['seconds']:.1f} s", file=sys.stderr)
+
+    def _turn(self, name: str, measure: Measure, songs: Sequence[Staged]) -> dict[str, Any] | None:
+        usage, words, errors = Usage(), 0, 0
+        hears = _contenders()[name].job != "separation"
+        with TemporaryDirectory(dir=self.folder) as folder:
+            try:
+                for language, together in groupby(songs, key=lambda song: song.language):
+                    same, out = list(together), Path(folder, language)
+                    out.mkdir()
+                    usage += measure(Batch([str(song.path) for song in same], language, str(out)))
+                    counts = [_count(song, out) for song in same if hears]
+                    words, errors = words + sum(n for n, _ in counts), errors + sum(n for _, n in counts)
+            except TurnFailedError as error:
+                self.skipped[name] = str(error)
+                return None
+        audio = sum(song.duration for song in songs)
+        wer = errors / words if words else None
+        return {"songs": len(songs), "audio": audio, "speed": audio / usage.seconds, "wer": wer, **asdict(usage)}
+
+
+def _count(song: Staged, out: Path) -> tuple[int, int]:
+    """Count the words of the reference, and the errors in what was heard; a song may have no reference."""
+    from lyricsep.scoring import score
+
+    names = [out / f"{song.path.stem}{suffix}.txt" for suffix in ("", ".vocals")]
+    heard = [path.read_text(encoding="utf-8") for path in names if path.is_file()]
+    if not heard:  # openai-whisper goes on after a failure, and its exit code is 0
+        raise TurnFailedError(f"no lyrics came of {song.path.name}")
+    words = score(song.reference, heard[0], song.language).counts.words
+    return (words.n_reference, words.errors) if song.reference else (0, 0)
+
+
+# ---------------------------------------------------------------- what is heard, and by what
+
+
+def _stage(songs: Sequence[Song], folder: Path) -> list[Staged]:
+    """Give songs plain names, those of one language together."""
+    from lyricsep.audio import load_audio
+    from lyricsep.errors import DatasetError
+
+    staged = []
+    for number, song in enumerate(sorted(songs, key=lambda song: song.language)):
+        if song.audio:
+            path = folder / f"song{number:03d}{song.audio.suffix}"
+            path.symlink_to(song.audio.resolve())
+            staged.append(Staged(path, load_audio(path).duration, song.language, song.text))
+    if not staged:
+        raise DatasetError("the dataset came without its audio; see `lyricsep datasets show`")
+    return staged
+
+
+def _cut(song: Staged, path: Path, duration: float, start: float) -> Staged:
+    """Take so many seconds of a song from `start`, going round and round; each start makes another file."""
+    from lyricsep.audio import Audio, load_audio, save_audio
+
+    audio = load_audio(song.path)
+    n_samples = round(duration * audio.sample_rate)
+    turned = audio.samples.roll(-round(start * audio.sample_rate), dims=1)
+    samples = turned.repeat(1, -(-n_samples // audio.n_samples))[:, :n_samples]
+    save_audio(path, Audio(samples.clamp(-1, 1), audio.sample_rate))
+    return Staged(path, duration, song.language)
+
+
+def _prepare(options: argparse.Namespace, folder: Path) -> Setting:
+    """Fetch all weights before anything is timed, and write the same numbers as everybody wants them."""
+    import torch
+
+    from lyricsep.devices import choose_device
+    from lyricsep.separators import find_separator
+    from lyricsep.transcribers import find_model
+    from lyricsep.weights import fetch, fetch_folder, load_openai_checkpoint, read_whisper, write_whisper
+
+    model, separator = find_model(options.model), find_separator(options.separator)
+    files = [fetch(file) for file in separator.files]
+    demucs = folder / "demucs"
+    if separator.family == "demucs" and [file.suffix for file in files] == [".th"]:
+        demucs.mkdir()
+        (demucs / files[0].name).symlink_to(files[0])
+    checkpoint, converted = folder / f"{model.name}.pt", folder / "ctranslate2"
+    if model.files == model.ctranslate2:
+        dims, state, _ = read_whisper(fetch_folder(model.name, model.ctranslate2))
+        torch.save({"dims": dims, "model_state_dict": state}, checkpoint)
+    else:
+        checkpoint = fetch(model.openai)
+        dims, state = load_openai_checkpoint(checkpoint)
+    write_whisper(converted, dims, state, [])  # ours may lack the tokenizer that faster-whisper wants
+    if not shutil.which("ffmpeg") and importlib.util.find_spec("imageio_ffmpeg"):  # openai-whisper wants one
+        (folder / "ffmpeg").symlink_to(importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe())
+        os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    paths = str(checkpoint), str(converted), str(demucs) if demucs.exists() else ""
+    device = str(choose_device(options.device))
+    return Setting(model.name, separator.name, *paths, device, options.beam_size, options.batch_size)
+
+
+def _hardware(device: str) -> dict[str, Any]:
+    from lyricsep.devices import choose_device, describe_device
+
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    names = sorted({line.partition(":")[2].strip() for line in lines if line.startswith("model name")})
+    return {
+        "cpu": ", ".join(names) or platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
+        "device": describe_device(choose_device(device)),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "libraries": {name: one.version for name in LIBRARIES for one in metadata.distributions(name=name)},
+        "load_before": os.getloadavg()[0],
+    }
+
+
+# ---------------------------------------------------------------- what came of it
+
+
+def _ratios(turns: Any, device: str) -> list[dict[str, Any]]:
+    """Compare the pairs round by round; `turns` is a data frame."""
+    found = []
+    for phase, own in turns[turns["phase"].isin(["process", "warm"])].groupby("phase"):
+        seconds, wer = (own.pivot(index="round", columns="contender", values=field) for field in ("seconds", "wer"))
+        for ours, other, on_cpu, on_cuda in PAIRS:
+            if {ours, other} <= {*seconds.columns}:
+                ratio = (seconds[other] / seconds[ours]).dropna()
+                wanted = on_cuda if device.startswith("cuda") else on_cpu
+                numbers = {"ratio": ratio.median(), "low": ratio.min(), "high": ratio.max()}
+                points = 100 * (wer[ours] - wer[other]).median()
+                numbers |= {"wanted": wanted, "wer_points": None if math.isnan(points) else points}
+                found.append({"phase": phase, "ours": ours, "other": other, **numbers})
+    return found
+
+
+def _tables(turns: Any, ratios: Sequence[Mapping[str, Any]], skipped: Mapping[str, str]) -> list[Table]:
+    from lyricsep.reports.tables import Table, percent
+
+    jobs = {one.name: one.job for one in _contenders().values()}
+    by_size = turns.groupby(["phase", "contender", "songs", "audio"], sort=False)
+    rows: dict[bool, list[tuple[str, ...]]] = {False: [], True: []}
+    for (phase, name, n_songs, audio), own in by_size:
+        low, speed, high = own["speed"].min(), own["speed"].median(), own["speed"].max()
+        numbers = [f"{speed:.2f}", f"{low:.2f}–{high:.2f}", f"{own['seconds'].median():.1f}"]
+        numbers += [f"{own['cpu_seconds'].median():.1f}", f"{own['memory'].max() / 1e9:.2f}"]
+        numbers += [f"{own['cuda'].max() / 1e9:.2f}"]
+        if phase in ("process", "warm"):
+            rows[False].append((jobs[name], name, phase, *numbers, percent(own["wer"].median())))
+        else:
+            rows[True].append((f"more {phase}", name, str(n_songs), f"{audio / 60:.1f}", *numbers))
+    costs = ("audio s / s", "range", "s", "CPU s", "memory GB", "CUDA GB")
+    versus = [
+        (
+            f"{one['ours']} / {one['other']}",
+            one["phase"],
+            f"{one['ratio']:.2f}",
+            f"{one['low']:.2f}–{one['high']:.2f}",
+            "" if one["wanted"] is None else f"{one['wanted']:.0f}",
+            "" if one["wer_points"] is None else f"{one['wer_points']:+.2f}",
+        )
+        for one in ratios
+    ]
+    stages = [
+        (turn["contender"], turn["phase"], ", ".join(f"{stage} {n:.1f}" for stage, n in turn["stages"].items()))
+        for turn in turns[turns["phase"].isin(["process", "warm"]) & (turns["round"] == 0)].to_dict("records")
+        if turn["stages"]
+    ]
+    tables = [
+        Table("Speed", ("job", "contender", "phase", *costs, "WER"), tuple(rows[False]), 3),
+        Table(
+            "How many times as fast", ("pair", "phase", "ratio", "range", "wanted", "WER points"), tuple(versus), 2
+        ),
+        Table("Stages of the first round", ("contender", "phase", "seconds"), tuple(stages), 3),
+        Table("Cost of more, and of longer songs", ("", "contender", "songs", "min", *costs), tuple(rows[True]), 2),
+        Table("Skipped", ("contender", "why"), tuple(skipped.items()), 2),
+    ]
+    return [table for table in tables if table.rows]
+
+
+def _plot(turns: Any, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    sizes = [one for one in (("songs", "songs", 1), ("minutes", "audio", 60)) if (turns["phase"] == one[0]).any()]
+    figure = Figure(figsize=(5 + 4 * len(sizes), 4.2), layout="constrained")
+    speeds, *axes = figure.subplots(1, 1 + len(sizes), squeeze=False)[0]
+    own = turns[turns["phase"].isin(["process", "warm"])]
+    medians = own.pivot_table(index="contender", columns="phase", values="speed", aggfunc="median", sort=False)
+    for place, phase in enumerate(medians):
+        heights = [index + 0.4 * place for index in range(len(medians))]
+        speeds.barh(heights, medians[phase], 0.38, label=phase)
+    speeds.set_yticks(range(len(medians)), medians.index)
+    speeds.set(xlabel="seconds of audio a second")
+    speeds.invert_yaxis()
+    speeds.legend()
+    for axis, (phase, of, unit) in zip(axes, sizes, strict=True):
+        for name, cost in turns[turns["phase"] == phase].groupby("contender", sort=False):
+            axis.plot(cost[of] / unit, cost["seconds"], "o-", label=name)
+        axis.set(xlabel=phase, ylabel="seconds", xlim=(0, None), ylim=(0, None))
+        axis.grid(alpha=0.3)
+        axis.legend()
+    figure.savefig(path, dpi=150)
+
+
+def _parse() -> argparse.Namespace:
+    def sizes(text: str) -> list[float]:
+        return [float(size) for size in text.split(",") if size]
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("-o", "--output", type=Path, required=True, help="folder for speed.json, speed.md and speed.png")
+    add("--dataset", default=str(EXAMPLE), help="songs with lyrics, named as for `lyricsep benchmark` (the example)")
+    add("-l", "--language", default="en", help="of songs whose dataset does not say it (default: %(default)s)")
+    add("--songs", type=int, help="only so many of them, the first (default: all)")
+    add("--model", default="base", help="Whisper model (default: %(default)s)")
+    add("--separator", default="spleeter", help="separator of the whole job (default: %(default)s)")
+    add("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
+    add("--beam-size", type=int, default=5, help="of everybody; 1 is greedy (default: %(default)s)")
+    add("--batch-size", type=int, default=8, help="of everybody who has one (default: %(default)s)")
+    add("--threads", type=int, default=os.cpu_count(), help="of everybody (default: %(default)s)")
+    add("--rounds", type=int, default=5, help="turns of each (default: %(default)s)")
+    add("--only", action="append", choices=list(_contenders()), help="a contender; may be repeated (default: all)")
+    add("--no-warm", action="store_true", help="leave out the warm measure")
+    add("--counts", type=sizes, default="1,2", help="numbers of songs, a minute each (default: %(default)s)")
+    add("--minutes", type=sizes, default="1,2", help="lengths of one song (default: %(default)s)")
+    return parser.parse_args()
+
+
+def _run_all(race: Race, options: argparse.Namespace, songs: Sequence[Staged]) -> None:
+    """Run all phases."""
+    folder, first = race.folder, songs[0]
+    names = options.only or list(_contenders())
+    scaled = [name for name in SCALED if name in names]
+    race.run("process", names, songs, options.rounds)
+    if not options.no_warm:
+        middle = _cut(first, folder / "warm-up.flac", min(30.0, first.duration), first.duration / 2)
+        race.run("warm", names, songs, options.rounds, middle)
+    for count in options.counts:
+        # Each starts elsewhere: a contender may remember that it has heard the same sound.
+        same = [_cut(first, folder / f"{count}-{n}.flac", 60.0, 7.0 * n) for n in range(int(count))]
+        race.run("songs", scaled, same, 1)
+    for length in options.minutes:
+        race.run("minutes", scaled, [_cut(first, folder / f"{length}-minutes.flac", 60 * length, 3.0)], 1)
+
+
+def _record(race: Race, options: argparse.Namespace, dataset: Dataset) -> None:
+    """Write what came of it, and print the tables."""
+    import pandas
+
+    from lyricsep.files import replacing, write_text
+
+    turns = pandas.DataFrame(race.turns).astype({"wer": float})
+    ratios = _ratios(turns, race.setting.device)
+    tables = _tables(turns, ratios, race.skipped)
+    about = _hardware(race.setting.device)
+    about |= {"dataset": dataset.name, "songs": [song.id for song in dataset.songs], "threads": options.threads}
+    about |= {name: getattr(race.setting, name) for name in ("model", "separator", "beam_size", "batch_size")}
+    document = {"about": about, "turns": race.turns, "ratios": ratios, "skipped": race.skipped}
+    write_text(options.output / "speed.json", json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+    facts = [f"- {name}: {value}" for name, value in about.items()]
+    write_text(options.output / "speed.md", "\n".join(["# Speed", "", *facts, "", *(t.markdown() for t in tables)]))
+    with replacing(options.output / "speed.png") as path:
+        _plot(turns, path)
+    print("\n".join(table.text() for table in tables))
+
+
+def main() -> None:
+    """Run the race and write what came of it."""
+    if sys.argv[1:2] == ["--worker"]:
+        _work(*sys.argv[2:])
+        return
+    options = _parse()
+    os.environ["OMP_NUM_THREADS"] = str(options.threads)  # PyTorch's and CTranslate2's
+
+    from lyricsep.datasets import open_dataset
+    from lyricsep.errors import ConfigError, LyricsepError
+
+    try:
+        if not importlib.util.find_spec("matplotlib"):
+            raise ConfigError("the plot needs matplotlib: pip install 'lyricsep[benchmark]'")
+        dataset = open_dataset(options.dataset, language=options.language).select(limit=options.songs)
+        with TemporaryDirectory(prefix="lyricsep-speed-", ignore_cleanup_errors=True) as temporary:
+            race = Race(_prepare(options, Path(temporary)), Path(temporary))
+            songs = _stage(dataset.songs, race.folder)
+            with suppress(KeyboardInterrupt):  # what is done is told
+                _run_all(race, options, songs)
+        if not race.turns:
+            sys.exit("\n".join(f"{name}: {why}" for name, why in race.skipped.items()))
+        _record(race, options, dataset)
+    except LyricsepError as error:
+        sys.exit(f"benchmark_speed: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""The speed benchmark: turns alternate, costs are measured, and a run leaves what it promises."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas
+import pytest
+import torch
+
+from lyricsep.audio import Audio, load_audio, save_audio
+
+SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "benchmark_speed.py"
+EXAMPLE = SCRIPT.parents[1] / "data" / "example"
+RATE = 8000
+
+
+@pytest.fixture(scope="module")
+def speed() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("benchmark_speed", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # A dataclass looks its module up by name.
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def song(speed: ModuleType, tmp_path: Path) -> Any:
+    """Three seconds in which every sample differs."""
+    path = tmp_path / "song.wav"
+    save_audio(path, Audio(torch.linspace(-0.9, 0.9, 3 * RATE)[None], RATE))
+    return speed.Staged(path, 3.0, "en", "one two three four")
+
+
+def python(*lines: str) -> list[str]:
+    return [sys.executable, "-c", "\n".join(lines)]
+
+
+class TestTurns:
+    def test_alternate(self, speed: ModuleType, song: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        order = []
+
+        def measure(setting: object, contender: Any, batch: Any) -> Any:
+            order.append((contender.name, batch.language, [Path(name).name for name in batch.songs]))
+            for name in batch.songs:
+                Path(batch.target(name)).write_text("one two three four\n")
+            return speed.Usage(seconds=1.5, memory=7)
+
+        monkeypatch.setattr(speed, "_in_processes", measure)
+        race = speed.Race(None, tmp_path)
+        other = speed.Staged(tmp_path / "autre.wav", 6.0, "fr")
+        race.run("process", ["whisper", "lyricsep"], [song, other], 2)
+        once = [
+            (name, *of) for name in ("whisper", "lyricsep") for of in (("en", ["song.wav"]), ("fr", ["autre.wav"]))
+        ]
+        assert order == once * 2
+        assert [(turn["contender"], turn["round"]) for turn in race.turns] == [
+            ("whisper", 0),
+            ("lyricsep", 0),
+            ("whisper", 1),
+            ("lyricsep", 1),
+        ]
+        # Two languages are two processes, whose seconds add up; the memory is that of the larger.
+        assert all(turn["seconds"] == 3.0 and turn["memory"] == 7 and turn["speed"] == 3.0 for turn in race.turns)
+
+    def test_go_on_without_who_fails(
+        self, speed: ModuleType, song: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def commands(setting: object, batch: Any) -> list[list[str]]:
+            return [python("import sys", "sys.exit('no such model')")]
+
+        broken = speed.Contender("broken", "transcription", commands)
+        fine = speed.Contender("fine", "transcription", lambda s, b: [python(f"open({b.target(b.songs[0])!r}, 'w')")])
+        monkeypatch.setattr(speed, "_contenders", lambda: {"broken": broken, "fine": fine})
+        race = speed.Race(None, tmp_path)
+        race.run("process", ["broken", "fine"], [song], 2)
+        assert race.skipped == {"broken": "no such model"}
+        assert [turn["contender"] for turn in race.turns] == ["fine", "fine"]
+        assert [turn["wer"] for turn in race.turns] == [1.0, 1.0]  # it heard nothing
+
+    def test_score_what_was_heard(self, speed: ModuleType, song: Any, tmp_path: Path) -> None:
+        with pytest.raises(speed.TurnFailedError, match=r"no lyrics came of song\.wav"):
+            speed._count(song, tmp_path)
+        (tmp_path / "song.vocals.txt").write_text("one two tree\n")
+        assert speed._count(song, tmp_path) == (4, 2)
+
+
+class TestCosts:
+    def test_children_count_together(self, speed: ModuleType, tmp_path: Path) -> None:
+        hold = "held = bytearray(b'x') * (100 << 20); time.sleep(0.8)"
+        parent = [
+            "import subprocess, sys, time",
+            f"child = subprocess.Popen([sys.executable, '-c', 'import time; {hold}'])",
+        ]
+        if not Path("/proc/self/statm").exists():
+            pytest.skip("without /proc only the largest process is known")
+        child = parent[1].replace("b'x'", 'b"x"')
+        usage = speed._run(python(parent[0], child, hold, "child.wait()"), tmp_path / "log")
+        assert 200 << 20 < usage.memory < 300 << 20
+        assert usage.seconds >= 0.8
+        assert usage.cuda == 0 or torch.cuda.is_available()
+
+    def test_last_words_of_a_failure(self, speed: ModuleType, tmp_path: Path) -> None:
+        with pytest.raises(speed.TurnFailedError, match=r"^the end$"):
+            speed._run(python("print('once')", "raise SystemExit('the end')"), tmp_path / "log")
+        with pytest.raises(speed.TurnFailedError, match="without a word"):
+            speed._run(python("raise SystemExit(3)"), tmp_path / "log")
+
+    def test_stages_come_from_the_manifest(self, speed: ModuleType, tmp_path: Path) -> None:
+        songs = [{"status": "done", "seconds": {"separation": 0.25}}, {"status": "failed"}]
+        (tmp_path / "lyricsep-20260101T000000.json").write_text(json.dumps({"songs": songs}))
+        contender = speed.Contender("one", "transcription", lambda setting, batch: [python("pass")])
+        usage = speed._in_processes(None, contender, speed.Batch([], "en", str(tmp_path)))
+        assert usage.stages["separation"] == 0.25
+        assert sum(usage.stages.values()) == pytest.approx(usage.seconds)
+
+
+def test_ratios_are_of_rounds(speed: ModuleType) -> None:
+    seconds = {"whisper": [4.0, 9.0, 30.0], "lyricsep, openai-whisper": [2.0, 3.0, 20.0]}
+    turns = [
+        {"phase": "process", "contender": name, "round": number, "seconds": value, "wer": 0.5 if "," in name else 0.4}
+        for name, values in seconds.items()
+        for number, value in enumerate(values)
+    ]
+    (ratio,) = speed._ratios(pandas.DataFrame(turns), "cpu")
+    assert (ratio["ratio"], ratio["low"], ratio["high"], ratio["wanted"]) == (2.0, 1.5, 3.0, 2.0)
+    assert ratio["wer_points"] == pytest.approx(10.0)
+    (on_cuda,) = speed._ratios(pandas.DataFrame(turns[:4]), "cuda:0")  # the second is out after its first turn
+    assert (on_cuda["ratio"], on_cuda["wanted"]) == (2.0, 10.0)
+
+
+def test_a_cut_goes_round_and_round(speed: ModuleType, song: Any, tmp_path: Path) -> None:
+    source = load_audio(song.path).samples[0].numpy()
+    found = speed._cut(song, tmp_path / "cut.flac", 7.0, 1.0)
+    expected = np.concatenate([source[RATE:], source, source, source[:RATE]])[: 7 * RATE]
+    np.testing.assert_allclose(load_audio(found.path).samples[0].numpy(), expected, atol=1e-6)
+    assert (found.duration, found.language, found.reference) == (7.0, "en", "")
+
+
+def test_demucs_wants_its_own_weights(speed: ModuleType) -> None:
+    setting = SimpleNamespace(demucs="", separator="spleeter")
+    with pytest.raises(speed.TurnFailedError, match="spleeter is not one Demucs checkpoint"):
+        speed._demucs(setting, speed.Batch([], "en", "out"))
+
+
+@pytest.mark.slow
+def test_the_smallest_race(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    sung = load_audio(EXAMPLE / "night_train.mp3")
+    (tmp_path / "songs").mkdir()
+    first, last = 4 * sung.sample_rate, 14 * sung.sample_rate
+    save_audio(tmp_path / "songs" / "lines.wav", Audio(sung.samples[:, first:last], sung.sample_rate))
+    lyrics = (EXAMPLE / "night_train.txt").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "songs" / "lines.txt").write_text("\n".join(lyrics[:3]), encoding="utf-8")
+    options = ["--dataset", tmp_path / "songs", "--model", "tiny.en", "--beam-size", "1", "--rounds", "1"]
+    options += ["--only", "lyricsep, openai-whisper", "--only", "demucs", "--counts", "", "--minutes", ""]
+    command = [sys.executable, SCRIPT, *options, "-o", tmp_path / "out"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    document = json.loads((tmp_path / "out" / "speed.json").read_text(encoding="utf-8"))
+    assert [(turn["phase"], turn["contender"]) for turn in document["turns"]] == [
+        ("process", "lyricsep, openai-whisper"),
+        ("warm", "lyricsep, openai-whisper"),
+    ]
+    cold, warm = document["turns"]
+    assert cold["wer"] == warm["wer"] < 0.5
+    assert cold["seconds"] > warm["seconds"] >= warm["stages"]["transcription"] > 0
+    assert min(cold["memory"], warm["memory"]) > 100e6
+    assert "Demucs checkpoint" in document["skipped"]["demucs"]
+    assert document["about"]["libraries"]["torch"] == torch.__version__
+    markdown = (tmp_path / "out" / "speed.md").read_text(encoding="utf-8")
+    assert "| transcription | lyricsep, openai-whisper | warm |" in markdown
+    assert (tmp_path / "out" / "speed.png").read_bytes().startswith(b"\x89PNG")
+    assert "lyricsep, openai-whisper" in done.stdout
