@@ -73,7 +73,7 @@ def segment(
 
     from lyricsep.devices import choose_device, describe_device
     from lyricsep.pipeline import find_vocal_segments, hear
-    from lyricsep.separators import Chain, create_separator
+    from lyricsep.separators import create_separator
 
     chosen = choose_device(device)
     spec = find_separator(separator or PRESETS[preset_for(chosen)].separator)
@@ -92,9 +92,7 @@ def segment(
     with run.recorded(new_manifest("segment", described, weights, describe_device(chosen))):
         if not todo:
             return
-        separates = create_separator(spec, chosen, offline=offline, query=query)
-        if then_spec:
-            separates = Chain(separates, create_separator(then_spec, chosen, offline=offline))
+        separates = create_separator(spec, chosen, offline=offline, query=query, then=then_spec)
         with watching(len(todo)) as progress:
             for song in todo:
                 started = perf_counter()

@@ -84,7 +84,7 @@ def separate(
     from lyricsep.audio import load_audio
     from lyricsep.devices import choose_device, describe_device
     from lyricsep.pipeline import save_vocals
-    from lyricsep.separators import Chain, create_separator
+    from lyricsep.separators import create_separator
 
     chosen = choose_device(device)
     spec = find_separator(separator or PRESETS[preset_for(chosen)].separator)
@@ -102,9 +102,9 @@ def separate(
     with run.recorded(new_manifest("separate", described, weights, describe_device(chosen))):
         if not todo:
             return
-        separates = create_separator(spec, chosen, batch_size=batch_size, offline=offline, query=query)
-        if then_spec:
-            separates = Chain(separates, create_separator(then_spec, chosen, offline=offline))
+        separates = create_separator(
+            spec, chosen, batch_size=batch_size, offline=offline, query=query, then=then_spec
+        )
         with watching(len(todo)) as progress:
             for song in todo:
                 started = perf_counter()

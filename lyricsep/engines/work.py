@@ -22,7 +22,7 @@ from lyricsep.errors import AudioError, LyricsepError, OutputError
 from lyricsep.files import file_digest, shown
 from lyricsep.formats import lyrics_from_json, lyrics_to_json, render_lyrics, write_lyrics
 from lyricsep.presets import Preset
-from lyricsep.separators import Chain, Separator, SeparatorSpec, create_separator, find_separator
+from lyricsep.separators import Separator, SeparatorSpec, create_separator, find_separator
 from lyricsep.store import Store, code_version, heard_key, key_of, versions_of
 from lyricsep.transcribers import SAMPLE_RATE, Transcriber, create_transcriber, find_model
 from lyricsep.weights import content_hash
@@ -107,11 +107,8 @@ class Work:
         WeightsError, ConfigError
             As `lyricsep.separators.create_separator`.
         """
-        spec, *then = self.separators
-        separator = create_separator(spec, device, offline=offline, query=self.query)
-        for following in then:
-            separator = Chain(separator, create_separator(following, device, offline=offline))
-        return separator
+        spec, then = find_separator(self.settings.separator), find_separator(self.then) if self.then else None
+        return create_separator(spec, device, offline=offline, query=self.query, then=then)
 
     def load_transcriber(self, device: torch.device, *, offline: bool) -> Transcriber:
         """Build the transcriber.

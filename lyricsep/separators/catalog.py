@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from lyricsep.catalogs import look_up, read_catalog
 from lyricsep.errors import ConfigError
 from lyricsep.files import shown
-from lyricsep.separators.base import SeparatorSpec, Status
+from lyricsep.separators.base import Chain, SeparatorSpec, Status
 from lyricsep.separators.plugins import create_plugin, plugin_catalog
 from lyricsep.weights import WeightFile
 
@@ -91,6 +91,7 @@ def create_separator(
     batch_size: int | None = None,
     offline: bool = False,
     query: str | None = None,
+    then: SeparatorSpec | None = None,
 ) -> Separator:
     """Fetch the weights, build the network, put it on the device.
 
@@ -106,6 +107,8 @@ def create_separator(
         Never open a connection.
     query : str, optional
         What to look for, for separators that take a query; by default their own.
+    then : SeparatorSpec, optional
+        A second one, for the vocals of the first.
 
     Raises
     ------
@@ -120,7 +123,9 @@ def create_separator(
         raise ConfigError(f"{spec.name}: takes no query; leave --query out, or see `lyricsep models list`")
     separator = _create(spec, device, batch_size, query, offline=offline)
     _warn(spec.name, generative=spec.generative, licence=spec.licence if spec.is_non_commercial else "")
-    return separator
+    if then is None:
+        return separator
+    return Chain(separator, create_separator(then, device, batch_size=batch_size, offline=offline))
 
 
 def _create(
