@@ -274,3 +274,30 @@ def test_half_precision_arrays_are_read(tmp_path, pinned, cache, arrays) -> None
     weight = separator.network.vocals.up7[0].weight
     assert weight.dtype == torch.float32
     assert np.array_equal(weight.detach().numpy(), arrays["up7.0.weight"].astype(np.float16).astype(np.float32))
+
+
+# Half precision and batches
+
+
+@pytest.fixture(scope="module")
+def two_chunks(spleeter, song) -> tuple[Tensor, Tensor]:
+    """Two chunks of the song, and their vocals, one by one, in full precision."""
+    length = spleeter.network.chunking.length
+    chunks = song.samples[:, 20 * RATE : 20 * RATE + 2 * length].unflatten(1, (2, length)).transpose(0, 1)
+    with torch.inference_mode():
+        return chunks, torch.cat([spleeter.network(chunk[None]) for chunk in chunks])
+
+
+def test_a_batch_changes_nothing_that_can_be_heard(spleeter, two_chunks) -> None:
+    chunks, one_by_one = two_chunks
+    with torch.inference_mode():
+        assert decibels(spleeter.network(chunks), one_by_one) < -100
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_half_precision_on_cuda(spleeter, two_chunks) -> None:
+    chunks, full = two_chunks
+    network = copy.deepcopy(spleeter.network).cuda()
+    with torch.inference_mode():
+        assert decibels(network(chunks.cuda()).cpu(), full) < -50
