@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from whisper.decoding import DecodingOptions, DecodingTask
 from whisper.model import disable_sdpa
-from whisper.timing import dtw_cpu, median_filter
+from whisper.timing import median_filter
 
-from lyricsep.transcribers.alignment import AlignedWord, aligned_words
+from lyricsep.transcribers.alignment import AlignedWord, aligned_words, warping_path
 from lyricsep.transcribers.whisper import MAX_ROWS, Attempt, Hypothesis
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class OpenAIWhisper:
         std, mean = torch.std_mean(weights, dim=-2, keepdim=True, unbiased=False)
         matrix = median_filter((weights - mean) / std, MEDIAN_WIDTH).mean(dim=0)[n_prompt:-1]
         # The path is for the tokens and, as the last, the end of the text.
-        indices, ticks = dtw_cpu(-matrix.double().numpy())
+        indices, ticks = warping_path(-matrix.double().numpy())
         chances = logits[n_prompt : n_prompt + len(tokens), : tokenizer.eot].softmax(dim=-1)
         probabilities = chances[torch.arange(len(tokens)), torch.tensor(tokens)]
         return aligned_words(tokenizer, tokens, (indices, ticks), probabilities.tolist())
