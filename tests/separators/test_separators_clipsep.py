@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import os
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from signals import decibels, noise, saved, si_sdr
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -115,12 +115,6 @@ def small_text() -> OrderedDict[str, Tensor]:
     return random_state(text_shapes(**NARROW_TEXT))
 
 
-def saved(value: object) -> bytes:
-    buffer = io.BytesIO()
-    torch.save(value, buffer)
-    return buffer.getvalue()
-
-
 # A little language: letters, letters at the end of a word, what they merge to, and the marks around a text.
 MERGES = ["s i", "n g</w>", "si n", "si ng</w>", "a b</w>"]
 LETTERS = [*"singab'!", *(f"{letter}</w>" for letter in "singab'!")]
@@ -146,20 +140,6 @@ def load(tmp_path, pinned, cache) -> Callable[..., ClipSepNetwork]:
         return load_clipsep(spec, offline=True, query=query)
 
     return read
-
-
-def decibels(found: Tensor, expected: Tensor) -> float:
-    error = (found - expected).double().square().sum()
-    return float(10 * torch.log10(error / expected.double().square().sum() + 1e-30))
-
-
-def si_sdr(found: Tensor, expected: Tensor) -> Tensor:
-    scaled = expected * (found * expected).sum() / expected.square().sum()
-    return 10 * torch.log10(scaled.square().sum() / (found - scaled).square().sum())
-
-
-def noise(*shape: int, seed: int = 1) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * 0.1
 
 
 def test_parameters_of_the_published_networks() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import os
@@ -15,6 +14,7 @@ import safetensors.torch
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from signals import decibels, noise, saved, si_sdr
 from torch import Tensor, nn
 
 from lyricsep.audio import Audio
@@ -143,12 +143,6 @@ def checkpoint(layout: str, sizes: dict[str, int], seed: int = 0, **changes: obj
     }
 
 
-def saved(value: object, *, legacy: bool = False) -> bytes:
-    buffer = io.BytesIO()
-    torch.save(value, buffer, _use_new_zipfile_serialization=not legacy)
-    return buffer.getvalue()
-
-
 @pytest.fixture
 def load(tmp_path, pinned, cache) -> Callable[..., ConvTasNetNetwork]:
     def read(data: bytes, layout: str, *, suffix: str = ".th", **changes: float) -> ConvTasNetNetwork:
@@ -159,20 +153,6 @@ def load(tmp_path, pinned, cache) -> Callable[..., ConvTasNetNetwork]:
         return load_conv_tasnet(spec, offline=True)
 
     return read
-
-
-def decibels(found: Tensor, expected: Tensor) -> float:
-    error = (found - expected).double().square().sum()
-    return float(10 * torch.log10(error / expected.double().square().sum() + 1e-30))
-
-
-def si_sdr(found: Tensor, expected: Tensor) -> Tensor:
-    scaled = expected * (found * expected).sum() / expected.square().sum()
-    return 10 * torch.log10(scaled.square().sum() / (found - scaled).square().sum())
-
-
-def noise(*shape: int, seed: int = 1) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * 0.1
 
 
 # The network in NumPy's doubles, from the paper and the published state: no convolution of torch, no name of ours.

@@ -27,6 +27,7 @@ from demucs.utils import center_trim
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from julius.resample import resample_frac
+from signals import decibels, saved
 from torch import Tensor, nn
 
 from lyricsep.audio import Audio
@@ -137,11 +138,6 @@ def files_in(folder: Path) -> list[str]:
 
 def noise(n_samples: int, seed: int = 0) -> Tensor:
     return torch.randn(2, n_samples, generator=torch.Generator().manual_seed(seed)) * 0.1
-
-
-def decibels(found: Tensor, expected: Tensor) -> float:
-    error = (found - expected).double().square().sum()
-    return float(10 * torch.log10(error / expected.double().square().sum() + 1e-30))
 
 
 def published(model: nn.Module | BagOfModels, mixture: Tensor, segment: float | None = None) -> Tensor:
@@ -487,12 +483,6 @@ def of_library(state: dict[str, Tensor]) -> Demucs:
     model = Demucs(SOURCES, channels=8, depth=4, samplerate=RATE, **then)
     model.load_state_dict(dict(state))  # it knows "previous generation Demucs models"
     return model.eval()
-
-
-def saved(value: object) -> bytes:
-    buffer = io.BytesIO()
-    torch.save(value, buffer)
-    return buffer.getvalue()
 
 
 WAVEFORM = {"sources": SOURCES, "sample_rate": RATE, "segment": 1.5}

@@ -14,6 +14,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from signals import decibels
 from torch import Tensor
 
 from lyricsep.audio import Audio
@@ -79,11 +80,6 @@ WINDOWED = Chunking(LENGTH, 300, 50, torch.hann_window(LENGTH).square())
 
 def noise(n_channels: int, n_samples: int, seed: int = 0) -> Tensor:
     return torch.randn(n_channels, n_samples, generator=torch.Generator().manual_seed(seed)) * 0.3
-
-
-def decibels(found: Tensor, expected: Tensor) -> float:
-    error = (found - expected).double().square().sum()
-    return float(10 * torch.log10(error / expected.double().square().sum() + 1e-30))
 
 
 def separated(network: Network, samples: Tensor, *, batch_size: int = 1, rate: int = RATE) -> Tensor:

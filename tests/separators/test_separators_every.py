@@ -29,6 +29,7 @@ import test_separators_resunet as resunet
 import test_separators_tiger as tiger
 import test_separators_umx as umx
 import torch
+from signals import decibels
 from torch import Tensor
 
 from lyricsep.audio import Audio, save_audio
@@ -306,11 +307,6 @@ def local(name: str, layout: Layout, folder: Path, **instead: bytes) -> Separato
         files.append(WeightFile(file, "", None, (Source.from_uri(f"file:{path}"),)))
     spec = in_catalog(name)
     return replace(spec, files=tuple(files), settings={**spec.settings, **layout.settings})
-
-
-def decibels(found: Tensor, expected: Tensor) -> float:
-    error = (found - expected).double().square().sum()
-    return float(10 * torch.log10(error / expected.double().square().sum() + 1e-30))
 
 
 @functools.cache

@@ -13,7 +13,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from signals import decibels, noise, si_sdr
+from torch import nn
 from torch.nn import functional as F
 
 from lyricsep.audio import Audio
@@ -78,20 +79,6 @@ def load(tmp_path, pinned, cache) -> Callable[[bytes], IbmCnnNetwork]:
         return load_ibm_cnn(SeparatorSpec("mine", "ibm_cnn", "", "", "", (file,)), offline=True)
 
     return read
-
-
-def decibels(found: Tensor, expected: Tensor) -> float:
-    error = (found - expected).double().square().sum()
-    return float(10 * torch.log10(error / expected.double().square().sum() + 1e-30))
-
-
-def si_sdr(found: Tensor, expected: Tensor) -> float:
-    scaled = expected * (found * expected).sum() / expected.square().sum()
-    return float(10 * torch.log10(scaled.square().sum() / (found - scaled).square().sum()))
-
-
-def noise(*shape: int, seed: int = 1) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * 0.1
 
 
 def small(seed: int = 0, n_bins: int = 65) -> IbmCnn:

@@ -18,6 +18,7 @@ import safetensors.torch
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from signals import decibels, noise, saved
 from torch import Tensor
 
 from lyricsep.audio import Audio
@@ -322,12 +323,6 @@ def random_state(name: str, options: Mapping[str, Any], seed: int = 0) -> dict[s
     return state
 
 
-def saved(value: object) -> bytes:
-    buffer = io.BytesIO()
-    torch.save(value, buffer)
-    return buffer.getvalue()
-
-
 @pytest.fixture
 def load(tmp_path, pinned, cache) -> Callable[..., MsstNetwork]:
     def read(data: bytes, name: str, *, suffix: str = ".ckpt", **changes: object) -> MsstNetwork:
@@ -341,15 +336,6 @@ def load(tmp_path, pinned, cache) -> Callable[..., MsstNetwork]:
 
 def small(name: str) -> bytes:
     return saved(random_state(name, SMALL[name]["options"]))
-
-
-def noise(*shape: int, seed: int = 1) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * 0.1
-
-
-def decibels(found: Tensor, expected: Tensor) -> float:
-    error = (found - expected).double().square().sum()
-    return float(10 * torch.log10(error / expected.double().square().sum() + 1e-30))
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import os
@@ -15,6 +14,7 @@ import safetensors.torch
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from signals import decibels, noise, saved, si_sdr
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -148,12 +148,6 @@ def random_state(shapes: Shapes, seed: int = 0) -> OrderedDict[str, Tensor]:
     return OrderedDict((key, weights(key, shape)) for key, shape in shapes.items())
 
 
-def saved(value: object) -> bytes:
-    buffer = io.BytesIO()
-    torch.save(value, buffer)
-    return buffer.getvalue()
-
-
 def checkpoint(family: str, **changes: object) -> dict[str, object]:
     """What a training run saves; beside the state what nothing here looks at."""
     state = random_state(SMALL[family])
@@ -190,20 +184,6 @@ def load(tmp_path, pinned, cache) -> Callable[..., ResUNetNetwork]:
         return load_resunet(spec, offline=True, query=query)
 
     return read
-
-
-def decibels(found: Tensor, expected: Tensor) -> float:
-    error = (found - expected).double().square().sum()
-    return float(10 * torch.log10(error / expected.double().square().sum() + 1e-30))
-
-
-def si_sdr(found: Tensor, expected: Tensor) -> Tensor:
-    scaled = expected * (found * expected).sum() / expected.square().sum()
-    return 10 * torch.log10(scaled.square().sum() / (found - scaled).square().sum())
-
-
-def noise(*shape: int, seed: int = 1) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * 0.1
 
 
 # The networks from the papers and the published state, in doubles: no name and no module of ours.

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from signals import decibels
 from torch import Tensor
 
 from lyricsep.audio import Audio, downmix, load_audio, resample
@@ -61,11 +62,6 @@ def reference(network: SpleeterNetwork, mixture: Tensor) -> Tensor:
     masked = torch.zeros_like(spectrum)
     masked[:, :1024] = spectrum[:, :1024] * mask
     return torch.istft(masked, 4096, 1024, window=window, center=True, length=n_samples + 4096)[:, :n_samples]
-
-
-def decibels(found: Tensor, expected: Tensor) -> float:
-    error = (found - expected).double().square().sum()
-    return float(10 * torch.log10(error / expected.double().square().sum() + 1e-30))
 
 
 def mono_16k(audio: Audio) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import os
 from collections import OrderedDict
@@ -14,6 +13,7 @@ import safetensors.torch
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from signals import decibels, noise, saved, si_sdr
 from torch import Tensor, nn
 
 from lyricsep.audio import Audio
@@ -119,12 +119,6 @@ def random_state(layout: str, sizes: dict[str, object], seed: int = 0) -> Ordere
     return OrderedDict((key, weights(key, shape)) for key, shape in layout_shapes(layout, sizes).items())
 
 
-def saved(value: object) -> bytes:
-    buffer = io.BytesIO()
-    torch.save(value, buffer)
-    return buffer.getvalue()
-
-
 @pytest.fixture
 def load(tmp_path, pinned, cache) -> Callable[..., TigerNetwork]:
     def read(data: bytes, layout: str, *, suffix: str = ".safetensors", **changes: object) -> TigerNetwork:
@@ -139,20 +133,6 @@ def load(tmp_path, pinned, cache) -> Callable[..., TigerNetwork]:
 
 def small(layout: str) -> bytes:
     return safetensors.torch.save(random_state(layout, SMALL[layout]))
-
-
-def decibels(found: Tensor, expected: Tensor) -> float:
-    error = (found - expected).double().square().sum()
-    return float(10 * torch.log10(error / expected.double().square().sum() + 1e-30))
-
-
-def si_sdr(found: Tensor, expected: Tensor) -> Tensor:
-    scaled = expected * (found * expected).sum() / expected.square().sum()
-    return 10 * torch.log10(scaled.square().sum() / (found - scaled).square().sum())
-
-
-def noise(*shape: int, seed: int = 1) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * 0.1
 
 
 def test_the_published_files() -> None:

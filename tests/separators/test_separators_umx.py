@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import os
 from collections import OrderedDict
@@ -14,6 +13,7 @@ import safetensors.torch
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from signals import decibels, noise, saved, si_sdr
 from torch import Tensor
 
 from lyricsep.audio import Audio
@@ -62,12 +62,6 @@ def random_state(sizes: dict[str, int], seed: int = 0) -> OrderedDict[str, Tenso
     return state
 
 
-def saved(value: object, *, legacy: bool = False) -> bytes:
-    buffer = io.BytesIO()
-    torch.save(value, buffer, _use_new_zipfile_serialization=not legacy)
-    return buffer.getvalue()
-
-
 @pytest.fixture
 def load(tmp_path, pinned, cache) -> Callable[..., OpenUnmixNetwork]:
     def read(data: bytes, suffix: str = ".pth") -> OpenUnmixNetwork:
@@ -77,20 +71,6 @@ def load(tmp_path, pinned, cache) -> Callable[..., OpenUnmixNetwork]:
         return load_umx(SeparatorSpec("mine", "umx", "", "", "", (file,)), offline=True)
 
     return read
-
-
-def decibels(found: Tensor, expected: Tensor) -> float:
-    error = (found - expected).double().square().sum()
-    return float(10 * torch.log10(error / expected.double().square().sum() + 1e-30))
-
-
-def si_sdr(found: Tensor, expected: Tensor) -> float:
-    scaled = expected * (found * expected).sum() / expected.square().sum()
-    return float(10 * torch.log10(scaled.square().sum() / (found - scaled).square().sum()))
-
-
-def noise(*shape: int, seed: int = 1) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * 0.1
 
 
 # The network in NumPy's doubles, from the paper's figure and the published state.

@@ -17,6 +17,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from signals import decibels, noise
 from torch import Tensor
 
 from lyricsep.audio import Audio
@@ -119,15 +120,6 @@ def tone(hertz: float, n_samples: int, *, channels: int = 2, rate: int = RATE, p
     time = torch.arange(n_samples, dtype=torch.float64) / rate
     swell = torch.hann_window(n_samples, dtype=torch.float64)
     return (0.5 * swell * torch.cos(2 * math.pi * hertz * time + phase)).float().expand(channels, -1)
-
-
-def noise(*shape: int, seed: int = 1) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * 0.1
-
-
-def decibels(found: Tensor, expected: Tensor) -> float:
-    error = (found - expected).double().square().sum()
-    return float(10 * torch.log10(error / expected.double().square().sum() + 1e-30))
 
 
 @pytest.fixture
