@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import glob
 import importlib.util
@@ -12,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lyricsep.errors import ConfigError
 from lyricsep.files import shown
@@ -28,6 +30,7 @@ AUDIO_SUFFIXES = frozenset((
 # fmt: on
 
 LIST_SUFFIXES = (".txt", ".csv", ".tsv", ".parquet")
+UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # as spreadsheets write them
 
 # Names may have 255 bytes where results are usually kept; a result's suffix and number need some of them.
 LONGEST_NAME = 225  # bytes
@@ -85,12 +88,14 @@ def find_songs(names: Iterable[str]) -> Found:
         Files; folders, searched to the bottom; patterns such as ``"albums/*.mp3"`` or ``"**/*.flac"``. A file that
         does not exist is left to whoever opens it. What is hidden (``.name``) is a song only when it is named.
         Lists: a ``.txt`` with a path on each line, or a ``.csv``, ``.tsv`` or ``.parquet`` with a column ``path``
-        and perhaps ``id`` (what its results are called) and ``language``. Their paths start where the list lies.
+        and perhaps ``id`` (what its results are called) and ``language``, in UTF-8, or UTF-16 with its mark. Their
+        paths start where the list lies. Empty rows are passed over, and in a ``.txt`` what begins with ``#`` and is
+        no file.
 
     Raises
     ------
     ConfigError
-        If a list cannot be read, or its ids are not names of their own.
+        If a list cannot be read, its ids are not names of their own, or lists say two things of one song.
     """
     found: dict[Path, _Named] = {}
     empty = []
@@ -99,7 +104,8 @@ def find_songs(names: Iterable[str]) -> Found:
         if not songs:
             empty.append(Path(name))
         for song in songs:
-            found.setdefault(_absolute(song.path), song)
+            key = _absolute(song.path)
+            found[key] = _merged(found.get(key, song), song)
     stems = _named_apart({key: song.relative for key, song in found.items() if not song.id})
     ids = {key: Path(song.id) for key, song in found.items() if song.id}
     _refuse_shared(ids, stems)
@@ -117,6 +123,18 @@ class _Named:
     language: str | None = None
 
 
+def _merged(first: _Named, second: _Named) -> _Named:
+    """Keep what a list says of a song that is named more than once."""
+    if (second.id, second.language) in {("", None), (first.id, first.language)}:
+        return first
+    if (first.id, first.language) == ("", None):
+        return second
+    raise ConfigError(
+        f"{shown(second.path)}: is listed twice, with other ids or languages "
+        f"({first.id or '-'}, {first.language or '-'} and {second.id or '-'}, {second.language or '-'}); keep one row"
+    )
+
+
 def _is_list(name: str) -> bool:
     suffix = Path(name).suffix.lower()
     if suffix not in LIST_SUFFIXES or not os.path.isfile(name):  # noqa: PTH113
@@ -126,7 +144,8 @@ def _is_list(name: str) -> bool:
     # Sound comes under any suffix.
     try:
         with Path(name).open("rb") as file:
-            return b"\0" not in file.read(4096)
+            start = file.read(4096)
+        return start.startswith(UTF_16_MARKS) or b"\0" not in start
     except OSError:
         return False
 
@@ -138,38 +157,61 @@ def _listed(path: Path) -> Iterator[_Named]:
     except (OSError, ValueError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
         raise ConfigError(f"{shown(path)}: cannot be read as a list of songs ({reason}); correct it") from error
-    for number, row in enumerate(rows, 1):
-        if not row.get("path"):
-            raise ConfigError(f"{shown(path)}: row {number} has no path; name the column path, and fill it")
+    for number, row in rows:
+        if "path" not in row:
+            columns = ", ".join(row)[:100]
+            raise ConfigError(f"{shown(path)}: has no column path, but {columns}; name the columns in the first row")
+        if not any(row.values()):
+            continue
+        if not row["path"]:
+            raise ConfigError(f"{shown(path)}: row {number} has no path; fill it")
         song = path.parent / row["path"]
         if not song.name or "\0" in row["path"]:
             raise ConfigError(f"{shown(path)}: row {number}: a path leads to a file, got {row['path'][:60]!r}")
         id_ = row.get("id", "")
         if id_ and (Path(id_).is_absolute() or ".." in Path(id_).parts or not Path(id_).name or "\0" in id_):
             raise ConfigError(f"{shown(path)}: row {number}: an id is a name for files, got {id_[:60]!r}")
+        if any(len(os.fsencode(part)) > LONGEST_NAME for part in Path(id_).parts):
+            raise ConfigError(
+                f"{shown(path)}: row {number}: an id has at most {LONGEST_NAME} bytes, got {id_[:60]!r}..."
+            )
         yield _Named(song, _below(song, path.parent), id_, row.get("language") or None)
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """Read the rows of a list, with the numbers that an editor shows."""
     suffix = path.suffix.lower()
     if suffix == ".parquet":
         if not importlib.util.find_spec("pyarrow"):
             raise ConfigError(f"{shown(path)}: reading parquet needs pyarrow: pip install 'lyricsep[benchmark]'")
-        import pandas as pd
+        import pyarrow.parquet as pq
 
-        table = pd.read_parquet(path)
-        return [{str(key): _text(value) for key, value in row.items()} for row in table.to_dict("records")]
-    text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
+        # Not pandas, which hides columns that it made an index of.
+        return [(number, _cleaned(row)) for number, row in enumerate(pq.read_table(path).to_pylist(), 1)]
+    content = path.read_bytes()
+    encoding = "utf-16" if content.startswith(UTF_16_MARKS) else "utf-8-sig"
+    text = io.StringIO(content.decode(encoding, errors="surrogateescape"), newline=None).read()
     if suffix == ".txt":
-        lines = (line.strip() for line in text.splitlines())
-        return [{"path": line} for line in lines if line and not line.startswith("#")]
+        lines = enumerate((line.strip() for line in text.split("\n")), 1)
+        return [(number, {"path": line}) for number, line in lines if not _is_comment(line, path.parent)]
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if suffix == ".tsv" else ",", strict=True)
-    return [{str(key).strip().lower(): _text(value).strip() for key, value in row.items()} for row in reader]
+    return [(reader.line_num, _cleaned(row)) for row in reader]
+
+
+def _cleaned(row: Mapping[Any, object]) -> dict[str, str]:
+    return {str(key).strip().lower(): _text(value).strip() for key, value in row.items()}
+
+
+def _is_comment(line: str, folder: Path) -> bool:
+    # "#9 Dream.mp3" is a song where there is one.
+    return line.startswith("#") and not os.path.exists(folder / line)  # noqa: PTH110
 
 
 def _text(value: object) -> str:
-    # Empty cells are None or NaN, the only value that is not itself.
-    return "" if value is None or value != value else str(value)
+    # Empty cells are None or NaN, the only value that is not itself; a column with gaps makes fractions of numbers.
+    if value is None or value != value:
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _refuse_shared(ids: Mapping[Path, Path], stems: Mapping[Path, Path]) -> None:
@@ -220,7 +262,10 @@ def _is_song(path: Path, relative: Path) -> bool:
     # Results of our own, and stems that lie beside a song, are not songs.
     is_audio = path.suffix.lower() in AUDIO_SUFFIXES and not path.stem.endswith(".vocals")
     # Nor is what is hidden: unfinished results, and what macOS and others keep beside files.
-    return is_audio and not any(part.startswith(".") for part in relative.parts) and path.is_file()
+    if not is_audio or any(part.startswith(".") for part in relative.parts):
+        return False
+    # A link that leads nowhere is a song that is missing, which is not for us to keep quiet about.
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def _named_apart(relatives: Mapping[Path, Path]) -> dict[Path, Path]:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from lyricsep.errors import ConfigError
 from lyricsep.inputs import Found, find_songs
 
 
@@ -114,6 +115,87 @@ def test_a_song_counts_once(here: Path) -> None:
 )
 def test_songs_of_one_name_are_told_apart(here: Path, names: list[str], expected: list[str]) -> None:
     assert [song.stem.as_posix() for song in find_songs(names).songs] == expected
+
+
+LISTED = {"a, b.mp3": "1", "cd/c.mp3": "x/2"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("l.csv", b'path,id\n"a, b.mp3",1\ncd/c.mp3,x/2\n'),
+        ("l.csv", b'\xef\xbb\xbf ID ,Path\r\n1,"a, b.mp3"\r\n,\r\n\r\nx/2,cd/c.mp3\r\n'),
+        ("l.csv", b'year,path,id\r1999,"a, b.mp3",1,more\r,,\r2000, cd/c.mp3 ,x/2\r'),
+        ("l.TSV", b"path\tid\na, b.mp3\t1\ncd/c.mp3\tx/2\n"),
+        ("l.tsv", "path\tid\r\na, b.mp3\t1\r\ncd/c.mp3\tx/2\r\n".encode("utf-16")),
+    ],
+)
+def test_a_list_names_songs_and_their_results(here: Path, name: str, content: bytes) -> None:
+    """As spreadsheets and people write them: marks, line ends, empty rows, other columns."""
+    Path("lists").mkdir(exist_ok=True)
+    Path("lists", name).write_bytes(content)
+    assert stems(find_songs([f"lists/{name}"])) == {f"lists/{path}": id_ for path, id_ in LISTED.items()}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_text_list_has_a_path_a_line(here: Path, end: str, encoding: str) -> None:
+    touch("#9 Dream.mp3")
+    lines = ["# our songs", "", "#9 Dream.mp3", "  a/b\u2028c.mp3 ", "#gone.mp3", str(here / "é.mp3"), ""]
+    Path("l.txt").write_bytes(end.join(lines).encode(encoding))
+    songs = find_songs(["l.txt"]).songs
+    # What is no line end to an editor is none here.
+    assert [song.path.as_posix() for song in songs] == ["#9 Dream.mp3", "a/b\u2028c.mp3", f"{here}/é.mp3"]
+
+
+def test_a_parquet_list(here: Path) -> None:
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    table = pd.DataFrame({"Path": ["a.mp3", "b.mp3", None], "ID": [7, None, None], "language": ["en", None, None]})
+    table.to_parquet("l.parquet")  # its ids are 7.0 and NaN
+    assert [(s.path.name, str(s.stem), s.language) for s in find_songs(["l.parquet"]).songs] == [
+        ("a.mp3", "7", "en"), ("b.mp3", "b", None),
+    ]  # fmt: skip
+    table[:2].set_index("Path").to_parquet("l.parquet")
+    assert [s.path.name for s in find_songs(["l.parquet"]).songs] == ["a.mp3", "b.mp3"]
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        ("path;id\na.mp3;1\n", "l.csv: has no column path, but path;id; name the columns in the first row"),
+        ("a.mp3,1\n\nb.mp3,2\n", "l.csv: has no column path, but a.mp3, 1; name the columns"),
+        ("path,id\n\n,\na.mp3,1\n,2\n", "l.csv: row 5 has no path; fill it"),
+        ("path\n.\n", "l.csv: row 2: a path leads to a file, got '.'"),
+        ("path,id\na.mp3,../x\n", "l.csv: row 2: an id is a name for files, got '../x'"),
+        ("path,id\na.mp3,/x\n", "l.csv: row 2: an id is a name for files, got '/x'"),
+        (f"path,id\na.mp3,x/{'é' * 113}\n", "l.csv: row 2: an id has at most 225 bytes, got 'x/é"),
+        ("path,id\na.mp3,X\nb.mp3,x\n", "the id 'x' is that of .*a.mp3 and of .*b.mp3; make them differ"),
+        ("path,id\na.mp3,1\na.mp3,2\n", "a.mp3: is listed twice, with other ids or languages .1, - and 2, -.; keep"),
+        ("path,language\na.mp3,en\n./a.mp3,fr\n", "a.mp3: is listed twice, .* .-, en and -, fr.; keep one row"),
+        ('path,id\n"a.mp3,1\n', "l.csv: cannot be read as a list of songs .unexpected end of data.; correct it"),
+    ],
+)
+def test_a_list_that_is_wrong_says_where(here: Path, content: str, match: str) -> None:
+    Path("l.csv").write_text(content, encoding="utf-8")
+    with pytest.raises(ConfigError, match=match) as error:
+        find_songs(["l.csv"])
+    assert "\n" not in str(error.value)
+
+
+def test_what_a_list_says_of_a_song_holds_wherever_else_it_is_named(here: Path) -> None:
+    touch("m/a.mp3", "m/b.mp3")
+    Path("l.csv").write_text("path,id\nm/a.mp3,1\nm/a.mp3,1\n")
+    for names in (["m", "l.csv"], ["l.csv", "m"]):
+        assert stems(find_songs(names)) == {"m/a.mp3": "1", "m/b.mp3": "b"}
+
+
+def test_a_link_that_leads_nowhere_is_a_song_that_is_missing(here: Path) -> None:
+    touch("m/a.mp3", "m/folder.mp3/b.mp3")
+    Path("m/gone.mp3").symlink_to("nowhere.mp3")
+    Path("m/loop.mp3").symlink_to("loop.mp3")
+    Path("m/link.mp3").symlink_to("folder.mp3")
+    assert sorted(stems(find_songs(["m"])).values()) == ["a", "folder.mp3/b", "gone", "loop"]
 
 
 def test_a_dot_in_a_name_is_no_suffix(here: Path) -> None:

@@ -11,6 +11,7 @@ import typer
 from lyricsep.cli.batch import batch
 from lyricsep.cli.benchmark import benchmark
 from lyricsep.cli.console import say
+from lyricsep.cli.convert import convert
 from lyricsep.cli.datasets import datasets
 from lyricsep.cli.doctor import doctor
 from lyricsep.cli.models import models
@@ -40,6 +41,7 @@ app.command()(transcribe)
 app.add_typer(batch, name="batch")
 app.command()(separate)
 app.command()(segment)
+app.command()(convert)
 app.command()(score)
 app.command()(compare)
 app.command()(benchmark)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -40,8 +40,9 @@ from lyricsep.cli.options import (
 )
 from lyricsep.cli.settings import choose_work, chosen_formats, chosen_languages
 from lyricsep.engines import CPU_THREADS, Batch, Delivery, Record, Status, Task, run_local, run_ray, seats_of
-from lyricsep.errors import ConfigError
+from lyricsep.errors import ConfigError, OutputError
 from lyricsep.files import check_writable, shown
+from lyricsep.formats import file_suffixes
 from lyricsep.inputs import find_songs
 from lyricsep.manifest import new_manifest, write_manifest
 from lyricsep.weights import fetch
@@ -121,8 +122,9 @@ def run_batch(
     from lyricsep.devices import choose_device, describe_device
 
     chosen = choose_device(device)
-    name, work = choose_work(
+    name, work, language = choose_work(
         chosen,
+        language=language,
         preset=preset,
         separator=separator,
         query=query,
@@ -137,7 +139,7 @@ def run_batch(
             "batch_size": batch_size,
             "seed": seed,
             "timestamps": timestamps,
-            "word_times": word_times or None,
+            "word_times": word_times or "elrc" in wanted or None,
         },
     )
     check_writable(output)
@@ -172,14 +174,14 @@ def run_batch(
         records = run_local(todo, work, delivery, seats[: len(todo)], offline=offline, time_limit=time_limit)
     try:
         _follow(the_batch, records, len(todo), delivery, {task.id: task for task in todo})
-    finally:
-        tables = the_batch.write_table() if todo else []
-        status = the_batch.status()
-        counts = {"n_songs": status.n_songs, "n_done": status.n_done, "n_failed": len(status.failures)}
-        if todo:
-            write_manifest(output, {**manifest, "songs": [], **counts, "failures": status.failures})
-    for table in tables:
-        typer.echo(table)
+    except BaseException:
+        with suppress(OutputError):  # a full disk is told once
+            _conclude(the_batch, manifest)
+        raise
+    if todo or not the_batch.has_table:
+        for table in _conclude(the_batch, manifest):
+            typer.echo(table)
+    status = the_batch.status()
     say(_summary(status))
     if status.failures or status.n_left or found.empty:
         raise typer.Exit(1)
@@ -217,8 +219,17 @@ def _follow(
                 how = "no vocals were found"
             finish(record.id, how if record.fresh else "known already", record.error)
             if record.status == "done":
-                for suffix in delivery.formats:
-                    typer.echo(tasks[record.id].song.result(delivery.folder, f".{suffix}"))
+                for suffix in file_suffixes(delivery.formats):
+                    typer.echo(tasks[record.id].song.result(delivery.folder, suffix))
+
+
+def _conclude(the_batch: Batch, manifest: Mapping[str, Any]) -> list[Path]:
+    """Write the table and the manifest."""
+    tables = the_batch.write_table()
+    status = the_batch.status()
+    counts = {"n_songs": status.n_songs, "n_done": status.n_done, "n_failed": len(status.failures)}
+    write_manifest(the_batch.folder, {**manifest, "songs": [], **counts, "failures": status.failures})
+    return tables
 
 
 def _summary(status: Status) -> str:

@@ -169,7 +169,9 @@ TimestampsOption = Annotated[
         show_default="no",
     ),
 ]
-WordTimesOption = Annotated[bool, typer.Option("--word-times", help="Also write the time of every word (json).")]
+WordTimesOption = Annotated[
+    bool, typer.Option("--word-times", help="Also write the time of every word (json, elrc, vtt, ass, textgrid).")
+]
 NativeOption = Annotated[
     bool, typer.Option("--native", help="No segmentation: Whisper's own 30 s windows over the whole song.")
 ]

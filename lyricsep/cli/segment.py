@@ -28,16 +28,14 @@ from lyricsep.cli.options import (
 from lyricsep.cli.run import Run
 from lyricsep.cli.settings import segmentation_of
 from lyricsep.errors import ConfigError, LyricsepError
-from lyricsep.files import write_text
-from lyricsep.formats import SEGMENT_FORMATS, render_segments
+from lyricsep.files import shown, write_text
+from lyricsep.formats import SEGMENT_FORMATS, render_segments, segments_suffix
 from lyricsep.manifest import new_manifest
 from lyricsep.presets import PRESETS, preset_for
 from lyricsep.segmentation import PAPER, RmsVadOptions
 from lyricsep.separators import find_separator
 
 __all__ = ["segment"]
-
-SUFFIXES = {"csv": ".segments.csv", "json": ".segments.json", "audacity": ".segments.txt"}
 
 
 def segment(
@@ -79,7 +77,7 @@ def segment(
     spec = find_separator(separator or PRESETS[preset_for(chosen)].separator)
     then_spec = find_separator(then) if then else None
     say(f"separator {spec.name} on {describe_device(chosen)}")
-    run = Run(output, [SUFFIXES[file_format]], overwrite=overwrite)
+    run = Run(output, [segments_suffix(file_format)], overwrite=overwrite)
     todo = run.find(songs)
     described = {
         "separator": spec.name,
@@ -100,7 +98,10 @@ def segment(
                     heard = hear(song.path, separates, on_progress=progress)
                     segments = find_vocal_segments(heard, options)
                     (target,) = run.results(song)
-                    write_text(target, render_segments(segments, file_format), overwrite=overwrite)
+                    text = render_segments(
+                        segments, file_format, name=shown(Path(song.stem.name)), duration=heard.duration
+                    )
+                    write_text(target, text, overwrite=overwrite)
                 except LyricsepError as error:
                     run.fail(song.path, error)
                 else:

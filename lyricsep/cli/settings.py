@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
     from lyricsep.inputs import Song
 
-__all__ = ["choose_work", "chosen_formats", "chosen_language", "chosen_languages", "segmentation_of"]
+__all__ = ["choose_work", "chosen_formats", "chosen_languages", "segmentation_of"]
 
 
 def choose_work(
     device: torch.device,
     *,
+    language: str | None,
     preset: str | None,
     separator: str | None,
     query: str | None,
@@ -36,7 +37,7 @@ def choose_work(
     native: bool,
     segmentation: Mapping[str, float | None],
     transcription: Mapping[str, object],
-) -> tuple[str, Work]:
+) -> tuple[str, Work, str | None]:
     """Put together a preset and what was asked for beside it, and say what that is.
 
     Parameters
@@ -50,6 +51,8 @@ def choose_work(
         Its name.
     work : Work
         Whose models exist; they are not loaded yet.
+    language : str or None
+        As a code that the model knows.
 
     Raises
     ------
@@ -74,12 +77,13 @@ def choose_work(
         transcription=_changed(base.transcription, **transcription),
     )
     work = Work(settings, transcriber or default_backend(device), query, then, native)
+    known = _language(language, find_model(settings.model).name)
     separators = " then ".join(spec.name for spec in work.separators)
     say(
         f"preset {name}{'' if preset else ' (chosen for this device)'}: {separators} + "
         f"{find_model(settings.model).name} by {work.transcriber} on {describe_device(device)}"
     )
-    return name, work
+    return name, work, known
 
 
 def segmentation_of(options: RmsVadOptions, **changes: float | None) -> RmsVadOptions:
@@ -126,14 +130,8 @@ def chosen_formats(names: str | None, *, to_stdout: bool = False) -> list[str]:
     return wanted
 
 
-def chosen_language(name: str | None, model: str) -> str | None:
-    """Read a language, for a model that must know it.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such language, or the model knows English alone.
-    """
+def _language(name: str | None, model: str) -> str | None:
+    """Read a language, for a model that must know it."""
     if name is None:
         return None
     code = language_code(name)
@@ -145,13 +143,11 @@ def chosen_language(name: str | None, model: str) -> str | None:
 
 
 def chosen_languages(songs: Iterable[Song], default: str | None, model: str) -> dict[Path, str | None]:
-    """Give the language of every song: the one its list tells, else that of ``--language``.
+    """Give the language of every song: the one its list tells, else `default`, which is known to the model.
 
     Raises
     ------
     ConfigError
-        As `chosen_language`.
+        If there is no such language, or the model knows English alone.
     """
-    find_model(model)  # whoever names a model that does not exist hears of that first
-    known = chosen_language(default, model)
-    return {song.path: chosen_language(song.language, model) if song.language else known for song in songs}
+    return {song.path: _language(song.language, model) if song.language else default for song in songs}

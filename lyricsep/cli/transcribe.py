@@ -36,10 +36,10 @@ from lyricsep.cli.options import (
     WordTimesOption,
 )
 from lyricsep.cli.run import Run
-from lyricsep.cli.settings import choose_work, chosen_formats, chosen_language, chosen_languages
+from lyricsep.cli.settings import choose_work, chosen_formats, chosen_languages
 from lyricsep.errors import LyricsepError
 from lyricsep.files import shown
-from lyricsep.formats import render_lyrics, write_lyrics
+from lyricsep.formats import file_suffixes, render_lyrics, write_lyrics
 from lyricsep.manifest import new_manifest
 
 if TYPE_CHECKING:
@@ -94,8 +94,9 @@ def transcribe(
     from lyricsep.devices import choose_device, describe_device
 
     chosen = choose_device(device)
-    name, work = choose_work(
+    name, work, language = choose_work(
         chosen,
+        language=language,
         preset=preset,
         separator=separator,
         query=query,
@@ -110,11 +111,10 @@ def transcribe(
             "batch_size": batch_size,
             "seed": seed,
             "timestamps": timestamps,
-            "word_times": word_times or None,
+            "word_times": word_times or "elrc" in wanted or None,
         },
     )
-    language = chosen_language(language, work.settings.model)
-    run = Run(None if to_stdout else output, [f".{name}" for name in wanted], overwrite=overwrite)
+    run = Run(None if to_stdout else output, file_suffixes(wanted), overwrite=overwrite)
     todo = {song.path: song for song in run.find(songs)}
     languages = chosen_languages(todo.values(), language, work.settings.model)
     options = {"preset": name, **vars(work), "language": language, "formats": wanted}

@@ -88,9 +88,11 @@ class Batch:
             If the folder cannot be written.
         """
         started = datetime.now(UTC).isoformat(timespec="milliseconds")
-        write_text(self._state, json.dumps({"started": started, "ids": [task.id for task in tasks]}) + "\n")
         last = self.journal.last()
-        return [task for task in tasks if not task.is_done(last.get(task.id), work, delivery, device)]
+        todo = [task for task in tasks if not task.is_done(last.get(task.id), work, delivery, device)]
+        state = {"started": started, "ids": [task.id for task in tasks], "todo": [task.id for task in todo]}
+        write_text(self._state, json.dumps(state) + "\n")
+        return todo
 
     def status(self) -> Status:
         """Say how far the last run is, also while it goes on.
@@ -102,10 +104,15 @@ class Batch:
         """
         try:
             state = json.loads(self._state.read_text(encoding="utf-8"))
-            started, ids = str(state["started"]), set(state["ids"])
+            started, ids, todo = str(state["started"]), set(state["ids"]), set(state.get("todo", ()))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ConfigError(f"{shown(self.folder)}: no batch ran here; name the --output of one") from error
-        records = [record for record in self.journal.last().values() if record.id in ids]
+        records = [
+            record
+            for record in self.journal.last().values()
+            # What is to be done again says nothing of this run.
+            if record.id in ids and (record.id not in todo or record.at >= started)
+        ]
         done = [record for record in records if record.status == "done"]
         recent = [record for record in records if record.at >= started]
         ends = [datetime.fromisoformat(record.at) for record in recent]
@@ -121,6 +128,16 @@ class Batch:
             elapsed=elapsed,
             speed=sound / elapsed if elapsed else 0.0,
         )
+
+    @property
+    def has_table(self) -> bool:
+        """Whether the table of results is as new as the journal, if there is one; a kill may have come between."""
+        if not self.journal.path.exists():
+            return True
+        try:
+            return (self.folder / "songs.csv").stat().st_mtime_ns >= self.journal.path.stat().st_mtime_ns
+        except OSError:
+            return False
 
     def write_table(self) -> list[Path]:
         """Write what became of every song as ``songs.csv``, and ``songs.parquet`` where pyarrow is installed.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -85,6 +86,8 @@ def run_local(
 ) -> Generator[Record, None, None]:
     """Do songs in processes of this machine.
 
+    They import the main module, so a script calls this below ``if __name__ == "__main__":``.
+
     Parameters
     ----------
     tasks : iterable of Task
@@ -155,6 +158,8 @@ class Pool:
 
     def __exit__(self, *_: object) -> None:
         for chair in self._chairs:
+            chair.process.terminate()
+        for chair in self._chairs:
             _end(chair)
 
     def run(self, tasks: Iterable[Task]) -> Iterator[Record]:
@@ -217,8 +222,8 @@ class Pool:
             self._n_stillborn += 1
             if self._n_stillborn >= STILLBIRTHS:
                 raise StopError(
-                    f"workers die before their first song ({_cause(chair.process)}); use fewer --workers, or a "
-                    "smaller --model, and run again: what is done is kept"
+                    f"workers die before their first song ({_cause(chair.process)}){_advice(chair.process)}; "
+                    "run again then: what is done is kept"
                 )
             return None
         record = Record.of(task.id, task.song.path)
@@ -228,8 +233,7 @@ class Pool:
         if self._deaths[task.id] < ATTEMPTS:
             again.append(task)
             return None
-        cause = _cause(chair.process)
-        return record.failed(f"its worker died {ATTEMPTS} times ({cause}); use fewer --workers, or a smaller --model")
+        return record.failed(f"its worker died {ATTEMPTS} times ({_cause(chair.process)}){_advice(chair.process)}")
 
     def _hand(self, chair: _Chair, task: Task) -> None:
         chair.task = task
@@ -252,6 +256,9 @@ class Pool:
 
 
 def _end(chair: _Chair) -> None:
+    # Asked first, so that it can end what it has started itself: commands of recipes.
+    chair.process.terminate()
+    chair.process.join(SECONDS_TO_DIE)
     chair.process.kill()
     chair.process.join()
     chair.pipe.close()
@@ -265,19 +272,33 @@ def _cause(process: BaseProcess) -> str:
     return f"{name}, perhaps for lack of memory" if name == "SIGKILL" else name
 
 
+def _advice(process: BaseProcess) -> str:
+    # A worker that ended by itself said why.
+    was_killed = process.exitcode is not None and process.exitcode < 0
+    return "; use fewer --workers, or a smaller --model" if was_killed else ""
+
+
 def _work(pipe: Connection, seat: Seat, work: Work, delivery: Delivery, offline: bool) -> None:
     """Be a worker: do what comes through the pipe until it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where nothing could be blocked
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # through every `finally`
+    with suppress(OSError):  # there may be no stderr
+        os.dup2(2, 1)  # stdout is for the names of results, whatever libraries print
     import torch
 
     torch.set_num_threads(seat.n_threads)
     worker = Worker(work, delivery, torch.device(seat.device), offline=offline)
-    try:
+    # Nobody listens any more where the pipe fails; what else goes wrong is for stderr.
+    with suppress(EOFError, OSError):
         pipe.send("ready")
-        while True:
-            pipe.send(_answer(worker, pipe.recv()))
-    except (EOFError, OSError):
-        return
+    while True:
+        try:
+            task = pipe.recv()
+        except (EOFError, OSError):
+            return
+        answer = _answer(worker, task)
+        with suppress(OSError):
+            pipe.send(answer)
 
 
 def _answer(worker: Worker, task: Task) -> Any:

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lyricsep.engines.journal import Record
 from lyricsep.errors import AudioError, LyricsepError, OutputError
 from lyricsep.files import file_digest, shown
-from lyricsep.formats import lyrics_from_json, lyrics_to_json, render_lyrics, write_lyrics
+from lyricsep.formats import file_suffixes, lyrics_from_json, lyrics_to_json, render_lyrics, write_lyrics
 from lyricsep.presets import Preset
 from lyricsep.separators import Separator, SeparatorSpec, create_separator, find_separator
 from lyricsep.store import Store, code_version, heard_key, key_of, versions_of
@@ -82,22 +83,11 @@ class Work:
 
     def heard_key(self, audio: Sequence[str], device: torch.device) -> str:
         """Digest what makes the vocals of a song, of which the digests of its files are given."""
-        return heard_key(audio, self.separators, device, self.query)
+        return key_of({"audio": audio, "by": _makers(self, device)[0]})
 
     def lyrics_key(self, audio: Sequence[str], device: torch.device, language: str | None) -> str:
         """Digest what makes the lyrics of a song."""
-        return key_of(
-            {
-                "heard": self.heard_key(audio, device),
-                "segmentation": None if self.native else self.settings.segmentation,
-                "model": [content_hash(file) for file in find_model(self.settings.model).files],
-                "transcriber": self.transcriber,
-                "transcription": self.settings.transcription,
-                "language": language,
-                "code": code_version("lyricsep.lyrics", "lyricsep.segmentation", "lyricsep.transcribers"),
-                "libraries": versions_of("ctranslate2", "openai-whisper"),
-            }
-        )
+        return key_of({"heard": self.heard_key(audio, device), "by": _makers(self, device)[1], "language": language})
 
     def load_separator(self, device: torch.device, *, offline: bool) -> Separator:
         """Build the separator, or the chain of two.
@@ -122,6 +112,23 @@ class Work:
         return create_transcriber(model, device, options, backend=self.transcriber, offline=offline)
 
 
+@cache
+def _makers(work: Work, device: torch.device) -> tuple[str, str]:
+    """Digest what makes vocals and lyrics beside the song: once, for it takes a millisecond."""
+    vocals = heard_key([], work.separators, device, work.query)
+    lyrics = key_of(
+        {
+            "segmentation": None if work.native else work.settings.segmentation,
+            "model": [content_hash(file) for file in find_model(work.settings.model).files],
+            "transcriber": work.transcriber,
+            "transcription": work.settings.transcription,
+            "code": code_version("lyricsep.lyrics", "lyricsep.segmentation", "lyricsep.transcribers"),
+            "libraries": versions_of("ctranslate2", "openai-whisper"),
+        }
+    )
+    return vocals, lyrics
+
+
 @dataclass(frozen=True)
 class Delivery:
     """Where results go.
@@ -133,7 +140,7 @@ class Delivery:
     formats : tuple of str
         Of the lyrics.
     overwrite : bool
-        Replace files that exist and are not the same.
+        Replace files that exist and are not the same; without, songs that have such files fail before any work.
     keep_vocals : bool
         Keep the vocals in the store (FLAC, mono, 16 kHz), so that another transcription does not separate again.
     """
@@ -176,7 +183,7 @@ class Task:
             and work.settings.separator != "stems"
             and record.key == work.lyrics_key(record.audio, device, self.language)
             and record.is_of(self.song.path)
-            and all(self.song.result(delivery.folder, f".{name}").exists() for name in delivery.formats)
+            and all(self.song.result(delivery.folder, suffix).exists() for suffix in file_suffixes(delivery.formats))
         )
 
 
@@ -235,7 +242,10 @@ class Worker:
             kept = self.store.load("lyrics", key)
             fresh = kept is None
             if kept is None:
+                self._refuse_taken(task)
                 kept = self._transcribe(task, audio)
+                if not record.is_of(task.song.path):
+                    raise AudioError(f"{shown(task.song.path)}: changed while it was heard; run again")
                 self.store.save("lyrics", key, kept)
             lyrics = lyrics_from_json(kept["lyrics"], name=task.id)
             results = self._write(task, lyrics)
@@ -268,6 +278,8 @@ class Worker:
         digests = []
         for path in paths:
             try:
+                if path.exists() and not (path.is_file() or path.is_dir()):
+                    raise AudioError(f"{shown(path)}: is a pipe or a device, which may never end; name a file")
                 digests.append(file_digest(path)[0])
             except (OSError, ValueError) as error:
                 reason = getattr(error, "strerror", None) or error
@@ -310,9 +322,27 @@ class Worker:
             heard = heard if kept is None else replace(heard, vocals=kept)
         return heard
 
+    def _results(self, task: Task) -> list[tuple[str, Path]]:
+        formats = self.delivery.formats
+        return [
+            (name, task.song.result(self.delivery.folder, suffix))
+            for name, suffix in zip(formats, file_suffixes(formats), strict=True)
+        ]
+
+    def _refuse_taken(self, task: Task) -> None:
+        """Refuse before the work what could hardly be written after it."""
+        if self.delivery.overwrite:
+            return
+        for _, path in self._results(task):
+            if os.path.lexists(path):
+                raise OutputError(
+                    f"{shown(path)}: exists already, by other options, another version or another hand; "
+                    "add --overwrite to replace it"
+                )
+
     def _write(self, task: Task, lyrics: Lyrics) -> list[str]:
         title = shown(Path(task.song.stem.name))
-        paths = [(name, task.song.result(self.delivery.folder, f".{name}")) for name in self.delivery.formats]
+        paths = self._results(task)
         if not self.delivery.overwrite:
             for name, path in paths:
                 if _holds_another(path, render_lyrics(lyrics, name, title=title)):
@@ -338,7 +368,7 @@ def _holds_another(path: Path, text: str) -> bool:
     except FileNotFoundError:
         return False
     except (OSError, ValueError):
-        return path.exists()
+        return os.path.lexists(path)  # where Path.exists would raise, it says no
 
 
 def _is_full(error: BaseException | None) -> bool:

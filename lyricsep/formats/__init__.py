@@ -2,12 +2,22 @@
 
 from lyricsep.formats.clock import SECTION_GAP
 from lyricsep.formats.document import lyrics_from_json, lyrics_to_json
-from lyricsep.formats.reading import LYRICS_SUFFIXES, Transcript, read_lyrics
+from lyricsep.formats.reading import (
+    LYRICS_SUFFIXES,
+    TIMED_SUFFIXES,
+    Transcript,
+    find_lyrics,
+    lyrics_stem,
+    read_lyrics,
+)
 from lyricsep.formats.registry import (
     FORMATS,
     SEGMENT_FORMATS,
+    file_suffixes,
     render_lyrics,
     render_segments,
+    render_transcript,
+    segments_suffix,
     write_lyrics,
 )
 
@@ -16,11 +26,17 @@ __all__ = [
     "LYRICS_SUFFIXES",
     "SECTION_GAP",
     "SEGMENT_FORMATS",
+    "TIMED_SUFFIXES",
     "Transcript",
+    "file_suffixes",
+    "find_lyrics",
     "lyrics_from_json",
+    "lyrics_stem",
     "lyrics_to_json",
     "read_lyrics",
     "render_lyrics",
     "render_segments",
+    "render_transcript",
+    "segments_suffix",
     "write_lyrics",
 ]

@@ -25,6 +25,7 @@ not know are to be ignored; a version it does not know is to be refused.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import MISSING, asdict, fields, is_dataclass
 from types import UnionType
@@ -33,10 +34,12 @@ from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 from lyricsep.errors import DatasetError
 from lyricsep.lyrics import Lyrics
 
-__all__ = ["lyrics_from_json", "lyrics_to_json"]
+__all__ = ["lyrics_from_json", "lyrics_to_json", "read_document"]
 
 SCHEMA = "lyricsep/lyrics"
 VERSION = 1
+
+_HALVES = re.compile("[\ud800-\udfff]")
 
 
 def lyrics_to_json(lyrics: Lyrics, *, title: str | None = None, artist: str | None = None) -> str:
@@ -78,6 +81,17 @@ def lyrics_from_json(text: str, *, name: str = "lyrics JSON") -> Lyrics:
     DatasetError
         If the text is not such a document; the message names the field.
     """
+    return read_document(text, name)[0]
+
+
+def read_document(text: str, name: str) -> tuple[Lyrics, str | None, str | None]:
+    """Read the JSON document: the lyrics, the title and the artist.
+
+    Raises
+    ------
+    DatasetError
+        As `lyrics_from_json`.
+    """
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -90,9 +104,10 @@ def lyrics_from_json(text: str, *, name: str = "lyrics JSON") -> Lyrics:
         )
     try:
         lyrics: Lyrics = _read(Lyrics, document, "")
+        title, artist = (_read(str | None, document.get(key), key) for key in ("title", "artist"))
     except _FieldError as error:
         raise DatasetError(f"{name}: {error}; write it again with --format json") from error
-    return lyrics
+    return lyrics, title, artist
 
 
 class _FieldError(Exception):
@@ -109,7 +124,8 @@ def _read(kind: Any, value: Any, where: str) -> Any:
         return tuple(_read(get_args(kind)[0], item, f"{where}[{index}]") for index, item in enumerate(value))
     if is_dataclass(kind):
         return _read_object(kind, value, where)
-    if kind is str and isinstance(value, str):
+    # JSON can say halves of characters, which no file of text can hold.
+    if kind is str and isinstance(value, str) and not _HALVES.search(value):
         return value
     if kind is int and type(value) is int:
         return value

@@ -1,6 +1,10 @@
-"""Segments as tables: CSV, JSON, and the label track of Audacity.
+"""Segments as tables: CSV, JSON, RTTM, and the label track of Audacity.
 
-CSV rounds to milliseconds, Audacity labels to microseconds; JSON keeps every digit.
+CSV and RTTM round to milliseconds, Audacity labels to microseconds; JSON keeps every digit.
+
+References
+----------
+RTTM: NIST, The 2009 (RT-09) Rich Transcription Meeting Recognition Evaluation Plan, appendix A
 """
 
 from __future__ import annotations
@@ -8,15 +12,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from lyricsep.formats.clock import to_ticks
+from lyricsep.formats.clock import decimal, to_ticks
 from lyricsep.lyrics import Segment
 
-__all__ = ["render_audacity", "render_csv", "render_json"]
+__all__ = ["render_audacity", "render_csv", "render_json", "render_rttm"]
 
 
 def render_csv(segments: Sequence[Segment]) -> str:
     """Render ``start,end`` in seconds, below a header."""
-    rows = (f"{_seconds(segment.start, 3)},{_seconds(segment.end, 3)}\n" for segment in segments)
+    rows = (f"{decimal(segment.start, 3)},{decimal(segment.end, 3)}\n" for segment in segments)
     return "".join(["start,end\n", *rows])
 
 
@@ -29,11 +33,24 @@ def render_json(segments: Sequence[Segment]) -> str:
 def render_audacity(segments: Sequence[Segment]) -> str:
     """Render tab-separated start, end and number, as Audacity imports them (File, Import, Labels)."""
     return "".join(
-        f"{_seconds(segment.start, 6)}\t{_seconds(segment.end, 6)}\t{number}\n"
+        f"{decimal(segment.start, 6)}\t{decimal(segment.end, 6)}\t{number}\n"
         for number, segment in enumerate(segments, start=1)
     )
 
 
-def _seconds(time: float, digits: int) -> str:
-    seconds, fraction = divmod(to_ticks(time, 10**digits), 10**digits)
-    return f"{seconds}.{fraction:0{digits}d}"
+def render_rttm(segments: Sequence[Segment], *, name: str = "song") -> str:
+    """Render RTTM, which tools of speaker diarisation read: one speaker, ``vocals``.
+
+    Parameters
+    ----------
+    segments : sequence of Segment
+        In order.
+    name : str
+        Of the song; spaces, which part the fields, become underscores.
+    """
+    file = "_".join(name.split()) or "song"
+    rows = []
+    for segment in segments:
+        start, end = to_ticks(segment.start, 1000), to_ticks(segment.end, 1000)
+        rows.append(f"SPEAKER {file} 1 {start / 1000:.3f} {(end - start) / 1000:.3f} <NA> <NA> vocals <NA> <NA>\n")
+    return "".join(rows)

@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from lyricsep.errors import ConfigError
+from lyricsep.errors import ConfigError, DatasetError
 from lyricsep.files import write_text
+from lyricsep.formats import labels, tables
+from lyricsep.formats.ass import render_ass
 from lyricsep.formats.document import lyrics_to_json
-from lyricsep.formats.labels import render_audacity, render_csv, render_json
 from lyricsep.formats.lrc import render_lrc
 from lyricsep.formats.plain import render_txt
 from lyricsep.formats.subtitles import render_srt, render_vtt
+from lyricsep.formats.textgrid import render_lyrics_textgrid, render_segments_textgrid
+from lyricsep.formats.transcript import Transcript
+from lyricsep.formats.ttml import render_ttml
 from lyricsep.lyrics import Lyrics, Segment
 
-__all__ = ["FORMATS", "SEGMENT_FORMATS", "render_lyrics", "render_segments", "write_lyrics"]
+__all__ = [
+    "FORMATS",
+    "SEGMENT_FORMATS",
+    "file_suffixes",
+    "render_lyrics",
+    "render_segments",
+    "render_transcript",
+    "segments_suffix",
+    "write_lyrics",
+]
 
 # All are called alike; a format that cannot show title and artist does not take them.
 _LYRICS: Mapping[str, Callable[[Lyrics, str | None, str | None], str]] = {
@@ -23,19 +36,59 @@ _LYRICS: Mapping[str, Callable[[Lyrics, str | None, str | None], str]] = {
     "srt": lambda lyrics, _title, _artist: render_srt(lyrics),
     "vtt": lambda lyrics, _title, _artist: render_vtt(lyrics),
     "json": lambda lyrics, title, artist: lyrics_to_json(lyrics, title=title, artist=artist),
+    "elrc": lambda lyrics, title, artist: render_lrc(lyrics, word_times=True, title=title, artist=artist),
+    "ass": lambda lyrics, title, _artist: render_ass(lyrics, title=title),
+    "ttml": lambda lyrics, title, _artist: render_ttml(lyrics, title=title),
+    "csv": lambda lyrics, _title, _artist: tables.render_csv(lyrics),
+    "tsv": lambda lyrics, _title, _artist: tables.render_tsv(lyrics),
+    "textgrid": lambda lyrics, _title, _artist: render_lyrics_textgrid(lyrics),
+    "audacity": lambda lyrics, _title, _artist: tables.render_audacity(lyrics),
 }
 
-_SEGMENTS: Mapping[str, Callable[[Sequence[Segment]], str]] = {
-    "csv": render_csv,
-    "json": render_json,
-    "audacity": render_audacity,
+# Called with the segments, the name of the song and its duration.
+_SEGMENTS: Mapping[str, Callable[[Sequence[Segment], str, float], str]] = {
+    "csv": lambda segments, _name, _duration: labels.render_csv(segments),
+    "json": lambda segments, _name, _duration: labels.render_json(segments),
+    "audacity": lambda segments, _name, _duration: labels.render_audacity(segments),
+    "rttm": lambda segments, name, _duration: labels.render_rttm(segments, name=name),
+    "textgrid": lambda segments, _name, duration: render_segments_textgrid(segments, duration=duration),
+}
+
+_SUFFIXES: Mapping[str, str] = {"elrc": ".lrc", "textgrid": ".TextGrid", "audacity": ".labels.txt"}
+_SEGMENT_SUFFIXES: Mapping[str, str] = {
+    "audacity": ".segments.txt",
+    "rttm": ".rttm",
+    "textgrid": ".segments.TextGrid",
 }
 
 FORMATS: tuple[str, ...] = tuple(_LYRICS)
-"""Formats of lyrics; each name is also the file's suffix."""
+"""Formats of lyrics; `file_suffixes` tells what their files are called."""
 
 SEGMENT_FORMATS: tuple[str, ...] = tuple(_SEGMENTS)
 """Formats of segments."""
+
+
+def file_suffixes(formats: Sequence[str]) -> tuple[str, ...]:
+    """Give the suffixes of a song's files of lyrics, one for each format, no two alike.
+
+    Most are the format's name. Players look for either kind of LRC as ``.lrc``; where both are asked for, that with
+    word times is ``.words.lrc``.
+
+    Parameters
+    ----------
+    formats : sequence of str
+        Of `FORMATS`, each once.
+    """
+    return tuple(
+        ".words.lrc" if name == "elrc" and "lrc" in formats else _SUFFIXES.get(name, f".{name}") for name in formats
+    )
+
+
+def segments_suffix(
+    format: str,  # noqa: A002 - the command line's word
+) -> str:
+    """Give the suffix of a song's file of segments in one of `SEGMENT_FORMATS`."""
+    return _SEGMENT_SUFFIXES.get(format, f".segments.{format}")
 
 
 def render_lyrics(
@@ -87,9 +140,45 @@ def write_lyrics(
     write_text(path, render_lyrics(lyrics, format, title=title, artist=artist), overwrite=overwrite)
 
 
+def render_transcript(
+    transcript: Transcript,
+    format: str,  # noqa: A002 - the command line's word
+    *,
+    name: str,
+) -> str:
+    """Turn what a file holds into the text of another; what the format can hold is kept.
+
+    Text keeps the sections as the file parts them; everything else is `render_lyrics`.
+
+    Parameters
+    ----------
+    transcript : Transcript
+        As read.
+    format : str
+        One of `FORMATS`.
+    name : str
+        What errors call the file: its path.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such format.
+    DatasetError
+        If the format needs times and the file has none.
+    """
+    if format == "txt":
+        return transcript.text
+    if transcript.text and not transcript.lines:
+        raise DatasetError(f"{name}: has no times, which {format} needs; choose --format txt, or a file with times")
+    return render_lyrics(transcript.lyrics, format, title=transcript.title, artist=transcript.artist)
+
+
 def render_segments(
     segments: Sequence[Segment],
     format: str,  # noqa: A002 - the command line's word
+    *,
+    name: str = "song",
+    duration: float = 0.0,
 ) -> str:
     """Turn segments into the text of a file; no segments give a valid file too.
 
@@ -99,6 +188,10 @@ def render_segments(
         In order.
     format : str
         One of `SEGMENT_FORMATS`.
+    name : str
+        Of the song, for formats that say it (rttm).
+    duration : float
+        Seconds of the song, for formats that say it (textgrid).
 
     Raises
     ------
@@ -107,7 +200,7 @@ def render_segments(
     """
     if format not in _SEGMENTS:
         raise ConfigError(_unknown("segments", format, SEGMENT_FORMATS))
-    return _SEGMENTS[format](segments)
+    return _SEGMENTS[format](segments, name, duration)
 
 
 def _unknown(of: str, name: str, known: Sequence[str]) -> str:

@@ -29,7 +29,7 @@ from typing import Any
 from lyricsep.datasets import Song, is_dataset, open_dataset
 from lyricsep.errors import DatasetError
 from lyricsep.files import shown
-from lyricsep.formats import LYRICS_SUFFIXES, Transcript, read_lyrics
+from lyricsep.formats import Transcript, find_lyrics, read_lyrics
 from lyricsep.scoring.certainty import bootstrap
 from lyricsep.scoring.counts import Counts, counts_from_dict, pool, rates
 from lyricsep.scoring.timing import TimingCounts, time_lines
@@ -125,7 +125,7 @@ def find_references(name: str, language: str | None = None) -> list[Song]:
     path = Path(name)
     if path.is_file():
         return [_song_of(path, path.stem, language)]
-    found = _lyrics_files(path) if path.is_dir() and not is_dataset(path) else {}
+    found = find_lyrics(path) if path.is_dir() and not is_dataset(path) else {}
     if found:
         return [_song_of(file, song, language) for song, file in found.items()]
     return list(open_dataset(name, language=language).songs)
@@ -150,7 +150,7 @@ def find_hypotheses(path: Path, songs: Sequence[Song]) -> dict[str, Path]:
         return {songs[0].id: path}
     if not path.is_dir():
         raise DatasetError(f"{shown(path)}: no such file or folder")
-    files = _lyrics_files(path)
+    files = find_lyrics(path)
     by_name = {Path(name).name: file for name, file in files.items()}
     # Folders of the songs may be kept or not; a whole path wins.
     found = {song.id: files.get(song.id) or by_name.get(Path(song.id).name) for song in songs}
@@ -227,19 +227,6 @@ def _runs_of_benchmark(table: Path) -> dict[str, dict[str, Counts]]:
         condition: {song: counts for song, counts in songs.items() if (condition, song) not in failed}
         for condition, songs in runs.items()
     }
-
-
-def _lyrics_files(folder: Path) -> dict[str, Path]:
-    """Find files of lyrics by name without suffix; of several of one name, that which tells most."""
-    found: dict[str, Path] = {}
-    for suffix in LYRICS_SUFFIXES:
-        for path in sorted(folder.rglob(f"*{suffix}")):
-            name = path.relative_to(folder)
-            hidden = any(part.startswith(".") for part in name.parts)
-            is_manifest = suffix == ".json" and name.name.startswith("lyricsep-")
-            if path.is_file() and not hidden and not is_manifest:
-                found.setdefault(name.with_suffix("").as_posix(), path)
-    return dict(sorted(found.items()))
 
 
 def _song_of(path: Path, name: str, language: str | None) -> Song:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,9 @@ import soundfile
 from command_line import QUICKEST, finish, start
 from numpy.typing import NDArray
 
-from lyricsep.engines import Journal, Record
+from lyricsep.cli import batch as cli_batch
+from lyricsep.engines import Batch, Journal, Record, StopError
+from lyricsep.errors import OutputError
 
 OPTIONS = ("-o", "out", *QUICKEST, "--language", "en")
 
@@ -92,6 +94,12 @@ def test_a_library_from_the_first_run_to_the_last(run: Callable, library: Path, 
     assert {**lyrics(tmp_path), **before} == lyrics(tmp_path)
     assert Path("out/broken.txt").read_bytes() == Path("out/disc 0/sång 0.txt").read_bytes()
 
+    # Killed between the last song and the table: there is one after the next run.
+    Path("out/songs.csv").unlink()
+    table_alone = run("batch", "run", "library", *OPTIONS)
+    assert (table_alone.code, table_alone.out) == (0, "out/songs.csv\nout/songs.parquet\n")
+    assert len(pd.read_csv("out/songs.csv")) == 6  # with the silence under its earlier name
+
     # And once more: nothing at all, and no worker is started for it.
     idle = run("batch", "run", "library", *OPTIONS)
     assert (idle.code, idle.out) == (0, "")
@@ -163,6 +171,25 @@ def test_lists_name_songs_their_results_and_their_languages(run: Callable, libra
     assert [record.language for record in journal(tmp_path)] == ["en", "en"]
     keys = {record.id: record.key for record in journal(tmp_path)}
     assert keys["ISRC-1"] != keys["others/ISRC-2"]
+
+
+def test_a_full_disk_is_told_with_what_to_do(run: Callable, library: Path, monkeypatch) -> None:
+    """Not with the table that could not be written after it."""
+
+    def full(*_: object, **__: object) -> Iterator[Record]:
+        yield from ()
+        raise StopError("a: cannot be written (No space left on device); then run again: what is done is kept")
+
+    def full_too(_: Batch) -> list[Path]:
+        raise OutputError("songs.csv: cannot be written (No space left on device)")
+
+    monkeypatch.setattr(cli_batch, "run_local", full)
+    monkeypatch.setattr(Batch, "write_table", full_too)
+    told = run("batch", "run", "library", *OPTIONS)
+    assert told.code == 1
+    assert told.err.endswith(
+        "lyricsep: a: cannot be written (No space left on device); then run again: what is done is kept\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,10 @@ from command_line import Outcome
 from lyricsep.cli.app import app
 from lyricsep.version import __version__
 
-COMMANDS = ["", "transcribe", "separate", "segment", "models", "models list", "models show", "models pull", "doctor"]
+COMMANDS = [
+    *("", "transcribe", "batch run", "batch status", "separate", "segment", "convert", "doctor"),
+    *("models", "models list", "models show", "models pull", "models convert"),
+]
 
 
 def test_every_help_answers_without_the_heavy_libraries() -> None:

@@ -6,6 +6,7 @@ import sys
 import textwrap
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -107,6 +108,25 @@ def test_models_that_cannot_be_had_stop_all(work: Work, songs: Path, tmp_path: P
     missing = replace(work, settings=replace(work.settings, separator="htdemucs"))
     with pytest.raises(StopError, match=r"955717e8-8726e21a.th: no source gave it: .*offline"):
         run(tasks_of(songs), missing, tmp_path / "out")
+
+
+class Unlucky(Work):
+    """Prints as libraries do, and meets what no room foresaw."""
+
+    def load_transcriber(self, *_: Any, **__: Any) -> Any:
+        print("Welcome!")
+        raise PermissionError("no entry")
+
+
+def test_a_worker_neither_dies_in_silence_nor_talks_among_the_results(
+    work: Work, songs: Path, tmp_path: Path, capfd
+) -> None:
+    (record,) = run(tasks_of(songs)[:1], Unlucky(**vars(work)), tmp_path / "out").values()
+    assert (record.status, record.error) == ("failed", "its worker died 2 times (exit code 1, see above)")
+    told = capfd.readouterr()
+    assert told.out == ""
+    assert "Welcome!" in told.err
+    assert "PermissionError: no entry" in told.err
 
 
 def test_workers_that_never_get_ready_stop_all(work: Work, songs: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -55,6 +56,11 @@ def test_a_song_is_transcribed_once(work: Work, songs: Path, tmp_path: Path, mon
     assert (out / "another.txt").read_text(encoding="utf-8") == text
     assert {**again.seconds, "all": 0} == {**first.seconds, "all": 0}
 
+    # A name that the disk does not take costs its song alone.
+    endless = worker(work, out).do(Task(Song(renamed, Path("n" * 300)), "en"))
+    assert endless.status == "failed"
+    assert "cannot be written (File name too long)" in endless.error
+
 
 def test_all_that_changes_the_lyrics_changes_the_key(work: Work) -> None:
     def key(work: Work, language: str | None = "en", audio: str = "a") -> str:
@@ -98,20 +104,44 @@ def test_vocals_are_kept_on_request_and_used_again(work: Work, songs: Path, tmp_
     assert other.key != first.key
 
 
-def test_the_lyrics_of_somebody_else_stay(work: Work, songs: Path, tmp_path: Path) -> None:
+def test_the_lyrics_of_somebody_else_stay(work: Work, songs: Path, tmp_path: Path, monkeypatch) -> None:
     task = tasks_of(songs)[0]
     theirs = tmp_path / "disc 1" / "söng 1.txt"
     theirs.parent.mkdir()
     theirs.write_text("corrected by hand\n")
-    record = worker(work, tmp_path).do(task)
+    with monkeypatch.context() as patch:
+        patch.setattr(Worker, "_transcribe", forbidden)  # hours of work that could not be written
+        record = worker(work, tmp_path).do(task)
     assert (record.status, record.fresh) == ("failed", False)
-    assert record.error.endswith("söng 1.txt: exists already, with other lyrics; add --overwrite to replace it")
+    assert record.error.endswith(
+        "söng 1.txt: exists already, by other options, another version or another hand; add --overwrite to replace it"
+    )
     assert theirs.read_text() == "corrected by hand\n"
     assert not theirs.with_suffix(".json").exists()
     assert worker(work, tmp_path, overwrite=True).do(task).status == "done"
     assert "train" in theirs.read_text()
-    # Our own may be written again.
+    # Our own may be written again, but for what was corrected since.
     assert worker(work, tmp_path).do(task).status == "done"
+    theirs.write_text("corrected by hand\n")
+    record = worker(work, tmp_path).do(task)
+    assert record.error.endswith("söng 1.txt: exists already, with other lyrics; add --overwrite to replace it")
+
+
+def test_a_song_that_is_replaced_while_it_is_heard_fails(
+    work: Work, songs: Path, tmp_path: Path, monkeypatch
+) -> None:
+    """Else its digest would lead to the lyrics of another song."""
+    first, second, _ = tasks_of(songs)
+
+    def replaced(*_: object) -> dict:
+        second.song.path.replace(first.song.path)
+        return {"lyrics": "of the second", "damage": [], "seconds": {}}
+
+    monkeypatch.setattr(Worker, "_transcribe", replaced)
+    record = worker(work, tmp_path / "out").do(first)
+    assert (record.status, record.fresh) == ("failed", False)
+    assert record.error.endswith("söng 1.wav: changed while it was heard; run again")
+    assert not list((tmp_path / "out").rglob("*.json"))
 
 
 @pytest.mark.parametrize(
@@ -120,12 +150,17 @@ def test_the_lyrics_of_somebody_else_stay(work: Work, songs: Path, tmp_path: Pat
         ("gone.mp3", None, "gone.mp3: cannot be read .No such file or directory.; check the path"),
         ("bad.mp3", b"no music", "bad.mp3: FFmpeg cannot read it as audio"),
         ("folder.mp3", "folder", "folder.mp3: cannot be read .Is a directory"),
+        ("pipe.mp3", "pipe", "pipe.mp3: is a pipe or a device, which may never end; name a file"),
     ],
 )
 def test_a_song_that_fails_says_why(work: Work, tmp_path: Path, name: str, content: object, match: str) -> None:
     path = tmp_path / name
     if content == "folder":
         path.mkdir()
+    elif content == "pipe":
+        if not hasattr(os, "mkfifo"):
+            pytest.skip("no named pipes on this system")
+        os.mkfifo(path)
     elif isinstance(content, bytes):
         path.write_bytes(content)
     record = worker(work, tmp_path / "out").do(Task(Song(path, Path(name))))

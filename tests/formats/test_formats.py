@@ -15,8 +15,10 @@ from lyricsep.formats import (
     FORMATS,
     SECTION_GAP,
     SEGMENT_FORMATS,
+    file_suffixes,
     render_lyrics,
     render_segments,
+    segments_suffix,
     write_lyrics,
 )
 from lyricsep.lyrics import Line, Lyrics, Segment
@@ -37,8 +39,16 @@ EMPTY = Lyrics(duration=3.0)
 
 
 def test_names() -> None:
-    assert FORMATS == ("txt", "lrc", "srt", "vtt", "json")
-    assert SEGMENT_FORMATS == ("csv", "json", "audacity")
+    assert ",".join(FORMATS) == "txt,lrc,srt,vtt,json,elrc,ass,ttml,csv,tsv,textgrid,audacity"
+    assert SEGMENT_FORMATS == ("csv", "json", "audacity", "rttm", "textgrid")
+
+
+def test_files_of_one_song_have_names_of_their_own() -> None:
+    assert file_suffixes(["elrc", "textgrid", "audacity", "srt"]) == (".lrc", ".TextGrid", ".labels.txt", ".srt")
+    assert file_suffixes(["elrc", "lrc"]) == (".words.lrc", ".lrc")
+    assert len({suffix.lower() for suffix in file_suffixes(FORMATS)}) == len(FORMATS)
+    suffixes = [segments_suffix(name) for name in SEGMENT_FORMATS]
+    assert suffixes == [".segments.csv", ".segments.json", ".segments.txt", ".rttm", ".segments.TextGrid"]
 
 
 def test_txt() -> None:

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lyricsep.errors import DatasetError
-from lyricsep.formats import FORMATS, render_lyrics, write_lyrics
+from lyricsep.formats import FORMATS, file_suffixes, render_lyrics, write_lyrics
 from lyricsep.formats.reading import Transcript, read_lyrics
-from lyricsep.lyrics import Line, Lyrics, Word
+from lyricsep.lyrics import Decoding, Line, Lyrics, Segment, Word
 
 
 @pytest.fixture
@@ -45,11 +45,11 @@ def test_encodings_and_line_ends(read, suffix: str, encoding: str, line_end: str
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-@pytest.mark.parametrize("suffix", FORMATS)
-def test_a_byte_order_mark_in_every_format(read, suffix: str, encoding: str) -> None:
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_byte_order_mark_in_every_format(read, name: str, encoding: str) -> None:
     song = Lyrics((Line(1.0, 2.0, "é"),), language="fr")
-    content = render_lyrics(song, suffix).replace("\n", "\r\n").encode(encoding)
-    assert read(content, f".{suffix}").text == "é\n"
+    content = render_lyrics(song, name).replace("\n", "\r\n").encode(encoding)
+    assert read(content, file_suffixes([name])[0]).text == "é\n"
 
 
 def test_another_encoding_is_refused(read) -> None:
@@ -60,7 +60,7 @@ def test_another_encoding_is_refused(read) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "\n", "\ufeff", " \r\n\r\n"])
-@pytest.mark.parametrize("suffix", [".txt", ".lrc", ".srt", ".vtt"])
+@pytest.mark.parametrize("suffix", [*file_suffixes([name for name in FORMATS if name != "json"]), ".words.lrc"])
 def test_an_empty_file_is_empty_lyrics(read, suffix: str, content: str) -> None:
     assert read(content, suffix) == Transcript("", (), None)
 
@@ -72,7 +72,8 @@ def test_an_empty_json_file_was_cut_short(read) -> None:
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(
-        DatasetError, match=r"x\.doc: lyrics are read from \.txt, \.lrc, \.srt, \.vtt, \.json, got '.d"
+        DatasetError,
+        match=r"x\.doc: lyrics are read from \.txt, \.lrc, \.srt, \.vtt, \.json, .*, \.labels\.txt, got '.d",
     ):
         read_lyrics(tmp_path / "x.doc")
     with pytest.raises(DatasetError, match=r"read from .*, got ''"):
@@ -188,6 +189,9 @@ def test_vtt(read) -> None:
     )
     assert found.text == "One & <two> &amp;\n1999\nHello my world\n{brace} \\N\nlater on\n"
     assert [(line.start, line.end) for line in found.lines] == [(1, 2), (1, 2), (2.5, 4), (2.5, 4), (5, 6)]
+    assert [line.words for line in found.lines if line.words] == [
+        (Word(2.5, 3.5, "Hello"), Word(3, 3.5, "my"), Word(3.5, 4, "world"))
+    ]
 
 
 def test_sections_of_subtitles_are_told_by_pauses(read) -> None:
@@ -231,8 +235,10 @@ def test_careless_srt(read) -> None:
 
 def test_json_keeps_times_words_and_language(read) -> None:
     lines = (Line(0.1, 1, "a b", (Word(0.1, 0.5, "a"), Word(0.5, 1.0, "b", 0.25))), Line(4.25, 5, "c", flags=("x",)))
-    found = read(render_lyrics(Lyrics(lines, language="de", duration=9), "json"), ".json")
-    assert found == Transcript("a b\n\nc\n", lines, "de")
+    song = Lyrics(lines, "de", 9.0, (Segment(0, 1), Segment(4, 6)), (Decoding(0, 1, 0, -0.5, 0.1, 1.2, 2, ("x",)),))
+    found = read(render_lyrics(song, "json", title="T", artist="A"), ".json")
+    assert found == Transcript("a b\n\nc\n", lines, "de", 9.0, song.segments, song.decodings, "T", "A")
+    assert found.lyrics == song
 
 
 def test_damaged_json_names_the_file(read) -> None:
@@ -264,25 +270,36 @@ def songs(draw: st.DrawFn) -> Lyrics:
 def test_every_format_gives_the_same_text(tmp_path_factory: pytest.TempPathFactory, lyrics: Lyrics) -> None:
     folder = tmp_path_factory.mktemp("songs")
     found = {}
-    for name in FORMATS:
-        write_lyrics(folder / f"song.{name}", lyrics, name, title="T")
-        found[name] = read_lyrics(folder / f"song.{name}")
+    for name, suffix in zip(FORMATS, file_suffixes(FORMATS), strict=True):
+        write_lyrics(folder / f"song{suffix}", lyrics, name, title="T")
+        found[name] = read_lyrics(folder / f"song{suffix}")
     assert {name: transcript.text for name, transcript in found.items()} == dict.fromkeys(
         FORMATS, render_lyrics(lyrics, "txt")
     )
     assert found["txt"].lines == ()
-    assert found["srt"].lines == found["vtt"].lines == found["json"].lines == lyrics.lines
-    of_lrc = found["lrc"].lines
-    assert [(line.start, line.text) for line in of_lrc] == [(line.start, line.text) for line in lyrics.lines]
-    assert {name: transcript.language for name, transcript in found.items() if transcript.language} == {"json": "fr"}
+    for name in ("srt", "vtt", "json", "ass", "ttml", "csv", "tsv", "textgrid", "audacity"):
+        assert found[name].lines == lyrics.lines, name
+    for name in ("lrc", "elrc"):
+        of_lrc = found[name].lines
+        assert [(line.start, line.text) for line in of_lrc] == [(line.start, line.text) for line in lyrics.lines]
+    told = {name: transcript.language for name, transcript in found.items() if transcript.language}
+    assert told == {"json": "fr", "ttml": "fr"}
+    assert {name for name, transcript in found.items() if transcript.title == "T"} == {
+        *("lrc", "elrc", "json", "ass", "ttml")
+    }
 
 
-@given(st.text(st.sampled_from("[]<>0123:.\n -a{}\\&"), max_size=60), st.sampled_from(["lrc", "srt", "vtt"]))
+@given(
+    st.text(st.sampled_from("[]<>0123:.\n -a{}\\&"), max_size=60),
+    st.sampled_from(["lrc", "srt", "vtt", "ass", "labels.txt"]),
+)
 def test_any_rows_are_lyrics_or_a_complaint(tmp_path_factory: pytest.TempPathFactory, rows: str, suffix: str) -> None:
     start = {
         "lrc": "[00:01.00]a\n",
         "srt": "1\n00:00:01,000 --> 00:00:02,000\na\n\n",
         "vtt": "WEBVTT\n\n00:01.000 --> 00:02.000\na\n\n",
+        "ass": "[Events]\n" + "Dialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,".join(["", "a\n", ""]),
+        "labels.txt": "1.0\t2.0\ta\n",
     }
     path = tmp_path_factory.mktemp("rows") / f"x.{suffix}"
     path.write_text(start[suffix] + rows, encoding="utf-8", newline="\n")

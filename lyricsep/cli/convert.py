@@ -1,0 +1,117 @@
+"""`lyricsep convert`: lyrics from one format to others."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lyricsep.cli.console import show_logs
+from lyricsep.cli.options import OverwriteOption
+from lyricsep.cli.run import Run
+from lyricsep.cli.settings import chosen_formats
+from lyricsep.errors import DatasetError, LyricsepError, OutputError
+from lyricsep.files import check_writable, shown, write_text
+from lyricsep.formats import (
+    FORMATS,
+    TIMED_SUFFIXES,
+    file_suffixes,
+    find_lyrics,
+    lyrics_stem,
+    read_lyrics,
+    render_transcript,
+)
+from lyricsep.inputs import Song
+from lyricsep.manifest import new_manifest
+
+__all__ = ["convert"]
+
+STDOUT = Path("-")
+
+
+def convert(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IN...",
+            help=f"Files of lyrics ({', '.join(suffix.removeprefix('.') for suffix in TIMED_SUFFIXES)}), or folders, "
+            "searched to the bottom: of several files of one name, the first of these is taken.",
+            show_default=False,
+        ),
+    ],
+    formats: Annotated[
+        str,
+        typer.Option(
+            "--format", "-f", help=f"Formats, with commas between: {', '.join(FORMATS)}.", show_default=False
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of the results, made when missing; - prints the lyrics.")
+    ] = Path("lyrics"),
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Convert lyrics to other formats.
+
+    Keeps what a format can hold: only json holds everything; words keep their times in elrc, ass, vtt and textgrid.
+    Prints the path of every file it writes. A file that fails costs that file, and the exit code is then 1.
+    """
+    show_logs(verbose=False)
+    to_stdout = output == STDOUT
+    wanted = chosen_formats(formats, to_stdout=to_stdout)
+    run = Run(None if to_stdout else output, file_suffixes(wanted), overwrite=overwrite)
+    if run.output:
+        check_writable(run.output)
+    with run.recorded(new_manifest("convert", {"formats": wanted, "overwrite": overwrite}, [], "none")):
+        for song in _find(sources, run):
+            try:
+                _convert(song, run, wanted)
+            except LyricsepError as error:
+                run.fail(song.path, error)
+
+
+def _find(names: Iterable[str], run: Run) -> Iterator[Song]:
+    """Give the files that the user named, each once; what has no lyrics in it fails here."""
+    taken: dict[str, Path] = {}
+    seen: set[str] = set()
+    for name in names:
+        path = Path(name)
+        # Unlike the methods of Path, this calls a name that no file can have missing.
+        is_folder = os.path.isdir(name)  # noqa: PTH112
+        found = find_lyrics(path, TIMED_SUFFIXES) if is_folder else {lyrics_stem(path): path}
+        if not found:
+            run.fail(path, DatasetError(f"{shown(path)}: no files of lyrics there; name a file, or their folder"))
+        for stem, file in found.items():
+            absolute = os.path.abspath(file)  # noqa: PTH100
+            if absolute in seen:
+                continue
+            seen.add(absolute)
+            other = taken.setdefault(unicodedata.normalize("NFC", stem.casefold()), file)
+            if other is file or run.output is None:
+                yield Song(file, Path(stem))
+            else:
+                run.fail(file, _shares_results(file, other))
+
+
+def _shares_results(file: Path, other: Path) -> OutputError:
+    return OutputError(
+        f"{shown(file)}: its results would be those of {shown(other)}; convert it alone, with another --output"
+    )
+
+
+def _convert(song: Song, run: Run, formats: Sequence[str]) -> None:
+    """Convert a file into all formats, or none."""
+    results = run.results(song)
+    existing = [path for path in results if path.exists()]
+    if existing and not run.overwrite:
+        raise OutputError(f"{shown(existing[0])}: exists already; add --overwrite to replace it")
+    transcript = read_lyrics(song.path)
+    texts = [render_transcript(transcript, name, name=shown(song.path)) for name in formats]
+    for path, text in zip(results, texts, strict=bool(results)):
+        write_text(path, text, overwrite=run.overwrite)
+    if run.output is None:
+        typer.echo(texts[0], nl=False)
+    run.done(song, language=transcript.language, lines=len(transcript.lines))

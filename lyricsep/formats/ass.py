@@ -1,0 +1,167 @@
+r"""ASS (Advanced SubStation), which video players and karaoke editors such as Aegisub show and edit.
+
+Times are rounded to hundredths; hours grow beyond 9. Lines that overlap are events that overlap, which players
+stack. Where words have times, ``{\k50}`` before each says for how many hundredths it is sung.
+
+ASS has no escape for a backslash: an invisible word joiner (U+2060) behind it keeps ``\N`` from being a line break.
+``\{`` and ``\}`` are braces for libass, which is in VLC, mpv and FFmpeg.
+
+References
+----------
+libass: https://github.com/libass/libass/wiki/ASS-File-Format-Guide
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+
+from lyricsep.errors import DatasetError
+from lyricsep.formats.clock import MIN_CUE, to_ticks
+from lyricsep.formats.karaoke import marks, words_of
+from lyricsep.formats.transcript import Transcript, in_order, sectioned
+from lyricsep.lyrics import Line, Lyrics
+
+__all__ = ["read_ass", "render_ass"]
+
+_FIELDS = ("Layer", "Start", "End", "Style", "Name", "MarginL", "MarginR", "MarginV", "Effect", "Text")
+
+# Words turn from the secondary colour, grey, to the primary, white, when they are sung.
+_HEADER = """[Script Info]
+{title}ScriptType: v4.00+
+WrapStyle: 0
+ScaledBorderAndShadow: yes
+PlayResX: 1280
+PlayResY: 720
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, \
+Underline, StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, \
+MarginV, Encoding
+Style: Default,Arial,48,&H00FFFFFF,&H00909090,&H00000000,&H80000000,0,0,0,0,100,100,0,0,1,2,1,2,40,40,40,1
+
+[Events]
+Format: {fields}
+"""
+
+_CLOCK = re.compile(r"(\d+):([0-5]?\d):([0-5]?\d(?:[.,:]\d{1,3})?)")
+_BLOCK = re.compile(r"(?<!\\)\{([^}]*)\}")
+_SYLLABLE = re.compile(r"\\[kK][fo]?(\d+(?:\.\d+)?)")
+_DRAWING = re.compile(r"\\p(\d+)")
+
+
+def render_ass(lyrics: Lyrics, *, title: str | None = None) -> str:
+    """Render ASS; only the header for an instrumental.
+
+    Parameters
+    ----------
+    lyrics : Lyrics
+        Lines in order of start; a line without text is left out.
+    title : str, optional
+        Shown by editors.
+    """
+    header = _HEADER.format(
+        title=f"Title: {' '.join(title.split())}\n" if title and title.strip() else "", fields=", ".join(_FIELDS)
+    )
+    return header + "".join(f"Dialogue: {_event(line)}\n" for line in lyrics.lines if line.text.strip())
+
+
+def _event(line: Line) -> str:
+    start = to_ticks(line.start, 100)
+    end = max(to_ticks(line.end, 100), start + to_ticks(MIN_CUE, 100))
+    return f"0,{_time(start)},{_time(end)},Default,,0,0,0,,{_karaoke(line, start, end) or _escape(line.text)}"
+
+
+def _karaoke(line: Line, start: int, end: int) -> str:
+    pieces = marks(line, 100)
+    if pieces and pieces[0][0] > start:
+        pieces.insert(0, (start, ""))
+    lengths = (
+        [following - time for time, following in pairwise([*(time for time, _ in pieces), end])] if pieces else []
+    )
+    return "".join(f"{{\\k{length}}}{_escape(text)}" for length, (_, text) in zip(lengths, pieces, strict=True))
+
+
+def _time(hundredths: int) -> str:
+    seconds, hundredths = divmod(hundredths, 100)
+    return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{hundredths:02d}"
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\u2060").replace("{", "\\{").replace("}", "\\}")
+
+
+def _unescape(text: str) -> str:
+    return text.replace("\\h", " ").replace("\\{", "{").replace("\\}", "}").replace("\\\u2060", "\\")
+
+
+def read_ass(text: str, name: str) -> Transcript:
+    r"""Read ASS or its elder SSA; see `lyricsep.formats.reading.read_lyrics`.
+
+    Styles, comments and drawings are left out; each row of an event is a line. ``\k``, ``\K``, ``\kf`` and ``\ko``
+    become word times.
+
+    Raises
+    ------
+    DatasetError
+        If there are no events, or one is broken.
+    """
+    rows = [row.strip() for row in text.split("\n")]
+    events = next((number for number, row in enumerate(rows) if row.lower() == "[events]"), None)
+    if events is None:
+        if text.strip():
+            raise DatasetError(f"{name}: expected a row [Events]; add it, or rename the file if it is no ASS")
+        return Transcript("")
+    title = next((row[6:].strip() for row in rows[:events] if row.startswith("Title:")), None)
+    lines: list[Line] = []
+    fields: tuple[str, ...] = _FIELDS
+    for number, row in enumerate(rows[events:], start=events + 1):
+        key, _, value = row.partition(":")
+        if key == "Format":
+            fields = tuple(field.strip() for field in value.split(","))
+        elif key == "Dialogue":
+            lines += _lines(value, fields, f"{name}: row {number}")
+    kept = in_order(lines)
+    return Transcript(sectioned(kept), kept, title=title or None)
+
+
+def _lines(value: str, fields: tuple[str, ...], where: str) -> Iterator[Line]:
+    event = dict(zip(fields, value.split(",", len(fields) - 1), strict=False))
+    start, end = (_milliseconds(event.get(field, "")) for field in ("Start", "End"))
+    if not 0 <= start <= end or "Text" not in event:
+        raise DatasetError(
+            f"{where}: expected {len(fields)} fields with Start and End as h:mm:ss.xx, got {value.strip()[:60]!r}; "
+            "correct it"
+        )
+    has_times = any(_SYLLABLE.search(block) for block in _BLOCK.findall(event["Text"]))
+    for row in _rows(event["Text"], start):
+        content = "".join(piece for _, _, piece in row).strip()
+        if content:
+            timed = [(begin / 1000, min(stop, end) / 1000, piece) for begin, stop, piece in row if has_times]
+            yield Line(start / 1000, end / 1000, content, words_of(timed))
+
+
+def _rows(text: str, start: int) -> list[list[tuple[int, int, str]]]:
+    """Give the pieces of each row of an event: start and end in milliseconds, and text."""
+    now, length, is_drawing = start, 0, False
+    rows: list[list[tuple[int, int, str]]] = [[]]
+    for index, part in enumerate(_BLOCK.split(text)):
+        if index % 2:  # what stood in braces
+            for hundredths in _SYLLABLE.findall(part):
+                now, length = now + length, round(10 * float(hundredths))
+            for scale in _DRAWING.findall(part):
+                is_drawing = int(scale) > 0
+        elif not is_drawing:
+            first, *others = (_unescape(piece) for piece in re.split(r"\\[Nn]", part))
+            rows[-1].append((now, now + length, first))
+            rows += [[(now, now + length, piece)] for piece in others]
+    return rows
+
+
+def _milliseconds(clock: str) -> int:
+    """Read a time; -1 where it is none."""
+    time = _CLOCK.fullmatch(clock.strip())
+    if not time:
+        return -1
+    return 60_000 * (60 * int(time[1]) + int(time[2])) + round(1000 * float(re.sub("[,:]", ".", time[3])))

@@ -1,0 +1,88 @@
+"""Word times inside a line, which LRC, WebVTT and ASS write between its words.
+
+All three say only when a piece of text begins, so that a pause is a piece without words, and pieces that no space
+parts are syllables of one word.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from itertools import pairwise
+
+from lyricsep.formats.clock import to_ticks
+from lyricsep.lyrics import Line, Word
+
+__all__ = ["marks", "words_of"]
+
+# Scripts that put no space between words, as the names of their letters begin.
+_UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
+
+
+def marks(line: Line, per_second: int) -> list[tuple[int, str]]:
+    """Cut a line into pieces with the time from which each is sung.
+
+    Returns
+    -------
+    list of (int, str)
+        Ticks, never falling and within the line, and text. The texts make up that of the line; the last is empty,
+        and its time is when the last word ends. The list is empty where there are no words, or they do not
+        spell the line.
+    """
+    spelled = _spelled(line)
+    start, last = to_ticks(line.start, per_second), to_ticks(line.end, per_second)
+    begins = []
+    for word, _ in spelled:
+        start = min(last, max(start, to_ticks(word.start, per_second)))
+        begins.append(start)
+    found = []
+    for number, ((word, text), (begin, following)) in enumerate(
+        zip(spelled, pairwise([*begins, last]), strict=True), start=1
+    ):
+        end = min(following, max(begin, to_ticks(word.end, per_second)))
+        sung = text.rstrip()
+        if end < following or number == len(spelled):
+            found += [(begin, sung), (end, text[len(sung) :])]
+        else:
+            found.append((begin, text))
+    return found
+
+
+def _spelled(line: Line) -> list[tuple[Word, str]]:
+    """Give each word with the part of the line that it begins, up to the next word."""
+    words = [word for word in line.words if word.text.strip()]
+    text, cuts, at = line.text.rstrip(), [], 0
+    for word in words:
+        at = text.find(word.text.strip(), at)
+        if at < 0:
+            return []
+        cuts.append(at)
+        at += len(word.text.strip())
+    # What stands before the first word, such as a bracket, goes with it.
+    edges = [0, *cuts[1:], len(text)]
+    return [(word, text[begin:end]) for word, (begin, end) in zip(words, pairwise(edges), strict=bool(words))]
+
+
+def words_of(pieces: Iterable[tuple[float, float, str]]) -> tuple[Word, ...]:
+    """Cut pieces (start, end, text) at their spaces, and join the syllables of a word.
+
+    A piece that holds several words gives its time to each. Times before the song are moved to its start.
+    """
+    words: list[Word] = []
+    is_open = False  # the last word may go on
+    for start, end, piece in pieces:
+        parts = piece.split()
+        for index, part in enumerate(parts):
+            begin, before = max(0.0, start), ""
+            if index == 0 and is_open and not piece[0].isspace() and not _is_parted(words[-1].text, part):
+                word = words.pop()
+                begin, before = word.start, word.text
+            words.append(Word(begin, max(begin, end), before + part))
+        if piece:
+            is_open = bool(words) and not piece[-1].isspace()
+    return tuple(words)
+
+
+def _is_parted(before: str, after: str) -> bool:
+    """Tell whether a word ends between two letters though no space stands there."""
+    return any(unicodedata.name(letter, "").startswith(_UNSPACED) for letter in (before[-1], after[0]))

@@ -1,0 +1,138 @@
+"""Lines as tables: CSV and TSV, which spreadsheets and programs read, and the label track of Audacity.
+
+CSV and TSV have a header ``start,end,text``, seconds in milliseconds, and quote as RFC 4180 says; Audacity labels
+are rounded to microseconds. They hold lines alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+
+from lyricsep.errors import DatasetError
+from lyricsep.formats.clock import decimal
+from lyricsep.formats.transcript import Transcript, in_order, sectioned
+from lyricsep.lyrics import Line, Lyrics
+
+__all__ = ["read_audacity", "read_csv", "read_tsv", "render_audacity", "render_csv", "render_tsv"]
+
+# As lyricsep and Jam-ALT call the columns, and as JamendoLyrics does.
+_COLUMNS: Mapping[str, str] = {
+    "start": "start",
+    "end": "end",
+    "text": "text",
+    "start_time": "start",
+    "end_time": "end",
+    "lyrics_line": "text",
+}
+
+
+def render_csv(lyrics: Lyrics) -> str:
+    """Render CSV; only the header for an instrumental."""
+    return _render(lyrics, ",")
+
+
+def render_tsv(lyrics: Lyrics) -> str:
+    """Render TSV; only the header for an instrumental."""
+    return _render(lyrics, "\t")
+
+
+def _render(lyrics: Lyrics, delimiter: str) -> str:
+    table = io.StringIO(newline="")
+    writer = csv.writer(table, delimiter=delimiter, lineterminator="\n")
+    writer.writerow(["start", "end", "text"])
+    writer.writerows([decimal(line.start, 3), decimal(line.end, 3), line.text] for line in lyrics.lines)
+    return table.getvalue()
+
+
+def render_audacity(lyrics: Lyrics) -> str:
+    """Render tab-separated start, end and text, as Audacity imports them (File, Import, Labels).
+
+    Tabs, which would end a text, become spaces.
+    """
+    return "".join(
+        f"{decimal(line.start, 6)}\t{decimal(line.end, 6)}\t" + line.text.replace("\t", " ") + "\n"
+        for line in lyrics.lines
+        if line.text.strip()
+    )
+
+
+def read_csv(text: str, name: str) -> Transcript:
+    """Read CSV; see `lyricsep.formats.reading.read_lyrics`.
+
+    Raises
+    ------
+    DatasetError
+        If it has no such header, or a row is broken.
+    """
+    return _read(text, name, ",")
+
+
+def read_tsv(text: str, name: str) -> Transcript:
+    """Read TSV; see `lyricsep.formats.reading.read_lyrics`.
+
+    Raises
+    ------
+    DatasetError
+        As `read_csv`.
+    """
+    return _read(text, name, "\t")
+
+
+def _read(text: str, name: str, delimiter: str) -> Transcript:
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        raise DatasetError(f"{name}: not a table ({error}); quote texts that hold quotes or line breaks") from error
+    rows = [row for row in rows if any(cell.strip() for cell in row)]
+    if not rows:
+        return Transcript("")
+    header = [_COLUMNS.get(cell.strip().lower(), "") for cell in rows[0]]
+    if not {"start", "end", "text"} <= set(header):
+        expected = delimiter.join(("start", "end", "text"))
+        raise DatasetError(f"{name}: expected the header {expected!r}, got {delimiter.join(rows[0])[:60]!r}; add it")
+    cells = [dict(zip(header, row, strict=False)) for row in rows[1:]]
+    # Whisper writes whole milliseconds into a TSV; seconds have a fraction.
+    times = [cell.get(column, "").strip() for cell in cells for column in ("start", "end")]
+    per_second = 1000 if delimiter == "\t" and all(time.isdecimal() for time in times) else 1
+    return _transcript(
+        [
+            _line(cell, per_second, f"{name}: row {number} below the header")
+            for number, cell in enumerate(cells, start=1)
+        ]
+    )
+
+
+def read_audacity(text: str, name: str) -> Transcript:
+    """Read labels of Audacity; see `lyricsep.formats.reading.read_lyrics`.
+
+    Raises
+    ------
+    DatasetError
+        If a row is broken.
+    """
+    rows = enumerate(text.split("\n"), start=1)
+    # A backslash begins the row that says which frequencies a label is for.
+    labels = [(number, row.split("\t", 2)) for number, row in rows if row.strip() and not row.startswith("\\")]
+    return _transcript(
+        [
+            _line(dict(zip(("start", "end", "text"), row, strict=False)), 1, f"{name}: row {number}")
+            for number, row in labels
+        ]
+    )
+
+
+def _line(cell: Mapping[str, str], per_second: int, where: str) -> Line:
+    # A quoted cell may hold line breaks, which a line cannot.
+    content = cell.get("text", "").replace("\n", " ").strip()
+    try:
+        return Line(float(cell["start"]) / per_second, float(cell["end"]) / per_second, content)
+    except (KeyError, ValueError) as error:
+        got = (cell.get("start", ""), cell.get("end", ""))
+        raise DatasetError(f"{where}: expected 0 <= start <= end in seconds, got {got}; correct it") from error
+
+
+def _transcript(lines: list[Line]) -> Transcript:
+    kept = in_order(line for line in lines if line.text)
+    return Transcript(sectioned(kept), kept)

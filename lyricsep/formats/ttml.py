@@ -1,0 +1,151 @@
+"""TTML, the subtitles of broadcasters and streaming services: lines, in one ``div`` a section.
+
+Times are rounded to milliseconds. Words have no times here: TTML would show each word alone while it is sung.
+
+References
+----------
+TTML: https://www.w3.org/TR/ttml2/
+"""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from xml.sax.saxutils import escape, quoteattr
+
+from lyricsep.errors import DatasetError
+from lyricsep.formats.clock import MIN_CUE, from_minutes, hms, section_ends, to_ticks
+from lyricsep.formats.transcript import Transcript, in_order, tidy
+from lyricsep.lyrics import Line, Lyrics
+
+__all__ = ["read_ttml", "render_ttml"]
+
+_CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
+_OFFSET = re.compile(r"(\d+(?:\.\d+)?)(h|m|s|ms)?")
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, None: 1.0}
+_XML = "{http://www.w3.org/XML/1998/namespace}"
+# What XML has no way to write.
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def render_ttml(lyrics: Lyrics, *, title: str | None = None) -> str:
+    """Render TTML; an empty body for an instrumental.
+
+    Parameters
+    ----------
+    lyrics : Lyrics
+        Lines in order of start; a line without text is left out.
+    title : str, optional
+        Stands in the head.
+    """
+    language = f" xml:lang={quoteattr(lyrics.language)}" if lyrics.language else ' xml:lang=""'
+    rows = ['<?xml version="1.0" encoding="UTF-8"?>']
+    rows += [
+        f'<tt xmlns="http://www.w3.org/ns/ttml" xmlns:ttm="http://www.w3.org/ns/ttml#metadata"{language} '
+        'xml:space="preserve">'
+    ]
+    if title:
+        rows += [f"<head><metadata><ttm:title>{_escape(title)}</ttm:title></metadata></head>"]
+    rows += ["<body>", *_sections(lyrics), "</body>", "</tt>"]
+    return "\n".join(rows) + "\n"
+
+
+def _sections(lyrics: Lyrics) -> Iterator[str]:
+    section: list[str] = []
+    for line, end in zip(lyrics.lines, section_ends(lyrics), strict=True):
+        if line.text.strip():
+            begin = to_ticks(line.start, 1000)
+            stop = max(to_ticks(line.end, 1000), begin + to_ticks(MIN_CUE, 1000))
+            section.append(f'<p begin="{hms(begin)}" end="{hms(stop)}">{_escape(line.text)}</p>')
+        if end is not None and section:
+            yield "\n".join(["<div>", *section, "</div>"])
+            section = []
+
+
+def _escape(text: str) -> str:
+    return escape(_NO_XML.sub("\ufffd", text))
+
+
+def read_ttml(text: str, name: str) -> Transcript:
+    """Read TTML; see `lyricsep.formats.reading.read_lyrics`.
+
+    Times count from those of the element around them, as TTML says, but in files of Apple Music (with
+    ``itunes:timing``), which count from the song's start. Times of words are left out.
+
+    Raises
+    ------
+    DatasetError
+        If it is no TTML, or has times that are not understood (frames and ticks are not).
+    """
+    if not text.strip():
+        return Transcript("")
+    if "<!DOCTYPE" in text:
+        raise DatasetError(f"{name}: expected TTML, got XML with a document type; remove it, or convert the file")
+    try:
+        # Without a document type, entities cannot be declared, nor blow up.
+        root = ET.fromstring(re.sub(r"^\s*<\?xml[^>]*\?>", "", text))  # noqa: S314
+    except ET.ParseError as error:
+        raise DatasetError(f"{name}: not XML ({error}); correct it") from error
+    if _tag(root) != "tt":
+        raise DatasetError(f"{name}: expected TTML, got <{_tag(root)}>; rename the file")
+    is_relative = not any(key.endswith("}timing") for key in root.attrib)
+    try:
+        found = list(_lines(root, 0.0, is_relative))
+    except ValueError as error:
+        raise DatasetError(f"{name}: {error}; correct it, or convert it with a subtitle editor") from error
+    lines = in_order(line for line in found if line)
+    return Transcript(
+        tidy(line.text if line else "" for line in found),
+        lines,
+        language=(root.get(_XML + "lang") or "").partition("-")[0].lower() or None,
+        title=next(("".join(title.itertext()).strip() for title in root.iter() if _tag(title) == "title"), None)
+        or None,
+    )
+
+
+def _lines(element: ET.Element, since: float, is_relative: bool) -> Iterator[Line | None]:
+    """Give the lines below an element, in the order of the document, and None where a section ends."""
+    start = round(since + _seconds(element.get("begin", "0s")), 6)
+    if _tag(element) == "p":
+        rows = [row.strip() for row in _content(element).split("\n")]
+        yield from (Line(start, _end(element, start, since), row) for row in rows if row)
+        return
+    for child in element:
+        yield from _lines(child, start if is_relative else 0.0, is_relative)
+    if _tag(element) == "div":
+        yield None
+
+
+def _end(element: ET.Element, start: float, since: float) -> float:
+    if "begin" not in element.attrib or not {"end", "dur"} & set(element.attrib):
+        raise ValueError(f"<p> at {start:.3f} s has no begin with end or dur")
+    ends = [since + _seconds(element.attrib["end"])] if "end" in element.attrib else []
+    ends += [start + _seconds(element.attrib["dur"])] if "dur" in element.attrib else []
+    return round(min(ends), 6)
+
+
+def _content(element: ET.Element) -> str:
+    """Give the text below an element, with line breaks where it has them."""
+    text = "" if _tag(element) == "metadata" else _plain(element.text)
+    for child in element:
+        text += ("\n" if _tag(child) == "br" else _content(child)) + _plain(child.tail)
+    return text
+
+
+def _plain(text: str | None) -> str:
+    # Spaces that are there to be seen stay; the line breaks and indents of an editor do not.
+    return re.sub(r"\s*[\n\r]\s*", " ", text or "")
+
+
+def _tag(element: ET.Element) -> str:
+    return element.tag.rpartition("}")[2]
+
+
+def _seconds(time: str) -> float:
+    clock, offset = _CLOCK.fullmatch(time.strip()), _OFFSET.fullmatch(time.strip())
+    if clock:
+        return from_minutes(60 * int(clock[1] or 0) + int(clock[2]), clock[3])
+    if offset:
+        return round(float(offset[1]) * _UNITS[offset[2]], 6)
+    raise ValueError(f"expected a time as hh:mm:ss.xxx or 12.3s, got {time[:60]!r}")
