@@ -137,11 +137,15 @@ def _records(tasks: Sequence[Task], made_of: tuple[Any, ...], n_workers: int | N
         num_cpus=n_threads,
         num_gpus=1 if uses_gpu else None,
     )
+    stopped = ""
     for row in done.iter_rows():
         entry = json.loads(row["record"])
-        if "stop" in entry:
-            raise StopError(entry["stop"])
-        yield Record.from_entry(entry)
+        # The rest comes without work. Who leaves Ray in the middle is ended by it, a minute after it is shut down.
+        stopped = stopped or entry.get("stop", "")
+        if "stop" not in entry:
+            yield Record.from_entry(entry)
+    if stopped:
+        raise StopError(stopped)
 
 
 class _Worker:
@@ -153,16 +157,20 @@ class _Worker:
         # Ray shows every actor the GPUs that are its own, from 0.
         seat = Seat("cuda:0" if device.startswith("cuda") else device, n_threads)
         self._pool = Pool(work, delivery, [seat], offline=offline, time_limit=time_limit)
+        self._stopped = ""
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, list[str]]:
         return {"record": [self._do(_from_bytes(task)) for task in batch["task"]]}
 
     def _do(self, task: Task) -> str:
-        try:
-            (record,) = self._pool.run([task])
-        except LyricsepError as error:
-            return json.dumps({"stop": str(error)})
-        return json.dumps(asdict(record))
+        if not self._stopped:
+            try:
+                (record,) = self._pool.run([task])
+            except LyricsepError as error:
+                self._stopped = str(error)
+            else:
+                return json.dumps(asdict(record))
+        return json.dumps({"stop": self._stopped})
 
 
 def _as_bytes(task: Task) -> bytes:
