@@ -87,7 +87,7 @@ class Batch:
         OutputError
             If the folder cannot be written.
         """
-        started = datetime.now(UTC).isoformat(timespec="milliseconds")
+        started = datetime.now(UTC).isoformat(timespec="microseconds")
         last = self.journal.last()
         todo = [task for task in tasks if not task.is_done(last.get(task.id), work, delivery, device)]
         state = {"started": started, "ids": [task.id for task in tasks], "todo": [task.id for task in todo]}
