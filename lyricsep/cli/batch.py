@@ -35,7 +35,6 @@ from lyricsep.cli.options import (
     ThenOption,
     TimestampsOption,
     TranscriberOption,
-    VerboseOption,
     WordTimesOption,
 )
 from lyricsep.cli.settings import choose_work, chosen_formats, chosen_languages
@@ -104,7 +103,6 @@ def run_batch(
     ] = False,
     overwrite: OverwriteOption = False,
     offline: OfflineOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Transcribe a library with many workers; run it again to go on after a stop, or with more songs.
 
@@ -112,7 +110,7 @@ def run_batch(
     this folder did with the same options. Prints the path of every file it writes. The folder also gets a table of
     all songs (songs.csv, songs.parquet) and a manifest.
     """
-    show_logs(verbose=verbose)
+    show_logs(verbose=False)
     wanted = chosen_formats(formats)
     if engine not in ENGINES:
         raise ConfigError(f"no engine is called {engine!r}; there are {' and '.join(ENGINES)}")
@@ -174,7 +172,7 @@ def run_batch(
         records = run_local(todo, work, delivery, seats[: len(todo)], offline=offline, time_limit=time_limit)
     try:
         _follow(the_batch, records, len(todo), delivery, {task.id: task for task in todo})
-    except BaseException:
+    except BaseException:  # Ctrl-C too: what is done gets its table, and the error goes on
         with suppress(OutputError):  # a full disk is told once
             _conclude(the_batch, manifest)
         raise
