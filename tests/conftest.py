@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from lyricsep.weights import DownloadPolicy, Source, WeightFile
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+# How long an example takes depends on who else uses the machine.
+settings.register_profile("lyricsep", deadline=None)
+settings.load_profile("lyricsep")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -21,6 +31,30 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the shared real data (../shared) is not beside this checkout")
     return SHARED
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium that plays sound without being asked; skips where it is missing."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        pytest.skip(f"no browser is installed under any of the names {', '.join(names)}")
+    quiet = ["no-first-run", "disable-background-networking", "disable-component-update", "disable-sync"]
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(
+            executable_path=found,
+            args=[
+                *(f"--{name}" for name in quiet),
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--autoplay-policy=no-user-gesture-required",
+            ],
+        )
+        yield opened
+        opened.close()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,8 +1,9 @@
 """Lyrics and segments → files that people, players and programs read."""
 
-from lyricsep.formats.clock import SECTION_GAP
 from lyricsep.formats.document import lyrics_from_json, lyrics_to_json
 from lyricsep.formats.reading import (
+    CORRECTED,
+    HISTORY,
     LYRICS_SUFFIXES,
     TIMED_SUFFIXES,
     Transcript,
@@ -20,9 +21,12 @@ from lyricsep.formats.registry import (
     segments_suffix,
     write_lyrics,
 )
+from lyricsep.formats.sections import SECTION_GAP
 
 __all__ = [
+    "CORRECTED",
     "FORMATS",
+    "HISTORY",
     "LYRICS_SUFFIXES",
     "SECTION_GAP",
     "SEGMENT_FORMATS",

@@ -28,6 +28,7 @@ import json
 import re
 import sys
 from dataclasses import MISSING, asdict, fields, is_dataclass
+from functools import cache
 from types import UnionType
 from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
@@ -138,7 +139,7 @@ def _read(kind: Any, value: Any, where: str) -> Any:
 def _read_object(kind: Any, value: Any, where: str) -> Any:
     if not isinstance(value, dict):
         _refuse(where, "an object", value)
-    kinds = get_type_hints(kind)
+    kinds = _kinds(kind)
     read = {}
     for field in fields(kind):
         path = f"{where}.{field.name}" if where else field.name
@@ -150,6 +151,11 @@ def _read_object(kind: Any, value: Any, where: str) -> Any:
         return kind(**read)
     except ValueError as error:
         raise _FieldError(f"{where}: {error}") from error
+
+
+@cache  # they are told from their names, which takes longer than all the rest
+def _kinds(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def _refuse(where: str, expected: str, value: object) -> NoReturn:

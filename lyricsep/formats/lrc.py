@@ -17,8 +17,9 @@ import re
 from itertools import pairwise
 
 from lyricsep.errors import DatasetError
-from lyricsep.formats.clock import from_minutes, section_ends, to_ticks
+from lyricsep.formats.clock import from_minutes, to_ticks
 from lyricsep.formats.karaoke import marks, words_of
+from lyricsep.formats.sections import section_ends
 from lyricsep.formats.transcript import Transcript, tidy
 from lyricsep.lyrics import Line, Lyrics
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lyricsep.formats.clock import section_ends
+from lyricsep.formats.sections import section_ends
 from lyricsep.lyrics import Lyrics
 
 __all__ = ["render_txt"]
@@ -11,7 +11,7 @@ __all__ = ["render_txt"]
 def render_txt(lyrics: Lyrics) -> str:
     """Render plain text; the empty string for an instrumental.
 
-    A blank line stands where nobody sings for more than `SECTION_GAP`.
+    A blank line stands between sections (`section_ends`).
     """
     parts = [
         line.text + ("\n" if end is None else "\n\n")

@@ -3,9 +3,9 @@
 Every format gives the same text for the same lyrics, up to what it can hold:
 
 - txt, lrc and ttml hold everything the text needs (lrc marks the end of each section with a timed empty line).
-- The others have no sections; they are told from the pauses, as the txt writer does. A cue shorter than
-  `lyricsep.formats.clock.MIN_CUE` was lengthened when it was written, by which a pause that hardly exceeds
-  `SECTION_GAP` may be lost.
+- The others have no sections; they are told from the pauses and from what is sung again, as the txt writer does. A
+  cue shorter than `lyricsep.formats.clock.MIN_CUE` was lengthened when it was written, by which a pause that hardly
+  exceeds `SECTION_GAP`, or three times the song's median pause, may be lost.
 - srt has no escapes: a text that looks like a styling tag is taken for one. Other angle brackets are text.
 """
 
@@ -25,7 +25,23 @@ from lyricsep.formats.textgrid import read_textgrid
 from lyricsep.formats.transcript import Transcript, sectioned, tidy
 from lyricsep.formats.ttml import read_ttml
 
-__all__ = ["LYRICS_SUFFIXES", "TIMED_SUFFIXES", "Transcript", "find_lyrics", "lyrics_stem", "read_lyrics"]
+__all__ = [
+    "CORRECTED",
+    "HISTORY",
+    "LYRICS_SUFFIXES",
+    "TIMED_SUFFIXES",
+    "Transcript",
+    "find_lyrics",
+    "lyrics_stem",
+    "read_lyrics",
+]
+
+CORRECTED = "corrected"
+"""The folder of corrected lyrics within that of a run."""
+
+HISTORY = ".history"
+"""The folder in it that keeps every revision."""
+
 
 LYRICS_SUFFIXES = (".json", ".txt", ".lrc", ".srt", ".vtt", ".ttml", ".ass", ".TextGrid")
 """What is lyrics by its suffix alone, from the format that tells most of a text to that which tells least.
@@ -95,7 +111,8 @@ def find_lyrics(folder: Path, suffixes: Sequence[str] = LYRICS_SUFFIXES) -> dict
     Parameters
     ----------
     folder : Path
-        Searched to the bottom; hidden files and the manifests of lyricsep are left out.
+        Searched to the bottom; hidden files, the manifests of lyricsep, and what `lyricsep review` corrected below it
+        are left out.
     suffixes : sequence of str
         Of several files of one name, that is taken whose suffix comes first.
 
@@ -104,13 +121,15 @@ def find_lyrics(folder: Path, suffixes: Sequence[str] = LYRICS_SUFFIXES) -> dict
     dict of str to Path
         The names with the folders below `folder`, in order.
     """
+    is_reviewed = (folder / CORRECTED / HISTORY).is_dir()
     ranks = {suffix.lower(): rank for rank, suffix in enumerate(suffixes)}
     found: dict[str, tuple[int, Path]] = {}
     for path in sorted(folder.rglob("*")):
         name, suffix = path.relative_to(folder), _suffix(path, suffixes)
         hidden = any(part.startswith(".") for part in name.parts)
         is_manifest = suffix == ".json" and name.name.startswith("lyricsep-")
-        if suffix and path.is_file() and not hidden and not is_manifest:
+        is_correction = is_reviewed and name.parts[0] == CORRECTED
+        if suffix and path.is_file() and not hidden and not is_manifest and not is_correction:
             stem = name.with_name(lyrics_stem(path)).as_posix()
             found[stem] = min(found.get(stem, (len(ranks), path)), (ranks[suffix], path))
     return {stem: path for stem, (_, path) in sorted(found.items())}

@@ -79,5 +79,5 @@ def tidy(rows: Iterable[str]) -> str:
 
 
 def sectioned(lines: tuple[Line, ...]) -> str:
-    """Give `Transcript.text` for lines whose sections only their pauses tell."""
+    """Give `Transcript.text` for lines whose file does not part its sections."""
     return tidy(render_txt(Lyrics(lines)).split("\n"))

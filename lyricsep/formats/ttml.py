@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from xml.sax.saxutils import escape, quoteattr
 
 from lyricsep.errors import DatasetError
-from lyricsep.formats.clock import MIN_CUE, from_minutes, hms, section_ends, to_ticks
+from lyricsep.formats.clock import MIN_CUE, from_minutes, hms, to_ticks
+from lyricsep.formats.sections import section_ends
 from lyricsep.formats.transcript import Transcript, in_order, tidy
 from lyricsep.lyrics import Line, Lyrics
 

@@ -52,7 +52,7 @@ def test_files_of_one_song_have_names_of_their_own() -> None:
 
 
 def test_txt() -> None:
-    # Three seconds after the backing vocals, which outlast the line behind them, a section ends.
+    # Three seconds after the backing vocals, which outlast the line behind them, another section begins.
     assert render_lyrics(SONG, "txt") == "Même si l'été\n(ouh <là> & là-bas)\nGrüße, ¡niña!\n\n[fin]\n"
 
 
@@ -60,6 +60,59 @@ def test_a_section_ends_above_the_gap() -> None:
     for gap, blank in [(SECTION_GAP, ""), (SECTION_GAP + 0.25, "\n")]:
         lyrics = Lyrics((Line(0, 1, "a"), Line(1 + gap, 9, "b")))
         assert render_lyrics(lyrics, "txt") == f"a\n{blank}b\n"
+
+
+@pytest.mark.parametrize(("usual", "sections"), [(0.1, 2), (0.6, 2), (0.7, 1), (2.0, 1)])
+def test_slow_songs_pause_within_their_sections(usual, sections) -> None:
+    """Two seconds are a long pause where the others are short."""
+    words = ("one", "three", "forty", "eleven", "hundred", "million", "twenty", "sixteen", "nil", "dozens")
+    lines, clock = [], 0.0
+    for index, word in enumerate(words):
+        clock += 2.0 if index == 5 else usual
+        lines.append(Line(clock, clock + 1, word))
+        clock += 1
+    assert render_lyrics(Lyrics(tuple(lines)), "txt").count("\n\n") == sections - 1
+
+
+VERSE = ("the night is cold", "the wind is slow", "the road is long", "i do not know")
+REFRAIN = ("so take me home", "and hold my hand", "and show me all", "the promised land")
+HEARD_AGAIN = ("So take me on", "and hold my hands", "and show me all", "The promised plan")
+ANOTHER = ("the day was long", "my love was true", "i sang a song", "of nothing new", "until the night")
+
+
+@pytest.mark.parametrize(
+    ("passages", "sections"),
+    [
+        ((VERSE, REFRAIN, ANOTHER, REFRAIN), (VERSE, REFRAIN, ANOTHER, REFRAIN)),
+        ((VERSE, REFRAIN, ANOTHER, HEARD_AGAIN), (VERSE, REFRAIN, ANOTHER, HEARD_AGAIN)),
+        ((VERSE, ANOTHER), (VERSE + ANOTHER,)),
+        # Two times and three times at once.
+        ((VERSE, REFRAIN, REFRAIN), (VERSE, REFRAIN, REFRAIN)),
+        ((REFRAIN, HEARD_AGAIN, REFRAIN, VERSE), (REFRAIN, HEARD_AGAIN, REFRAIN, VERSE)),
+        # Too short to be a section.
+        ((VERSE, REFRAIN[:3], ANOTHER, REFRAIN[:3]), (VERSE + REFRAIN[:3] + ANOTHER + REFRAIN[:3],)),
+        # Over and over again.
+        ((VERSE, ("na na na",) * 12, ANOTHER), (VERSE + ("na na na",) * 12 + ANOTHER,)),
+        ((VERSE, ("na na na", "hey hey hey") * 6, ANOTHER), (VERSE + ("na na na", "hey hey hey") * 6 + ANOTHER,)),
+        ((("na na na",) * 9, VERSE, ("na na na",) * 9), (("na na na",) * 9, VERSE, ("na na na",) * 9)),
+        # Nothing but marks, which are alike.
+        ((("…",) * 3, VERSE), (("…",) * 3 + VERSE,)),
+    ],
+)
+def test_what_is_sung_again_is_a_section(passages, sections) -> None:
+    texts = [text for passage in passages for text in passage]
+    lyrics = Lyrics(tuple(Line(2.0 * i, 2.0 * i + 2, text) for i, text in enumerate(texts)))
+    assert render_lyrics(lyrics, "txt") == "\n\n".join("\n".join(section) for section in sections) + "\n"
+
+
+def test_a_section_ends_before_the_next_begins() -> None:
+    """Where backing vocals of the refrain outlast its end, so that times of LRC never fall."""
+    texts = [*REFRAIN, *VERSE, *REFRAIN]
+    lines = [Line(2.0 * i, 2.0 * i + (9 if i == 3 else 2), text) for i, text in enumerate(texts)]
+    rows = render_lyrics(Lyrics(tuple(lines)), "lrc").splitlines()[1:]
+    assert rows[3:6] == ["[00:06.00]the promised land", "[00:08.00]", "[00:08.00]the night is cold"]
+    times = [row[:10] for row in rows]
+    assert times == sorted(times)
 
 
 def test_lrc() -> None:

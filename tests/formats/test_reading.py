@@ -196,7 +196,7 @@ def test_vtt(read) -> None:
 
 def test_sections_of_subtitles_are_told_by_pauses(read) -> None:
     cue = "00:00:{:06.3f} --> 00:00:{:06.3f}\n{}\n\n"
-    content = "WEBVTT\n\n" + cue.format(1, 2, "a") + cue.format(5, 6, "b") + cue.format(9.001, 10, "c")
+    content = "WEBVTT\n\n" + cue.format(1, 2, "a") + cue.format(3.5, 6, "b") + cue.format(7.501, 10, "c")
     assert read(content, ".vtt").text == "a\nb\n\nc\n"
 
 

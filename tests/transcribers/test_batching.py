@@ -269,11 +269,11 @@ def test_a_line_over_silence_is_flagged_among_others(fake, said) -> None:
     vocals = np.zeros(8 * 16_000, np.float32)
     vocals[: 3 * 16_000] = 0.1
     job = Job(vocals, vocals, [Segment(0, 8)], "en")
-    backend = fake(lambda c, s, t: said("sung here. But not there."))
+    backend = fake(lambda c, s, t: said("this is what is sung over here. But all of this is not sung there."))
     (lyrics,) = WhisperTranscriber(backend, WhisperOptions(mix_back=0.0)).transcribe([job])
     assert [(line.text, line.flags) for line in lyrics.lines] == [
-        ("sung here.", ()),
-        ("But not there.", ("over-silence",)),
+        ("this is what is sung over here.", ()),
+        ("But all of this is not sung there.", ("over-silence",)),
     ]
     assert lyrics.decodings[0].flags == ()
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lyricsep.lyrics import Segment, Word
-from lyricsep.transcribers.lines import TimedWord, line_starts, lines_of_pieces, lines_of_words
+from lyricsep.transcribers.lines import LineRules, TimedWord, line_starts, lines_of_pieces, lines_of_words
 from lyricsep.transcribers.tokens import Piece
 
 
@@ -23,9 +23,9 @@ def spoken(text: str, *, step: float = 0.5, pauses: dict[int, float] | None = No
     return words
 
 
-def broken(text: str, language: str = "en", **options) -> list[str]:
+def broken(text: str, language: str = "en", *, rules: LineRules | None = None, **options) -> list[str]:
     words = spoken(text, **options)
-    starts = line_starts(words, language)
+    starts = line_starts(words, language, rules)
     return [" ".join(w.text for w in words[first:last]) for first, last in pairwise([*starts, len(words)])]
 
 
@@ -34,46 +34,103 @@ def broken(text: str, language: str = "en", **options) -> list[str]:
     [
         ("", []),
         ("Hello", ["Hello"]),
-        ("Go. Stop! Why? Oh… so", ["Go.", "Stop!", "Why?", "Oh…", "so"]),
-        ('He said "go." and went', ['He said "go."', "and went"]),
-        ("He left (at last!) and went", ["He left (at last!)", "and went"]),
-        ("I walk alone The streets are bare", ["I walk alone", "The streets are bare"]),
-        # Too short to be a line: a name.
-        ("my Mary sings and Jane", ["my Mary sings and", "Jane"]),
-        ("and then I know I'm here and I'll be", ["and then I know I'm here and I'll be"]),
-        ("今日は。 明日", ["今日は。", "明日"]),
+        # Sentences end lines, whatever closes behind them.
+        (
+            "I never wanted to go. You never wanted to stay… and we stayed together",
+            ["I never wanted to go.", "You never wanted to stay…", "and we stayed together"],
+        ),
+        (
+            'and then he said "never again." and went out for a walk',
+            ['and then he said "never again."', "and went out for a walk"],
+        ),
+        # But not one word a line.
+        ("Go. Stop! Why? Oh… so", ["Go. Stop! Why? Oh… so"]),
+        # So do capitals, unless they are what I am called.
+        (
+            "I walk alone tonight again The streets are bare and I'm so cold",
+            ["I walk alone tonight again", "The streets are bare and I'm so cold"],
+        ),
+        ("nunca te lo digo a ti ¿Dónde está mi corazón?", ["nunca te lo digo a ti", "¿Dónde está mi corazón?"]),
+        ("my Mary sings and Jane", ["my Mary sings and Jane"]),
+        # Commas end lines that are long enough.
+        (
+            "when all of the people are gone away, then nobody hears how the rivers are running",
+            ["when all of the people are gone away,", "then nobody hears how the rivers are running"],
+        ),
+        ("well, I know, I know, you know", ["well, I know, I know, you know"]),
+        # East Asian characters are wide.
+        (
+            "夜の街 を歩いて いた君の 声が 聞こえた。 明日も また会え ると 信じて いたよね",
+            ["夜の街 を歩いて いた君の 声が 聞こえた。", "明日も また会え ると 信じて いたよね"],
+        ),
     ],
 )
-def test_sentences_and_capitals(text, lines) -> None:
+def test_sentences_capitals_and_commas(text, lines) -> None:
     assert broken(text) == lines
 
 
-def test_german_nouns_do_not_start_lines() -> None:
-    text = "ich seh den Himmel und die Sonne nicht"
-    assert broken(text, "de") == [text]
-    assert broken(text, "en") == ["ich seh den", "Himmel und die", "Sonne nicht"]
-
-
-@pytest.mark.parametrize(("pause", "n_lines"), [(0.0, 1), (0.55, 1), (0.65, 2), (9.0, 2)])
-def test_a_pause_ends_a_line(pause, n_lines) -> None:
-    assert len(broken("la la la la", pauses={2: pause})) == n_lines
-
-
-def test_a_long_line_is_halved_after_a_comma_near_its_middle() -> None:
-    text = "when all of the people are gone away, then nobody hears how the rivers are running"
-    assert broken(text) == [
-        "when all of the people are gone away,",
-        "then nobody hears how the rivers are running",
+def test_in_german_only_the_capital_of_what_is_no_noun_starts_a_line() -> None:
+    text = "wir leben für die ewige Veränderung Und wir leben nur für die Liebe"
+    assert broken(text, "de") == ["wir leben für die ewige Veränderung", "Und wir leben nur für die Liebe"]
+    # Each capital is as good as the other here.
+    assert broken("ich sehe heute nur den großen Himmel und nie wieder die Sonne", "de") == [
+        "ich sehe heute nur den großen",
+        "Himmel und nie wieder die Sonne",
     ]
 
 
-def test_a_long_line_without_commas_is_halved_in_the_middle() -> None:
+@pytest.mark.parametrize(("after", "pause"), [(5, 1.0), (6, 1.5), (7, 1.0), (8, 1.5)])
+def test_a_line_that_is_too_long_is_broken_at_a_pause(after, pause) -> None:
+    words = ["all", "of", "the", "rivers", "are", "running", "and", "the", "wind", "is", "slow", "tonight"]
+    expected = [" ".join(words[:after]), " ".join(words[after:])]
+    assert broken(" ".join(words), pauses={after: pause}) == expected
+
+
+@pytest.mark.parametrize(("pause", "n_lines"), [(0.0, 1), (1.95, 1), (2.05, 2), (9.0, 2)])
+def test_a_long_pause_ends_the_shortest_line(pause, n_lines) -> None:
+    assert len(broken("la la la la", pauses={2: pause})) == n_lines
+
+
+def test_what_is_sung_again_after_other_words_starts_a_line() -> None:
+    text = "miedo no se fue todavía miedo nos engañan con el miedo te lo digo miedo nos engañan con el miedo no"
+    assert broken(text, "es") == [
+        "miedo no se fue todavía",
+        "miedo nos engañan con el miedo te lo digo",
+        "miedo nos engañan con el miedo no",
+    ]
+    assert broken(text, "es", rules=LineRules(repetition=0.0))[0] == "miedo no se fue todavía miedo nos"
+
+
+def test_a_word_that_is_said_again_and_again_is_not_parted() -> None:
+    rules = LineRules(columns=12, spread=4)
+    assert broken("never no no no never no no no", rules=rules) == ["never no no no", "never no no no"]
+
+
+def test_a_long_line_without_any_hint_is_broken_evenly() -> None:
     lines = broken(" ".join(["word"] * 20))
-    assert [len(line.split()) for line in lines] == [10, 10]
+    assert [len(line.split()) for line in lines] == [7, 7, 6]
 
 
-def test_a_long_line_of_few_words_stays() -> None:
-    assert len(broken(" ".join(["x" * 20] * 5))) == 1
+def test_a_word_longer_than_a_line_has_one_of_its_own() -> None:
+    text = "x" * 100
+    assert broken(f"so {text} so") == ["so", text, "so"]
+
+
+@pytest.mark.parametrize(
+    "phrase", ["(oh, oh. Again and again)", "(I know. You know.)", "（はい。そう）", "(stay! here!),", "(Yeah)"]
+)
+def test_what_is_in_parentheses_stays_together(phrase) -> None:
+    text = f"all of the rivers are running tonight {phrase} and the wind is slow on the hill"
+    n_words = len(phrase.split())
+    for pause in (0.0, 5.0):
+        lines = broken(text, pauses={7 + i: pause for i in range(1, n_words)})
+        assert any(phrase in line for line in lines), lines
+
+
+def test_parentheses_that_hold_more_than_a_line_are_broken() -> None:
+    text = "(" + " ".join(["again"] * 40) + ")"
+    assert all(len(line) <= 60 for line in broken(text))
+    assert len(broken("(" + " ".join(["again"] * 40))) > 1  # never closed
 
 
 words_of_any_kind = st.lists(
@@ -107,6 +164,44 @@ def test_every_word_is_in_one_line_in_order(rows, language) -> None:
         assert (line.start, line.end) == (line.words[0].start, line.words[-1].end)
     for before, after in pairwise(lines):
         assert before.end <= after.start
+
+
+@given(words_of_any_kind, st.sampled_from(["en", "de", "ja"]), st.integers(10, 70))
+def test_no_line_is_too_long_nor_spans_a_long_pause(rows, language, most) -> None:
+    words = [one.word for one in timed(rows)]
+    starts = line_starts(words, language, LineRules(most_columns=most))
+    assert starts == sorted({0, *starts}) if words else starts == []
+    for first, last in pairwise([*starts, len(words)]):
+        line = words[first:last]
+        text = " ".join(word.text for word in line)
+        assert len(line) == 1 or len(text) <= most
+        assert all(after.start - before.end < LineRules().longest_pause for before, after in pairwise(line))
+
+
+parts = st.sampled_from(["la", "Oh", "yeah,", "(ooh", "(hey)", "now)", "again.)"])
+
+
+@given(st.lists(st.tuples(parts, st.floats(0, 4), st.floats(0, 1)), max_size=30))
+def test_what_fits_a_line_is_never_broken_within_parentheses(rows) -> None:
+    words = [one.word for one in timed(rows)]
+    starts = set(line_starts(words, "en"))
+    for first, word in enumerate(words):
+        if word.text.startswith("(") and "(" not in "".join(w.text for w in words[:first]):
+            closed = [last for last in range(first, len(words)) if ")" in words[last].text]
+            if closed and sum(len(w.text) + 1 for w in words[first : closed[0] + 1]) <= 60:
+                assert not starts & set(range(first + 1, closed[0] + 1))
+
+
+@pytest.mark.parametrize("i", range(2, 12))
+def test_words_that_are_written_together_stay_so(i) -> None:
+    """Whisper parts French words before the apostrophe and the hyphen."""
+    texts = [" si", " t", "'es", " là", " celui", "-là", " qu", "'il", " est", "-ce", " 'cause", " we"]
+    rows = [(text.strip(), 5.0 if n == i else 0.0, 0.5) for n, text in enumerate(texts)]
+    lines = lines_of_words(timed(rows), "fr", lambda tokens: "".join(texts[i] for i in tokens))
+    is_torn = texts[i].startswith(" ")
+    assert len(lines) == 1 + is_torn
+    assert " ".join(line.text for line in lines) == "si t'es là celui-là qu'il est-ce 'cause we"
+    assert [word.text for line in lines for word in line.words] == [text for text, _, _ in rows]
 
 
 def test_languages_without_spaces_get_none() -> None:
