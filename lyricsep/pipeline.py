@@ -1,15 +1,17 @@
 """The whole job: a stream of songs through separation, segmentation and transcription.
 
 One song that fails costs one song. A song is decoded and separated block by block and kept as two mono signals at
-16 kHz, so an hour takes about half a gigabyte.
+16 kHz, so an hour takes about half a gigabyte; while songs are transcribed, the next one is heard.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -29,7 +31,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-__all__ = ["Failure", "Heard", "Progress", "Result", "find_vocal_segments", "hear", "save_vocals", "transcribe_songs"]
+__all__ = [
+    "Failure",
+    "Heard",
+    "Progress",
+    "Result",
+    "find_vocal_segments",
+    "hear",
+    "options_for",
+    "save_vocals",
+    "transcribe_songs",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +55,7 @@ LOWEST_FLOOR = -60.0  # dBFS, above the noise of 16 bit recordings
 LOUDEST = 1e6  # times full scale: unscaled integers are below, a misread file above
 
 Progress = Callable[[Path, str, float], None]
-"""Called with a song, what is being done with it, and the share done, 0 to 1."""
+"""Called with a song, what is being done with it, and the share done, 0 to 1; from more than one thread."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +80,7 @@ class Heard:
         return len(self.mixture) / SAMPLE_RATE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result:
     """A song that went through.
 
@@ -81,13 +93,22 @@ class Result:
     damage : tuple of Damage
         What could not be decoded.
     seconds : dict
-        Time spent by stage. Songs share batches: transcription is counted for the song that was finished by it.
+        Time spent by stage. Songs share batches: transcription is counted for the song that was finished by it. What
+        is heard while others are transcribed takes its time as well: the sum may be more than the time that passed.
+    heard : Heard or None
+        What was transcribed, where `transcribe_songs` was asked to keep it.
     """
 
     path: Path
     lyrics: Lyrics
     damage: tuple[Damage, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
+    heard: Heard | None = None
+
+    def _repr_html_(self) -> str:
+        from lyricsep.reports.notebook import result_html
+
+        return result_html(self)
 
 
 @dataclass(frozen=True)
@@ -97,6 +118,11 @@ class Failure:
     path: Path
     error: LyricsepError
 
+    def _repr_html_(self) -> str:
+        from lyricsep.reports.notebook import failure_html
+
+        return failure_html(self)
+
 
 def transcribe_songs(
     paths: Iterable[Path],
@@ -105,6 +131,7 @@ def transcribe_songs(
     transcriber: Transcriber,
     *,
     language: str | Mapping[Path, str | None] | None = None,
+    keep_heard: bool = False,
     on_progress: Progress | None = None,
 ) -> Iterator[Result | Failure]:
     """Transcribe a stream of songs.
@@ -112,7 +139,8 @@ def transcribe_songs(
     Parameters
     ----------
     paths : iterable of Path
-        Read lazily; segments of neighbouring songs share a batch.
+        Read lazily; segments of neighbouring songs share a batch. While songs are transcribed, a thread decodes and
+        separates the next one.
     separator : Separator
         From `lyricsep.separators.create_separator`.
     segmentation : RmsVadOptions or None
@@ -121,6 +149,8 @@ def transcribe_songs(
         From `lyricsep.transcribers.create_transcriber`.
     language : str or mapping, optional
         ISO 639-1 code of all songs, or of each by its path; the segments of songs without vote.
+    keep_heard : bool
+        Hand on what was heard with each result.
     on_progress : callable, optional
         See `Progress`.
 
@@ -131,39 +161,90 @@ def transcribe_songs(
     """
     report = on_progress or _silent
     failures: deque[Failure] = deque()
-    started: deque[tuple[Path, tuple[Damage, ...], dict[str, float]]] = deque()
-    hearing = 0.0  # seconds spent on what is not transcription since the last song was finished
+    started: deque[Result] = deque()
+    waited = 0.0  # seconds for the next song to be heard, since the last one was finished
+    is_over = False
+
+    def listening(path: Path, stage: str, share: float) -> None:
+        if is_over:
+            raise _NobodyListensError
+        report(path, stage, share)
 
     def jobs() -> Iterator[Job]:
-        nonlocal hearing
-        for path in paths:
+        nonlocal waited
+        clock = _Clock()
+        coming = ahead.submit(next, songs, None)
+        while song := coming.result():
+            waited += clock.total()
+            coming = ahead.submit(next, songs, None)
+            if isinstance(song, Failure):
+                failures.append(song)
+            else:
+                started.append(song.result(keep_heard=keep_heard))
+                known = language.get(song.path) if isinstance(language, Mapping) else language
+                yield song.job(known, report)
+            del song  # the next one needs the room
             clock = _Clock()
-            try:
-                heard = hear(path, separator, on_progress=report)
-                clock.lap("separation")
-                segments = None if segmentation is None else find_vocal_segments(heard, segmentation)
-                clock.lap("segmentation")
-            except LyricsepError as error:
-                failures.append(Failure(path, error))
-                continue
-            finally:
-                hearing += clock.total()
-            _log_heard(path, heard, segments, clock.seconds)
-            started.append((path, heard.damage, clock.seconds))
-            report(path, "transcribing", 0.0)
-            known = language.get(path) if isinstance(language, Mapping) else language
-            yield Job(heard.mixture, heard.vocals, segments, known, partial(report, path, "transcribing"))
+        waited += clock.total()
 
-    last = time.perf_counter()
-    for lyrics in transcriber.transcribe(jobs()):
-        path, damage, seconds = started.popleft()
-        seconds["transcription"] = time.perf_counter() - last - hearing
-        logger.info("%s: transcription %.1f s, %d lines", shown(path), seconds["transcription"], len(lyrics.lines))
-        while failures:
-            yield failures.popleft()
-        yield Result(path, lyrics, damage, seconds)
-        last, hearing = time.perf_counter(), 0.0
+    songs = _listen(paths, separator, segmentation, listening)
+    with ThreadPoolExecutor(1, "lyricsep-listen") as ahead:
+        try:
+            last = time.perf_counter()
+            for lyrics in transcriber.transcribe(jobs()):
+                result = replace(started.popleft(), lyrics=lyrics)
+                result.seconds["transcription"] = taken = time.perf_counter() - last - waited
+                logger.info("%s: transcription %.1f s, %d lines", shown(result.path), taken, len(lyrics.lines))
+                while failures:
+                    yield failures.popleft()
+                yield result
+                del result
+                last, waited = time.perf_counter(), 0.0
+        finally:
+            is_over = True
     yield from failures
+
+
+@dataclass(frozen=True, eq=False)
+class _Listened:
+    """A song that waits to be transcribed."""
+
+    path: Path
+    heard: Heard
+    segments: list[Segment] | None
+    seconds: dict[str, float]
+
+    def job(self, language: str | None, report: Progress) -> Job:
+        report(self.path, "transcribing", 0.0)
+        told = partial(report, self.path, "transcribing")
+        return Job(self.heard.mixture, self.heard.vocals, self.segments, language, told)
+
+    def result(self, *, keep_heard: bool) -> Result:
+        """Give the result that still lacks its lyrics."""
+        return Result(self.path, Lyrics(), self.heard.damage, self.seconds, self.heard if keep_heard else None)
+
+
+class _NobodyListensError(Exception):
+    """Ends the thread that hears the next song, in the middle of it."""
+
+
+def _listen(
+    paths: Iterable[Path], separator: Separator, segmentation: RmsVadOptions | None, report: Progress
+) -> Iterator[_Listened | Failure]:
+    """Hear and segment song after song."""
+    for path in paths:
+        clock = _Clock()
+        try:
+            heard = hear(path, separator, on_progress=report)
+            clock.lap("separation")
+            segments = None if segmentation is None else find_vocal_segments(heard, segmentation)
+            clock.lap("segmentation")
+        except LyricsepError as error:
+            yield Failure(path, error)
+            continue
+        _log_heard(path, heard, segments, clock.seconds)
+        yield _Listened(path, heard, segments, clock.seconds)
+        del heard
 
 
 def hear(path: Path, separator: Separator, *, on_progress: Progress | None = None) -> Heard:
@@ -233,12 +314,16 @@ def find_vocal_segments(heard: Heard, options: RmsVadOptions) -> list[Segment]:
     list of Segment
         As `lyricsep.segmentation.segment`; empty for an instrumental.
     """
-    if options.floor_db is not None and len(heard.mixture):
-        power = float(np.vdot(heard.mixture, heard.mixture)) / len(heard.mixture)
-        too_quiet = min(0.0, 10 * np.log10(max(power, 1e-12)) - QUIETEST_MASTER)
-        floor_db = max(options.floor_db + too_quiet, min(options.floor_db, LOWEST_FLOOR))
-        options = replace(options, floor_db=floor_db)
-    return segment(heard.vocals, options)
+    return segment(heard.vocals, options_for(heard, options))
+
+
+def options_for(heard: Heard, options: RmsVadOptions) -> RmsVadOptions:
+    """Let the floor of the segmenter follow a recording that is quieter than masters are."""
+    if options.floor_db is None or not len(heard.mixture):
+        return options
+    power = float(np.vdot(heard.mixture, heard.mixture)) / len(heard.mixture)
+    too_quiet = min(0.0, 10 * np.log10(max(power, 1e-12)) - QUIETEST_MASTER)
+    return replace(options, floor_db=max(options.floor_db + too_quiet, min(options.floor_db, LOWEST_FLOOR)))
 
 
 def _check(heard: Heard, path: Path, separator: Separator) -> None:
@@ -272,9 +357,8 @@ def _mixture(reader: AudioReader, report: Progress, overhear: Callable[[Tensor],
             if overhear:
                 overhear(block)
             n_samples += block.shape[-1]
-            if reader.estimated_duration:
-                done = n_samples / reader.sample_rate / reader.estimated_duration
-                report(reader.path, "separating", min(1.0, done))
+            done = n_samples / reader.sample_rate / (reader.estimated_duration or math.inf)
+            report(reader.path, "separating", min(1.0, done))
             yield block
 
     return Mixture(blocks(), reader.sample_rate, reader.n_channels, reader.path)

@@ -6,7 +6,8 @@ Worth is that of `lyricsep benchmark`: WER of the default transcription, and the
 vocals tells sung from unsung. Costs are of separation alone, each separator in a process of its own. `stems` reads
 vocals that another separator (--stems-from) wrote beside links to the songs.
 
-Writes table.md, table.csv and table.json; transcripts are kept in the folder and not done again. Linux and macOS.
+Writes table.md, table.csv and table.json, and a plot of worth against cost, trade_off.png, .svg and .pdf; transcripts
+are kept in the folder and not done again. Linux and macOS.
 """
 
 from __future__ import annotations
@@ -193,8 +194,31 @@ def _about(names: Sequence[str], dataset: Dataset, options: argparse.Namespace, 
     }
 
 
+def _plot(rows: Sequence[Mapping[str, Any]], about: Mapping[str, Any], stem: Path) -> None:
+    from lyricsep.reports.plots import Estimate, TradeOff, plot_trade_off
+
+    def percent(value: float | None) -> float:
+        return math.nan if value is None else 100 * value
+
+    points = [
+        TradeOff(
+            row["separator"],
+            row["real_time_factor"],
+            Estimate(*(percent(row[key]) for key in ("wer", "wer_low", "wer_high"))),
+        )
+        for row in rows
+    ]
+    plot_trade_off(
+        stem,
+        points,
+        title=f"Separators: {about['options']['dataset']}",
+        xlabel="real-time factor: seconds of separation a second of audio",
+        ylabel="WER, % [95 % over songs]",
+    )
+
+
 def _record(rows: Sequence[Mapping[str, Any]], about: Mapping[str, Any], folder: Path) -> None:
-    """Write the table, and print it."""
+    """Write the table and its plot, and print it."""
     import pandas
 
     from lyricsep.files import replacing, write_text
@@ -204,6 +228,7 @@ def _record(rows: Sequence[Mapping[str, Any]], about: Mapping[str, Any], folder:
     write_text(folder / "table.json", json.dumps({"about": about, "rows": rows}, ensure_ascii=False, indent=1) + "\n")
     with replacing(folder / "table.csv") as path:
         pandas.DataFrame(rows).to_csv(path, index=False)
+    _plot(rows, about, folder / "trade_off")
     print(table.text(), end="")
 
 

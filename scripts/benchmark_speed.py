@@ -1,6 +1,7 @@
 """lyricsep's speed against what a user would pick instead: the same songs and weights in one run, taking turns.
 
-Every contender runs as processes of its own, start and loading of the models included, and then "warm": loaded, heard
+Transcribers hear the songs' vocals, which are made before anything is timed; the whole job hears the songs. Every
+contender runs as processes of its own, start and loading of the models included, and then "warm": loaded, heard
 once, and timed after that. Turns alternate (A B C A B C ...), so that a machine that slows down slows all of them;
 ratios are of the turns of one round, their median is told with its range. Last, the cost of more and longer songs.
 
@@ -36,6 +37,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from lyricsep.datasets import Dataset, Song
     from lyricsep.reports.tables import Table
 
@@ -104,8 +108,9 @@ def _contenders() -> dict[str, Contender]:
         Contender("lyricsep, openai-whisper", hear, *_ours("openai-whisper", "none")),
         Contender("faster-whisper", hear, fast("faster-whisper"), _load_faster()),
         Contender(BATCHED, hear, fast(BATCHED), _load_faster(batched=True)),
-        Contender(WINDOWS, hear, fast(WINDOWS), _load_faster(batched=True, windows=True)),
+        Contender(SEGMENTS, hear, fast(SEGMENTS), _load_faster(batched=True, segments=True)),
         Contender("lyricsep, faster-whisper", hear, *_ours("faster-whisper", "none")),
+        Contender(ONCE, hear, *_ours("faster-whisper", "none", retries=False)),
         Contender("separate, then whisper", job, _separate_then_whisper),
         Contender("lyricsep", job, *_ours()),
         Contender("demucs", split, _demucs),
@@ -115,13 +120,16 @@ def _contenders() -> dict[str, Contender]:
 
 
 BATCHED = "faster-whisper batched"
-# Its detector of speech drops most singing, and what is not heard costs nothing: here it hears all, 30 s at a time.
-WINDOWS = "faster-whisper batched, no VAD"
-SCALED = (WINDOWS, "lyricsep, faster-whisper", "lyricsep")  # by count and length of songs
+# Its detector of speech drops singing, and what is not heard costs nothing: here it is given what lyricsep hears.
+SEGMENTS = "faster-whisper batched, lyricsep's segments"
+# Batched, faster-whisper never decodes again what fails.
+ONCE = "lyricsep, faster-whisper, no retries"
+SCALED = (SEGMENTS, "lyricsep, faster-whisper", "lyricsep")  # by count and length of songs
 # Ours, another, and how many times as fast ours should be on a CPU and on CUDA.
 PAIRS: tuple[tuple[str, str, float | None, float | None], ...] = (
     ("lyricsep, faster-whisper", BATCHED, 1.0, 1.0),
-    ("lyricsep, faster-whisper", WINDOWS, 1.0, 1.0),
+    ("lyricsep, faster-whisper", SEGMENTS, 1.0, 1.0),
+    (ONCE, SEGMENTS, 1.0, 1.0),
     ("lyricsep, faster-whisper", "faster-whisper", None, None),
     ("lyricsep, faster-whisper", "whisper", None, 10.0),
     ("lyricsep, openai-whisper", "whisper", 2.0, 10.0),
@@ -186,8 +194,8 @@ def _load_whisper(setting: Setting) -> Work:
     return work
 
 
-def _load_faster(*, batched: bool = False, windows: bool = False) -> Callable[[Setting], Work]:
-    """Take faster-whisper's own defaults but for the beam, the batch and, with windows, what is heard."""
+def _load_faster(*, batched: bool = False, segments: bool = False) -> Callable[[Setting], Work]:
+    """Take faster-whisper's own defaults but for the beam, the batch and perhaps what is heard."""
 
     def load(setting: Setting) -> Work:
         from faster_whisper import BatchedInferencePipeline, WhisperModel, decode_audio
@@ -201,10 +209,8 @@ def _load_faster(*, batched: bool = False, windows: bool = False) -> Callable[[S
         def work(batch: Batch) -> dict[str, float]:
             for song in batch.songs:
                 audio = decode_audio(song)
-                if windows:
-                    seconds = len(audio) / 16000
-                    clips = [{"start": t, "end": min(t + 30, seconds)} for t in range(0, math.ceil(seconds), 30)]
-                    options.update(vad_filter=False, clip_timestamps=clips)
+                if segments:
+                    options.update(vad_filter=False, clip_timestamps=_segments(audio))
                 heard, _ = hears.transcribe(audio, language=batch.language, **options)
                 _write(batch, song, [segment.text for segment in heard])
             return {}
@@ -214,7 +220,16 @@ def _load_faster(*, batched: bool = False, windows: bool = False) -> Callable[[S
     return load
 
 
-def _ours(backend: str = "", separator: str = "") -> tuple[Commands, Callable[[Setting], Work]]:
+def _segments(vocals: NDArray[np.float32]) -> list[dict[str, float]]:
+    from lyricsep.pipeline import Heard, find_vocal_segments
+    from lyricsep.presets import PRESETS
+
+    return [asdict(found) for found in find_vocal_segments(Heard(vocals, vocals), PRESETS[PRESET].segmentation)]
+
+
+def _ours(
+    backend: str = "", separator: str = "", *, retries: bool = True
+) -> tuple[Commands, Callable[[Setting], Work]]:
     """Give lyricsep as a process and as a library, with the default backend and the setting's separator."""
 
     def commands(setting: Setting, batch: Batch) -> list[list[str]]:
@@ -222,6 +237,7 @@ def _ours(backend: str = "", separator: str = "") -> tuple[Commands, Callable[[S
         options += ["--beam-size", str(setting.beam_size), "--batch-size", str(setting.batch_size), "-f", "txt"]
         options += ["-l", batch.language, "--device", setting.device, "-o", batch.out]
         options += ["--transcriber", backend] if backend else []
+        options += [] if retries else ["--temperatures", "0"]
         return [[*LYRICSEP, "transcribe", *batch.songs, *options]]
 
     def load(setting: Setting) -> Work:
@@ -234,6 +250,7 @@ def _ours(backend: str = "", separator: str = "") -> tuple[Commands, Callable[[S
 
         device, preset = choose_device(setting.device), PRESETS[PRESET]
         options = replace(preset.transcription, beam_size=setting.beam_size, batch_size=setting.batch_size)
+        options = options if retries else replace(options, temperatures=(0.0,))
         separates = create_separator(find_separator(separator or setting.separator), device)
         who = backend or default_backend(device)
         transcribes = create_transcriber(find_model(setting.model), device, options, backend=who)
@@ -405,12 +422,17 @@ def _last_line(log: Path) -> str:
 
 @dataclass(frozen=True)
 class Staged:
-    """A song as contenders find it: a plain name, its seconds, and what is sung."""
+    """A song as contenders find it: a plain name, its vocals beside it, its seconds, and what is sung."""
 
     path: Path
+    vocals: Path
     duration: float
     language: str
     reference: str = ""
+
+    def heard_for(self, job: str) -> Path:
+        """Give the file that a contender hears."""
+        return self.vocals if job == "transcription" else self.path
 
 
 class Race:
@@ -444,14 +466,14 @@ class Race:
 
     def _turn(self, name: str, measure: Measure, songs: Sequence[Staged]) -> dict[str, Any] | None:
         usage, words, errors = Usage(), 0, 0
-        hears = _contenders()[name].job != "separation"
+        job = _contenders()[name].job
         with TemporaryDirectory(dir=self.folder) as folder:
             try:
                 for language, together in groupby(songs, key=lambda song: song.language):
                     same, out = list(together), Path(folder, language)
                     out.mkdir()
-                    usage += measure(Batch([str(song.path) for song in same], language, str(out)))
-                    counts = [_count(song, out) for song in same if hears]
+                    usage += measure(Batch([str(song.heard_for(job)) for song in same], language, str(out)))
+                    counts = [_count(song, out) for song in same if job != "separation"]
                     words, errors = words + sum(n for n, _ in counts), errors + sum(n for _, n in counts)
             except TurnFailedError as error:
                 self.skipped[name] = str(error)
@@ -476,17 +498,23 @@ def _count(song: Staged, out: Path) -> tuple[int, int]:
 # ---------------------------------------------------------------- what is heard, and by what
 
 
-def _stage(songs: Sequence[Song], folder: Path) -> list[Staged]:
-    """Give songs plain names, those of one language together."""
+def _stage(songs: Sequence[Song], folder: Path, setting: Setting) -> list[Staged]:
+    """Give songs plain names, those of one language together, and separate them."""
     from lyricsep.audio import load_audio
+    from lyricsep.devices import choose_device
     from lyricsep.errors import DatasetError
+    from lyricsep.pipeline import save_vocals
+    from lyricsep.separators import create_separator, find_separator
 
+    separator = create_separator(find_separator(setting.separator), choose_device(setting.device))
     staged = []
     for number, song in enumerate(sorted(songs, key=lambda song: song.language)):
         if song.audio:
             path = folder / f"song{number:03d}{song.audio.suffix}"
             path.symlink_to(song.audio.resolve())
-            staged.append(Staged(path, load_audio(path).duration, song.language, song.text))
+            vocals = path.with_suffix(".vocals.wav")
+            save_vocals(path, vocals, separator)
+            staged.append(Staged(path, vocals, load_audio(path).duration, song.language, song.text))
     if not staged:
         raise DatasetError("the dataset came without its audio; see `lyricsep datasets show`")
     return staged
@@ -494,14 +522,20 @@ def _stage(songs: Sequence[Song], folder: Path) -> list[Staged]:
 
 def _cut(song: Staged, path: Path, duration: float, start: float) -> Staged:
     """Take so many seconds of a song from `start`, going round and round; each start makes another file."""
+    vocals = path.with_suffix(f".vocals{path.suffix}")
+    for source, target in ((song.path, path), (song.vocals, vocals)):
+        _cut_file(source, target, duration, start)
+    return Staged(path, vocals, duration, song.language)
+
+
+def _cut_file(source: Path, target: Path, duration: float, start: float) -> None:
     from lyricsep.audio import Audio, load_audio, save_audio
 
-    audio = load_audio(song.path)
+    audio = load_audio(source)
     n_samples = round(duration * audio.sample_rate)
     turned = audio.samples.roll(-round(start * audio.sample_rate), dims=1)
     samples = turned.repeat(1, -(-n_samples // audio.n_samples))[:, :n_samples]
-    save_audio(path, Audio(samples.clamp(-1, 1), audio.sample_rate))
-    return Staged(path, duration, song.language)
+    save_audio(target, Audio(samples.clamp(-1, 1), audio.sample_rate))
 
 
 def _prepare(options: argparse.Namespace, folder: Path) -> Setting:
@@ -719,7 +753,7 @@ def main() -> None:
         dataset = open_dataset(options.dataset, language=options.language).select(limit=options.songs)
         with TemporaryDirectory(prefix="lyricsep-speed-", ignore_cleanup_errors=True) as temporary:
             race = Race(_prepare(options, Path(temporary)), Path(temporary))
-            songs = _stage(dataset.songs, race.folder)
+            songs = _stage(dataset.songs, race.folder, race.setting)
             with suppress(KeyboardInterrupt):  # what is done is told
                 _run_all(race, options, songs)
         if not race.turns:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import json
+import math
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +17,7 @@ from lyricsep.audio import Audio, load_audio, save_audio
 from lyricsep.errors import ConfigError
 from lyricsep.lyrics import Line
 from lyricsep.pipeline import hear
+from lyricsep.reports.plots import Estimate, TradeOff
 from lyricsep.scoring import score_activity
 from lyricsep.segmentation import rms_envelope
 from lyricsep.separators.passthrough import Passthrough
@@ -116,6 +118,9 @@ def test_the_smallest_table(
     assert "| stems | 1 |" in markdown
     assert "stems: vocals that none made before" in markdown
     assert about["cpu"] in markdown
+    for suffix in ("png", "svg", "pdf"):
+        assert (out / f"trade_off.{suffix}").stat().st_size > 1000
+    assert ">stems</text>" in (out / "trade_off.svg").read_text(encoding="utf-8")
     assert "stems: vocals that none made before" in capsys.readouterr().out
     assert sorted(path.name for path in dataset.iterdir()) == ["cut.wav", "metadata.jsonl"]
 
@@ -151,6 +156,22 @@ def test_cells_by_hand(script: ModuleType) -> None:
     assert "stems" not in "".join(table.notes)
     assert "torch 2" in table.notes[-1]
     assert "av" not in table.notes[-1]
+
+
+def test_the_plot_by_hand(script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[tuple[list[TradeOff], dict[str, str]]] = []
+    monkeypatch.setattr(
+        "lyricsep.reports.plots.plot_trade_off", lambda _, points, **labels: drawn.append((points, labels))
+    )
+    rows = [
+        {"separator": "a", "wer": None, "wer_low": None, "wer_high": None, **COSTS},
+        {"separator": "b", "wer": 0.25, "wer_low": 0.2, "wer_high": 0.3, **COSTS},
+    ]
+    script._plot(rows, {"options": {"dataset": "jam-alt"}}, tmp_path / "trade_off")
+    (((unknown, known), labels),) = drawn
+    assert math.isnan(unknown.worth.value)
+    assert (known.name, known.cost, known.worth) == ("b", 0.0321, Estimate(25.0, 20.0, 30.0))
+    assert labels["title"] == "Separators: jam-alt"
 
 
 def test_what_is_wrong_is_one_line(

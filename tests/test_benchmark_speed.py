@@ -39,7 +39,7 @@ def song(speed: ModuleType, tmp_path: Path) -> Any:
     """Three seconds in which every sample differs."""
     path = tmp_path / "song.wav"
     save_audio(path, Audio(torch.linspace(-0.9, 0.9, 3 * RATE)[None], RATE))
-    return speed.Staged(path, 3.0, "en", "one two three four")
+    return speed.Staged(path, path, 3.0, "en", "one two three four")
 
 
 def python(*lines: str) -> list[str]:
@@ -58,7 +58,7 @@ class TestTurns:
 
         monkeypatch.setattr(speed, "_in_processes", measure)
         race = speed.Race(None, tmp_path)
-        other = speed.Staged(tmp_path / "autre.wav", 6.0, "fr")
+        other = speed.Staged(tmp_path / "autre.wav", tmp_path / "autre.wav", 6.0, "fr")
         race.run("process", ["whisper", "lyricsep"], [song, other], 2)
         once = [
             (name, *of) for name in ("whisper", "lyricsep") for of in (("en", ["song.wav"]), ("fr", ["autre.wav"]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -119,9 +121,48 @@ def test_songs_are_read_as_they_are_needed(songs: list[Path]) -> None:
     stream = transcribe_songs(names(), NONE, PAPER, Batching(2))
     assert read == []
     next(stream)
-    assert read == songs[:2]
+    assert read in (songs[:2], songs[:3]), "those of a batch, and the one that is heard meanwhile"
     assert len(list(islice(stream, 2))) == 2
-    assert read == songs[:4]
+    assert read in (songs[:4], songs[:5])
+
+
+def test_the_next_song_is_heard_while_one_is_transcribed(songs: list[Path]) -> None:
+    second_is_heard = threading.Event()
+
+    class Signals(Fickle):
+        def stream(self, mixture: Mixture) -> Iterator[Tensor]:
+            if mixture.path == songs[1]:
+                second_is_heard.set()
+            return super().stream(mixture)
+
+    class Waits(Batching):
+        def lyrics(self, job: Job) -> Lyrics:
+            assert second_is_heard.wait(timeout=60)
+            return super().lyrics(job)
+
+    assert len(list(transcribe_songs(songs[:2], Signals(), PAPER, Waits(1)))) == 2
+
+
+def test_who_stops_listening_stops_the_song_that_is_heard(songs: list[Path], tmp_path: Path) -> None:
+    n_seconds, begun, heard = 600, threading.Event(), 0
+
+    class Slow(Fickle):
+        def stream(self, mixture: Mixture) -> Iterator[Tensor]:
+            nonlocal heard
+            for block in mixture.blocks:
+                if mixture.path == long:
+                    begun.set()
+                    heard += block.shape[-1]
+                    time.sleep(0.002 * block.shape[-1] / 800)
+                yield block
+
+    long = tmp_path / "long.wav"
+    soundfile.write(long, tone(n_seconds, 8_000), 8_000)
+    stream = transcribe_songs([songs[0], long], Slow(), PAPER, Batching(1))
+    next(stream)
+    assert begun.wait(timeout=60)
+    stream.close()
+    assert 0 < heard < n_seconds * 8_000
 
 
 def test_no_songs_give_nothing() -> None:

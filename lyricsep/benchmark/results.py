@@ -33,6 +33,7 @@ from lyricsep.scoring import (
 
 if TYPE_CHECKING:
     from lyricsep.benchmark.grid import Condition, Grid
+    from lyricsep.reports.plots import Estimate
 
 __all__ = ["ScoredSong", "score_hypothesis", "summarise", "tables", "write_report"]
 
@@ -327,9 +328,12 @@ def write_report(folder: Path, hypotheses: Iterable[Hypothesis], grid: Grid) -> 
         write_text(folder / f"tables.{suffix}", "\n".join(map(render, found)))
     _write_frame(folder / "songs", _song_columns(scored))
     _write_timings(folder / "timings.csv", scored)
-    from lyricsep.reports.plots import plot_boxes
+    from lyricsep.reports.plots import plot_bars, plot_boxes
 
     plot_boxes(folder / "wer", _wer_by_condition(scored, grid), title=grid.title, ylabel="WER of each song, %")
+    languages = _wer_by_language(summaries)
+    if languages:
+        plot_bars(folder / "wer_by_language", languages, title=grid.title, ylabel="WER, %")
     return found
 
 
@@ -467,6 +471,22 @@ def _wer_by_condition(scored: Sequence[ScoredSong], grid: Grid) -> dict[str, dic
             if values:
                 found[dataset][condition.name] = [value for value in values if not math.isnan(value)]
     return found
+
+
+def _wer_by_language(summaries: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, Estimate]]]:
+    """Give the WER in percent by dataset, language and condition; of datasets in several languages alone."""
+    from lyricsep.reports.plots import Estimate
+
+    found: dict[str, dict[str, dict[str, Estimate]]] = {}
+    for summary in sorted(summaries, key=lambda one: one["group"]):
+        kind, _, language = summary["group"].partition(" ")
+        if kind == "language":
+            low, high = map(_number, summary.get("intervals", {}).get("WER", (None, None)))
+            value = _number(summary["rates"]["WER"])
+            condition = f"{summary['audio']}, {summary['segmentation']}"
+            of_language = found.setdefault(summary["dataset"], {}).setdefault(language, {})
+            of_language[condition] = Estimate(100 * value, 100 * low, 100 * high)
+    return {dataset: languages for dataset, languages in found.items() if len(languages) > 1}
 
 
 def _finite(value: float) -> float | None:

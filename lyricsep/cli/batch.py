@@ -32,12 +32,13 @@ from lyricsep.cli.options import (
     SeedOption,
     SeparatorOption,
     SongsArgument,
+    TemperaturesOption,
     ThenOption,
     TimestampsOption,
     TranscriberOption,
     WordTimesOption,
 )
-from lyricsep.cli.settings import choose_work, chosen_formats, chosen_languages
+from lyricsep.cli.settings import choose_work, chosen_formats, chosen_languages, chosen_temperatures
 from lyricsep.engines import CPU_THREADS, Batch, Delivery, Record, Status, Task, run_local, run_ray, seats_of
 from lyricsep.errors import ConfigError, OutputError
 from lyricsep.files import check_writable, shown
@@ -70,6 +71,7 @@ def run_batch(
     mix_back: MixBackOption = None,
     beam_size: BeamSizeOption = None,
     batch_size: BatchSizeOption = None,
+    temperatures: TemperaturesOption = None,
     seed: SeedOption = None,
     timestamps: TimestampsOption = None,
     word_times: WordTimesOption = False,
@@ -135,6 +137,7 @@ def run_batch(
             "mix_back": mix_back,
             "beam_size": beam_size,
             "batch_size": batch_size,
+            "temperatures": chosen_temperatures(temperatures),
             "seed": seed,
             "timestamps": timestamps,
             "word_times": word_times or "elrc" in wanted or None,

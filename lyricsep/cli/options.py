@@ -9,6 +9,7 @@ import typer
 
 from lyricsep.formats import FORMATS
 from lyricsep.presets import PRESETS
+from lyricsep.reports.figures import PLOT_FORMATS
 from lyricsep.transcribers import BACKENDS
 
 __all__ = [
@@ -30,12 +31,14 @@ __all__ = [
     "OnsetOption",
     "OutputOption",
     "OverwriteOption",
+    "PlotOption",
     "PresetOption",
     "QueryOption",
     "SeedOption",
     "SeparatorOption",
     "SongsArgument",
     "SplitOption",
+    "TemperaturesOption",
     "ThenOption",
     "TimestampsOption",
     "TranscriberOption",
@@ -90,6 +93,15 @@ LanguageOption = Annotated[
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Never open a connection.", envvar="LYRICSEP_OFFLINE")]
+PlotOption = Annotated[
+    str | None,
+    typer.Option(
+        "--plot",
+        metavar="FORMAT",
+        help=f"Also draw each song, and its spectrograms: {', '.join(PLOT_FORMATS)}.",
+        show_default="no",
+    ),
+]
 VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="Show what each stage did and how long it took.")
 ]
@@ -160,6 +172,14 @@ BeamSizeOption = Annotated[
 BatchSizeOption = Annotated[int | None, typer.Option(min=1, help="Segments decoded together.", show_default="8")]
 SeedOption = Annotated[
     int | None, typer.Option(help="Start of the random numbers that retries need.", show_default="0")
+]
+TemperaturesOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Temperatures, with commas between, tried in turn until a segment does not fail; 0 alone never decodes "
+        "again: quicker, and without help for what fails.",
+        show_default="0,0.2,0.4,0.6,0.8,1",
+    ),
 ]
 TimestampsOption = Annotated[
     bool | None,

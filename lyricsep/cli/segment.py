@@ -19,12 +19,14 @@ from lyricsep.cli.options import (
     OnsetOption,
     OutputOption,
     OverwriteOption,
+    PlotOption,
     QueryOption,
     SeparatorOption,
     SongsArgument,
     ThenOption,
     VerboseOption,
 )
+from lyricsep.cli.plots import draw_song, plot_suffixes
 from lyricsep.cli.run import Run
 from lyricsep.cli.settings import segmentation_of
 from lyricsep.errors import ConfigError, LyricsepError
@@ -52,6 +54,7 @@ def segment(
     offset: OffsetOption = None,
     min_silence: MinSilenceOption = None,
     floor_db: FloorOption = None,
+    plot: PlotOption = None,
     device: DeviceOption = "auto",
     overwrite: OverwriteOption = False,
     offline: OfflineOption = False,
@@ -65,6 +68,7 @@ def segment(
     show_logs(verbose=verbose)
     if file_format not in SEGMENT_FORMATS:
         raise ConfigError(f"--format {file_format}: choose from {', '.join(SEGMENT_FORMATS)}")
+    plots = plot_suffixes(plot)
     options = segmentation_of(
         PAPER if paper else RmsVadOptions(), onset=onset, offset=offset, min_silence=min_silence, floor_db=floor_db
     )
@@ -77,7 +81,7 @@ def segment(
     spec = find_separator(separator or PRESETS[preset_for(chosen)].separator)
     then_spec = find_separator(then) if then else None
     say(f"separator {spec.name} on {describe_device(chosen)}")
-    run = Run(output, [segments_suffix(file_format)], overwrite=overwrite)
+    run = Run(output, [segments_suffix(file_format), *plots], overwrite=overwrite)
     todo = run.find(songs)
     described = {
         "separator": spec.name,
@@ -85,6 +89,7 @@ def segment(
         "then": then,
         "segmentation": options,
         "format": file_format,
+        "plot": plot,
     }
     weights = [*spec.files, *(then_spec.files if then_spec else ())]
     with run.recorded(new_manifest("segment", described, weights, describe_device(chosen))):
@@ -97,11 +102,11 @@ def segment(
                 try:
                     heard = hear(song.path, separates, on_progress=progress)
                     segments = find_vocal_segments(heard, options)
-                    (target,) = run.results(song)
-                    text = render_segments(
-                        segments, file_format, name=shown(Path(song.stem.name)), duration=heard.duration
-                    )
+                    target, *drawn = run.results(song)
+                    title = shown(Path(song.stem.name))
+                    text = render_segments(segments, file_format, name=title, duration=heard.duration)
                     write_text(target, text, overwrite=overwrite)
+                    draw_song(drawn, heard, segments, options, title=title, overwrite=overwrite)
                 except LyricsepError as error:
                     run.fail(song.path, error)
                 else:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from lyricsep.inputs import Song
 
-__all__ = ["choose_work", "chosen_formats", "chosen_languages", "segmentation_of"]
+__all__ = ["choose_work", "chosen_formats", "chosen_languages", "chosen_temperatures", "segmentation_of"]
 
 
 def choose_work(
@@ -128,6 +128,22 @@ def chosen_formats(names: str | None, *, to_stdout: bool = False) -> list[str]:
     if to_stdout and len(wanted) > 1:
         raise ConfigError(f"--format {names}: --output - prints one format; choose one, or a folder for --output")
     return wanted
+
+
+def chosen_temperatures(numbers: str | None) -> tuple[float, ...] | None:
+    """Read the value of ``--temperatures``.
+
+    Raises
+    ------
+    ConfigError
+        If it is not numbers.
+    """
+    if numbers is None:
+        return None
+    try:
+        return tuple(float(number) for number in numbers.split(","))
+    except ValueError as error:
+        raise ConfigError(f"--temperatures {numbers}: expected numbers such as 0,0.2,0.4") from error
 
 
 def _language(name: str | None, model: str) -> str | None:

@@ -24,20 +24,23 @@ from lyricsep.cli.options import (
     OffsetOption,
     OnsetOption,
     OverwriteOption,
+    PlotOption,
     PresetOption,
     QueryOption,
     SeedOption,
     SeparatorOption,
     SongsArgument,
+    TemperaturesOption,
     ThenOption,
     TimestampsOption,
     TranscriberOption,
     VerboseOption,
     WordTimesOption,
 )
+from lyricsep.cli.plots import draw_song, plot_suffixes
 from lyricsep.cli.run import Run
-from lyricsep.cli.settings import choose_work, chosen_formats, chosen_languages
-from lyricsep.errors import LyricsepError
+from lyricsep.cli.settings import choose_work, chosen_formats, chosen_languages, chosen_temperatures
+from lyricsep.errors import ConfigError, LyricsepError
 from lyricsep.files import shown
 from lyricsep.formats import file_suffixes, render_lyrics, write_lyrics
 from lyricsep.manifest import new_manifest
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
 
     from lyricsep.inputs import Song
     from lyricsep.pipeline import Failure, Result
+    from lyricsep.segmentation import RmsVadOptions
 
 __all__ = ["transcribe"]
 
@@ -69,6 +73,7 @@ def transcribe(
     mix_back: MixBackOption = None,
     beam_size: BeamSizeOption = None,
     batch_size: BatchSizeOption = None,
+    temperatures: TemperaturesOption = None,
     seed: SeedOption = None,
     timestamps: TimestampsOption = None,
     word_times: WordTimesOption = False,
@@ -77,6 +82,7 @@ def transcribe(
     offset: OffsetOption = None,
     min_silence: MinSilenceOption = None,
     floor_db: FloorOption = None,
+    plot: PlotOption = None,
     device: DeviceOption = "auto",
     overwrite: OverwriteOption = False,
     offline: OfflineOption = False,
@@ -90,6 +96,9 @@ def transcribe(
     show_logs(verbose=verbose)
     to_stdout = output == STDOUT
     wanted = chosen_formats(formats, to_stdout=to_stdout)
+    plots = plot_suffixes(plot)
+    if plots and to_stdout:
+        raise ConfigError(f"--plot {plot}: --output - prints the lyrics alone; choose a folder for --output")
 
     from lyricsep.devices import choose_device, describe_device
 
@@ -109,15 +118,16 @@ def transcribe(
             "mix_back": mix_back,
             "beam_size": beam_size,
             "batch_size": batch_size,
+            "temperatures": chosen_temperatures(temperatures),
             "seed": seed,
             "timestamps": timestamps,
             "word_times": word_times or "elrc" in wanted or None,
         },
     )
-    run = Run(None if to_stdout else output, file_suffixes(wanted), overwrite=overwrite)
+    run = Run(None if to_stdout else output, [*file_suffixes(wanted), *plots], overwrite=overwrite)
     todo = {song.path: song for song in run.find(songs)}
     languages = chosen_languages(todo.values(), language, work.settings.model)
-    options = {"preset": name, **vars(work), "language": language, "formats": wanted}
+    options = {"preset": name, **vars(work), "language": language, "formats": wanted, "plot": plot}
 
     from lyricsep.pipeline import transcribe_songs
 
@@ -126,21 +136,29 @@ def transcribe(
             return
         separates = work.load_separator(chosen, offline=offline)
         transcribes = work.load_transcriber(chosen, offline=offline)
+        segmentation = None if native else work.settings.segmentation
         with watching(len(todo)) as progress:
             for outcome in transcribe_songs(
                 todo,
                 separates,
-                None if native else work.settings.segmentation,
+                segmentation,
                 transcribes,
                 language=languages,
+                keep_heard=bool(plots),
                 on_progress=progress,
             ):
-                _take(outcome, todo[outcome.path], run, wanted)
+                _take(outcome, todo[outcome.path], run, wanted, segmentation)
                 progress(outcome.path, "done", 1.0)
 
 
-def _take(outcome: Result | Failure, song: Song, run: Run, formats: Sequence[str]) -> None:
-    """Write the lyrics of a song, or say why there are none."""
+def _take(
+    outcome: Result | Failure,
+    song: Song,
+    run: Run,
+    formats: Sequence[str],
+    segmentation: RmsVadOptions | None,
+) -> None:
+    """Write the lyrics of a song, and its plots where what was heard was kept; or say why there are none."""
     from lyricsep.pipeline import Failure
 
     if isinstance(outcome, Failure):
@@ -152,6 +170,10 @@ def _take(outcome: Result | Failure, song: Song, run: Run, formats: Sequence[str
     try:
         for name, path in zip(formats, run.results(song), strict=False):
             write_lyrics(path, lyrics, name, overwrite=run.overwrite, title=title)
+        if outcome.heard:
+            plots = run.results(song)[len(formats) :]
+            drawn = lyrics.segments, segmentation
+            draw_song(plots, outcome.heard, *drawn, lines=lyrics.lines, title=title, overwrite=run.overwrite)
     except LyricsepError as error:
         run.fail(song.path, error)
         return

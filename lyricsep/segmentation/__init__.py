@@ -1,7 +1,7 @@
 """Vocals → the segments of time in which somebody sings."""
 
 from lyricsep.segmentation.merge import MAX_DURATION, SAMPLE_RATE, merge_segments
-from lyricsep.segmentation.rms import PAPER, RmsVadOptions, find_segments, rms_envelope, segment
+from lyricsep.segmentation.rms import PAPER, RmsVadOptions, find_segments, rms_envelope, segment, thresholds
 
 __all__ = [
     "MAX_DURATION",
@@ -12,4 +12,5 @@ __all__ = [
     "merge_segments",
     "rms_envelope",
     "segment",
+    "thresholds",
 ]

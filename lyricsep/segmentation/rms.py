@@ -26,7 +26,7 @@ from lyricsep.segmentation.merge import MAX_DURATION, SAMPLE_RATE, merge_segment
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["PAPER", "RmsVadOptions", "find_segments", "rms_envelope", "segment"]
+__all__ = ["PAPER", "RmsVadOptions", "find_segments", "rms_envelope", "segment", "thresholds"]
 
 # A pause must be longer than this for a run that is too long to be cut there (Silero's constant).
 _MIN_PAUSE = round(0.098 * SAMPLE_RATE)
@@ -154,12 +154,10 @@ def find_segments(vocals: NDArray[np.float32], options: RmsVadOptions | None = N
     """Tell where somebody sings, before neighbours are merged: `segment` without its last step."""
     options = options or RmsVadOptions()
     rms = rms_envelope(vocals, frame_length=options.frame_length, hop_length=options.hop_length)
-    heard = rms[rms > 0]
-    if not len(heard):
+    loudness, floor = _loudness(rms, options), _floor(options)
+    if not loudness:
         return []
-    loudness = np.float32(heard.max() if options.divisor == "max" else np.percentile(heard, options.divisor))
     level = rms / loudness
-    floor = 0.0 if options.floor_db is None else 10 ** (options.floor_db / 20)
     is_sung = (level >= options.onset) & (rms >= floor)
     is_quiet = (level < options.offset) | (rms < floor)
     sung = np.count_nonzero(is_sung) * options.hop_length
@@ -168,6 +166,37 @@ def find_segments(vocals: NDArray[np.float32], options: RmsVadOptions | None = N
     runs = _find_runs(level, is_sung, is_quiet, len(vocals), options)
     padded = _pad(runs, len(vocals), round(options.pad * SAMPLE_RATE))
     return [Segment(start / SAMPLE_RATE, end / SAMPLE_RATE) for start, end in padded]
+
+
+def thresholds(rms: NDArray[np.float32], options: RmsVadOptions) -> tuple[float, float]:
+    """Give the levels that start a run and below which it may end, on the scale of the envelope.
+
+    Parameters
+    ----------
+    rms : ndarray of float32, shape (n_frames,)
+        As `rms_envelope` gives it, of the whole song.
+    options : RmsVadOptions
+        Whose shares and floor they come from.
+
+    Returns
+    -------
+    onset, offset : float
+        The shares of the loudness, or the floor where that is higher; linear.
+    """
+    loudness, floor = float(_loudness(rms, options)), _floor(options)
+    return max(options.onset * loudness, floor), max(options.offset * loudness, floor)
+
+
+def _loudness(rms: NDArray[np.float32], options: RmsVadOptions) -> np.float32:
+    """Give what stands for the loudness of the song; 0 for digital silence."""
+    heard = rms[rms > 0]
+    if not len(heard):
+        return np.float32(0)
+    return np.float32(heard.max() if options.divisor == "max" else np.percentile(heard, options.divisor))
+
+
+def _floor(options: RmsVadOptions) -> float:
+    return 0.0 if options.floor_db is None else float(10 ** (options.floor_db / 20))
 
 
 def rms_envelope(y: NDArray[np.float32], *, frame_length: int = 2048, hop_length: int = 512) -> NDArray[np.float32]:

@@ -72,9 +72,12 @@ class FasterWhisper:
 
     def encode(self, mels: Tensor) -> Tensor:
         """Encode spectrograms; ``(n, n_mels, 3000)`` to ``(n, 1500, n_state)``, on the CPU."""
+        # What a CPU keeps of one clip fits into its caches: one by one, eight take three quarters of the time.
+        together = 1 if self._settings["device"] == "cpu" else len(mels)
+        encoded = [self.model.encode(_view(some), to_cpu=True) for some in torch.split(mels, together)]
         # NumPy knows no bfloat16, the format of some compute types.
-        features = self.model.encode(_view(mels), to_cpu=True).to(ctranslate2.DataType.float32)
-        return torch.from_numpy(np.array(features))
+        arrays = [np.array(features.to(ctranslate2.DataType.float32)) for features in encoded]
+        return torch.from_numpy(np.concatenate(arrays))
 
     def language_probabilities(self, features: Tensor) -> list[dict[str, float]]:
         """Probability of each language, per clip; English for a model that knows no other."""

@@ -25,6 +25,7 @@ from lyricsep.segmentation import (
     find_segments,
     rms_envelope,
     segment,
+    thresholds,
 )
 
 Samples = NDArray[np.float32]
@@ -182,6 +183,28 @@ def test_envelope_of_nothing() -> None:
     np.testing.assert_array_equal(rms_envelope(np.zeros(0, np.float32)), [0])
     np.testing.assert_array_equal(rms_envelope(np.zeros(1, np.float32)), [0])
     np.testing.assert_array_equal(rms_envelope(np.zeros(5000, np.float32)), np.zeros(10))
+
+
+def test_thresholds() -> None:
+    rms = np.array([0, 0.125, 0.5, 0.25], np.float32)
+    options = RmsVadOptions(onset=0.5, offset=0.2, floor_db=None)
+    assert thresholds(rms, options) == (0.25, 0.1)
+    assert thresholds(rms, replace(options, floor_db=-14.0)) == (0.25, pytest.approx(10 ** (-14 / 20)))
+    assert thresholds(rms, replace(options, floor_db=0.0)) == (1.0, 1.0)
+    # Half of the frames that are not silence are no louder than 0.25.
+    assert thresholds(rms, replace(options, divisor=50.0)) == (0.125, 0.05)
+    silence = np.zeros(4, np.float32)
+    assert thresholds(silence, options) == (0.0, 0.0)
+    assert thresholds(silence, replace(options, floor_db=-40.0)) == pytest.approx((0.01, 0.01))
+
+
+def test_what_starts_a_segment_reaches_the_onset() -> None:
+    vocals = tone((2.0, 5.0, 0.5), (8.0, 9.0, 0.04), duration=12.0)
+    for level, n_found in [(0.079, 2), (0.081, 1)]:
+        options = RmsVadOptions(onset=level, offset=level / 2, min_sung=0.0, floor_db=None)
+        assert len(find_segments(vocals, options)) == n_found
+        rms = rms_envelope(vocals)
+        assert (rms[round(8.5 * SAMPLE_RATE / 512)] >= thresholds(rms, options)[0]) is np.bool_(n_found == 2)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 3e38])

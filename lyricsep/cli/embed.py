@@ -1,0 +1,149 @@
+"""`lyricsep embed`: lyrics into the tags of songs."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lyricsep.cli.console import say, show_logs
+from lyricsep.cli.options import SongsArgument
+from lyricsep.cli.run import Run
+from lyricsep.errors import ConfigError, DatasetError, LyricsepError, OutputError
+from lyricsep.files import shown
+from lyricsep.formats import TIMED_SUFFIXES, find_lyrics, read_lyrics
+from lyricsep.inputs import Song
+from lyricsep.manifest import new_manifest
+
+__all__ = ["embed"]
+
+
+def embed(
+    songs: SongsArgument,
+    lyrics: Annotated[
+        Path,
+        typer.Option(
+            help="Folder of lyrics, as `lyricsep transcribe` writes it: each song takes those of its own name; or, "
+            "for one song, the file.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder of the tagged copies; made when missing.",
+            show_default="none",
+            file_okay=False,
+        ),
+    ] = None,
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="Tag the songs themselves; each is replaced whole, or not at all.")
+    ] = False,
+    language: Annotated[
+        str | None,
+        typer.Option(
+            "--language",
+            "-l",
+            help="Language of the lyrics (en, fr, ...), for mp3, wav and aiff.",
+            show_default="theirs",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace lyrics that a song holds already, and copies that exist.")
+    ] = False,
+) -> None:
+    """Put lyrics into the tags of songs, where players look for them.
+
+    mp3, wav and aiff get USLT, and with times SYLT; flac, ogg and opus LYRICS, as LRC where there are times; m4a
+    gets ©lyr. The sound and all other tags stay. Writes copies (--output) or the songs themselves (--in-place), and
+    prints the path of each. A song without lyrics, or that holds some already, costs that song, and the exit code is
+    then 1.
+    """
+    show_logs(verbose=False)
+    if (output is None) is not in_place:
+        raise ConfigError("--output and --in-place: choose one: a folder for tagged copies, or the songs themselves")
+    if language:
+        from lyricsep.transcribers.language import language_code
+
+        language = language_code(language)
+    run = _Copies(output, [], overwrite=overwrite)
+    todo = run.find(songs)
+    found = _find(lyrics, todo)
+    options = {"lyrics": lyrics, "language": language, "in_place": in_place, "overwrite": overwrite}
+    with run.recorded(new_manifest("embed", options, [], "none")):
+        for song in todo:
+            try:
+                _embed(song, found.get(_key(song.stem.as_posix())), lyrics, run, language)
+            except ConfigError:
+                raise
+            except LyricsepError as error:
+                run.fail(song.path, error)
+
+
+class _Copies(Run):
+    """Songs whose results are copies of them, or they themselves."""
+
+    def results(self, song: Song) -> list[Path]:
+        if self.output is None:
+            return []
+        # A stem that tells two songs apart may hold the suffix already.
+        name = song.path.name if song.stem.name in (song.path.stem, song.path.name) else song.stem.name
+        suffix = "" if name == song.path.name else song.path.suffix
+        return [self.output / song.stem.parent / (name + suffix)]
+
+
+def _find(lyrics: Path, songs: list[Song]) -> dict[str, Path]:
+    """Find the files of lyrics by the stems of songs.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such file or folder, or one file is to serve several songs.
+    DatasetError
+        If there are no lyrics.
+    """
+    # Unlike the methods of Path, these call a name that no file can have missing.
+    if os.path.isdir(lyrics):  # noqa: PTH112
+        found = {_key(stem): path for stem, path in find_lyrics(lyrics, TIMED_SUFFIXES).items()}
+        if not found:
+            raise DatasetError(f"{shown(lyrics)}: no files of lyrics there; name a file, or their folder")
+        return found
+    if not os.path.exists(lyrics):  # noqa: PTH110
+        raise ConfigError(f"--lyrics {shown(lyrics)}: no such file or folder; check the name")
+    if len(songs) > 1:
+        raise ConfigError(
+            f"--lyrics {shown(lyrics)}: is for one song, got {len(songs)}; name the folder of all lyrics"
+        )
+    return {_key(song.stem.as_posix()): lyrics for song in songs}
+
+
+def _key(stem: str) -> str:
+    # macOS hands on names in another normal form than they were given in.
+    return unicodedata.normalize("NFC", stem)
+
+
+def _embed(song: Song, file: Path | None, lyrics: Path, run: Run, language: str | None) -> None:
+    """Tag a song, or its copy."""
+    from lyricsep.formats.tags import write_tagged
+
+    if file is None:
+        raise DatasetError(
+            f"{shown(song.path)}: no lyrics in {shown(lyrics)} are called {shown(song.stem)}; add them"
+        )
+    (target,) = run.results(song) or [song.path]
+    if run.output and target.exists() and target.samefile(song.path):
+        raise OutputError(
+            f"{shown(song.path)}: its copy would replace it; choose another --output, or --in-place if it should"
+        )
+    transcript = read_lyrics(file)
+    tags = write_tagged(song.path, target, transcript, language=language, overwrite=run.overwrite)
+    run.done(song, lyrics=shown(file), tags=tags)
+    if not tags:
+        say(f"{shown(song.path)}: its lyrics are empty; none were embedded")
+    elif run.output is None:
+        typer.echo(target)

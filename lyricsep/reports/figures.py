@@ -1,0 +1,169 @@
+"""What all plots have in common: style, fonts and files.
+
+Colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color), which the colour-blind tell apart; no plot tells
+anything by colour alone. Text is 8 pt where a plot is printed as wide as it is drawn.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lyricsep.errors import ConfigError
+from lyricsep.files import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "BLUE",
+    "COLOURS",
+    "COLUMN",
+    "GREY",
+    "ORANGE",
+    "PAGE",
+    "PLOT_FORMATS",
+    "SKY",
+    "VERMILION",
+    "YELLOW",
+    "check_plots",
+    "clock",
+    "drawing",
+    "save_figure",
+    "save_figures",
+]
+
+PLOT_FORMATS = ("png", "svg", "pdf")
+
+COLUMN, PAGE = 3.5, 7.16
+"""Inches: the width of a column and of a page of two (IEEE)."""
+
+BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+SKY, PURPLE, YELLOW, GREY = "#56B4E9", "#CC79A7", "#F0E442", "#999999"
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, YELLOW, GREY)
+
+_FONT = "DejaVu Sans"  # comes with matplotlib
+_STYLE: dict[Any, Any] = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "axes.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "figure.titlesize": 9,
+    "hatch.linewidth": 0.6,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "lines.linewidth": 1.0,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "savefig.dpi": 200,
+    "text.parse_math": False,  # songs and separators may be called $
+    "svg.fonttype": "none",  # text stays text: it can be searched and read aloud
+    "svg.hashsalt": "lyricsep",
+    "pdf.fonttype": 42,  # publishers refuse Type 3
+}
+
+
+def check_plots() -> None:
+    """Refuse before the work what could not be drawn after it.
+
+    Raises
+    ------
+    ConfigError
+        If matplotlib is not installed.
+    """
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise ConfigError("plots need matplotlib: pip install 'lyricsep[plots]'") from error
+
+
+@contextmanager
+def drawing(texts: Iterable[str] = ()) -> Iterator[None]:
+    """Set the style of everything that is drawn and saved in the block, whatever the user's matplotlibrc says.
+
+    Parameters
+    ----------
+    texts : iterable of str
+        What is written in any script; of the fonts that are installed, some that have its letters are used.
+
+    Raises
+    ------
+    ConfigError
+        If matplotlib is not installed.
+    """
+    check_plots()
+    from matplotlib import rc_context, rcdefaults, rcParams
+
+    with rc_context(), warnings.catch_warnings():
+        # Where no font has a letter a box stands for it.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from font", UserWarning)
+        rcdefaults()
+        rcParams.update(_STYLE | {"font.family": [_FONT, *_fonts_for(texts)]})
+        yield
+
+
+def save_figure(figure: Figure, path: Path, *, overwrite: bool = True) -> None:
+    """Write a figure, whole or not at all, within `drawing`; the suffix of the path says how: one of `PLOT_FORMATS`.
+
+    The same figure gives the same bytes.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written, or exists and `overwrite` is False.
+    """
+    # Without dates the same numbers give the same file.
+    metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
+    with replacing(path, overwrite=overwrite) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:], metadata=metadata)
+
+
+def save_figures(figure: Figure, stem: Path) -> list[Path]:
+    """Write a figure in all formats, within `drawing`; `stem` is the files' name without a suffix.
+
+    Raises
+    ------
+    OutputError
+        If a file cannot be written.
+    """
+    paths = [stem.with_name(f"{stem.name}.{name}") for name in PLOT_FORMATS]
+    for path in paths:
+        save_figure(figure, path)
+    return paths
+
+
+def clock(seconds: float) -> str:
+    """Write a time as people read it: ``m:ss``, from an hour on ``h:mm:ss``."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+
+
+def _fonts_for(texts: Iterable[str]) -> list[str]:
+    """Give families that have the letters that ours lacks, the one that has most of them first."""
+    from matplotlib.font_manager import FontEntry, findfont, fontManager, get_font
+
+    wanted = {ord(letter) for text in texts for letter in text if letter.isprintable()}
+    wanted -= set(get_font(findfont(_FONT)).get_charmap())
+    if not wanted:
+        return []
+    entries: dict[str, FontEntry] = {}
+    for entry in fontManager.ttflist:
+        is_plain = entry.style == "normal" and entry.weight in (400, "normal", "regular")
+        # The last resort, which matplotlib takes by itself, has a box for every letter.
+        if is_plain and not entry.name.startswith("Last Resort"):
+            entries.setdefault(entry.name, entry)
+    letters = {name: wanted & set(get_font(entry.fname).get_charmap()) for name, entry in sorted(entries.items())}
+    found = []
+    while wanted and letters:
+        best = max(letters, key=lambda name: len(letters[name] & wanted))
+        if not letters[best] & wanted:
+            break
+        wanted -= letters.pop(best)
+        found.append(best)
+    return found

@@ -1,0 +1,361 @@
+"""Lyrics in tags, read back by mutagen and by FFmpeg; sound and all other tags are as they were."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from lyricsep.audio import load_audio
+from lyricsep.errors import AudioError, ConfigError, OutputError
+from lyricsep.formats import Transcript
+from lyricsep.formats.tags import write_tagged
+from lyricsep.lyrics import Line
+
+mutagen = pytest.importorskip("mutagen")
+
+TIMED = Transcript(
+    "Même si\n(ouh 日本)\n\n[fin]\n",
+    (Line(0.5, 1.0, "Même si"), Line(0.75, 1.2345, "(ouh 日本)"), Line(10800.25, 10801.0, "[fin]")),
+    "fr",
+    10802.0,
+    title="Été",
+)
+TEXT = "Même si\n(ouh 日本)\n\n[fin]"
+LRC = (
+    "[length:180:02]\n[re:lyricsep]\n[00:00.50]Même si\n[00:00.75](ouh 日本)\n[00:01.23]\n"
+    "[180:00.25] [fin]\n[180:01.00]"
+)
+PLAIN = Transcript("la la\n")
+
+# Suffix → codec and rate.
+KINDS = {
+    ".mp3": ("libmp3lame", 44100),
+    ".wav": ("pcm_s16le", 44100),
+    ".aiff": ("pcm_s16be", 44100),
+    ".flac": ("flac", 44100),
+    ".ogg": ("vorbis", 44100),
+    ".opus": ("libopus", 48000),
+    ".m4a": ("aac", 44100),
+}
+ID3, VORBIS = (".mp3", ".wav", ".aiff"), (".flac", ".ogg", ".opus")
+
+
+def make_song(path: Path, codec: str, rate: int, container: str | None = None, *, seconds: int = 1) -> Path:
+    """Write noise with a title."""
+    noise = 0.1 * np.random.default_rng(0).standard_normal((2, seconds * rate)).astype(np.float32)
+    with av.open(
+        str(path), "w", format=container, options={"write_id3v2": "1"} if path.suffix == ".aiff" else {}
+    ) as out:
+        out.metadata["title"], out.metadata["artist"] = "Title 題", "Artist"
+        stream = out.add_stream(codec, rate=rate, options={"strict": "-2"})
+        stream.layout = "stereo"
+        context = stream.codec_context
+        context.open()
+        frame = av.AudioFrame.from_ndarray(noise, "fltp", "stereo")
+        frame.sample_rate = rate
+        resampler = av.AudioResampler(context.format.name, "stereo", rate, context.frame_size or None)
+        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
+            out.mux(stream.encode(piece))
+        out.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[[str], Path]:
+    return lambda suffix: make_song(tmp_path / f"song{suffix}", *KINDS[suffix])
+
+
+def sound(path: Path) -> NDArray[np.float32]:
+    return load_audio(path).samples.numpy()
+
+
+def ffmpeg_tags(path: Path) -> dict[str, str]:
+    with av.open(str(path)) as container:
+        return {**container.metadata, **container.streams[0].metadata}
+
+
+def mutagen_tags(path: Path) -> dict[str, str]:
+    tags = mutagen.File(path).tags
+    return {key: str(value) for key, value in (tags.items() if tags is not None else ())}
+
+
+def is_lyrics(key: str) -> bool:
+    return any(word in key.lower() for word in ("lyrics", "uslt", "sylt", "\xa9lyr"))
+
+
+@pytest.mark.parametrize("suffix", KINDS)
+def test_sound_and_other_tags_stay(make: Callable, tmp_path: Path, suffix: str) -> None:
+    song, copy = make(suffix), tmp_path / "out" / f"copy{suffix}"
+    before = song.read_bytes()
+    write_tagged(song, copy, TIMED)
+    assert song.read_bytes() == before
+    np.testing.assert_array_equal(sound(copy), sound(song))
+    for tags_of in (ffmpeg_tags, mutagen_tags):
+        old, new = tags_of(song), tags_of(copy)
+        assert {key: value for key, value in new.items() if not is_lyrics(key)} == old
+        assert any(is_lyrics(key) for key in new)
+    assert "Title 題" in ffmpeg_tags(copy).values()
+
+
+@pytest.mark.parametrize("suffix", ID3)
+def test_id3_has_the_text_and_the_times(make: Callable, tmp_path: Path, suffix: str) -> None:
+    copy = tmp_path / f"copy{suffix}"
+    assert write_tagged(make(suffix), copy, TIMED) == ("USLT", "SYLT")
+    tags = mutagen.File(copy).tags
+    (text,), (times,) = tags.getall("USLT"), tags.getall("SYLT")
+    assert (text.text, text.lang, text.desc) == (TEXT, "fre", "")
+    assert times.text == [("Même si", 500), ("(ouh 日本)", 750), ("[fin]", 10_800_250)]
+    assert (times.lang, times.format, times.type) == ("fre", 2, 1)
+    assert ffmpeg_tags(copy)["lyrics-fre"] == TEXT
+
+
+@pytest.mark.parametrize("suffix", VORBIS)
+def test_vorbis_comments_hold_lrc_and_the_text(make: Callable, tmp_path: Path, suffix: str) -> None:
+    copy = tmp_path / f"copy{suffix}"
+    assert write_tagged(make(suffix), copy, TIMED) == ("LYRICS", "UNSYNCEDLYRICS")
+    tags = mutagen.File(copy).tags
+    assert (tags["lyrics"], tags["unsyncedlyrics"]) == ([LRC], [TEXT])
+    read = ffmpeg_tags(copy)
+    assert (read["LYRICS"], read["UNSYNCEDLYRICS"]) == (LRC, TEXT)
+
+
+def test_mp4_holds_the_text(make: Callable, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.m4a"
+    assert write_tagged(make(".m4a"), copy, TIMED) == ("\xa9lyr",)
+    assert mutagen.File(copy).tags["\xa9lyr"] == [TEXT]
+    assert ffmpeg_tags(copy)["lyrics"] == TEXT
+
+
+@pytest.mark.parametrize("suffix", KINDS)
+def test_lyrics_without_times(make: Callable, tmp_path: Path, suffix: str) -> None:
+    copy = tmp_path / f"copy{suffix}"
+    (name,) = write_tagged(make(suffix), copy, PLAIN)
+    assert name == ("USLT" if suffix in ID3 else "LYRICS" if suffix in VORBIS else "\xa9lyr")
+    (value,) = [value for key, value in ffmpeg_tags(copy).items() if is_lyrics(key)]
+    assert value == "la la"
+    assert [key for key in mutagen_tags(copy) if "SYLT" in key] == []
+
+
+@pytest.mark.parametrize("suffix", KINDS)
+def test_lyrics_that_are_there_stay_unless_asked(make: Callable, tmp_path: Path, suffix: str) -> None:
+    song, copy, again = make(suffix), tmp_path / f"copy{suffix}", tmp_path / f"again{suffix}"
+    write_tagged(song, copy, TIMED)
+    before = copy.read_bytes()
+    for target in (copy, again):
+        with pytest.raises(OutputError, match=r"holds lyrics already \(.+\); add --overwrite"):
+            write_tagged(copy, target, PLAIN)
+    assert (copy.read_bytes(), again.exists()) == (before, False)
+    write_tagged(copy, copy, PLAIN, overwrite=True)
+    # None of the old ones is left, timed or not.
+    assert [value for key, value in ffmpeg_tags(copy).items() if is_lyrics(key)] == ["la la"]
+    assert len([key for key in mutagen_tags(copy) if is_lyrics(key)]) == 1
+    np.testing.assert_array_equal(sound(copy), sound(song))
+
+
+@pytest.mark.parametrize(
+    ("known", "asked", "code"),
+    [
+        ("fr", None, "fre"),
+        ("fr", "de", "ger"),
+        (None, "en", "eng"),
+        ("zh", None, "chi"),
+        ("yue", None, "yue"),
+        ("haw", None, "haw"),
+        ("jw", None, "jav"),
+        (None, None, "XXX"),
+        ("??", None, "XXX"),
+    ],
+)
+def test_languages(make: Callable, tmp_path: Path, known: str | None, asked: str | None, code: str) -> None:
+    copy = tmp_path / "copy.mp3"
+    write_tagged(make(".mp3"), copy, Transcript("la\n", (Line(0, 1, "la"),), known), language=asked)
+    tags = mutagen.File(copy).tags
+    assert [frame.lang for frame in (*tags.getall("USLT"), *tags.getall("SYLT"))] == [code, code]
+
+
+@pytest.mark.parametrize("version", [3, 4])
+def test_id3_keeps_its_version_and_what_is_only_in_it(make: Callable, tmp_path: Path, version: int) -> None:
+    from mutagen.id3 import APIC, ID3, PRIV, TDRC, TYER
+
+    song, copy = make(".mp3"), tmp_path / "copy.mp3"
+    tags = ID3(song)
+    tags.add(APIC(mime="image/png", type=3, desc="", data=bytes(range(256)) * 40))
+    tags.add(PRIV(owner="x", data=b"\0\1"))
+    tags.add(TYER(text="1999") if version == 3 else TDRC(text="1999-02-03"))
+    tags.save(song, v2_version=version)
+    before = ID3(song, translate=False)
+    write_tagged(song, copy, TIMED)
+    after = ID3(copy, translate=False)
+    assert after.version == before.version == (2, version, 0)
+    assert {key: frame for key, frame in after.items() if not is_lyrics(key)} == dict(before.items())
+    assert after.getall("TYER" if version == 3 else "TDRC")
+
+
+def test_mp3_without_any_tags(make: Callable, tmp_path: Path) -> None:
+    song, copy = make(".mp3"), tmp_path / "copy.mp3"
+    mutagen.File(song).delete()
+    assert not song.read_bytes().startswith(b"ID3")
+    write_tagged(song, copy, TIMED)
+    assert mutagen.File(copy).tags.version == (2, 3, 0)
+    np.testing.assert_array_equal(sound(copy), sound(song))
+
+
+def test_a_wrong_suffix_does_not_matter(tmp_path: Path) -> None:
+    song = make_song(tmp_path / "flac.mp3", "flac", 44100, "flac")
+    assert write_tagged(song, song, TIMED) == ("LYRICS", "UNSYNCEDLYRICS")
+    assert song.read_bytes().startswith(b"fLaC")
+    assert ffmpeg_tags(song)["LYRICS"] == LRC
+
+
+def test_in_place_keeps_permissions_and_what_a_link_leads_to(make: Callable, tmp_path: Path) -> None:
+    song = make(".flac")
+    song.chmod(0o640)
+    link = tmp_path / "link.flac"
+    link.symlink_to(song)
+    write_tagged(link, link, TIMED)
+    assert link.is_symlink()
+    assert stat.S_IMODE(song.stat().st_mode) == 0o640
+    assert ffmpeg_tags(song)["LYRICS"] == LRC
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link.flac", "song.flac"]
+
+
+def test_a_read_only_song_is_left(make: Callable, tmp_path: Path) -> None:
+    song = make(".mp3")
+    song.chmod(0o444)
+    before = song.read_bytes()
+    with pytest.raises(OutputError, match="is read-only; make it writable, or write a copy"):
+        write_tagged(song, song, TIMED)
+    assert song.read_bytes() == before
+    write_tagged(song, tmp_path / "copy.mp3", TIMED)
+    assert os.access(tmp_path / "copy.mp3", os.W_OK)
+
+
+def test_an_instrumental_has_nothing_to_embed(make: Callable, tmp_path: Path) -> None:
+    song, copy = make(".mp3"), tmp_path / "copy.mp3"
+    before = song.read_bytes()
+    assert write_tagged(song, copy, Transcript("")) == ()
+    assert write_tagged(song, song, Transcript("")) == ()
+    assert copy.read_bytes() == song.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("suffix", "refused"),
+    [
+        (".mp3", ""),
+        (".flac", ""),
+        (".ogg", ""),
+        (".opus", ""),
+        # Tags behind sound that lacks its end would become sound.
+        (".wav", "cannot be tagged without harm to its sound"),
+        (".aiff", "cannot be tagged without harm to its sound"),
+        # What the file holds is told at its end.
+        (".m4a", "FFmpeg cannot read it as audio"),
+    ],
+)
+def test_a_truncated_song_keeps_its_sound_or_is_refused(tmp_path: Path, suffix: str, refused: str) -> None:
+    song, copy = make_song(tmp_path / f"song{suffix}", *KINDS[suffix], seconds=5), tmp_path / f"copy{suffix}"
+    song.write_bytes(song.read_bytes()[: song.stat().st_size * 2 // 3])
+    before = song.read_bytes()
+    if refused:
+        with pytest.raises(AudioError, match=refused):
+            write_tagged(song, copy, TIMED)
+        assert not copy.exists()
+    else:
+        write_tagged(song, copy, TIMED)
+        np.testing.assert_array_equal(sound(copy), sound(song))
+    assert song.read_bytes() == before
+    assert [path for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_files_that_hold_no_lyrics(tmp_path: Path) -> None:
+    song = make_song(tmp_path / "song.mka", "pcm_s16le", 44100)
+    with pytest.raises(AudioError, match=r"its format \(matroska\) has no tag for lyrics"):
+        write_tagged(song, tmp_path / "copy.mka", TIMED)
+    (tmp_path / "text.mp3").write_text("la la la")
+    with pytest.raises(AudioError, match="FFmpeg cannot read it as audio"):
+        write_tagged(tmp_path / "text.mp3", tmp_path / "copy.mp3", TIMED)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["song.mka", "text.mp3"]
+
+
+def test_a_full_disk_leaves_the_song(make: Callable, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    song = make(".flac")
+    before = song.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfile", full)
+        with pytest.raises(OutputError, match=r"song\.flac: cannot be written \(No space left on device\)"):
+            write_tagged(song, song, TIMED)
+    # What mutagen meets while it writes comes wrapped.
+    monkeypatch.setattr("mutagen.flac.FLAC.save", lambda _: full_in_mutagen(full))
+    with pytest.raises(OutputError, match=r"song\.flac: cannot be written \(No space left on device\)"):
+        write_tagged(song, song, TIMED)
+    assert song.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [song]
+
+
+def full_in_mutagen(full: Callable[[], None]) -> None:
+    try:
+        full()
+    except OSError as error:
+        raise mutagen.MutagenError(error) from error
+
+
+def test_sound_that_would_change_is_noticed(make: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    song = make(".wav")
+    before = song.read_bytes()
+    copyfile = shutil.copyfile
+
+    def spoil(source: Path, target: Path) -> None:
+        copyfile(source, target)
+        data = bytearray(target.read_bytes())
+        data[len(data) // 2] ^= 1
+        target.write_bytes(data)
+
+    monkeypatch.setattr(shutil, "copyfile", spoil)
+    with pytest.raises(AudioError, match="cannot be tagged without harm to its sound"):
+        write_tagged(song, song, TIMED)
+    assert song.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "step", ["shutil.copyfile", "lyricsep.formats.tags._tag", "os.fsync", "pathlib.Path.replace"]
+)
+def test_a_kill_leaves_the_song(make: Callable, step: str) -> None:
+    song = make(".mp3")
+    before = song.read_bytes()
+    code = (
+        "import os, pkgutil, signal, sys\n"
+        "from pathlib import Path\n"
+        "import lyricsep.formats.tags as tags\n"
+        "from lyricsep.formats import Transcript\n"
+        f"owner, name = pkgutil.resolve_name({step.rpartition('.')[0]!r}), {step.rpartition('.')[2]!r}\n"
+        "setattr(owner, name, lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL))\n"
+        "tags.write_tagged(Path(sys.argv[1]), Path(sys.argv[1]), Transcript('la\\n'))\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(song)], capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert song.read_bytes() == before
+
+
+def test_without_mutagen(make: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    song = make(".mp3")
+    for name in [name for name in sys.modules if name.split(".")[0] == "mutagen"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "mutagen", None)
+    with pytest.raises(ConfigError, match=r"tags need mutagen: pip install 'lyricsep\[tags\]'"):
+        write_tagged(song, tmp_path / "copy.mp3", TIMED)
+    assert list(tmp_path.iterdir()) == [song]
