@@ -152,6 +152,11 @@ class Lyrics:
         """The lines joined by line breaks; the empty string for an instrumental."""
         return "\n".join(line.text for line in self.lines)
 
+    def _repr_html_(self) -> str:
+        from lyricsep.reports.notebook import lyrics_html
+
+        return lyrics_html(self)
+
 
 def _check_span(kind: str, start: float, end: float) -> None:
     # The comparison is written so that NaN fails it.

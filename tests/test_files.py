@@ -61,6 +61,73 @@ def test_the_temporary_file_is_beside_with_the_same_suffix(tmp_path: Path) -> No
     assert path.read_bytes() == b"data"
 
 
+def test_of_several_writers_one_wins(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+
+    def write() -> None:
+        with replacing(path, overwrite=False) as temporary:
+            temporary.write_text("ours")
+            write_text(path, "theirs", overwrite=False)
+
+    with pytest.raises(OutputError, match=r"a\.txt: exists already"):
+        write()
+    assert path.read_text() == "theirs"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_where_files_cannot_have_two_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    test_of_several_writers_one_wins(tmp_path)
+    write_text(tmp_path / "b.txt", "b", overwrite=False)
+    assert (tmp_path / "b.txt").read_text() == "b"
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_the_content_is_on_the_disk_before_the_name_and_the_name_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overwrite: bool
+) -> None:
+    path = tmp_path / "a.txt"
+    steps = []
+    fsync = os.fsync
+
+    def note(handle: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(handle).st_mode)
+        steps.append(("folder" if is_folder else os.pread(handle, 9, 0), path.exists()))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", note)
+    write_text(path, "whole", overwrite=overwrite)
+    assert steps == [(b"whole", False), ("folder", True)]
+
+
+def test_folders_that_cannot_be_put_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fsync = os.fsync
+
+    def refuse(handle: int) -> None:  # as some network drives do
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(22, "Invalid argument")
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    write_text(tmp_path / "a.txt", "a")
+    assert (tmp_path / "a.txt").read_text() == "a"
+
+
+def test_a_disk_that_fails_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    write_text(tmp_path / "a.txt", "old")
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OutputError, match=r"a\.txt: cannot be written \(Input/output error\)"):
+        write_text(tmp_path / "a.txt", "new")
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
 def test_permissions_are_the_users(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:

@@ -14,7 +14,10 @@ from lyricsep.cli.console import say
 from lyricsep.cli.convert import convert
 from lyricsep.cli.datasets import datasets
 from lyricsep.cli.doctor import doctor
+from lyricsep.cli.embed import embed
 from lyricsep.cli.models import models
+from lyricsep.cli.report import report
+from lyricsep.cli.review import review
 from lyricsep.cli.score import compare, score
 from lyricsep.cli.segment import segment
 from lyricsep.cli.separate import separate
@@ -42,8 +45,11 @@ app.add_typer(batch, name="batch")
 app.command()(separate)
 app.command()(segment)
 app.command()(convert)
+app.command()(embed)
+app.command()(review)
 app.command()(score)
 app.command()(compare)
+app.command()(report)
 app.command()(benchmark)
 app.add_typer(datasets, name="datasets")
 app.add_typer(models, name="models")

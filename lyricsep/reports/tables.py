@@ -64,6 +64,11 @@ class Table:
         ]
         return "\n".join(lines) + "\n"
 
+    def _repr_html_(self) -> str:
+        from lyricsep.reports.notebook import table_html
+
+        return table_html(self)
+
     def _spaced(self, row: Sequence[str], widths: Sequence[int]) -> str:
         cells = [
             cell + " " * (width - _width(cell)) if index < self.n_labels else " " * (width - _width(cell)) + cell

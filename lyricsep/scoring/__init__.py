@@ -1,7 +1,7 @@
 """Reference and hypothesis → counts that add up, and rates derived from them."""
 
 from lyricsep.scoring.activity import ActivityCounts, score_activity
-from lyricsep.scoring.certainty import Difference, Interval, Spread, bootstrap, compare, spread_over_seeds
+from lyricsep.scoring.certainty import Comparison, Difference, Interval, Spread, bootstrap, compare, spread_over_seeds
 from lyricsep.scoring.counts import FIELDS, RATES, Counts, Edits, counts_from_dict, pool, rates
 from lyricsep.scoring.runs import Run, SongScore, find_hypotheses, find_references, read_runs, score_songs
 from lyricsep.scoring.separation import SeparationScore, score_separation
@@ -15,6 +15,7 @@ __all__ = [
     "RATES",
     "TOLERANCE",
     "ActivityCounts",
+    "Comparison",
     "Counts",
     "Difference",
     "Edit",

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lyricsep.errors import DatasetError
 from lyricsep.scoring.counts import FIELDS, RATES, Counts, pool, rates, rates_of_fields
 
-__all__ = ["Difference", "Interval", "Spread", "bootstrap", "compare", "spread_over_seeds"]
+__all__ = ["Comparison", "Difference", "Interval", "Spread", "bootstrap", "compare", "spread_over_seeds"]
 
 N_SAMPLES = 10_000
 LEVEL = 0.95
@@ -86,6 +86,15 @@ class Difference:
     p: float
 
 
+class Comparison(dict[str, Difference]):
+    """Each rate in two runs over the same songs, by the name of the rate."""
+
+    def _repr_html_(self) -> str:
+        from lyricsep.reports.notebook import differences_html
+
+        return differences_html(self)
+
+
 def bootstrap(
     songs: Sequence[Counts], *, n_samples: int = N_SAMPLES, level: float = LEVEL, seed: int = 0
 ) -> dict[str, Interval]:
@@ -121,7 +130,7 @@ def compare(
     n_samples: int = N_SAMPLES,
     level: float = LEVEL,
     seed: int = 0,
-) -> dict[str, Difference]:
+) -> Comparison:
     """Compare two runs over the same songs, rate by rate.
 
     Parameters
@@ -131,7 +140,7 @@ def compare(
 
     Returns
     -------
-    dict of str to Difference
+    Comparison
         The interval is a paired bootstrap over songs, p a paired permutation test (exact up to 14 songs).
 
     Raises
@@ -159,15 +168,17 @@ def compare(
     )
     is_exact = len(songs) <= _MOST_EXACT
     rates_a, rates_b = rates(pool(first.values())), rates(pool(second.values()))
-    return {
-        name: Difference(
-            rates_a[name],
-            rates_b[name],
-            _interval(rates_b[name] - rates_a[name], drawn[name], level, len(songs)),
-            _p_value(rates_b[name] - rates_a[name], swapped[name], is_exact=is_exact),
-        )
-        for name in RATES
-    }
+    return Comparison(
+        {
+            name: Difference(
+                rates_a[name],
+                rates_b[name],
+                _interval(rates_b[name] - rates_a[name], drawn[name], level, len(songs)),
+                _p_value(rates_b[name] - rates_a[name], swapped[name], is_exact=is_exact),
+            )
+            for name in RATES
+        }
+    )
 
 
 def spread_over_seeds(seeds: Sequence[Sequence[Counts]], rate: str = "WER") -> Spread:

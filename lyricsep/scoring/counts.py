@@ -100,6 +100,11 @@ class Counts:
                 flat[f.name] = value
         return flat
 
+    def _repr_html_(self) -> str:
+        from lyricsep.reports.notebook import counts_html
+
+        return counts_html(self)
+
 
 FIELDS: tuple[str, ...] = tuple(Counts().as_fields())
 """Names of `Counts.as_fields`, in order."""

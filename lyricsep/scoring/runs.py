@@ -106,6 +106,11 @@ class Run:
             },
         }
 
+    def _repr_html_(self) -> str:
+        from lyricsep.reports.notebook import run_html
+
+        return run_html(self)
+
 
 def find_references(name: str, language: str | None = None) -> list[Song]:
     """Find the references: a dataset by name or folder, a folder of lyrics, or one file of lyrics.

@@ -1,0 +1,88 @@
+"""`lyricsep review`: correct lyrics in the browser."""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lyricsep.cli.console import say, show_logs
+from lyricsep.cli.options import VerboseOption
+from lyricsep.errors import ConfigError
+from lyricsep.files import shown
+
+__all__ = ["review"]
+
+
+def review(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR", help="Lyrics: the --output of a run, or any folder of them.", show_default=False
+        ),
+    ],
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REF",
+            help="What was sung, to be shown beside: a file of lyrics, a folder of them, or a dataset.",
+            show_default="none",
+        ),
+    ] = None,
+    language: Annotated[
+        str | None,
+        typer.Option("--language", "-l", help="Language of lyrics that do not say it.", show_default="none"),
+    ] = None,
+    songs: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the songs, which are called as their lyrics.",
+            show_default="where the run found them",
+            file_okay=False,
+        ),
+    ] = None,
+    vocals: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of vocals, as `lyricsep separate` writes them.",
+            show_default="beside the lyrics or the songs",
+            file_okay=False,
+        ),
+    ] = None,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of this machine to serve at; 0 takes one that is free.")
+    ] = 0,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
+    verbose: VerboseOption = False,
+) -> None:
+    """Correct lyrics in the browser: words, times, lines; what the machine heard is kept.
+
+    Prints the address of the page, which this machine alone can open and which holds its key; Ctrl-C ends. What is
+    saved goes to DIR/corrected in every format, with all earlier revisions; that folder is a dataset, for
+    `lyricsep score DIR/corrected DIR` and `lyricsep benchmark --dataset DIR/corrected`.
+    """
+    show_logs(verbose=verbose)
+    from lyricsep.datasets.languages import iso_language
+    from lyricsep.pages import find_results, named_references, with_sound_of
+    from lyricsep.review import ReviewServer
+
+    code = iso_language(language) if language else None
+    if language and code is None:
+        raise ConfigError(f"--language {language}: no known language; use a code such as en, fr, de or ja")
+    results = find_results(folder, songs=songs, vocals=vocals)
+    references = named_references(reference, code, results)[1] if reference else {}
+    results = with_sound_of(results, references)
+    with ReviewServer(results, references=references, language=code, port=port) as server:
+        typer.echo(server.url)
+        say(f"songs: {len(results.songs)}; Ctrl-C ends")
+        try:
+            if browser and not webbrowser.open(server.url):
+                say("no browser could be opened; open the address yourself")
+            server.wait()
+        except KeyboardInterrupt:
+            say("ending")
+    for name, number in sorted(server.saved.items()):
+        say(f"saved: {shown(Path(name))}, revision {number}")
+    say(f"songs saved: {len(server.saved)}" + (f", in {shown(folder / 'corrected')}" if server.saved else ""))

@@ -1,0 +1,35 @@
+"""Results → pages that people open in a browser: one for a song, one for a run."""
+
+from lyricsep.pages.manifests import separators_of
+from lyricsep.pages.results import (
+    FoundSong,
+    Results,
+    find_results,
+    manifests_of,
+    named_references,
+    references_of,
+    with_sound_of,
+)
+from lyricsep.pages.run import RunContent, run_content
+from lyricsep.pages.run_view import render_run_page
+from lyricsep.pages.song import render_song_page, song_content
+from lyricsep.pages.sound import PageSound, SongSound, song_sound
+
+__all__ = [
+    "FoundSong",
+    "PageSound",
+    "Results",
+    "RunContent",
+    "SongSound",
+    "find_results",
+    "manifests_of",
+    "named_references",
+    "references_of",
+    "render_run_page",
+    "render_song_page",
+    "run_content",
+    "separators_of",
+    "song_content",
+    "song_sound",
+    "with_sound_of",
+]

@@ -1,0 +1,470 @@
+/** Correcting the lyrics: words, times, lines; every change can be taken back until the page is left. */
+
+import { clock, element } from "./content.js";
+import { lineAfter, mergeLines, splitLine, sungSpans, withEdge, withText, wordAtPlace, wordAtTime } from "./editing.js";
+import { addShortcut, page } from "./song.js";
+
+const CLOSE_UP = 120; // pixels a second at which words can be taken hold of
+const CONTROL_KEYS = { "Ctrl+S": "save", "Ctrl+Z": "undo", "Ctrl+Y": "redo", "Shift+Enter": "split where the caret is" };
+const STALE = 409; // the status by which the server says that another page has saved
+const NUDGES = { ArrowLeft: -0.01, ArrowRight: 0.01 };
+
+const EDIT_STYLE = `
+  .edits { height: 2.1rem; margin-top: 3px; }
+  .held { position: absolute; top: 0; bottom: 0; background: var(--accent-soft); border: 1px solid var(--accent); color: var(--ink);
+    font: 0.78rem/1.95rem var(--letters); text-align: center; white-space: nowrap; overflow: hidden; box-sizing: border-box; border-radius: 4px; }
+  .handle { position: absolute; top: 0; bottom: 0; width: 12px; margin-left: -6px; cursor: ew-resize; touch-action: none; z-index: 7; }
+  .handle::before { content: ""; position: absolute; left: 5px; top: 15%; bottom: 15%; width: 2px; background: var(--accent); border-radius: 2px; }
+  .handle.of-line::before { top: 0; bottom: 0; width: 4px; left: 4px; background: var(--ink); }
+  .handle:focus-visible { outline: 2px solid var(--accent); border-radius: 4px; }
+`;
+
+class Editor {
+  constructor({ content, player, lyrics, wave }) {
+    Object.assign(this, { content, player, lyrics, wave });
+    this.review = content.review;
+    this.revision = this.review.revision;
+    this.past = [];
+    this.future = [];
+    this.saved = lyrics.rows;
+    this.selected = null; // a line
+    wave.near.getWrapper().getRootNode().prepend(element("style", {}, EDIT_STYLE));
+    this.lane = wave.lane("edits");
+    document.body.classList.add("editing");
+    this.furnish();
+    lyrics.list.addEventListener("click", (event) => {
+      const item = event.target.closest(".line");
+      const row = item && lyrics.rows[item.dataset.index];
+      if (row?.line && !event.target.closest("input, .tools")) this.select(row.line);
+    });
+    lyrics.list.addEventListener("dblclick", (event) => event.target.closest(".text") && this.open());
+    lyrics.addEventListener("show", () => this.decorate());
+    player.addEventListener("seek", () => this.seek());
+    wave.near.on("zoom", () => this.hold());
+    addEventListener("beforeunload", (event) => this.isChanged && event.preventDefault());
+    document.addEventListener("keydown", (event) => this.controlKey(event));
+    addShortcut("e", "E", "correct the words of the line", () => this.open());
+    addShortcut("[", "[", "the line starts now", () => this.setEdge("start"));
+    addShortcut("]", "]", "the line ends now", () => this.setEdge("end"));
+    for (const [keys, text] of Object.entries(CONTROL_KEYS)) {
+      document.getElementById("keys").append(element("dt", {}, element("kbd", {}, keys)), element("dd", {}, text));
+    }
+    this.show();
+  }
+
+  furnish() {
+    const button = (id, text, act, label) => {
+      const made = element("button", { type: "button", id, class: "small", "aria-label": label, title: label }, text);
+      made.addEventListener("click", act);
+      return made;
+    };
+    this.undoButton = button("undo", "↶", () => this.undo(), "Undo");
+    this.redoButton = button("redo", "↷", () => this.redo(), "Redo");
+    this.saveButton = button("save", "Save", () => this.save());
+    this.state = element("p", { id: "save-state", class: "quiet", role: "status" });
+    const steps = element("div", { class: "joined", role: "group", "aria-label": "Changes" }, this.undoButton, this.redoButton);
+    document.getElementById("follow").before(this.state, steps, this.saveButton);
+    if (this.review.changed) {
+      const note = "The song was transcribed again after these corrections were made; they are shown as they were saved.";
+      document.getElementById("notes").append(element("p", {}, note));
+      document.getElementById("notes").hidden = false;
+    }
+    const add = button("add-first", "Insert a line at the beginning", () => this.insert(-1));
+    this.lyrics.list.before(add);
+    if (this.review.machine) this.showMachine(this.review.machine);
+  }
+
+  showMachine(lines) {
+    const back = element("button", { type: "button", class: "small", id: "take-back" }, "Take all of it back");
+    back.addEventListener("click", () => this.commit(lines.map((line) => ({ line, words: null, start: line.start }))));
+    const shown = lines.map(({ start, text }) =>
+      element("li", {}, element("span", { class: "quiet" }, `${clock(start)} `), element("bdi", {}, text)),
+    );
+    document.querySelector("aside").prepend(
+      element(
+        "details",
+        { id: "machine" },
+        element("summary", {}, "What the machine heard"),
+        element("ul", { class: "scrolled", tabindex: "0", "aria-label": "What the machine heard" }, ...shown),
+        element("p", {}, back),
+      ),
+    );
+  }
+
+  get isChanged() {
+    return this.lyrics.rows !== this.saved;
+  }
+
+  /** Lyrics that nobody has corrected may be right as they are, and saving says so. */
+  get canSave() {
+    return this.isChanged || this.revision === 0;
+  }
+
+  get index() {
+    return this.lyrics.rows.findIndex((row) => row.line !== null && row.line === this.selected);
+  }
+
+  currentLine() {
+    return this.lyrics.rows[this.lyrics.current]?.line || null;
+  }
+
+  /* Changes */
+
+  /** Show other rows from now on, and remember the ones before. */
+  commit(rows, selected = this.selected) {
+    this.past.push({ rows: this.lyrics.rows, selected: this.selected });
+    this.future = [];
+    this.apply({ rows: inOrder(rows), selected });
+  }
+
+  apply({ rows, selected }) {
+    this.selected = selected;
+    this.input = null;
+    this.lyrics.show(rows);
+    this.show();
+  }
+
+  undo() {
+    if (!this.past.length) return;
+    this.future.push({ rows: this.lyrics.rows, selected: this.selected });
+    this.apply(this.past.pop());
+  }
+
+  redo() {
+    if (!this.future.length) return;
+    this.past.push({ rows: this.lyrics.rows, selected: this.selected });
+    this.apply(this.future.pop());
+  }
+
+  /** Give the index of the next row that holds a line. */
+  following(index) {
+    return this.lyrics.rows.findIndex((row, at) => at > index && row.line !== null);
+  }
+
+  split() {
+    const line = this.selected;
+    if (!line) return;
+    const n = this.input ? wordAtPlace(this.input.value, this.input.selectionStart) : wordAtTime(line, this.player.position);
+    const parts = splitLine(this.input ? withText(line, this.input.value) : line, n);
+    if (!parts) {
+      this.say("To split a line, put the caret or the playing position between two of its words.");
+      return;
+    }
+    const rows = [...this.lyrics.rows];
+    rows.splice(this.index, 1, ...parts.map((part) => ({ line: part, words: null, start: part.start })));
+    this.commit(rows, parts[0]);
+  }
+
+  merge() {
+    const [index, next] = [this.index, this.following(this.index)];
+    if (index < 0 || next < 0) return;
+    const line = mergeLines(this.selected, this.lyrics.rows[next].line);
+    const rows = this.lyrics.rows.filter((_, at) => at !== next);
+    rows[index] = { line, words: null, start: line.start };
+    this.commit(rows, line);
+  }
+
+  insert(index) {
+    const next = this.following(index);
+    const line = lineAfter(this.lyrics.rows[index]?.line, this.lyrics.rows[next]?.line, this.content.duration);
+    const rows = [...this.lyrics.rows];
+    rows.splice(index + 1, 0, { line, words: null, start: line.start });
+    this.commit(rows, line);
+    this.open();
+  }
+
+  remove() {
+    if (this.index < 0) return;
+    const next = this.lyrics.rows[this.following(this.index)]?.line || null;
+    this.commit(this.lyrics.rows.filter((row) => row.line !== this.selected), next);
+  }
+
+  check() {
+    if (this.index >= 0) this.replaceLine({ ...this.selected, flags: [] }, { keep: true });
+  }
+
+  setEdge(edge) {
+    if (this.index < 0) return;
+    const line = withEdge(this.selected, null, edge, this.player.position, this.content.duration);
+    this.replaceLine(line, { keep: true });
+  }
+
+  /** Put a changed line in the place of the selected one; with `keep` its words are the same, so its marks are too. */
+  replaceLine(line, { keep = false } = {}) {
+    const index = this.index;
+    const rows = [...this.lyrics.rows];
+    rows[index] = { line, words: keep ? rows[index].words : null, start: line.start };
+    this.commit(rows, line);
+  }
+
+  /* Words */
+
+  /** Open the words of the selected line, or else of the one that is sung. */
+  open() {
+    if (!this.selected) this.select(this.currentLine());
+    const index = this.index;
+    if (index < 0 || this.input) return;
+    const line = this.selected;
+    const input = element("input", {
+      class: "edit-text",
+      value: line.text,
+      dir: "auto",
+      lang: this.content.language,
+      "aria-label": "Words of the line",
+      spellcheck: "true",
+    });
+    const close = (keep) => {
+      if (this.input !== input) return; // closed already, by which it lost the focus
+      this.input = null;
+      const changed = withText(line, input.value);
+      if (keep && changed.text === "") this.remove();
+      else if (keep && changed !== line) this.replaceLine(changed);
+      else if (line.text === "") this.undo();
+      else this.lyrics.show(this.lyrics.rows);
+      this.lyrics.items[this.index]?.querySelector(".time")?.focus({ preventScroll: true });
+    };
+    input.addEventListener("keydown", (event) => {
+      if (event.isComposing) return;
+      if (event.key === "Enter" && event.shiftKey) this.split();
+      else if (event.key === "Enter") close(true);
+      else if (event.key === "Escape") close(false);
+      else return;
+      event.preventDefault();
+    });
+    input.addEventListener("blur", () => close(true));
+    this.lyrics.items[index].querySelector(".text").replaceChildren(input);
+    this.input = input;
+    input.focus({ preventScroll: true });
+  }
+
+  /* What is shown */
+
+  /** Select the line that was gone to, unless the song goes on or words are being written. */
+  seek() {
+    const line = this.currentLine();
+    if (line && !this.player.playing && !this.input) this.select(line);
+  }
+
+  select(line) {
+    if (this.selected === line) return;
+    this.selected = line;
+    if (line && this.wave.scale < CLOSE_UP / 2) this.wave.zoomTo(CLOSE_UP);
+    if (line) this.wave.keepInView(line.start);
+    this.decorate();
+  }
+
+  show() {
+    const { undoButton, redoButton, saveButton } = this;
+    undoButton.disabled = !this.past.length;
+    redoButton.disabled = !this.future.length;
+    saveButton.disabled = !this.canSave;
+    saveButton.classList.toggle("primary", this.isChanged);
+    this.say(this.isChanged ? "Changes that are not saved" : this.revision ? `Saved (revision ${this.revision})` : "Nothing changed yet; save it if it is right");
+  }
+
+  say(text, isBad = false) {
+    this.state.textContent = text;
+    this.state.classList.toggle("bad", isBad);
+  }
+
+  /** Dress the selected line with its tools and its handles. */
+  decorate() {
+    const { lyrics } = this;
+    lyrics.list.querySelectorAll(".tools").forEach((tools) => tools.remove());
+    lyrics.list.querySelectorAll(".selected").forEach((item) => item.classList.remove("selected"));
+    const item = lyrics.items[this.index];
+    item?.classList.add("selected");
+    item?.querySelector(".body").append(this.tools());
+    this.hold();
+  }
+
+  tools() {
+    const tool = (name, text, act) => {
+      const button = element("button", { type: "button", class: "small", "data-tool": name }, text);
+      button.addEventListener("pointerdown", (event) => event.preventDefault()); // the caret stays where it is
+      button.addEventListener("click", act);
+      return button;
+    };
+    const { selected } = this;
+    const tools = element(
+      "div",
+      { class: "tools", role: "group", "aria-label": "Change this line" },
+      tool("open", "Correct", () => this.open()),
+      tool("split", "Split", () => this.split()),
+      tool("merge", "Join with next", () => this.merge()),
+      tool("insert", "Insert below", () => this.insert(this.index)),
+      tool("delete", "Delete", () => this.remove()),
+      tool("start", "Starts now", () => this.setEdge("start")),
+      tool("end", "Ends now", () => this.setEdge("end")),
+      selected.flags.length > 0 && tool("check", "Not doubtful", () => this.check()),
+      element("span", { class: "quiet" }, `${clock(selected.start, 2)} – ${clock(selected.end, 2)}`),
+    );
+    return tools;
+  }
+
+  /* Times on the waveform */
+
+  hold(line = this.selected) {
+    this.lane.replaceChildren();
+    if (!line || this.index < 0) return;
+    this.held = line;
+    const parts = line.words.length ? line.words : [line];
+    this.lane.append(
+      ...parts.map((part) => {
+        const block = this.wave.span("held", part.start, part.end);
+        block.textContent = (part.end - part.start) * this.wave.scale < 9 * part.text.length ? "" : part.text;
+        return block;
+      }),
+      this.handle(null, "start"),
+      ...line.words.flatMap((_, word) => [this.handle(word, "start"), this.handle(word, "end")]),
+      this.handle(null, "end"),
+    );
+  }
+
+  handle(word, edge) {
+    const name = word === null ? "the line" : `“${this.held.words[word].text}”`;
+    const handle = element("div", {
+      class: word === null ? "handle of-line" : "handle",
+      role: "slider",
+      tabindex: "0",
+      "data-word": word,
+      "data-edge": edge,
+      "aria-label": `${edge === "start" ? "Start" : "End"} of ${name}`,
+      "aria-valuemin": "0",
+      "aria-valuemax": this.content.duration.toFixed(3),
+    });
+    this.place(handle, word, edge);
+    handle.addEventListener("keydown", (event) => {
+      const step = NUDGES[event.key];
+      if (!step || event.ctrlKey || event.altKey || event.metaKey) return;
+      event.preventDefault();
+      this.moveTo(word, edge, this.timeOf(word, edge) + step * (event.shiftKey ? 10 : 1));
+      this.lane.querySelector(selectorOf(word, edge))?.focus({ preventScroll: true });
+    });
+    handle.addEventListener("pointerdown", (event) => this.drag(event, handle, word, edge));
+    handle.addEventListener("click", (event) => event.stopPropagation());
+    return handle;
+  }
+
+  timeOf(word, edge) {
+    return (word === null ? this.held : this.held.words[word])[edge];
+  }
+
+  place(handle, word, edge) {
+    const time = this.timeOf(word, edge);
+    handle.style.left = this.wave.share(time);
+    handle.setAttribute("aria-valuenow", time.toFixed(3));
+    handle.setAttribute("aria-valuetext", clock(time, 3));
+  }
+
+  moveTo(word, edge, time) {
+    const line = withEdge(this.selected, word, edge, time, this.content.duration);
+    const at = (one) => (word === null ? one : one.words[word])[edge];
+    if (at(line) === at(this.selected)) this.hold();
+    else this.replaceLine(line, { keep: true });
+  }
+
+  drag(event, handle, word, edge) {
+    if (event.button !== 0) return;
+    event.preventDefault();
+    event.stopPropagation();
+    handle.focus({ preventScroll: true });
+    handle.setPointerCapture(event.pointerId);
+    const from = this.timeOf(word, edge);
+    const timeAt = (moved) => from + (moved.clientX - event.clientX) / this.wave.scale;
+    const move = (moved) => {
+      this.held = withEdge(this.selected, word, edge, timeAt(moved), this.content.duration);
+      this.redraw();
+    };
+    const finish = (last) => {
+      handle.removeEventListener("pointermove", move);
+      if (last.type === "pointerup" && last.clientX !== event.clientX) this.moveTo(word, edge, timeAt(last));
+      else this.hold();
+      addEventListener("click", swallow, { capture: true, once: true });
+      setTimeout(() => removeEventListener("click", swallow, { capture: true }), 0);
+    };
+    const swallow = (click) => click.stopPropagation(); // the end of a drag is no click on the waveform
+    handle.addEventListener("pointermove", move);
+    for (const kind of ["pointerup", "pointercancel"]) handle.addEventListener(kind, finish, { once: true });
+  }
+
+  redraw() {
+    const parts = this.held.words.length ? this.held.words : [this.held];
+    [...this.lane.querySelectorAll(".held")].forEach((block, index) => this.wave.put(block, parts[index].start, parts[index].end));
+    for (const handle of this.lane.querySelectorAll(".handle")) {
+      this.place(handle, handle.dataset.word === undefined ? null : Number(handle.dataset.word), handle.dataset.edge);
+    }
+  }
+
+  /* Saving */
+
+  controlKey(event) {
+    if (!(event.ctrlKey || event.metaKey) || event.altKey) return;
+    const key = event.key.toLowerCase();
+    const typing = this.input !== null && this.input !== undefined;
+    if (key === "s") this.save();
+    else if (!typing && (key === "y" || (key === "z" && event.shiftKey))) this.redo();
+    else if (!typing && key === "z") this.undo();
+    else return;
+    event.preventDefault();
+  }
+
+  document() {
+    const { content } = this;
+    const lines = this.lyrics.rows.filter((row) => row.line !== null).map((row) => row.line);
+    const segments = content.segments.length ? content.segments : sungSpans(lines);
+    return {
+      schema: "lyricsep/lyrics",
+      version: 1,
+      title: content.title,
+      artist: content.artist,
+      language: content.language,
+      duration: content.duration,
+      vocals_found: segments.length > 0,
+      flagged: lines.flatMap((line, index) => (line.flags.length ? [index] : [])),
+      segments,
+      decodings: content.decodings,
+      lines,
+    };
+  }
+
+  async save() {
+    this.input?.blur();
+    if (!this.canSave || this.saving) return;
+    const rows = this.lyrics.rows;
+    this.saving = true;
+    this.say("Saving…");
+    try {
+      const headers = { "Content-Type": "application/json" };
+      if (this.review.token) headers["X-Lyricsep-Token"] = this.review.token;
+      const body = JSON.stringify({ revision: this.revision, lyrics: this.document() });
+      const answer = await fetch(this.review.save, { method: "PUT", headers, body });
+      const told = await answer.json().catch(() => ({}));
+      if (answer.status === STALE) {
+        this.say("Not saved: it was saved elsewhere meanwhile. Note what you changed here, then reload the page.", true);
+        return;
+      }
+      if (!answer.ok) throw new Error(told.error || `the server answered ${answer.status}`);
+      this.revision = told.revision;
+      this.saved = rows;
+      this.show();
+    } catch (error) {
+      this.say(`Not saved: ${error.message}. Your changes are still here; try again.`, true);
+    } finally {
+      this.saving = false;
+    }
+  }
+}
+
+function selectorOf(word, edge) {
+  return word === null ? `.of-line[data-edge=${edge}]` : `[data-word="${word}"][data-edge=${edge}]`;
+}
+
+/** Sort lines by their start; a row without a time stays behind the line before it. */
+function inOrder(rows) {
+  let last = 0;
+  const keys = rows.map((row) => (last = row.line ? row.line.start : Math.max(last, row.start ?? last)));
+  return rows.map((row, index) => ({ row, key: keys[index] })).sort((a, b) => a.key - b.key).map(({ row }) => row);
+}
+
+export const editor = new Editor(page);

@@ -1,0 +1,161 @@
+/** Lines of lyrics, changed: each function gives a new line or new lines and leaves the old ones as they are. */
+
+import { partsOf } from "./content.js";
+
+const SHORTEST = 0.02; // seconds that a word or a line lasts at least while it is dragged
+const NEW_LINE = 2; // seconds of a line that is put in
+
+const clamp = (time, low, high) => Math.min(Math.max(time, low), Math.max(low, high));
+const rounded = (time) => Math.round(time * 1000) / 1000;
+const wordsIn = (text) => text.split(/\s+/).filter(Boolean);
+
+/** Give the timed words of a line, one for each that stands between spaces; none where they are not known. */
+function wordsOf(line) {
+  const parts = partsOf(line);
+  if (!parts.every((part) => part.words.length)) return [];
+  return parts.map(({ text, words }) => {
+    const [first, last] = [line.words[words[0]], line.words[words.at(-1)]];
+    return { ...first, end: last.end, text };
+  });
+}
+
+/** Give a line another text; words that stay keep their times, the others share what is between. */
+export function withText(line, text) {
+  const tidy = wordsIn(text).join(" ");
+  if (tidy === line.text) return line;
+  return { ...line, text: tidy, words: line.words.length ? retimed(line, wordsIn(tidy)) : [] };
+}
+
+function retimed(line, texts) {
+  const whole = wordsOf(line);
+  const old = whole.length ? whole : line.words.map((word) => ({ ...word })); // some times are better than none
+  const words = [];
+  let [from, to] = [0, 0];
+  for (const [kept, place] of [...common(old.map((word) => word.text), texts), [old.length, texts.length]]) {
+    const fresh = texts.slice(to, place);
+    if (fresh.length) words.push(...spreadOver(old.slice(from, kept), fresh, words.at(-1), old[kept], line));
+    if (kept < old.length) words.push(old[kept]);
+    [from, to] = [kept + 1, place + 1];
+  }
+  return words;
+}
+
+/** Pair equal words of two lists, as many as there can be in order. */
+function common(a, b) {
+  const best = Array.from({ length: a.length + 1 }, () => new Array(b.length + 1).fill(0));
+  for (let i = a.length - 1; i >= 0; i--) {
+    for (let j = b.length - 1; j >= 0; j--) {
+      best[i][j] = a[i] === b[j] ? 1 + best[i + 1][j + 1] : Math.max(best[i + 1][j], best[i][j + 1]);
+    }
+  }
+  const pairs = [];
+  for (let [i, j] = [0, 0]; i < a.length && j < b.length; ) {
+    if (a[i] === b[j]) pairs.push([i++, j++]);
+    else if (best[i + 1][j] >= best[i][j + 1]) i++;
+    else j++;
+  }
+  return pairs;
+}
+
+function spreadOver(replaced, texts, before, after, line) {
+  if (replaced.length === texts.length) {
+    return replaced.map((word, index) => ({ ...word, text: texts[index], probability: 1 }));
+  }
+  let start = replaced.length ? replaced[0].start : (before?.end ?? line.start);
+  const end = replaced.length ? replaced.at(-1).end : (after?.start ?? line.end);
+  if (end - start < SHORTEST * texts.length && before) {
+    // No room between the neighbours: the one before gives half of its own.
+    start = before.end = rounded((before.start + before.end) / 2);
+  }
+  const last = Math.max(start, end);
+  const whole = texts.join("").length;
+  let done = 0;
+  let next = start;
+  return texts.map((text, index) => {
+    const own = next;
+    done += text.length;
+    next = index === texts.length - 1 ? last : rounded(start + ((last - start) * done) / whole);
+    return { start: own, end: next, text, probability: 1 };
+  });
+}
+
+/** Split a line before its word `n`; null where nothing would be left on a side. */
+export function splitLine(line, n) {
+  const texts = wordsIn(line.text);
+  if (n <= 0 || n >= texts.length) return null;
+  const words = wordsOf(line);
+  const share = texts.slice(0, n).join(" ").length / line.text.length;
+  const between = rounded(line.start + share * (line.end - line.start));
+  const [left, right] = [words.slice(0, n), words.slice(n)];
+  return [
+    { ...line, end: left.at(-1)?.end ?? between, text: texts.slice(0, n).join(" "), words: left },
+    { ...line, start: right[0]?.start ?? between, text: texts.slice(n).join(" "), words: right },
+  ];
+}
+
+/** Tell before which word of a line to split for a place in its text. */
+export function wordAtPlace(text, place) {
+  return wordsIn(text.slice(0, place)).length;
+}
+
+/** Tell before which word of a line to split at a time. */
+export function wordAtTime(line, time) {
+  const words = wordsOf(line);
+  if (words.length) return words.filter((word) => (word.start + word.end) / 2 < time).length;
+  return Math.round((wordsIn(line.text).length * (time - line.start)) / Math.max(line.end - line.start, SHORTEST));
+}
+
+export function mergeLines(first, second) {
+  const timed = first.words.length && second.words.length;
+  return {
+    ...first,
+    end: Math.max(first.end, second.end),
+    text: `${first.text} ${second.text}`.trim(),
+    words: timed ? [...first.words, ...second.words] : [],
+    flags: [...new Set([...first.flags, ...second.flags])],
+  };
+}
+
+export function lineAfter(line, next, duration) {
+  const start = Math.min(line ? line.end : 0, duration);
+  const end = Math.max(start, Math.min(next ? next.start : duration, start + NEW_LINE));
+  return { start, end: end > start ? end : Math.min(start + NEW_LINE, duration), text: "", words: [], flags: [] };
+}
+
+/** Move the start or the end of a line (word null) or of one of its words, as far as it goes. */
+export function withEdge(line, word, edge, time, duration) {
+  const at = rounded(clamp(time, 0, duration));
+  if (word === null) {
+    const start = edge === "start" ? Math.max(0, Math.min(at, line.end - SHORTEST)) : line.start;
+    const end = edge === "end" ? Math.max(at, line.start + SHORTEST) : line.end;
+    return within({ ...line, start, end });
+  }
+  const words = line.words.map((one) => ({ ...one }));
+  const [before, own, after] = [words[word - 1], words[word], words[word + 1]];
+  if (edge === "start") {
+    const touches = before && Math.abs(before.end - own.start) < 0.001;
+    own.start = clamp(at, touches ? before.start + SHORTEST : (before?.end ?? 0), own.end - SHORTEST);
+    if (touches) before.end = own.start;
+  } else {
+    const touches = after && Math.abs(after.start - own.end) < 0.001;
+    own.end = clamp(at, own.start + SHORTEST, touches ? after.end - SHORTEST : (after?.start ?? duration));
+    if (touches) after.start = own.end;
+  }
+  return { ...line, start: Math.min(line.start, words[0].start), end: Math.max(line.end, words.at(-1).end), words };
+}
+
+/** Keep the words of a line inside it. */
+function within(line) {
+  const fit = (time) => clamp(time, line.start, line.end);
+  return { ...line, words: line.words.map((word) => ({ ...word, start: fit(word.start), end: fit(word.end) })) };
+}
+
+/** Join spans that touch: where somebody sings, told by the lines. */
+export function sungSpans(lines) {
+  const spans = [];
+  for (const { start, end } of lines) {
+    if (spans.length && start <= spans.at(-1).end) spans.at(-1).end = Math.max(spans.at(-1).end, end);
+    else spans.push({ start, end });
+  }
+  return spans;
+}

@@ -1,0 +1,196 @@
+/** What stands around the lyrics: the head of the page, the scores, doubts, evidence and the manifest. */
+
+import { clock, counted, element, percent } from "./content.js";
+
+const KINDS = [
+  ["hits", "right", "hit"],
+  ["substitutions", "another word", "substitution"],
+  ["deletions", "not heard", "deletion"],
+  ["insertions", "not sung", "insertion"],
+];
+
+export function fillHead(content) {
+  const flagged = content.lines.filter((line) => line.flags.length).length;
+  const facts = [
+    content.language && languageName(content.language),
+    clock(content.duration),
+    content.lines.length ? counted(content.lines.length, "line") : "no lyrics",
+    flagged > 0 && counted(flagged, "doubtful line"),
+    content.scores && `${percent(content.scores.rates.WER)} word errors`,
+  ];
+  // Names of files that know no spaces are read more easily with them.
+  const name = /\s/.test(content.title) ? content.title : content.title.replaceAll("_", " ");
+  document.getElementById("title").textContent = name;
+  const home = content.review ? content.review.home : content.home;
+  if (home) document.getElementById("title").before(element("a", { href: home, class: "home" }, "← All songs"));
+  document.getElementById("artist").textContent = content.artist || "";
+  document.getElementById("facts").replaceChildren(...facts.filter(Boolean).map((fact) => element("li", {}, fact)));
+}
+
+function languageName(code) {
+  try {
+    return new Intl.DisplayNames(["en"], { type: "language" }).of(code) || code;
+  } catch {
+    return code;
+  }
+}
+
+/** Say in plain words what the page lacks. */
+export function lacks(content) {
+  const { audio, peaks } = content;
+  const notes = [];
+  if (!audio.mixture && !audio.vocals) notes.push("This page was made without sound, so nothing can be played.");
+  else if (!audio.vocals) notes.push("The separated vocals are not at hand: only the song itself can be heard.");
+  else if (!audio.mixture) notes.push("The song itself is not at hand: only its vocals can be heard.");
+  if (!peaks.mixture && !peaks.vocals) notes.push("No sound was found, so no waveform can be drawn.");
+  if (!content.lines.length) {
+    notes.push(
+      content.segments.length
+        ? "Somebody sings here, but no words were understood."
+        : "No vocals were found: this seems to be an instrumental.",
+    );
+  } else if (!content.lines.some((line) => line.words.length)) {
+    notes.push("The lyrics have times of lines alone; `lyricsep transcribe --word-times` gives those of words.");
+  }
+  return notes;
+}
+
+export function fillNotes(content) {
+  const notes = lacks(content);
+  const place = document.getElementById("notes");
+  place.hidden = notes.length === 0;
+  place.replaceChildren(...notes.map((note) => element("p", {}, ...coded(note))));
+}
+
+function coded(text) {
+  return text.split("`").map((part, index) => (index % 2 ? element("code", {}, part) : part));
+}
+
+export function fillScores(content) {
+  const place = document.getElementById("scores");
+  const { scores } = content;
+  if (!scores) {
+    place.append(element("p", { class: "quiet" }, "No reference was given, so nothing says how much of this is right."));
+    return;
+  }
+  const { rates, counts, timing, intervals } = scores;
+  const n = counts.hits + counts.substitutions + counts.deletions;
+  const errors = counts.substitutions + counts.deletions + counts.insertions;
+  const interval = intervals?.WER;
+  const parts = [
+    element("p", { class: "figure" }, percent(rates.WER)),
+    element("p", { class: "quiet" }, `${counted(errors, "error")} in ${counted(n, "sung word")} (word error rate)`),
+    interval && element("p", { class: "quiet" }, `95 % interval ${percent(interval[0])} to ${percent(interval[1])}`),
+    bar(counts),
+    element(
+      "ul",
+      { class: "tally" },
+      ...KINDS.map(([name, text, kind]) =>
+        element(
+          "li",
+          { class: kind },
+          element("span", { class: `swatch ${kind}`, "aria-hidden": "true" }),
+          text,
+          element("b", {}, String(counts[name])),
+        ),
+      ),
+    ),
+    element("dl", { class: "rates" }, ...smallRates(rates, counts, timing)),
+  ];
+  place.append(...parts.filter(Boolean));
+}
+
+function smallRates(rates, counts, timing) {
+  const invented = counts.hallucinated_insertions + counts.hallucinated_substitutions;
+  const rows = [
+    ["Invented (long runs)", counted(invented, "word")],
+    ["Spelt otherwise", counted(counts.near_misses, "word")],
+    ["Line breaks, F1", percent(rates.F1_line)],
+    timing && timing.start_error !== null && ["Lines start, on average", `${timing.start_error.toFixed(2)} s off`],
+    timing && ["Lines found", `${timing.n_matched} of ${timing.n_lines}`],
+  ];
+  return rows.filter(Boolean).flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]);
+}
+
+function bar(counts) {
+  const whole = KINDS.reduce((sum, [name]) => sum + counts[name], 0) || 1;
+  const parts = KINDS.filter(([name]) => counts[name]).map(([name, , kind]) => {
+    const part = element("span", { class: `part ${kind}` });
+    part.style.width = `${(100 * counts[name]) / whole}%`;
+    return part;
+  });
+  return element("div", { class: "bar", "aria-hidden": "true" }, ...parts);
+}
+
+export function fillDoubts(content, go) {
+  const place = document.getElementById("doubts");
+  const flagged = content.lines.filter((line) => line.flags.length);
+  place.hidden = flagged.length === 0;
+  place.querySelector("ul").replaceChildren(
+    ...flagged.map((line) => {
+      const name = [element("b", {}, clock(line.start)), " ", element("bdi", {}, line.text)];
+      const button = element("button", { type: "button", class: "link" }, ...name);
+      button.addEventListener("click", () => go(line.start));
+      const reasons = line.flags.map((flag) => content.flags[flag] || flag).join("; ");
+      return element("li", {}, button, element("p", { class: "quiet" }, reasons));
+    }),
+  );
+}
+
+export function fillEvidence(content, go) {
+  const place = document.getElementById("evidence");
+  place.hidden = content.decodings.length === 0;
+  const rows = content.decodings.map((decoding) => {
+    const button = element("button", { type: "button", class: "link" }, clock(decoding.start));
+    button.addEventListener("click", () => go(decoding.start));
+    const cells = [
+      button,
+      clock(decoding.end),
+      percent(Math.exp(decoding.avg_logprob)),
+      percent(decoding.no_speech_prob),
+      decoding.compression_ratio.toFixed(1),
+      String(decoding.attempts),
+      decoding.temperature.toFixed(1),
+      decoding.flags.join(", "),
+    ];
+    return element("tr", {}, ...cells.map((cell) => element("td", {}, cell)));
+  });
+  place.querySelector("tbody").replaceChildren(...rows);
+}
+
+export function fillManifest(content) {
+  const place = document.getElementById("manifest");
+  place.hidden = content.manifest === null;
+  if (content.manifest === null) return;
+  const { command, started, device, lyricsep } = content.manifest;
+  const settings = content.manifest.options?.settings;
+  const facts = [
+    ["Separator", settings?.separator],
+    ["Model", settings?.model],
+    ["Transcriber", content.manifest.options?.transcriber],
+    ["Device", device],
+    ["Started", started],
+    ["Command", command && `lyricsep ${command}, version ${lyricsep}`],
+  ];
+  const shown = facts.filter(([, value]) => typeof value === "string");
+  place.querySelector("dl").replaceChildren(
+    ...shown.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]),
+  );
+  const text = JSON.stringify(content.manifest, null, 2);
+  place.querySelector("pre").textContent = text;
+  const copy = place.querySelector("button");
+  copy.addEventListener("click", async () => {
+    copy.textContent = (await copied(text, place.querySelector("pre"))) ? "Copied" : "Selected: press Ctrl+C";
+    setTimeout(() => (copy.textContent = "Copy"), 2000);
+  });
+}
+
+async function copied(text, shown) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    getSelection().selectAllChildren(shown);
+    return false;
+  }
+}

@@ -1,0 +1,324 @@
+"""What lies in a folder of results: the lyrics of each song, its sound where that can be found, and the manifests.
+
+A run is what `lyricsep transcribe` and `lyricsep batch run` leave, or any other folder of lyrics. Corrections and
+manifests inside it are not lyrics of the run.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+from typing import Any, TypeVar
+
+from lyricsep.datasets import Song
+from lyricsep.engines import Journal
+from lyricsep.engines.work import state_folder
+from lyricsep.errors import AudioError, DatasetError
+from lyricsep.files import shown
+from lyricsep.formats import TIMED_SUFFIXES, find_lyrics, lyrics_stem
+from lyricsep.formats.document import SCHEMA as LYRICS_SCHEMA
+from lyricsep.inputs import find_songs
+from lyricsep.manifest import SCHEMA
+from lyricsep.scoring import find_references
+from lyricsep.separators.stems import find_vocals
+
+__all__ = [
+    "FoundSong",
+    "Results",
+    "find_results",
+    "manifests_of",
+    "named_references",
+    "references_of",
+    "with_sound_of",
+]
+
+# A page follows the sound, so times count most; many a table beside lyrics (songs.csv of a batch) is none.
+SUFFIXES = tuple(suffix for suffix in TIMED_SUFFIXES if suffix not in (".csv", ".tsv"))
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class FoundSong:
+    """A song of a run.
+
+    Parameters
+    ----------
+    name : str
+        The path of its lyrics relative to the folder, without a suffix, with ``/`` between parts; unique.
+    lyrics : Path
+        The file that tells most of the times.
+    audio, vocals : Path or None
+        The song, and a file of its vocals, where they can be found.
+    """
+
+    name: str
+    lyrics: Path
+    audio: Path | None = None
+    vocals: Path | None = None
+
+
+@dataclass(frozen=True)
+class Results:
+    """A folder of results.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it lies.
+    songs : tuple of FoundSong
+        In order of their names.
+    manifests : tuple of dict
+        What the runs into this folder left, oldest first.
+    """
+
+    folder: Path
+    songs: tuple[FoundSong, ...]
+    manifests: tuple[dict[str, Any], ...] = ()
+
+
+def find_results(folder: Path, *, songs: Path | None = None, vocals: Path | None = None) -> Results:
+    """Find the lyrics of a run, and the sound they belong to.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the lyrics.
+    songs : Path, optional
+        A folder of the songs, which are called as their lyrics. Without it, or where it has no such song, they are
+        looked for where the run found them, then beside the lyrics.
+    vocals : Path, optional
+        A folder of vocals: ``NAME.vocals.wav`` as `lyricsep separate` writes them, ``NAME/vocals.wav`` or
+        ``NAME.wav``. Without it, or where it has none, they are looked for beside the lyrics and beside the song.
+
+    Raises
+    ------
+    DatasetError
+        If there is no such folder, or no lyrics in it.
+    """
+    for wanted in filter(None, (folder, songs, vocals)):
+        if not wanted.is_dir():
+            raise DatasetError(f"{shown(wanted)}: no such folder; name a folder that exists")
+    found = _lyrics(folder)
+    if not found:
+        raise DatasetError(
+            f"{shown(folder)}: no lyrics there ({', '.join(SUFFIXES)}); name the --output of `lyricsep transcribe` "
+            "or `lyricsep batch run`"
+        )
+    manifests = tuple(_manifests(folder))
+    named = _songs_below(songs) if songs else {}
+    heard = _songs_heard(folder, found, manifests)
+    beside = _songs_below(folder)
+    results = []
+    for name, lyrics in found.items():
+        audio = _called(name, named) or heard.get(name) or beside.get(name)
+        results.append(FoundSong(name, lyrics, audio, _vocals(name, folder, audio, vocals)))
+    return Results(folder, tuple(results), manifests)
+
+
+def references_of(results: Results, references: Iterable[Song]) -> dict[str, Song]:
+    """Give each song of a run its reference, by the name of the song; those without one are missing.
+
+    Folders of the songs may be kept or not, as in `lyricsep.scoring.find_hypotheses`.
+    """
+    by_id = {song.id: song for song in references}
+    found = {song.name: _called(song.name, by_id) for song in results.songs}
+    return {name: song for name, song in found.items() if song is not None}
+
+
+def named_references(name: str, language: str | None, results: Results) -> tuple[list[Song], dict[str, Song]]:
+    """Find references as `lyricsep score` names them.
+
+    Parameters
+    ----------
+    name : str
+        A file of lyrics, a folder of them, or a dataset.
+    language : str or None
+        ISO 639-1 code, of references that do not say it.
+    results : Results
+        What they are references of.
+
+    Returns
+    -------
+    list of Song
+        All of them.
+    dict of str to Song
+        Those of the songs, by the songs' names.
+
+    Raises
+    ------
+    DatasetError
+        If there are none, or none is of any song.
+    """
+    references = find_references(name, language)
+    known = references_of(results, references)
+    if not known and len(references) == len(results.songs) == 1:
+        known = {results.songs[0].name: references[0]}  # a file for a song, whatever they are called
+        references = [replace(references[0], id=results.songs[0].name)]
+    if not known:
+        raise DatasetError(
+            f"{name}: none of its {len(references)} references is named as a song of {shown(results.folder)}, such "
+            f"as {shown(Path(results.songs[0].name))}"
+        )
+    return references, known
+
+
+def with_sound_of(results: Results, references: Mapping[str, Song]) -> Results:
+    """Add the sound that a dataset has of songs where it was not found otherwise; `references` are by their names."""
+
+    def completed(found: FoundSong) -> FoundSong:
+        reference = references.get(found.name)
+        if reference is None:
+            return found
+        audio, vocals = (
+            path if path and path.is_file() else None for path in (reference.audio, reference.stems.get("vocals"))
+        )
+        return replace(found, audio=found.audio or audio, vocals=found.vocals or vocals)
+
+    return replace(results, songs=tuple(map(completed, results.songs)))
+
+
+def manifests_of(results: Results) -> dict[str, dict[str, Any]]:
+    """Give each song of a run the last manifest that tells of it; those of which none does get the last of all."""
+    names = {shown(Path(song.name)): song.name for song in results.songs}
+    found = dict.fromkeys(names.values(), results.manifests[-1]) if results.manifests else {}
+    for manifest in results.manifests:
+        for _, _, paths in _entries(manifest):
+            for path in paths:
+                name = _name_in(_without_suffix(path), names)
+                if name:
+                    found[name] = manifest
+    return found
+
+
+def _called(name: str, things: Mapping[str, T]) -> T | None:
+    """Find a thing by the name of a song: by all of it, else by its last part where only one thing has that."""
+    if name in things:
+        return things[name]
+    same = [key for key in things if PurePath(key).name == PurePath(name).name]
+    return things[same[0]] if len(same) == 1 else None
+
+
+def _lyrics(folder: Path) -> dict[str, Path]:
+    """Find the lyrics of a run; JSON of another kind than ours is no lyrics, and may lie beside some."""
+    found = find_lyrics(folder, SUFFIXES)
+    odd = {name for name, path in found.items() if path.suffix.lower() == ".json" and _is_of_others(path)}
+    if odd:
+        rest = find_lyrics(folder, [suffix for suffix in SUFFIXES if suffix != ".json"])
+        found = {
+            name: rest[name] if name in odd else path for name, path in found.items() if name not in odd - set(rest)
+        }
+    return found
+
+
+def _is_of_others(path: Path) -> bool:
+    # What cannot be read, or is cut short, is for whoever reads the lyrics to complain of.
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return not isinstance(document, dict) or document.get("schema") != LYRICS_SCHEMA
+
+
+def _manifests(folder: Path) -> Iterator[dict[str, Any]]:
+    # Their names hold the time of the run, and a number where several share it. Manifests are notes, and a broken one
+    # is no reason to show nothing.
+    for path in sorted(
+        folder.glob("lyricsep-*.json"), key=lambda path: (path.stem.split("-")[1], len(path.stem), path.stem)
+    ):
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            continue
+        if isinstance(manifest, dict) and manifest.get("schema") == SCHEMA:
+            yield manifest
+
+
+def _songs_below(folder: Path) -> dict[str, Path]:
+    """Name the songs of a folder as their results would be."""
+    return {song.stem.as_posix(): song.path for song in find_songs([str(folder)]).songs}
+
+
+def _songs_heard(folder: Path, found: Mapping[str, Path], manifests: Iterable[Mapping[str, Any]]) -> dict[str, Path]:
+    """Tell from journal and manifests which file each of the lyrics was heard in; of several the last that exists."""
+    heard: dict[str, Path] = {}
+    names = {shown(Path(name)): name for name in found}
+    # Paths are told as the run was, from the folder it ran in. Where the results lie tells which that was.
+    last = Journal(state_folder(folder) / "journal.jsonl").last()
+    entries = [(entry.id, entry.path, list(entry.results)) for entry in last.values()]
+    entries += [entry for manifest in manifests for entry in _entries(manifest)]
+    for id_, path, results in entries:
+        for stem in map(_without_suffix, results):
+            name = id_ if id_ in found else _name_in(stem, names)
+            audio = name and _existing(path, _started_in(stem, found[name]))
+            if name and audio:
+                heard[name] = audio
+    return heard
+
+
+def _entries(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield what a manifest tells of songs: no id, the path, and its results."""
+    for song in _list(manifest.get("songs")):
+        if isinstance(song, dict):
+            results = [result for result in _list(song.get("results")) if isinstance(result, str)]
+            yield "", str(song.get("path", "")), results
+
+
+def _without_suffix(result: str) -> Path:
+    return Path(result).with_name(lyrics_stem(Path(result)))
+
+
+def _name_in(stem: Path, names: Mapping[str, str]) -> str | None:
+    """Give the longest name that the path of a result ends with."""
+    ends = (Path(*stem.parts[first:]).as_posix() for first in range(len(stem.parts)))
+    return next((names[end] for end in ends if end in names), None)
+
+
+def _started_in(stem: Path, lyrics: Path) -> Path:
+    """Give the folder that the relative path of a result starts in; the present one where nothing tells."""
+    here = lyrics.absolute().with_name(lyrics_stem(lyrics)).parts
+    n_parts = len(stem.parts)
+    return Path(*here[:-n_parts]) if not stem.is_absolute() and here[-n_parts:] == stem.parts else Path()
+
+
+def _existing(path: str, started: Path) -> Path | None:
+    for spelling in (path, _as_it_was(path)):
+        for candidate in (started / spelling, Path(spelling)):
+            try:
+                if candidate.is_file():
+                    return candidate
+            except (OSError, ValueError):  # a name that no file can have
+                continue
+    return None
+
+
+def _as_it_was(name: str) -> str:
+    r"""Undo `shown`, as far as that can be: a name may hold ``\n`` as two letters."""
+    return re.sub(r"\\(?:[nrt]|x..|u.{4}|U.{8})", lambda match: _unescaped(match[0]), name)
+
+
+def _unescaped(escape: str) -> str:
+    try:
+        return escape.encode("ascii").decode("unicode_escape")
+    except UnicodeError:
+        return escape
+
+
+def _vocals(name: str, folder: Path, audio: Path | None, vocals: Path | None) -> Path | None:
+    stems = [vocals / name, vocals / PurePath(name).name] if vocals else []
+    # `find_vocals` is asked by the name of the song, whose suffix does not count.
+    songs = [stem.with_name(stem.name + ".wav") for stem in [*stems, folder / name]]
+    for song in [*songs, *([audio] if audio else [])]:
+        try:
+            return find_vocals(song)
+        except AudioError:
+            if song in songs[: len(stems)] and song.is_file():
+                return song
+    return None
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,280 @@
+"""What the review shows: the list of songs, the page of each, and its sound as browsers play it."""
+
+from __future__ import annotations
+
+import html
+import json
+import logging
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from lyricsep.errors import AudioError, DatasetError
+from lyricsep.files import replacing, shown
+from lyricsep.formats import read_lyrics
+from lyricsep.pages import FoundSong, Results, manifests_of
+from lyricsep.pages.song import render_song_page, song_content
+from lyricsep.pages.sound import MIXTURE_BIT_RATE, VOCALS_BIT_RATE, SongSound, read_sound, song_sound
+from lyricsep.review.saving import Corrections
+
+if TYPE_CHECKING:
+    from lyricsep.datasets import Song
+
+__all__ = ["Content", "url_of"]
+
+logger = logging.getLogger(__name__)
+
+_LIST = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Review of {folder}</title>
+<style>
+{style}
+table {{ font-size: 0.95rem; }}
+tbody th {{ min-width: 9rem; font-weight: 400; overflow-wrap: anywhere; white-space: normal; }}
+td:last-child {{ white-space: normal; }}
+.number {{ text-align: end; }}
+a {{ color: var(--accent); }}
+.head > div {{ min-width: 0; }}
+.facts {{ overflow-wrap: anywhere; }}
+.wide {{ overflow-x: auto; }}
+@media (max-width: 40rem) {{ .size {{ display: none; }} }}
+</style>
+</head>
+<body>
+<main>
+<header class="head"><div><h1>Review of {folder}</h1><ul class="facts">{facts}</ul></div></header>
+<div class="wide" tabindex="0" role="region" aria-label="Songs">
+<table>
+<thead><tr>
+<th scope="col">Song</th>
+<th scope="col" class="number size">Length</th>
+<th scope="col" class="number size">Lines</th>
+<th scope="col" class="number">Doubtful</th>
+<th scope="col">Corrected</th>
+</tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table>
+</div>
+</main>
+</body>
+</html>
+"""
+
+
+def url_of(kind: str, name: str) -> str:
+    """Give the path of what belongs to a song: ``songs``, ``audio`` or ``api/songs``."""
+    return f"/{kind}/{quote(name, errors='surrogateescape')}"
+
+
+class Content:
+    """The pages of a folder of results. It is used by many threads.
+
+    Parameters
+    ----------
+    results : Results
+        The songs.
+    corrections : Corrections
+        Of these results.
+    references : mapping of str to Song
+        What was sung, by the name of the song.
+    token : str
+        Which pages send when they save.
+    """
+
+    def __init__(
+        self, results: Results, corrections: Corrections, references: Mapping[str, Song], token: str
+    ) -> None:
+        self.results = results
+        self.corrections = corrections
+        self._references = references
+        self._token = token
+        self._manifests = manifests_of(results)
+        self._folder = TemporaryDirectory(prefix="lyricsep-review-")
+        folder = Path(self._folder.name)
+        self._songs = {song.name: song for song in results.songs}
+        self._sounds = {song.name: _Sound(song, folder / str(number)) for number, song in enumerate(results.songs)}
+
+    def find(self, path: str) -> tuple[str, FoundSong | None]:
+        """Tell what a path stands for: ``list``, ``songs``, ``api``, ``mixture`` or ``vocals``, and of which song.
+
+        Names are looked up among those of the songs: a path is never made of them.
+
+        Returns
+        -------
+        kind : str
+            Empty where there is no such thing.
+        song : FoundSong or None
+            None for the list.
+        """
+        if path == "/":
+            return "list", None
+        _, kind, name = (*path.split("/", 2), "", "")[:3]
+        if kind == "audio":
+            name, _, kind = name.rpartition("/")
+        elif kind == "api":
+            name = name.removeprefix("songs/") if name.startswith("songs/") else ""
+        song = self._songs.get(name) if kind in ("songs", "api", "mixture", "vocals") else None
+        return (kind if song else ""), song
+
+    def list_page(self) -> str:
+        """Render the list of the songs."""
+        n_corrected = sum(self.corrections.latest(name) > 0 for name in self._songs)
+        facts = (
+            f"{len(self._songs)} songs",
+            f"{n_corrected} corrected",
+            f"corrected lyrics go to {shown(self.corrections.folder.absolute())}",
+        )
+        return _LIST.format(
+            folder=html.escape(shown(Path(self.results.folder.absolute().name))),
+            style=resources.files("lyricsep.pages").joinpath("assets", "page.css").read_text(encoding="utf-8"),
+            facts="".join(f"<li>{html.escape(fact)}</li>" for fact in facts),
+            rows="\n".join(map(self._row, self.results.songs)),
+        )
+
+    def song_page(self, song: FoundSong) -> str:
+        """Render the page of a song, with the last revision of its lyrics.
+
+        Raises
+        ------
+        DatasetError
+            If its lyrics cannot be read.
+        """
+        revision = self.corrections.load(song.name)
+        sound = self._sounds[song.name].drawn()
+        content = song_content(
+            replace(song, lyrics=revision.file),
+            reference=self._references.get(song.name),
+            manifest=self._manifests.get(song.name),
+            audio="none",
+            sound=sound,
+        )
+        audio = url_of("audio", song.name)
+        content["audio"] = {
+            "mixture": f"{audio}/mixture" if sound.mixture else None,
+            "vocals": f"{audio}/vocals" if sound.vocals else None,
+        }
+        machine = read_lyrics(song.lyrics).lines if revision.number else None
+        content["review"] = {
+            "save": url_of("api/songs", song.name),
+            "revision": revision.number,
+            "token": self._token,
+            "machine": machine and [asdict(line) for line in machine],
+            "changed": self.corrections.is_outdated(revision, song.name),
+            "home": "/",
+        }
+        return render_song_page(content)
+
+    def sound(self, song: FoundSong, stem: str) -> Path | None:
+        """Give a sound of a song as Opus in WebM; None where there is none.
+
+        Raises
+        ------
+        AudioError
+            If it cannot be decoded.
+        OutputError
+            If the folder of temporary files is full.
+        """
+        return self._sounds[song.name].file(stem)
+
+    def save(self, song: FoundSong, body: bytes) -> tuple[int, list[Path]]:
+        """Save what the page of a song sent: ``{"revision": int, "lyrics": {...}}``.
+
+        Raises
+        ------
+        DatasetError, StaleError, OutputError
+            As `Corrections.save`.
+        """
+        try:
+            request = json.loads(body)
+            base, lyrics = request["revision"], json.dumps(request["lyrics"])
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise DatasetError(
+                'expected JSON such as {"revision": 0, "lyrics": {...}}; load the page again'
+            ) from error
+        if type(base) is not int:
+            raise DatasetError(f"revision: expected a whole number, got {base!r:.40}; load the page again")
+        return self.corrections.save(song.name, base, lyrics, duration=self._sounds[song.name].duration)
+
+    def close(self) -> None:
+        """Remove the sound."""
+        self._folder.cleanup()
+
+    def _row(self, song: FoundSong) -> str:
+        link = f'<a href="{html.escape(url_of("songs", song.name))}">{html.escape(shown(Path(song.name)))}</a>'
+        try:
+            revision = self.corrections.load(song.name)
+            is_outdated = self.corrections.is_outdated(revision, song.name)
+            status = revision.file.stat()
+            length, n_lines, n_doubtful = _facts(revision.file, status.st_mtime_ns, status.st_size)
+        except (DatasetError, OSError) as error:
+            return f'<tr><th scope="row">{link}</th><td colspan="4">{html.escape(str(error))}</td></tr>'
+        state = f"revision {revision.number}" if revision.number else "no"
+        state += "; the machine’s version has changed since" if is_outdated else ""
+        sizes = "".join(f'<td class="number size">{size}</td>' for size in (length, n_lines))
+        doubtful = f'<td class="number">{n_doubtful}</td>'
+        return f'<tr><th scope="row">{link}</th>{sizes}{doubtful}<td>{state}</td></tr>'
+
+
+@lru_cache(maxsize=10_000)
+def _facts(file: Path, mtime_ns: int, size: int) -> tuple[str, int, int]:
+    """Give the length of a song, and the numbers of its lines and of the doubtful ones.
+
+    Hundreds of files take seconds to read, so that is done once for each, as its time and size tell it from others.
+    """
+    lyrics = read_lyrics(file).lyrics
+    minutes, seconds = divmod(int(lyrics.duration), 60)
+    return f"{minutes}:{seconds:02d}", len(lyrics.lines), sum(bool(line.flags) for line in lyrics.lines)
+
+
+class _Sound:
+    """The sound of a song, read when it is first asked for."""
+
+    def __init__(self, song: FoundSong, stem: Path) -> None:
+        self._song = song
+        self._stem = stem
+        self._locks = {"drawn": threading.Lock(), "mixture": threading.Lock(), "vocals": threading.Lock()}
+        self._drawn: SongSound | None = None
+
+    @property
+    def duration(self) -> float:
+        """Seconds; 0 where it was not read, or is missing."""
+        sound = self._drawn or SongSound()
+        return max((part.duration for part in (sound.mixture, sound.vocals) if part), default=0.0)
+
+    def drawn(self) -> SongSound:
+        """Give what is drawn of it; nothing where it cannot be read, for the words can still be corrected."""
+        with self._locks["drawn"]:
+            if self._drawn is None:
+                try:
+                    self._drawn = song_sound(self._song, encode=False)
+                except AudioError as error:
+                    logger.warning("%s", error)
+                    self._drawn = SongSound()
+            return self._drawn
+
+    def file(self, name: str) -> Path | None:
+        """Give the file that is played; it is there once it is whole."""
+        is_mixture = name == "mixture"
+        source = self._song.audio if is_mixture else self._song.vocals
+        if source is None:
+            return None
+        path = self._stem.with_suffix(f".{name}.webm")
+        with self._locks[name]:
+            if not path.exists():
+                rate = MIXTURE_BIT_RATE if is_mixture else VOCALS_BIT_RATE
+                webm = read_sound(source, bit_rate=rate, mono=not is_mixture).webm
+                with replacing(path) as temporary:
+                    temporary.write_bytes(webm)
+        return path
