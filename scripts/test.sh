@@ -6,5 +6,6 @@ if [ $# -eq 0 ]; then
     .venv/bin/ruff check .
     .venv/bin/ruff format --check .
     .venv/bin/mypy
+    set -- -n 2 --dist loadfile  # two processes; what a file sets up is set up once
 fi
 exec .venv/bin/python -m pytest "$@"
