@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from lyricsep.tables import Table
+
 __all__ = ["Decoding", "Line", "Lyrics", "Segment", "Word"]
 
 
@@ -153,9 +155,16 @@ class Lyrics:
         return "\n".join(line.text for line in self.lines)
 
     def _repr_html_(self) -> str:
-        from lyricsep.reports.notebook import lyrics_html
+        facts = [f"{len(self.lines)} lines" if self.lines else "no vocals were found"]
+        facts += [f"language {self.language}"] if self.language else []
+        facts += [f"{_clock(self.duration)} long"] if self.duration else []
+        rows = [(_clock(one.start), _clock(one.end), one.text, ", ".join(one.flags)) for one in self.lines]
+        return Table(f"Lyrics: {', '.join(facts)}", ("start", "end", "line", "doubtful"), tuple(rows), 4).html()
 
-        return lyrics_html(self)
+
+def _clock(time: float) -> str:
+    minutes, seconds = divmod(round(100 * time), 6000)
+    return f"{minutes}:{seconds / 100:05.2f}"
 
 
 def _check_span(kind: str, start: float, end: float) -> None:

@@ -25,6 +25,7 @@ from lyricsep.files import shown
 from lyricsep.lyrics import Lyrics, Segment
 from lyricsep.segmentation import RmsVadOptions, segment
 from lyricsep.separators import Mixture, Separator
+from lyricsep.tables import as_html
 from lyricsep.transcribers import SAMPLE_RATE, Job, Transcriber
 
 if TYPE_CHECKING:
@@ -106,9 +107,9 @@ class Result:
     heard: Heard | None = None
 
     def _repr_html_(self) -> str:
-        from lyricsep.reports.notebook import result_html
-
-        return result_html(self)
+        took = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in self.seconds.items())
+        damage = f"; {len(self.damage)} passages could not be decoded" if self.damage else ""
+        return f"<p><b>{as_html(shown(self.path))}</b> {took}{damage}</p>{self.lyrics._repr_html_()}"
 
 
 @dataclass(frozen=True)
@@ -119,9 +120,7 @@ class Failure:
     error: LyricsepError
 
     def _repr_html_(self) -> str:
-        from lyricsep.reports.notebook import failure_html
-
-        return failure_html(self)
+        return f"<p><b>{as_html(shown(self.path))}</b> failed: {as_html(str(self.error))}</p>"
 
 
 def transcribe_songs(

@@ -30,8 +30,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lyricsep.datasets import Song
     from lyricsep.lyrics import Line, Lyrics, Word
-    from lyricsep.reports.tables import Table
     from lyricsep.scoring import Counts
+    from lyricsep.tables import Table
     from lyricsep.transcribers.lines import LineRules
 
     Heard = Sequence[tuple[Song, Lyrics]]
@@ -252,7 +252,7 @@ def _finite(value: float) -> float | None:
 
 
 def _table(rows: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> Table:
-    from lyricsep.reports.tables import Table, percent, with_interval
+    from lyricsep.tables import Table, percent, with_interval
 
     def number(value: float | None) -> float:
         return math.nan if value is None else value

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lyricsep.datasets import Dataset
-    from lyricsep.reports.tables import Table
+    from lyricsep.tables import Table
 
 SEPARATORS = ("none", "spleeter", "stems")
 CPUS = Path("/proc/cpuinfo")
@@ -134,7 +134,7 @@ def _row(name: str, costs: Mapping[str, float], summary: Mapping[str, Any]) -> d
 
 
 def _table(rows: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> Table:
-    from lyricsep.reports.tables import Table, percent, with_interval
+    from lyricsep.tables import Table, percent, with_interval
 
     def numbers(row: Mapping[str, Any], *keys: str) -> list[float]:
         return [math.nan if row[key] is None else row[key] for key in keys]

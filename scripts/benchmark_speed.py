@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lyricsep.datasets import Dataset, Song
-    from lyricsep.reports.tables import Table
+    from lyricsep.tables import Table
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "data" / "example"
 LYRICSEP = (sys.executable, "-c", "from lyricsep.cli.app import main; main()")
@@ -607,7 +607,7 @@ def _ratios(turns: Any, device: str) -> list[dict[str, Any]]:
 
 
 def _tables(turns: Any, ratios: Sequence[Mapping[str, Any]], skipped: Mapping[str, str]) -> list[Table]:
-    from lyricsep.reports.tables import Table, percent
+    from lyricsep.tables import Table, percent
 
     jobs = {one.name: one.job for one in _contenders().values()}
     by_size = turns.groupby(["phase", "contender", "songs", "audio"], sort=False)

@@ -15,7 +15,6 @@ from lyricsep.benchmark.running import Hypothesis, passages_of
 from lyricsep.errors import ConfigError
 from lyricsep.files import replacing, write_text
 from lyricsep.formats import write_lyrics
-from lyricsep.reports.tables import Table, percent, with_interval
 from lyricsep.scoring import (
     FIELDS,
     ActivityCounts,
@@ -30,6 +29,7 @@ from lyricsep.scoring import (
     spread_over_seeds,
     time_lines,
 )
+from lyricsep.tables import Table, percent, with_interval
 
 if TYPE_CHECKING:
     from lyricsep.benchmark.grid import Condition, Grid

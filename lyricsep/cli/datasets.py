@@ -21,7 +21,7 @@ from lyricsep.cli.options import (
 from lyricsep.datasets import Dataset, DatasetSpec, Song, dataset_catalog, find_dataset, is_pulled, open_dataset
 from lyricsep.datasets.languages import iso_language
 from lyricsep.errors import ConfigError, LyricsepError
-from lyricsep.reports.tables import Table
+from lyricsep.tables import Table
 
 __all__ = ["datasets", "open_selected"]
 

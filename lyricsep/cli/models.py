@@ -14,9 +14,9 @@ from lyricsep.cli.console import say, show_logs
 from lyricsep.cli.options import OfflineOption, OverwriteOption, VerboseOption
 from lyricsep.errors import LyricsepError
 from lyricsep.files import file_digest, shown
-from lyricsep.reports.tables import Table
 from lyricsep.separators import SeparatorSpec, find_separator, separator_catalog
 from lyricsep.separators.bridge import environment_variable, has_environment
+from lyricsep.tables import Table
 from lyricsep.transcribers import WhisperSpec, find_model, model_catalog
 from lyricsep.weights import WeightFile, check_file, convert_checkpoint, fetch, is_available_offline, pinned
 

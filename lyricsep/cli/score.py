@@ -16,8 +16,8 @@ from lyricsep.errors import ConfigError, DatasetError
 from lyricsep.files import shown
 
 if TYPE_CHECKING:
-    from lyricsep.reports.tables import Table
     from lyricsep.scoring import Counts, Run, SongScore
+    from lyricsep.tables import Table
 
 __all__ = ["compare", "score"]
 
@@ -97,8 +97,8 @@ def score(
 
 
 def _score_tables(run: Run) -> list[Table]:
-    from lyricsep.reports.tables import Table, percent, with_interval
     from lyricsep.scoring import bootstrap, pool, rates
+    from lyricsep.tables import Table, percent, with_interval
 
     counts = [one.counts for one in run.songs]
     rows = []
@@ -123,8 +123,8 @@ def _score_tables(run: Run) -> list[Table]:
 
 
 def _timing_notes(songs: Sequence[SongScore]) -> list[str]:
-    from lyricsep.reports.tables import percent
     from lyricsep.scoring import TimingCounts
+    from lyricsep.tables import percent
 
     timed = [one.timing for one in songs if one.timing]
     if not timed:
@@ -137,8 +137,8 @@ def _timing_notes(songs: Sequence[SongScore]) -> list[str]:
 
 
 def _row(counts: Counts) -> tuple[str, ...]:
-    from lyricsep.reports.tables import percent
     from lyricsep.scoring import rates
+    from lyricsep.tables import percent
 
     words = counts.words
     numbers = (words.substitutions, words.deletions, words.insertions)
@@ -227,9 +227,9 @@ def _pairs(
 
 
 def _comparison(name: str, a: Mapping[str, Counts], b: Mapping[str, Counts]) -> list[Table]:
-    from lyricsep.reports.tables import Table, percent, with_interval
     from lyricsep.scoring import compare as compare_songs
     from lyricsep.scoring import rates
+    from lyricsep.tables import Table, percent, with_interval
 
     rows = [
         (

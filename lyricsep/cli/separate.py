@@ -32,8 +32,8 @@ from lyricsep.separators import find_separator
 
 if TYPE_CHECKING:
     from lyricsep.audio import Audio
-    from lyricsep.reports.tables import Table
     from lyricsep.scoring.separation import SeparationScore
+    from lyricsep.tables import Table
 
 __all__ = ["separate"]
 
@@ -142,7 +142,7 @@ def _score(stem: Audio, target: Path) -> SeparationScore:
 
 
 def _table(score: SeparationScore, *, is_generative: bool) -> Table:
-    from lyricsep.reports.tables import Table
+    from lyricsep.tables import Table
 
     values = {metric: getattr(score, metric) for metric in METRIC_NAMES}
     rows = tuple(

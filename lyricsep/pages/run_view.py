@@ -15,8 +15,8 @@ from lyricsep.pages.charts import Mark, bars, histogram, interval, scatter, stri
 from lyricsep.pages.html import render_page
 from lyricsep.pages.manifests import changes, facts
 from lyricsep.pages.run import KINDS, PageSong, RunContent
-from lyricsep.reports.tables import percent
 from lyricsep.scoring import RATES, Counts, Difference, Interval, TimingCounts, bootstrap, compare, pool, rates
+from lyricsep.tables import percent
 from lyricsep.transcribers.guard import FLAGS
 
 __all__ = ["render_run_page"]

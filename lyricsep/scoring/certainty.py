@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from lyricsep.errors import DatasetError
 from lyricsep.scoring.counts import FIELDS, RATES, Counts, pool, rates, rates_of_fields
+from lyricsep.tables import Table, percent, with_interval
 
 __all__ = ["Comparison", "Difference", "Interval", "Spread", "bootstrap", "compare", "spread_over_seeds"]
 
@@ -90,9 +91,19 @@ class Comparison(dict[str, Difference]):
     """Each rate in two runs over the same songs, by the name of the rate."""
 
     def _repr_html_(self) -> str:
-        from lyricsep.reports.notebook import differences_html
-
-        return differences_html(self)
+        rows = [
+            (
+                name,
+                percent(one.first),
+                percent(one.second),
+                with_interval(one.difference.value, one.difference.low, one.difference.high),
+                "–" if math.isnan(one.p) else f"{one.p:.4f}",
+            )
+            for name, one in self.items()
+        ]
+        note = "percent; paired over songs: bootstrap interval, permutation p"
+        headers = ("rate", "first", "second", "second - first [95 %]", "p")
+        return Table("Two runs over the same songs", headers, tuple(rows), 1, (note,)).html()
 
 
 def bootstrap(

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from lyricsep.tables import Table, percent
+
 __all__ = ["RATES", "Counts", "Edits", "counts_from_dict", "pool", "rates", "rates_of_fields"]
 
 
@@ -101,10 +103,16 @@ class Counts:
         return flat
 
     def _repr_html_(self) -> str:
-        from lyricsep.reports.notebook import counts_html
+        words, found = self.words, rates(self)
+        note = (
+            f"{words.n_reference} words of the reference: {words.hits} hits, {words.substitutions} substituted, "
+            f"{words.deletions} deleted, {words.insertions} inserted; rates in percent"
+        )
+        row = tuple(percent(found[name]) for name in RATES_SHOWN)
+        return Table("Counts", RATES_SHOWN, (row,), 0, (note,)).html()
 
-        return counts_html(self)
 
+RATES_SHOWN = ("WER", "SR", "DR", "IR", "IR_hal", "IR_hal_sub", "WER_case", "CER", "F1_punc", "F1_line", "F1_sect")
 
 FIELDS: tuple[str, ...] = tuple(Counts().as_fields())
 """Names of `Counts.as_fields`, in order."""

@@ -34,6 +34,7 @@ from lyricsep.scoring.certainty import bootstrap
 from lyricsep.scoring.counts import Counts, counts_from_dict, pool, rates
 from lyricsep.scoring.timing import TimingCounts, time_lines
 from lyricsep.scoring.words import score
+from lyricsep.tables import Table, percent, with_interval
 
 __all__ = ["Run", "SongScore", "find_hypotheses", "find_references", "read_runs", "score_songs"]
 
@@ -107,9 +108,28 @@ class Run:
         }
 
     def _repr_html_(self) -> str:
-        from lyricsep.reports.notebook import run_html
+        rows = [(one.song.id, one.song.language, *_summary(one.counts)) for one in self.songs]
+        notes = [f"{len(self.missing)} songs without a hypothesis: {', '.join(self.missing)}"] if self.missing else []
+        if self.songs:
+            counts = [one.counts for one in self.songs]
+            wer = bootstrap(counts)["WER"]
+            _, *words = _summary(pool(counts))
+            total = ", ".join(f"{name} {number}" for name, number in zip(_SUMMARY[1:], words, strict=True))
+            told = ", 95 % over songs" if len(counts) > 1 else ""
+            notes.insert(
+                0, f"all: WER {with_interval(wer.value, wer.low, wer.high)}{told}; {total}; rates in percent"
+            )
+        title, headers = f"Scores of {len(self.songs)} songs", ("song", "language", *_SUMMARY)
+        return Table(title, headers, tuple(rows), 2, tuple(notes)).html()
 
-        return run_html(self)
+
+_SUMMARY = ("WER", "words", "S", "D", "I")
+
+
+def _summary(counts: Counts) -> tuple[str, ...]:
+    words = counts.words
+    numbers = (words.n_reference, words.substitutions, words.deletions, words.insertions)
+    return (percent(rates(counts)["WER"]), *map(str, numbers))
 
 
 def find_references(name: str, language: str | None = None) -> list[Song]:

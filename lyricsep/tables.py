@@ -1,4 +1,4 @@
-"""Tables as text, Markdown and LaTeX."""
+"""Tables as text, Markdown, LaTeX and HTML."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import math
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
-__all__ = ["Table", "percent", "with_interval"]
+__all__ = ["Table", "as_html", "percent", "with_interval"]
+
+MOST_ROWS = 60  # in a notebook
+LONGEST_CELL = 300  # characters there
 
 
 @dataclass(frozen=True)
@@ -64,10 +68,19 @@ class Table:
         ]
         return "\n".join(lines) + "\n"
 
-    def _repr_html_(self) -> str:
-        from lyricsep.reports.notebook import table_html
+    def html(self) -> str:
+        """Render for a notebook, a screen or two at most: of a long table the first rows, and how many there are."""
+        head = _html_row("th", self.headers, self.n_labels)
+        rows = [_html_row("td", row, self.n_labels) for row in self.rows[:MOST_ROWS]]
+        left = len(self.rows) - len(rows)
+        notes = [*self.notes, *([f"and {left} more rows"] if left else [])]
+        caption = f"<caption>{as_html(self.title)}</caption>" if self.title else ""
+        return (
+            f"<table>{caption}<thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
+            f"{''.join(f'<p>{as_html(note)}</p>' for note in notes)}"
+        )
 
-        return table_html(self)
+    _repr_html_ = html
 
     def _spaced(self, row: Sequence[str], widths: Sequence[int]) -> str:
         cells = [
@@ -87,6 +100,11 @@ def with_interval(value: float, low: float, high: float) -> str:
     return percent(value) + ("" if math.isnan(low) else f" [{percent(low)}, {percent(high)}]")
 
 
+def as_html(text: str) -> str:
+    """Write text for a notebook: none of it becomes an element, and the end of a long one is cut."""
+    return escape(text if len(text) <= LONGEST_CELL else text[:LONGEST_CELL] + "…")
+
+
 _LATEX = str.maketrans(
     {
         "\\": "\\textbackslash{}",
@@ -102,6 +120,14 @@ _LATEX = str.maketrans(
 
 def _latex_row(row: Sequence[str]) -> str:
     return " & ".join(cell.translate(_LATEX) for cell in row) + r" \\"
+
+
+def _html_row(tag: str, row: Sequence[str], n_labels: int) -> str:
+    sides = ["left" if index < n_labels else "right" for index in range(len(row))]
+    cells = [
+        f'<{tag} style="text-align: {side}">{as_html(cell)}</{tag}>' for side, cell in zip(sides, row, strict=True)
+    ]
+    return f"<tr>{''.join(cells)}</tr>"
 
 
 def _width(text: str) -> int:

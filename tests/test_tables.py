@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lyricsep.reports.tables import Table, percent, with_interval
+from lyricsep.tables import Table, percent, with_interval
 
 TABLE = Table(
     "Long form",
