@@ -18,6 +18,7 @@ import soundfile
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from peak_memory import PEAK
 
 from lyricsep.audio import (
     Audio,
@@ -781,11 +782,10 @@ def test_writers_refuse_wrong_arguments(tmp_path: Path) -> None:
 
 # --- memory, and real songs ---------------------------------------------------------------------------------------
 
-MEASURE = """
-import json, resource, sys, torch
+MEASURE = f"""
+{PEAK}
+import json, torch
 from lyricsep.audio import load_audio, open_audio
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 with open_audio(sys.argv[2]) as reader:
     sum(block.shape[1] for block in reader.blocks())
 before = peak()

@@ -14,6 +14,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from peak_memory import PEAK
 from signals import decibels
 from torch import Tensor
 
@@ -315,7 +316,6 @@ def test_other_errors_of_a_network_are_not_swallowed() -> None:
 
 def test_an_hour_needs_no_more_memory_than_a_minute() -> None:
     program = """
-        import resource
         import torch
         from lyricsep.separators import Mixture
         from lyricsep.separators.engine import Chunking, Network, NetworkSeparator
@@ -330,15 +330,15 @@ def test_an_hour_needs_no_more_memory_than_a_minute() -> None:
             blocks = (torch.ones(2, 160000) for _ in range(6 * minutes))
             vocals = NetworkSeparator("x", Identity(), torch.device("cpu"), 4).stream(Mixture(blocks, 16000, 2))
             assert sum(block.shape[-1] for block in vocals) == minutes * 60 * 16000
-            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            return peak()
 
         torch.set_num_threads(1)  # more only wait for each other over such small work
         print(run(1), run(60))
     """
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], check=True, capture_output=True, text=True
+        [sys.executable, "-c", PEAK + textwrap.dedent(program)], check=True, capture_output=True, text=True
     )
-    minute, hour = (int(kibibytes) / 1024 for kibibytes in done.stdout.split())
+    minute, hour = (int(n_bytes) / 1024**2 for n_bytes in done.stdout.split())
     assert hour - minute < 60  # MiB; the hour itself is 439
 
 
