@@ -11,10 +11,12 @@ import os
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
 from typing import Any
 
+from lyricsep import remote
 from lyricsep.errors import ConfigError
 from lyricsep.files import shown
 
@@ -43,17 +45,38 @@ class Song:
     Parameters
     ----------
     path : Path
-        The file.
+        The file; of a remote song only what tells it from others (`lyricsep.remote.path_of`).
     stem : Path
         Relative path of the results, without a suffix: folders below a named folder are kept, and two songs never
         share a stem.
     language : str or None
         As a list tells it, in the words of its author.
+    url : str
+        Of a remote song; it may hold a password, so messages and records take `name`.
+    listed : tuple of int and str
+        Size and version as a listing told them, which saves a question for each song (`lyricsep.remote.state_of`).
     """
 
     path: Path
     stem: Path
     language: str | None = None
+    url: str = field(default="", repr=False)
+    listed: tuple[int, str] = field(default=(-1, ""), repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """What messages and records call it."""
+        return _name(self.path, self.url)
+
+    def at_hand(self, folder: Path | None = None) -> AbstractContextManager[remote.Copy]:
+        """Give the file on this machine, for as long as the block lasts: itself, or a copy of what is remote.
+
+        Raises
+        ------
+        LyricsepError
+            As `lyricsep.remote.at_hand`.
+        """
+        return remote.at_hand(self.url, folder) if self.url else nullcontext(remote.Copy(self.path))
 
     def result(self, folder: Path, suffix: str) -> Path:
         """Name the result of one kind, such as ``.lrc``."""
@@ -68,15 +91,15 @@ class Found:
     ----------
     songs : tuple of Song
         Each once, in order.
-    empty : tuple of Path
-        Folders and patterns that hold no song.
+    empty : tuple of str
+        Folders and patterns that hold no song, fit to be shown.
     """
 
     songs: tuple[Song, ...]
-    empty: tuple[Path, ...]
+    empty: tuple[str, ...]
 
 
-def find_songs(names: Iterable[str]) -> Found:
+def find_songs(names: Iterable[str], *, offline: bool = False) -> Found:
     """Find the songs that the user named.
 
     Results are called as their songs, in the folders that a named folder or pattern has below it. Songs that would
@@ -91,26 +114,34 @@ def find_songs(names: Iterable[str]) -> Found:
         and perhaps ``id`` (what its results are called) and ``language``, in UTF-8, or UTF-16 with its mark. Their
         paths start where the list lies. Empty rows are passed over, and in a ``.txt`` what begins with ``#`` and is
         no file.
+        Files, folders, patterns and the paths of lists may be URLs, such as ``"s3://bucket/albums/**/*.flac"``. A
+        folder of the web ends in a slash.
+    offline : bool
+        Refuse URLs that need a connection.
 
     Raises
     ------
     ConfigError
-        If a list cannot be read, its ids are not names of their own, or lists say two things of one song.
+        If a list cannot be read, its ids are not names of their own, or lists say two things of one song; if a
+        remote folder cannot be listed, or the driver of a URL is not installed.
     """
     found: dict[Path, _Named] = {}
     empty = []
     for name in names:
-        songs = list(_listed(Path(name))) if _is_list(name) else [_Named(*song) for song in _songs_of(name)]
+        songs = list(_named(name, offline=offline))
         if not songs:
-            empty.append(Path(name))
+            empty.append(_name(Path(name), name if remote.is_url(name) else ""))
         for song in songs:
+            if song.url:
+                remote.check_driver(song.url, offline=offline)
             key = _absolute(song.path)
             found[key] = _merged(found.get(key, song), song)
     stems = _named_apart({key: song.relative for key, song in found.items() if not song.id})
     ids = {key: Path(song.id) for key, song in found.items() if song.id}
     _refuse_shared(ids, stems)
     stems |= ids
-    return Found(tuple(Song(song.path, stems[key], song.language) for key, song in found.items()), tuple(empty))
+    songs_found = (Song(song.path, stems[key], song.language, song.url, song.listed) for key, song in found.items())
+    return Found(tuple(songs_found), tuple(empty))
 
 
 @dataclass(frozen=True)
@@ -121,6 +152,20 @@ class _Named:
     relative: Path
     id: str = ""
     language: str | None = None
+    url: str = ""
+    listed: tuple[int, str] = (-1, "")
+
+
+def _name(path: Path, url: str) -> str:
+    return remote.shown_url(url) if url else shown(path)
+
+
+def _named(name: str, *, offline: bool) -> Iterator[_Named]:
+    """Give the songs of one name."""
+    if remote.is_url(name):
+        remote.check_driver(name, offline=offline)
+        return _remote_songs(name)
+    return _listed(Path(name)) if _is_list(name) else (_Named(*song) for song in _songs_of(name))
 
 
 def _merged(first: _Named, second: _Named) -> _Named:
@@ -130,7 +175,7 @@ def _merged(first: _Named, second: _Named) -> _Named:
     if (first.id, first.language) == ("", None):
         return second
     raise ConfigError(
-        f"{shown(second.path)}: is listed twice, with other ids or languages "
+        f"{_name(second.path, second.url)}: is listed twice, with other ids or languages "
         f"({first.id or '-'}, {first.language or '-'} and {second.id or '-'}, {second.language or '-'}); keep one row"
     )
 
@@ -165,7 +210,8 @@ def _listed(path: Path) -> Iterator[_Named]:
             continue
         if not row["path"]:
             raise ConfigError(f"{shown(path)}: row {number} has no path; fill it")
-        song = path.parent / row["path"]
+        url = row["path"] if remote.is_url(row["path"]) else ""
+        song = remote.path_of(url) if url else path.parent / row["path"]
         if not song.name or "\0" in row["path"]:
             raise ConfigError(f"{shown(path)}: row {number}: a path leads to a file, got {row['path'][:60]!r}")
         id_ = row.get("id", "")
@@ -175,7 +221,8 @@ def _listed(path: Path) -> Iterator[_Named]:
             raise ConfigError(
                 f"{shown(path)}: row {number}: an id has at most {LONGEST_NAME} bytes, got {id_[:60]!r}..."
             )
-        yield _Named(song, _below(song, path.parent), id_, row.get("language") or None)
+        relative = Path(song.name) if url else _below(song, path.parent)
+        yield _Named(song, relative, id_, row.get("language") or None, url)
 
 
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
@@ -240,6 +287,26 @@ def _songs_of(name: str) -> list[tuple[Path, Path]]:
     return [(path, relative) for path, relative in relatives if _is_song(path, relative)]
 
 
+def _remote_songs(url: str) -> Iterator[_Named]:
+    """Give the songs of a URL; nothing is asked about one that ends as songs do."""
+    path = remote.path_of(url)
+    if path.suffix.lower() in LIST_SUFFIXES:
+        raise ConfigError(f"{remote.shown_url(url)}: lists are read from this machine alone; fetch it")
+    pattern = remote.find_matching(url)
+    if pattern is not None:
+        found = pattern
+    elif path.suffix.lower() in AUDIO_SUFFIXES and not url.endswith("/"):
+        found = None
+    else:
+        found = remote.find_below(url)
+    if found is None:
+        yield _Named(path, Path(path.name), url=url)
+        return
+    for file in found:
+        if _is_named_as_song(file.relative):
+            yield _Named(remote.path_of(file.url), file.relative, url=file.url, listed=file.state)
+
+
 def _fixed_part(pattern: str) -> Path:
     """Give the folder in front of the first part of a pattern that has magic."""
     parts = Path(pattern).parts
@@ -259,13 +326,15 @@ def _below(path: Path, top: Path) -> Path:
 
 
 def _is_song(path: Path, relative: Path) -> bool:
-    # Results of our own, and stems that lie beside a song, are not songs.
-    is_audio = path.suffix.lower() in AUDIO_SUFFIXES and not path.stem.endswith(".vocals")
-    # Nor is what is hidden: unfinished results, and what macOS and others keep beside files.
-    if not is_audio or any(part.startswith(".") for part in relative.parts):
-        return False
     # A link that leads nowhere is a song that is missing, which is not for us to keep quiet about.
-    return path.is_file() or (path.is_symlink() and not path.exists())
+    return _is_named_as_song(relative) and (path.is_file() or (path.is_symlink() and not path.exists()))
+
+
+def _is_named_as_song(relative: PurePath) -> bool:
+    # Results of our own, and stems that lie beside a song, are not songs.
+    is_audio = relative.suffix.lower() in AUDIO_SUFFIXES and not relative.stem.endswith(".vocals")
+    # Nor is what is hidden: unfinished results, and what macOS and others keep beside files.
+    return is_audio and not any(part.startswith(".") for part in relative.parts)
 
 
 def _named_apart(relatives: Mapping[Path, Path]) -> dict[Path, Path]:

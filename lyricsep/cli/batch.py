@@ -41,15 +41,17 @@ from lyricsep.cli.options import (
 from lyricsep.cli.settings import choose_work, chosen_formats, chosen_languages, chosen_temperatures
 from lyricsep.engines import CPU_THREADS, Batch, Delivery, Record, Status, Task, run_local, run_ray, seats_of
 from lyricsep.errors import ConfigError, OutputError
-from lyricsep.files import check_writable, shown
+from lyricsep.files import check_writable
 from lyricsep.formats import file_suffixes
 from lyricsep.inputs import find_songs
 from lyricsep.manifest import new_manifest, write_manifest
+from lyricsep.remote import check_driver, is_url, put
 from lyricsep.weights import fetch
 
 __all__ = ["batch"]
 
 ENGINES = ("local", "ray")
+ABOUT_ALL = ("songs.csv", "songs.parquet", "lyricsep-*.json")  # the results that are of no song alone
 
 batch = typer.Typer(help="Transcribe whole libraries, and see how far that is.", no_args_is_help=True)
 
@@ -103,6 +105,15 @@ def run_batch(
             "--keep-vocals", help="Keep the vocals (FLAC), so that another transcription does not separate again."
         ),
     ] = False,
+    copy_to: Annotated[
+        str | None,
+        typer.Option(
+            "--copy-to",
+            metavar="URL",
+            help="Put all results there too (s3://bucket/lyrics, ...); lyricsep[remote].",
+            show_default="no",
+        ),
+    ] = None,
     overwrite: OverwriteOption = False,
     offline: OfflineOption = False,
 ) -> None:
@@ -118,6 +129,10 @@ def run_batch(
         raise ConfigError(f"no engine is called {engine!r}; there are {' and '.join(ENGINES)}")
     if address and engine != "ray":
         raise ConfigError("--address is that of a Ray cluster; add --engine ray")
+    if copy_to:
+        if not is_url(copy_to):
+            raise ConfigError(f"--copy-to {copy_to}: expected a URL such as s3://bucket/lyrics")
+        check_driver(copy_to, offline=offline)
 
     from lyricsep.devices import choose_device, describe_device
 
@@ -144,12 +159,12 @@ def run_batch(
         },
     )
     check_writable(output)
-    found = find_songs(songs)
-    for path in found.empty:
-        say(f"failed: {shown(path)}: no audio files there; name a song, a folder of songs, or a list of them")
+    found = find_songs(songs, offline=offline)
+    for named in found.empty:
+        say(f"failed: {named}: no audio files there; name a song, a folder of songs, or a list of them")
     languages = chosen_languages(found.songs, language, work.settings.model)
     tasks = [Task(song, languages[song.path]) for song in found.songs]
-    delivery = Delivery(output, tuple(wanted), overwrite, keep_vocals)
+    delivery = Delivery(output, tuple(wanted), overwrite, keep_vocals, copy_to or "")
     the_batch = Batch(output)
     todo = the_batch.begin(tasks, work, delivery, chosen)
     say(f"songs: {len(tasks)}, done already: {len(tasks) - len(todo)}")
@@ -182,6 +197,8 @@ def run_batch(
     if todo or not the_batch.has_table:
         for table in _conclude(the_batch, manifest):
             typer.echo(table)
+    if copy_to:  # also what an earlier run could not copy
+        put([path for kind in ABOUT_ALL for path in sorted(output.glob(kind))], output, copy_to)
     status = the_batch.status()
     say(_summary(status))
     if status.failures or status.n_left or found.empty:

@@ -51,7 +51,8 @@ SongsArgument = Annotated[
     typer.Argument(
         metavar="SONG...",
         help="Audio or video files, folders (searched to the bottom), quoted patterns such as 'albums/**/*.flac', or "
-        "lists: a .txt with a path a line, or a .csv, .tsv or .parquet with columns path, id and language.",
+        "lists: a .txt with a path a line, or a .csv, .tsv or .parquet with columns path, id and language; or URLs "
+        "of songs, folders and patterns (s3://..., https://...).",
         show_default=False,
     ),
 ]

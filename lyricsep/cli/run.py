@@ -38,25 +38,36 @@ class Run:
         self.n_without_vocals = 0
         self._records: list[dict[str, object]] = []
 
-    def find(self, names: Iterable[str]) -> list[Song]:
+    def find(self, names: Iterable[str], *, remote: bool = False, offline: bool = False) -> list[Song]:
         """Find the songs to work on; what has no song in it, and songs with results already, fail here.
+
+        Parameters
+        ----------
+        names, offline
+            As `lyricsep.inputs.find_songs`.
+        remote : bool
+            Whether the command takes songs behind URLs; without, they fail here.
 
         Raises
         ------
+        ConfigError
+            As `lyricsep.inputs.find_songs`.
         OutputError
             If nothing can be written into the folder of the results.
         """
         if self.output:
             check_writable(self.output)
-        found = find_songs(names)
-        for path in found.empty:
-            self.fail(path, AudioError(f"{shown(path)}: no audio files there; name a song, or a folder of songs"))
+        found = find_songs(names, offline=offline)
+        for name in found.empty:
+            self.fail(name, AudioError(f"{name}: no audio files there; name a song, or a folder of songs"))
         todo = []
         for song in found.songs:
             existing = [path for path in self.results(song) if path.exists()]
-            if existing and not self.overwrite:
+            if song.url and not remote:
+                self.fail(song.name, AudioError(f"{song.name}: is remote, which this command cannot open; fetch it"))
+            elif existing and not self.overwrite:
                 self.fail(
-                    song.path, OutputError(f"{shown(existing[0])}: exists already; add --overwrite to replace it")
+                    song.name, OutputError(f"{shown(existing[0])}: exists already; add --overwrite to replace it")
                 )
             else:
                 todo.append(song)
@@ -71,19 +82,20 @@ class Run:
         results = self.results(song)
         found = {} if vocals_found is None else {"vocals_found": vocals_found}
         self._records.append(
-            {"path": shown(song.path), "status": "done", **found, **facts, "results": [*map(shown, results)]}
+            {"path": song.name, "status": "done", **found, **facts, "results": [*map(shown, results)]}
         )
         for path in results:
             typer.echo(path)
         if vocals_found is False:
             self.n_without_vocals += 1
-            say(f"{shown(song.path)}: no vocals were found")
+            say(f"{song.name}: no vocals were found")
 
-    def fail(self, path: Path, error: LyricsepError) -> None:
-        """Say and record why a song failed."""
+    def fail(self, song: Path | str, error: LyricsepError) -> None:
+        """Say and record why a song failed, which is given by its path or `Song.name`."""
         self.n_failed += 1
         say(f"failed: {error}")
-        self._records.append({"path": shown(path), "status": "failed", "error": str(error)})
+        name = song if isinstance(song, str) else shown(song)
+        self._records.append({"path": name, "status": "failed", "error": str(error)})
 
     @contextmanager
     def recorded(self, manifest: Mapping[str, object]) -> Iterator[None]:

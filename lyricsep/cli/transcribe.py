@@ -44,9 +44,10 @@ from lyricsep.errors import ConfigError, LyricsepError
 from lyricsep.files import shown
 from lyricsep.formats import file_suffixes, render_lyrics, write_lyrics
 from lyricsep.manifest import new_manifest
+from lyricsep.remote import renamed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from lyricsep.inputs import Song
     from lyricsep.pipeline import Failure, Result
@@ -125,21 +126,22 @@ def transcribe(
         },
     )
     run = Run(None if to_stdout else output, [*file_suffixes(wanted), *plots], overwrite=overwrite)
-    todo = {song.path: song for song in run.find(songs)}
-    languages = chosen_languages(todo.values(), language, work.settings.model)
+    found = run.find(songs, remote=True, offline=offline)
+    languages = chosen_languages(found, language, work.settings.model)
+    coming = _Coming(found, languages)
     options = {"preset": name, **vars(work), "language": language, "formats": wanted, "plot": plot}
 
     from lyricsep.pipeline import transcribe_songs
 
     with run.recorded(new_manifest("transcribe", options, work.weights, describe_device(chosen))):
-        if not todo:
+        if not found:
             return
         separates = work.load_separator(chosen, offline=offline)
         transcribes = work.load_transcriber(chosen, offline=offline)
         segmentation = None if native else work.settings.segmentation
-        with watching(len(todo)) as progress:
+        with watching(len(found)) as progress:
             for outcome in transcribe_songs(
-                todo,
+                coming,
                 separates,
                 segmentation,
                 transcribes,
@@ -147,13 +149,55 @@ def transcribe(
                 keep_heard=bool(plots),
                 on_progress=progress,
             ):
-                _take(outcome, todo[outcome.path], run, wanted, segmentation)
+                _take(outcome, coming, run, wanted, segmentation)
                 progress(outcome.path, "done", 1.0)
+
+
+class _Coming:
+    """The paths of songs, as the pipeline asks for them; remote ones are fetched then, and removed after.
+
+    Parameters
+    ----------
+    songs : sequence of Song
+        In order.
+    languages : dict
+        By the paths of the songs; those of copies are added.
+    """
+
+    def __init__(self, songs: Sequence[Song], languages: dict[Path, str | None]) -> None:
+        self._songs = songs
+        self._languages = languages
+        self._by_path: dict[Path, Song] = {}
+        self._failures: dict[Path, LyricsepError] = {}
+
+    def __iter__(self) -> Iterator[Path]:
+        for song in self._songs:
+            self._by_path[song.path] = song
+            try:
+                with song.at_hand() as copy:
+                    self._by_path[copy.path] = song
+                    self._languages[copy.path] = self._languages[song.path]
+                    yield copy.path
+            except LyricsepError as error:
+                # No file is there, so the pipeline gives it back as a failure, in its turn.
+                self._failures[song.path] = error
+                yield song.path
+
+    def song(self, path: Path) -> Song:
+        """Give the song that came as this path."""
+        return self._by_path[path]
+
+    def error(self, failure: Failure) -> LyricsepError:
+        """Say why a song failed, by the name that the user knows."""
+        song = self._by_path[failure.path]
+        if song.path in self._failures:
+            return self._failures[song.path]
+        return renamed(failure.error, failure.path, song.name)
 
 
 def _take(
     outcome: Result | Failure,
-    song: Song,
+    coming: _Coming,
     run: Run,
     formats: Sequence[str],
     segmentation: RmsVadOptions | None,
@@ -161,8 +205,9 @@ def _take(
     """Write the lyrics of a song, and its plots where what was heard was kept; or say why there are none."""
     from lyricsep.pipeline import Failure
 
+    song = coming.song(outcome.path)
     if isinstance(outcome, Failure):
-        run.fail(song.path, outcome.error)
+        run.fail(song.name, coming.error(outcome))
         return
     lyrics = outcome.lyrics
     # A name need not be text; the title in a file must be.
@@ -175,7 +220,7 @@ def _take(
             drawn = lyrics.segments, segmentation
             draw_song(plots, outcome.heard, *drawn, lines=lyrics.lines, title=title, overwrite=run.overwrite)
     except LyricsepError as error:
-        run.fail(song.path, error)
+        run.fail(song.name, error)
         return
     if run.output is None:
         typer.echo(render_lyrics(lyrics, formats[0], title=title), nl=False)
@@ -192,4 +237,4 @@ def _take(
     )
     if doubted:
         where = " (flags in the json)" if "json" in formats else ""
-        say(f"{shown(song.path)}: {doubted} of {len(lyrics.lines)} lines are doubtful{where}")
+        say(f"{song.name}: {doubted} of {len(lyrics.lines)} lines are doubtful{where}")

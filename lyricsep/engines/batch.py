@@ -5,20 +5,24 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lyricsep.engines.journal import Journal, Record
-from lyricsep.engines.work import Delivery, Task, Work, state_folder
+from lyricsep.engines.work import Delivery, Task, Work, incoming_folder, state_folder
 from lyricsep.errors import ConfigError
 from lyricsep.files import replacing, shown, write_text
+from lyricsep.remote import sweep
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = ["Batch", "Status"]
+
+QUESTIONS_AT_ONCE = 16  # to those who keep remote songs
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,8 @@ class Batch:
     def begin(self, tasks: Sequence[Task], work: Work, delivery: Delivery, device: torch.device) -> list[Task]:
         """Begin a run, or go on with one: write down what it is about, and give what is left to do.
 
-        A song is done if its file, the work and its results are as they were (`Task.is_done`).
+        A song is done if its file, the work and its results are as they were (`Task.is_done`). Copies of remote
+        songs that an earlier run left are removed.
 
         Raises
         ------
@@ -88,8 +93,12 @@ class Batch:
             If the folder cannot be written.
         """
         started = datetime.now(UTC).isoformat(timespec="microseconds")
+        sweep(incoming_folder(self.folder))
         last = self.journal.last()
-        todo = [task for task in tasks if not task.is_done(last.get(task.id), work, delivery, device)]
+        with ThreadPoolExecutor(QUESTIONS_AT_ONCE) as pool:
+            ask = pool.map if any(task.song.url for task in tasks) else map
+            done = ask(lambda task: task.is_done(last.get(task.id), work, delivery, device), tasks)
+        todo = [task for task, is_done in zip(tasks, done, strict=True) if not is_done]
         state = {"started": started, "ids": [task.id for task in tasks], "todo": [task.id for task in todo]}
         write_text(self._state, json.dumps(state) + "\n")
         return todo

@@ -2,7 +2,7 @@
 
 It makes workers as there is room for them, feeds them no faster than they work, and does again what was in the hands
 of a node that is gone. Only names of songs and records travel through it, never sound. Every node needs lyricsep, and
-the songs, the working folder and the folder of results under the same paths.
+the songs (or, for URLs, what opens them), the working folder and the folder of results under the same paths.
 
 A song that was done again finds its lyrics in the store: it is transcribed once, whatever is lost.
 """
@@ -175,10 +175,12 @@ class _Worker:
 
 def _as_bytes(task: Task) -> bytes:
     # Names of files need not be text.
-    parts = (os.fsencode(task.song.path), os.fsencode(task.song.stem), (task.language or "").encode())
+    song = task.song
+    parts = (os.fsencode(song.path), os.fsencode(song.stem), (task.language or "").encode(), os.fsencode(song.url))
     return b"\0".join(parts)
 
 
 def _from_bytes(task: bytes) -> Task:
-    path, stem, language = bytes(task).split(b"\0")
-    return Task(Song(Path(os.fsdecode(path)), Path(os.fsdecode(stem))), language.decode() or None)
+    path, stem, language, url = bytes(task).split(b"\0")
+    song = Song(Path(os.fsdecode(path)), Path(os.fsdecode(stem)), url=os.fsdecode(url))
+    return Task(song, language.decode() or None)

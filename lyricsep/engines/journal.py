@@ -30,7 +30,7 @@ class Record:
     id : str
         The name of its results, without a suffix.
     path : str
-        The file.
+        The file, or its URL without what is secret.
     status : {"done", "failed"}
         An instrumental is done.
     error : str
@@ -43,6 +43,10 @@ class Record:
         Digests of the files that were heard.
     size, mtime_ns : int
         Of the file when it was read, in bytes and nanoseconds; -1 where it could not be read.
+    version : str
+        Of a remote file, instead of a time; empty where nothing tells one version from another.
+    copied_to : str
+        Where the results were copied, as messages show it.
     results : tuple of str
         The files written.
     language : str or None
@@ -72,6 +76,8 @@ class Record:
     audio: tuple[str, ...] = ()
     size: int = -1
     mtime_ns: int = -1
+    version: str = ""
+    copied_to: str = ""
     results: tuple[str, ...] = ()
     language: str | None = None
     duration: float = 0.0
@@ -102,6 +108,7 @@ class Record:
         KeyError, TypeError
             If it is none.
         """
+        entry = {"version": "", "copied_to": "", **entry}  # which earlier records lack
         known = {each.name: entry[each.name] for each in fields(cls)}
         return cls(**{**known, "audio": tuple(known["audio"]), "results": tuple(known["results"])})
 

@@ -226,7 +226,7 @@ class Pool:
                     "run again then: what is done is kept"
                 )
             return None
-        record = Record.of(task.id, task.song.path)
+        record = task.record()
         if is_late:
             return record.failed(f"took longer than {self._time_limit:g} s; raise --time-limit and run again")
         self._deaths[task.id] = self._deaths.get(task.id, 0) + 1

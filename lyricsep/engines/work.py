@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from lyricsep.errors import AudioError, LyricsepError, OutputError
 from lyricsep.files import file_digest, shown
 from lyricsep.formats import file_suffixes, lyrics_from_json, lyrics_to_json, render_lyrics, write_lyrics
 from lyricsep.presets import Preset
+from lyricsep.remote import put, shown_url, state_of
 from lyricsep.separators import Separator, SeparatorSpec, create_separator, find_separator
 from lyricsep.store import Store, code_version, heard_key, key_of, versions_of
 from lyricsep.transcribers import SAMPLE_RATE, Transcriber, create_transcriber, find_model
@@ -34,9 +35,10 @@ if TYPE_CHECKING:
     from lyricsep.inputs import Song
     from lyricsep.lyrics import Lyrics
     from lyricsep.pipeline import Heard
+    from lyricsep.remote import Copy
     from lyricsep.weights import WeightFile
 
-__all__ = ["Delivery", "StopError", "Task", "Work", "Worker", "state_folder"]
+__all__ = ["Delivery", "StopError", "Task", "Work", "Worker", "incoming_folder", "state_folder"]
 
 logger = logging.getLogger(__name__)
 
@@ -143,12 +145,20 @@ class Delivery:
         Replace files that exist and are not the same; without, songs that have such files fail before any work.
     keep_vocals : bool
         Keep the vocals in the store (FLAC, mono, 16 kHz), so that another transcription does not separate again.
+    copy_to : str
+        A URL below which results are put too; a song is done when they are there.
     """
 
     folder: Path
     formats: tuple[str, ...]
     overwrite: bool = False
     keep_vocals: bool = False
+    copy_to: str = field(default="", repr=False)
+
+    @property
+    def copied_to(self) -> str:
+        """Where results are put too, as messages and records may hold it."""
+        return shown_url(self.copy_to) if self.copy_to else ""
 
 
 @dataclass(frozen=True)
@@ -174,22 +184,40 @@ class Task:
     def is_done(self, record: Record | None, work: Work, delivery: Delivery, device: torch.device) -> bool:
         """Say whether a record of an earlier run is still true: same file, same work, and the results are there.
 
-        The file is not read: its size and time tell. Stems beside the song are not looked at, so those that use them
-        are never done.
+        The file is not read: its size and time tell, or of a remote file what its keeper says. Stems beside the song
+        are not looked at, so those that use them are never done.
         """
         return (
             record is not None
             and record.status == "done"
             and work.settings.separator != "stems"
             and record.key == work.lyrics_key(record.audio, device, self.language)
-            and record.is_of(self.song.path)
+            and (not delivery.copy_to or record.copied_to == delivery.copied_to)
             and all(self.song.result(delivery.folder, suffix).exists() for suffix in file_suffixes(delivery.formats))
+            and self._is_as_it_was(record)
         )
+
+    def _is_as_it_was(self, record: Record) -> bool:
+        if not self.song.url:
+            return record.is_of(self.song.path)
+        state = record.size, record.version
+        # A listing may tell less than the file alone.
+        return bool(record.version) and (state == self.song.listed or state == state_of(self.song.url))
+
+    def record(self, copy: Copy | None = None) -> Record:
+        """Begin a record; of a remote song, its copy tells what the file is like."""
+        record = Record.of(self.id, copy.path if copy else self.song.path)
+        return replace(record, path=self.song.name, version=copy.version if copy else "")
 
 
 def state_folder(folder: Path) -> Path:
     """Name the folder in which a batch keeps its store and its journal, within that of its results."""
     return folder / ".lyricsep"
+
+
+def incoming_folder(folder: Path) -> Path:
+    """Name the folder in which a batch keeps copies of remote songs while they are heard."""
+    return state_folder(folder) / "incoming"
 
 
 class Worker:
@@ -235,20 +263,24 @@ class Worker:
             If no other song could be done either: a model cannot be had, or the disk is full.
         """
         began = time.perf_counter()
-        record = Record.of(task.id, task.song.path)
+        record = task.record()
         try:
-            audio = self._digests(task)
-            key = self.work.lyrics_key(audio, self.device, task.language)
-            kept = self.store.load("lyrics", key)
-            fresh = kept is None
-            if kept is None:
-                self._refuse_taken(task)
-                kept = self._transcribe(task, audio)
-                if not record.is_of(task.song.path):
-                    raise AudioError(f"{shown(task.song.path)}: changed while it was heard; run again")
-                self.store.save("lyrics", key, kept)
+            with task.song.at_hand(incoming_folder(self.delivery.folder)) as copy:
+                record = task.record(copy)
+                audio = self._digests(copy.path)
+                key = self.work.lyrics_key(audio, self.device, task.language)
+                kept = self.store.load("lyrics", key)
+                fresh = kept is None
+                if kept is None:
+                    self._refuse_taken(task)
+                    kept = self._transcribe(copy.path, audio, task.language)
+                    if not record.is_of(copy.path):
+                        raise AudioError(f"{shown(copy.path)}: changed while it was heard; run again")
+                    self.store.save("lyrics", key, kept)
             lyrics = lyrics_from_json(kept["lyrics"], name=task.id)
             results = self._write(task, lyrics)
+            if self.delivery.copy_to:
+                put(results, self.delivery.folder, self.delivery.copy_to)
         except StopError:
             raise
         except LyricsepError as error:
@@ -259,7 +291,8 @@ class Worker:
             audio=tuple(audio),
             key=key,
             fresh=fresh,
-            results=results,
+            copied_to=self.delivery.copied_to,
+            results=[*map(shown, results)],
             language=lyrics.language,
             duration=round(lyrics.duration, 3),
             lines=len(lyrics.lines),
@@ -269,12 +302,12 @@ class Worker:
             seconds={**kept["seconds"], "all": round(time.perf_counter() - began, 3)},
         )
 
-    def _digests(self, task: Task) -> list[str]:
-        paths = [task.song.path]
+    def _digests(self, song: Path) -> list[str]:
+        paths = [song]
         if self.work.settings.separator == "stems":
             from lyricsep.separators.stems import find_vocals
 
-            paths.append(find_vocals(task.song.path))
+            paths.append(find_vocals(song))
         digests = []
         for path in paths:
             try:
@@ -286,16 +319,16 @@ class Worker:
                 raise AudioError(f"{shown(path)}: cannot be read ({reason}); check the path") from error
         return digests
 
-    def _transcribe(self, task: Task, audio: Sequence[str]) -> dict[str, Any]:
+    def _transcribe(self, song: Path, audio: Sequence[str], language: str | None) -> dict[str, Any]:
         from lyricsep.pipeline import find_vocal_segments
         from lyricsep.transcribers import Job
 
         laps = [time.perf_counter()]
-        heard = self._heard(task.song.path, audio)
+        heard = self._heard(song, audio)
         laps.append(time.perf_counter())
         segments = None if self.work.native else find_vocal_segments(heard, self.work.settings.segmentation)
         laps.append(time.perf_counter())
-        (lyrics,) = self.transcriber.transcribe([Job(heard.mixture, heard.vocals, segments, task.language)])
+        (lyrics,) = self.transcriber.transcribe([Job(heard.mixture, heard.vocals, segments, language)])
         laps.append(time.perf_counter())
         stages = ("separation", "segmentation", "transcription")
         seconds = {stage: round(b - a, 3) for stage, a, b in zip(stages, laps[:-1], laps[1:], strict=True)}
@@ -340,7 +373,7 @@ class Worker:
                     "add --overwrite to replace it"
                 )
 
-    def _write(self, task: Task, lyrics: Lyrics) -> list[str]:
+    def _write(self, task: Task, lyrics: Lyrics) -> list[Path]:
         title = shown(Path(task.song.stem.name))
         paths = self._results(task)
         if not self.delivery.overwrite:
@@ -351,7 +384,7 @@ class Worker:
                     )
         for name, path in paths:
             write_lyrics(path, lyrics, name, title=title)
-        return [shown(path) for _, path in paths]
+        return [path for _, path in paths]
 
 
 @contextmanager

@@ -1,0 +1,404 @@
+"""Files behind URLs, through fsspec: found, fetched whole or not at all, and put.
+
+Who may read them is for the configuration of fsspec and of its drivers to say. A URL may hold a password or a
+signature: what is told of it (`shown_url`) holds neither.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from lyricsep.errors import AudioError, ConfigError, LyricsepError, OutputError
+from lyricsep.files import shown
+
+__all__ = [
+    "Copy",
+    "Listed",
+    "at_hand",
+    "check_driver",
+    "find_below",
+    "find_matching",
+    "is_url",
+    "path_of",
+    "put",
+    "renamed",
+    "shown_url",
+    "state_of",
+    "sweep",
+]
+
+# Two letters at least: one is a drive of Windows.
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://([^/]*)(.*)", re.DOTALL)
+_WEB = ("http", "https")
+_HERE = ("file", "local", "memory")  # no connection is opened for these
+
+# What the file systems call that which changes with the content, best first.
+_VERSIONS = (
+    "ETag", "etag", "md5Hash", "Content-MD5", "content_md5", "blob_id", "generation",
+    "LastModified", "Last-Modified", "last_modified", "updated", "modify", "mtime", "created",
+)  # fmt: skip
+LONGEST_NAME = 200  # bytes of the name of a local copy
+
+
+def is_url(name: str) -> bool:
+    """Say whether a name begins with a scheme, as ``s3://`` does."""
+    return _URL.match(name) is not None
+
+
+def shown_url(url: str) -> str:
+    """Give a URL as messages and records may hold it: on one line, without password and signature."""
+    scheme, place, rest = _parts(url)
+    # A token may stand alone in front of a web server; elsewhere that is a user, or a container.
+    user, _, host = place.rpartition("@")
+    if user and scheme not in _WEB:
+        host = f"{user.partition(':')[0]}@{host}"
+    path, hidden = _path_and_query(scheme, rest)
+    text = f"{scheme}://{host}{path}{'?...' if hidden else ''}"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def path_of(url: str) -> Path:
+    """Give a path that stands for a URL where files are told apart and results are named; no file is there.
+
+    Names of the web are decoded. What the path cannot tell, such as a query, stands in it as a digest.
+    """
+    scheme, _, rest = _parts(url)
+    path, hidden = _path_and_query(scheme, rest)
+    parts = _decoded(scheme, path.removeprefix("/"))
+    kept = _names(parts)
+    if hidden or (kept and kept != parts):
+        kept[-1:-1] = [sha256(rest.encode(errors="surrogateescape")).hexdigest()[:8]]
+    place = shown_url(url).partition("://")[2].partition("/")[0]
+    return Path("/", f"{scheme}:", place, *kept)
+
+
+def check_driver(url: str, *, offline: bool = False) -> None:
+    """Refuse a URL that nothing here can open, before any work.
+
+    Raises
+    ------
+    ConfigError
+        If fsspec or the driver of this scheme is not installed, there is none, or `offline` forbids its use.
+    """
+    scheme = _parts(url)[0]
+    if offline and scheme not in _HERE:
+        raise ConfigError(f"{shown_url(url)}: is remote, and --offline opens no connection; leave one of them out")
+    try:
+        import fsspec
+    except ImportError as error:
+        raise ConfigError(f"{shown_url(url)}: URLs need fsspec: pip install 'lyricsep[remote]'") from error
+    try:
+        fsspec.get_filesystem_class(scheme)
+    except ImportError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(f"{shown_url(url)}: the driver of {scheme}:// is not installed ({reason})") from error
+    except ValueError as error:
+        raise ConfigError(f"{shown_url(url)}: fsspec knows no file system {scheme}://; correct the URL") from error
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A file that a file system listed.
+
+    Parameters
+    ----------
+    url : str
+        Of the file.
+    relative : Path
+        Below what was listed, decoded, without ``..``.
+    state : tuple of int and str
+        As `state_of`.
+    """
+
+    url: str
+    relative: Path
+    state: tuple[int, str]
+
+
+def find_below(url: str) -> list[Listed] | None:
+    """List the files of a folder, to the bottom; None where it is no folder.
+
+    A folder of the web ends in a slash: only by that it differs from a file.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be listed.
+    """
+    if _parts(url)[0] in _WEB and not url.endswith("/"):
+        return None
+    with _telling(url, ConfigError, "cannot be listed ({}); check the URL and the permissions"):
+        system, path = _opened(url)
+        if not system.isdir(path):
+            return [] if url.endswith("/") else None
+        return _below(url, path, system.find(path, detail=True))
+
+
+def find_matching(url: str) -> list[Listed] | None:
+    """List the files that match a pattern, relative to its fixed part; None where it is no pattern.
+
+    Raises
+    ------
+    ConfigError
+        If they cannot be listed.
+    """
+    scheme, place, rest = _parts(url)
+    magic = "*" if scheme in _WEB else "*?["  # others have a meaning in the web
+    if not any(sign in rest for sign in magic):
+        return None
+    with _telling(url, ConfigError, "cannot be listed ({}); check the URL and the permissions"):
+        system, path = _opened(url)
+        if "*" not in rest and system.exists(path):
+            return None  # a name with magic is a file where there is one
+        folders = rest.split("/")
+        n_fixed = next(i for i, part in enumerate(folders) if any(sign in part for sign in magic))
+        top = f"{scheme}://{place}{'/'.join(folders[:n_fixed])}"
+        found = system.glob(path, detail=True)
+        files = {name: info for name, info in found.items() if info["type"] == "file"}
+        return _below(top, system._strip_protocol(top), files)
+
+
+def state_of(url: str) -> tuple[int, str]:
+    """Give size and version of a file: what tells, unread, whether it changed; -1 and nothing where none can tell."""
+    try:
+        with _telling(url, AudioError, "{}"):
+            system, path = _opened(url)
+            return _state(system.info(path))
+    except LyricsepError:
+        return -1, ""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A song on this machine.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    version : str
+        As the file system told it of the remote one (`state_of`).
+    """
+
+    path: Path
+    version: str = ""
+
+
+@contextmanager
+def at_hand(url: str, folder: Path | None = None) -> Iterator[Copy]:
+    """Fetch a file for as long as the block lasts; errors that name the copy name the URL instead.
+
+    Parameters
+    ----------
+    url : str
+        The file.
+    folder : Path, optional
+        Where the copy lies, which `sweep` empties; by default where the system keeps temporary files.
+
+    Raises
+    ------
+    AudioError
+        If it is not there, not for us, or did not come whole.
+    ConfigError
+        As `check_driver`.
+    OutputError
+        If `folder` cannot be made.
+    """
+    check_driver(url)
+    with _place(folder) as place:
+        path = place / _local_name(url)
+        version = _fetch(url, path)
+        try:
+            yield Copy(path, version)
+        except LyricsepError as error:
+            raise renamed(error, path, shown_url(url)) from error
+
+
+def renamed(error: LyricsepError, path: Path, name: str) -> LyricsepError:
+    """Say of a song, by its name, what was said of its copy."""
+    return type(error)(str(error).replace(shown(path), name))
+
+
+def sweep(folder: Path) -> None:
+    """Remove the copies that killed workers left, unless others still use theirs."""
+    if not folder.is_dir():
+        return
+    import shutil
+
+    with suppress(OSError), (folder / "lock").open("ab") as lock:
+        _hold(lock.fileno(), alone=True)
+        for place in folder.glob("song-*"):
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def put(files: Iterable[Path], folder: Path, url: str) -> None:
+    """Copy files to below a URL, each under its path below `folder`.
+
+    Raises
+    ------
+    OutputError
+        If one cannot be written there.
+    ConfigError
+        As `check_driver`.
+    """
+    check_driver(url)
+    for file in files:
+        target = f"{url.rstrip('/')}/{file.relative_to(folder).as_posix()}"
+        with _telling(target, OutputError, "cannot be copied there ({}); check --copy-to, and run again"):
+            system, path = _opened(target)
+            try:
+                system.put_file(str(file), path)
+            except FileNotFoundError:  # a folder; object stores have none, and may not let us ask
+                system.makedirs(posixpath.dirname(path), exist_ok=True)
+                system.put_file(str(file), path)
+
+
+def _parts(url: str) -> tuple[str, str, str]:
+    """Take a URL apart: scheme, what stands in front of the first slash, and the rest."""
+    match = _URL.match(url)
+    if match is None:
+        raise ValueError("expected a URL with a scheme")
+    return match[1].lower(), match[2], match[3]
+
+
+def _path_and_query(scheme: str, rest: str) -> tuple[str, str]:
+    # Only the web has queries; elsewhere these signs are part of names.
+    path = re.split(r"[?#]", rest, maxsplit=1)[0] if scheme in _WEB else rest
+    return path, rest[len(path) :]
+
+
+def _opened(url: str) -> tuple[Any, str]:
+    """Give the file system of a URL, and what that calls the file."""
+    import fsspec
+
+    scheme, place, _ = _parts(url)
+    # Without its path, in which "::" would chain file systems.
+    system, _ = fsspec.url_to_fs(f"{scheme}://{place}")
+    return system, system._strip_protocol(url)
+
+
+def _below(top: str, top_path: str, files: Mapping[str, dict[str, Any]]) -> list[Listed]:
+    """Give every file its URL: not that of the file system, which may forget the user and the host."""
+    found, scheme = [], _parts(top)[0]
+    start = top_path.rstrip("/") + "/" if top_path else ""
+    for path, info in sorted(files.items()):
+        if path.startswith(start) and path != start:
+            relative = path[len(start) :].lstrip("/")
+            names = _names(_decoded(scheme, relative))
+            found.append(Listed(f"{top.rstrip('/')}/{relative}", Path(*names), _state(info)))
+    return found
+
+
+def _decoded(scheme: str, path: str) -> list[str]:
+    """Take a path apart; only the web encodes names."""
+    parts = path.split("/")
+    return [unquote(part, errors="surrogateescape") for part in parts] if scheme in _WEB else parts
+
+
+def _names(parts: Iterable[str]) -> list[str]:
+    """Keep of a path what can be names of files."""
+    return [part.replace("/", "_").replace("\0", "_") for part in parts if part not in ("", ".", "..")]
+
+
+def _state(info: dict[str, Any]) -> tuple[int, str]:
+    size = info.get("size")
+    version = next((f"{key} {info[key]}" for key in _VERSIONS if info.get(key)), "")
+    return (-1 if size is None else int(size)), version
+
+
+def _fetch(url: str, path: Path) -> str:
+    """Write a file to `path` and give its version."""
+    with _telling(url, AudioError, "cannot be fetched ({}); check the URL and run again"):
+        system, remote = _opened(url)
+        # Asked before, not after: what was replaced meanwhile is found out by the next run.
+        size, version = _state(system.info(remote))
+        system.get_file(remote, str(path))
+    got = path.stat().st_size
+    if size >= 0 and got != size:
+        raise AudioError(f"{shown_url(url)}: broke off after {got} of {size} bytes; run again")
+    return version
+
+
+@contextmanager
+def _telling(url: str, kind: Callable[[str], LyricsepError], message: str) -> Iterator[None]:
+    """Say in one line what a driver raises, which may be anything, and may hold the URL."""
+    try:
+        yield
+    except LyricsepError:
+        raise
+    except Exception as error:  # every driver has errors of its own
+        raise kind(f"{shown_url(url)}: {message.format(_reason(error, url))}") from error
+
+
+def _reason(error: BaseException, url: str) -> str:
+    # The web's file system calls all that goes wrong not found, and says why in the cause.
+    while isinstance(error, FileNotFoundError) and error.__cause__ is not None:
+        error = error.__cause__
+    status = getattr(error, "status", None)
+    if isinstance(status, int):
+        return "not found" if status in (404, 410) else f"the server answered {status}"
+    if isinstance(error, FileNotFoundError):
+        return "not found"
+    if isinstance(error, PermissionError):
+        return "no permission"
+    if isinstance(error, TimeoutError):
+        return "it took too long"
+    if isinstance(error, NotImplementedError):
+        return "not possible with this kind of URL"
+    reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+    return _without_secrets(str(reason), url)[:200]
+
+
+def _without_secrets(text: str, url: str) -> str:
+    scheme, place, rest = _parts(url)
+    user = place.rpartition("@")[0]
+    secrets = {url, user, unquote(user), user.partition(":")[2], unquote(user.partition(":")[2])}
+    secrets.add(_path_and_query(scheme, rest)[1])
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, "...")
+    return text
+
+
+def _local_name(url: str) -> str:
+    """Name the copy as the song: decoders mind the suffix, people the rest."""
+    name = path_of(url).name
+    stem, suffix = os.path.splitext(name)  # noqa: PTH122 - a name, not a path
+    while len(os.fsencode(stem + suffix[:16])) > LONGEST_NAME:
+        stem = stem[:-1]
+    return (stem + suffix[:16]).replace("/", "_")
+
+
+@contextmanager
+def _place(folder: Path | None) -> Iterator[Path]:
+    """Make a folder for one copy."""
+    with ExitStack() as stack:
+        try:
+            if folder:
+                folder.mkdir(parents=True, exist_ok=True)
+                lock = stack.enter_context((folder / "lock").open("ab"))
+                with suppress(OSError):  # some network drives have no locks
+                    _hold(lock.fileno(), alone=False)
+            made = tempfile.TemporaryDirectory(prefix="song-", dir=folder, ignore_cleanup_errors=True)
+        except OSError as error:
+            where = shown(folder or Path(tempfile.gettempdir()))
+            raise OutputError(f"{where}: cannot be written ({error.strerror or error}); free some space") from error
+        yield Path(stack.enter_context(made))
+
+
+def _hold(handle: int, *, alone: bool) -> None:
+    """Take part in a lock that ends with its process; Windows needs none: what is open there cannot be removed."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB if alone else fcntl.LOCK_SH)
