@@ -34,15 +34,19 @@ __all__ = [
     "PlotOption",
     "PresetOption",
     "QueryOption",
+    "ReferenceOption",
+    "ResultsArgument",
     "SeedOption",
     "SeparatorOption",
     "SongsArgument",
+    "SongsFolderOption",
     "SplitOption",
     "TemperaturesOption",
     "ThenOption",
     "TimestampsOption",
     "TranscriberOption",
     "VerboseOption",
+    "VocalsFolderOption",
     "WordTimesOption",
 ]
 
@@ -58,6 +62,34 @@ SongsArgument = Annotated[
 ]
 OutputOption = Annotated[
     Path, typer.Option("--output", "-o", help="Folder of the results; made when missing.", file_okay=False)
+]
+ResultsArgument = Annotated[
+    Path,
+    typer.Argument(metavar="DIR", help="Lyrics: the --output of a run, or any folder of them.", show_default=False),
+]
+ReferenceOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REF",
+        help="What was sung, to compare with: a file of lyrics, a folder of them, or a dataset.",
+        show_default="none",
+    ),
+]
+SongsFolderOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of the songs, which are called as their lyrics.",
+        show_default="where the run found them",
+        file_okay=False,
+    ),
+]
+VocalsFolderOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of vocals, as `lyricsep separate` writes them.",
+        show_default="beside the lyrics or the songs",
+        file_okay=False,
+    ),
 ]
 SeparatorOption = Annotated[
     str | None,

@@ -13,7 +13,16 @@ from urllib.parse import quote
 import typer
 
 from lyricsep.cli.console import counting, say, show_logs
-from lyricsep.cli.options import DeviceOption, OfflineOption, OverwriteOption, VerboseOption
+from lyricsep.cli.options import (
+    DeviceOption,
+    OfflineOption,
+    OverwriteOption,
+    ReferenceOption,
+    ResultsArgument,
+    SongsFolderOption,
+    VerboseOption,
+    VocalsFolderOption,
+)
 from lyricsep.errors import AudioError, ConfigError, LyricsepError, OutputError
 from lyricsep.files import shown, write_text
 
@@ -35,42 +44,16 @@ MOST_EMBEDDED = 20
 
 
 def report(
-    folder: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DIR", help="Lyrics: the --output of a run, or any folder of them.", show_default=False
-        ),
-    ],
-    reference: Annotated[
-        str | None,
-        typer.Option(
-            metavar="REF",
-            help="What was sung, to be scored against: a file of lyrics, a folder of them, or a dataset.",
-            show_default="none",
-        ),
-    ] = None,
+    folder: ResultsArgument,
+    reference: ReferenceOption = None,
     language: Annotated[
         str | None,
         typer.Option(
             "--language", "-l", help="Language of references that do not say it.", show_default="must be said"
         ),
     ] = None,
-    songs: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of the songs, which are called as their lyrics.",
-            show_default="where the run found them",
-            file_okay=False,
-        ),
-    ] = None,
-    vocals: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of vocals, as `lyricsep separate` writes them.",
-            show_default="beside the lyrics or the songs",
-            file_okay=False,
-        ),
-    ] = None,
+    songs: SongsFolderOption = None,
+    vocals: VocalsFolderOption = None,
     audio: Annotated[
         str | None,
         typer.Option(

@@ -9,7 +9,13 @@ from typing import Annotated
 import typer
 
 from lyricsep.cli.console import say, show_logs
-from lyricsep.cli.options import VerboseOption
+from lyricsep.cli.options import (
+    ReferenceOption,
+    ResultsArgument,
+    SongsFolderOption,
+    VerboseOption,
+    VocalsFolderOption,
+)
 from lyricsep.errors import ConfigError
 from lyricsep.files import shown
 
@@ -17,40 +23,14 @@ __all__ = ["review"]
 
 
 def review(
-    folder: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DIR", help="Lyrics: the --output of a run, or any folder of them.", show_default=False
-        ),
-    ],
-    reference: Annotated[
-        str | None,
-        typer.Option(
-            metavar="REF",
-            help="What was sung, to be shown beside: a file of lyrics, a folder of them, or a dataset.",
-            show_default="none",
-        ),
-    ] = None,
+    folder: ResultsArgument,
+    reference: ReferenceOption = None,
     language: Annotated[
         str | None,
         typer.Option("--language", "-l", help="Language of lyrics that do not say it.", show_default="none"),
     ] = None,
-    songs: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of the songs, which are called as their lyrics.",
-            show_default="where the run found them",
-            file_okay=False,
-        ),
-    ] = None,
-    vocals: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of vocals, as `lyricsep separate` writes them.",
-            show_default="beside the lyrics or the songs",
-            file_okay=False,
-        ),
-    ] = None,
+    songs: SongsFolderOption = None,
+    vocals: VocalsFolderOption = None,
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of this machine to serve at; 0 takes one that is free.")
     ] = 0,
