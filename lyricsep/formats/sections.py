@@ -33,8 +33,7 @@ def section_ends(lyrics: Lyrics) -> Iterator[float | None]:
     but no later than the next section begins.
 
     On five songs of Jam-ALT, F1 of the section breaks is 71.2 for transcriptions of the preset fast and 75.9 for the
-    lines of the reference; pauses of more than 3 s, by which it was done before, give 51.0 and 40.8
-    (``scripts/benchmark_lines.py``).
+    lines of the reference; pauses of more than 3 s alone give 51.0 for the former (``scripts/benchmark_lines.py``).
     """
     ends = list(accumulate((line.end for line in lyrics.lines), max))
     starts = [line.start for line in lyrics.lines[1:]]
