@@ -15,8 +15,8 @@
 
     [transcription]                          # of `WhisperOptions`, for every condition
     beam_size = 5
-    [transcription.native]                   # for one segmentation
-    temperatures = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    [transcription.lines]                    # for one segmentation
+    temperatures = [0.0]
 
 An audio is the mixture, the dataset's own vocal stem, or the vocals of a separator, ``+0.3`` with that share of the
 accompaniment mixed back.
@@ -38,9 +38,9 @@ from lyricsep.files import shown
 from lyricsep.scoring import RATES
 from lyricsep.segmentation import PAPER, RmsVadOptions
 from lyricsep.separators import find_separator
-from lyricsep.transcribers import WhisperOptions, find_model
+from lyricsep.transcribers import NATIVE, WhisperOptions, find_model
 
-__all__ = ["GRIDS", "SEGMENTATIONS", "Condition", "Grid", "Published", "read_grid"]
+__all__ = ["GRIDS", "SEGMENTATIONS", "Condition", "Grid", "Published", "default_options", "read_grid"]
 
 SEGMENTATIONS = ("native", "rms-vad", "fixed", "lines", "groups")
 """Whisper's own windows; RMS-VAD; windows of 30 s; the reference's merged lines; groups of them up to 30 s."""
@@ -282,6 +282,11 @@ def _check_names(key: str, names: Sequence[object], known: Sequence[str]) -> Non
             raise ConfigError(f"{key}: there is no {name!r}; there are {', '.join(known)}")
 
 
+def default_options(segmentation: str) -> WhisperOptions:
+    """Give the options that a grid says nothing of: whole songs are heard as Whisper itself does."""
+    return NATIVE if segmentation == "native" else WhisperOptions()
+
+
 def _options(table: Mapping[str, Any], segmentations: Sequence[str]) -> dict[str, WhisperOptions]:
     common = {key: value for key, value in table.items() if key not in SEGMENTATIONS}
     known = {f.name for f in fields(WhisperOptions)} - {"mix_back", "seed"}
@@ -294,7 +299,7 @@ def _options(table: Mapping[str, Any], segmentations: Sequence[str]) -> dict[str
         _check_names(f"transcription for {segmentation}", tuple(own), sorted(known))
         own = {key: tuple(value) if isinstance(value, list) else value for key, value in own.items()}
         try:
-            options[segmentation] = WhisperOptions(**own)
+            options[segmentation] = replace(default_options(segmentation), **own)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"transcription for {segmentation}: {error}") from error
     return options

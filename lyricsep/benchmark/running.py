@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lyricsep.benchmark.grid import default_options
 from lyricsep.datasets.base import Dataset, Song
 from lyricsep.datasets.short_form import Passage, groups, merged_lines
 from lyricsep.errors import AudioError, DatasetError, LyricsepError
@@ -226,7 +227,7 @@ class Runner:
         return {"texts": texts, "lyrics": None, "duration": heard.duration, "activity": None}
 
     def _options(self, unit: Unit) -> WhisperOptions:
-        own = self.grid.transcription.get(unit.condition.segmentation, WhisperOptions())
+        own = self.grid.transcription.get(unit.condition.segmentation) or default_options(unit.condition.segmentation)
         is_sampled = any(own.temperatures)
         # Without samples every seed gives the same, and is done once.
         return replace(own, mix_back=unit.condition.mix_back, seed=unit.seed if is_sampled else 0)

@@ -12,7 +12,7 @@ from lyricsep.errors import ConfigError
 from lyricsep.formats import FORMATS
 from lyricsep.presets import PRESETS, preset_for
 from lyricsep.segmentation import RmsVadOptions
-from lyricsep.transcribers import BACKENDS, WhisperOptions, default_backend, find_model, language_code
+from lyricsep.transcribers import BACKENDS, NATIVE, WhisperOptions, default_backend, find_model, language_code
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,6 +69,8 @@ def choose_work(
         raise ConfigError("--native does not segment; leave out --onset, --offset, --min-silence and --floor-db")
     name = preset or preset_for(device)
     base = PRESETS[name]
+    if native:
+        base = replace(base, transcription=replace(base.transcription, temperatures=NATIVE.temperatures))
     settings = replace(
         base,
         separator=separator or base.separator,

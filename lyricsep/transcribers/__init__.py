@@ -1,6 +1,6 @@
 """Sung segments to lyrics: Whisper by several backends, on the same weights."""
 
-from lyricsep.transcribers.base import SAMPLE_RATE, Job, Transcriber, WhisperOptions
+from lyricsep.transcribers.base import NATIVE, SAMPLE_RATE, Job, Transcriber, WhisperOptions
 from lyricsep.transcribers.catalog import (
     BACKENDS,
     WhisperSpec,
@@ -13,6 +13,7 @@ from lyricsep.transcribers.language import language_code
 
 __all__ = [
     "BACKENDS",
+    "NATIVE",
     "SAMPLE_RATE",
     "Job",
     "Transcriber",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import ctranslate2
 import numpy as np
@@ -21,10 +22,16 @@ if TYPE_CHECKING:
 
     from lyricsep.transcribers.base import WhisperOptions
 
+Given = TypeVar("Given")
+Found = TypeVar("Found")
+
 __all__ = ["FasterWhisper"]
 
 MAX_LENGTH = 448  # the model's context; CTranslate2 decodes half of it at most, as openai-whisper does
 MAX_INITIAL_TIMESTAMP = 50  # ticks; openai-whisper lets text start within the first second
+# A step of the decoder is too little work for many threads: clips on each thread of their own take 31 s of processor
+# and 18 s of wall time where both threads on all clips take 36 and 29 (31 clips of Whisper base, two cores).
+MAX_WORKERS = 4
 
 
 class FasterWhisper:
@@ -50,21 +57,26 @@ class FasterWhisper:
     def __init__(self, name: str, folder: Path, device: torch.device, compute_type: str | None = None) -> None:
         self.name = name
         self._folder = folder
+        n_threads = torch.get_num_threads()
+        n_workers = min(MAX_WORKERS, n_threads) if device.type == "cpu" else 1
         self._settings = {
             "device": device.type,
             "device_index": device.index or 0,
             "compute_type": compute_type or ("float16" if device.type == "cuda" else "int8"),
-            "intra_threads": torch.get_num_threads(),
         }
-        self.model = self._open()
-        self._has_sampled = False
+        self._n_threads = n_threads
+        self._n_workers = n_workers
+        self._workers = ThreadPoolExecutor(n_workers, thread_name_prefix="whisper")
+        self.model = self._open(n_workers)
+        self._sampler: ctranslate2.models.Whisper | None = None
         self.n_mels = int(self.model.n_mels)
         self.is_multilingual = bool(self.model.is_multilingual)
         self.n_languages = int(self.model.num_languages)
 
-    def _open(self) -> ctranslate2.models.Whisper:
+    def _open(self, n_workers: int) -> ctranslate2.models.Whisper:
+        threads = {"inter_threads": n_workers, "intra_threads": max(1, self._n_threads // n_workers)}
         try:
-            return ctranslate2.models.Whisper(str(self._folder), **self._settings)
+            return ctranslate2.models.Whisper(str(self._folder), **self._settings, **threads)
         except RuntimeError as error:
             raise WeightsError(
                 f"{shown(self._folder)}: CTranslate2 cannot load the model ({error}); run again"
@@ -74,10 +86,14 @@ class FasterWhisper:
         """Encode spectrograms; ``(n, n_mels, 3000)`` to ``(n, 1500, n_state)``, on the CPU."""
         # What a CPU keeps of one clip fits into its caches: one by one, eight take three quarters of the time.
         together = 1 if self._settings["device"] == "cpu" else len(mels)
-        encoded = [self.model.encode(_view(some), to_cpu=True) for some in torch.split(mels, together)]
+        encoded = self._spread(lambda some: self.model.encode(_view(some), to_cpu=True), torch.split(mels, together))
         # NumPy knows no bfloat16, the format of some compute types.
         arrays = [np.array(features.to(ctranslate2.DataType.float32)) for features in encoded]
         return torch.from_numpy(np.concatenate(arrays))
+
+    def _spread(self, work: Callable[[Given], Found], parts: Sequence[Given]) -> list[Found]:
+        """Do parts side by side, as many as the model has workers."""
+        return list(self._workers.map(work, parts))
 
     def language_probabilities(self, features: Tensor) -> list[dict[str, float]]:
         """Probability of each language, per clip; English for a model that knows no other."""
@@ -88,60 +104,81 @@ class FasterWhisper:
 
     def decode(
         self, features: Tensor, tokenizer: Tokenizer, attempt: Attempt, options: WhisperOptions
-    ) -> list[Hypothesis]:
-        """Decode clips together: beam search at temperature 0, the best of several samples above."""
+    ) -> list[list[Hypothesis]]:
+        """Decode clips together: beam search at temperature 0, several samples above, the most probable first."""
         prompt = list(tokenizer.sot_sequence)
         if not attempt.timestamps:
             prompt = list(tokenizer.sot_sequence_including_notimestamps)
-        if attempt.temperature == 0:
-            search = {"beam_size": options.beam_size}
-            n_together = len(features)  # beams share what they attend to
-        else:
-            search = {"beam_size": 1, "num_hypotheses": options.best_of, "sampling_topk": 0}
-            n_together = max(1, MAX_ROWS // options.best_of)
-            self._has_sampled = True
-        hypotheses = []
-        for together in torch.split(features, n_together):
-            results = self.model.generate(
-                _view(together),
-                [prompt] * len(together),
-                sampling_temperature=attempt.temperature,
-                max_length=MAX_LENGTH,
-                max_initial_timestamp_index=MAX_INITIAL_TIMESTAMP,
-                suppress_tokens=_suppressed(tokenizer),
-                length_penalty=1.0,  # scores are then mean log-probabilities
-                return_scores=True,
-                return_no_speech_prob=True,
-                **search,
-            )
-            hypotheses += [_hypothesis(result) for result in results]
-        return hypotheses
+        common = {
+            "sampling_temperature": attempt.temperature,
+            "max_length": MAX_LENGTH,
+            "max_initial_timestamp_index": MAX_INITIAL_TIMESTAMP,
+            "suppress_tokens": _suppressed(tokenizer),
+            "length_penalty": 1.0,  # scores are then mean log-probabilities
+            "return_scores": True,
+            "return_no_speech_prob": True,
+        }
 
-    def align(self, feature: Tensor, tokenizer: Tokenizer, tokens: Sequence[int], n_frames: int) -> list[AlignedWord]:
-        """Find when each word of a decoded clip is sung, by the cross-attention."""
-        (found,) = self.model.align(_view(feature[None]), list(tokenizer.sot_sequence), [list(tokens)], n_frames)
-        indices, ticks = np.array(found.alignments).T
-        return aligned_words(tokenizer, tokens, (indices, ticks), found.text_token_probs)
+        def found(
+            model: ctranslate2.models.Whisper, some: Tensor, **search: int
+        ) -> list[ctranslate2.models.WhisperGenerationResult]:
+            results: list[ctranslate2.models.WhisperGenerationResult]
+            results = model.generate(_view(some), [prompt] * len(some), **common, **search)
+            return results
+
+        if attempt.temperature == 0:
+            # Beams share what they attend to, so no part is too large.
+            parts = [features[first :: self._n_workers] for first in range(min(self._n_workers, len(features)))]
+            by_part = self._spread(lambda some: found(self.model, some, beam_size=options.beam_size), parts)
+            results = [by_part[index % len(parts)][index // len(parts)] for index in range(len(features))]
+        else:
+            sampler, n_together = self._sampling(), max(1, MAX_ROWS // options.best_of)
+            results = [
+                result
+                for some in torch.split(features, n_together)
+                for result in found(sampler, some, beam_size=1, num_hypotheses=options.best_of, sampling_topk=0)
+            ]
+        return [_hypotheses(result) for result in results]
+
+    def align(
+        self, features: Tensor, tokenizer: Tokenizer, texts: Sequence[Sequence[int]], n_frames: Sequence[int]
+    ) -> list[list[AlignedWord]]:
+        """Find when each word of decoded clips is sung, by the cross-attention."""
+
+        def align_one(index: int) -> list[AlignedWord]:
+            prompt, text = list(tokenizer.sot_sequence), list(texts[index])
+            (found,) = self.model.align(_view(features[index, None]), prompt, [text], n_frames[index])
+            indices, ticks = np.array(found.alignments).T
+            return aligned_words(tokenizer, text, (indices, ticks), found.text_token_probs)
+
+        return self._spread(align_one, range(len(texts)))
 
     def seed(self, seed: int) -> None:
         """Start the random numbers anew."""
         ctranslate2.set_random_seed(seed)
-        if self._has_sampled:
-            # The seed is read by a model's threads before their first sample, and never again.
-            del self.model  # two would not fit into every GPU
-            self.model = self._open()
-            self._has_sampled = False
+        # The seed is read by a model's workers before their first sample, and never again.
+        if self._sampler is not None and self._sampler is self.model:
+            del self.model, self._sampler  # two would not fit into every GPU
+            self.model = self._open(self._n_workers)
+        self._sampler = None
+
+    def _sampling(self) -> ctranslate2.models.Whisper:
+        """Give a model of one worker: each has random numbers of its own, and chance says who of several is free."""
+        if self._sampler is None:
+            self._sampler = self.model if self._n_workers == 1 else self._open(1)
+        return self._sampler
 
 
 def _view(features: Tensor) -> ctranslate2.StorageView:
     return ctranslate2.StorageView.from_array(np.ascontiguousarray(features.numpy()))
 
 
-def _hypothesis(result: ctranslate2.models.WhisperGenerationResult) -> Hypothesis:
-    tokens = result.sequences_ids[0]
+def _hypotheses(result: ctranslate2.models.WhisperGenerationResult) -> list[Hypothesis]:
     # The score is the mean over the tokens; openai-whisper counts the end of the text as one more.
-    avg_logprob = result.scores[0] * len(tokens) / (len(tokens) + 1)
-    return Hypothesis(tuple(tokens), avg_logprob, result.no_speech_prob)
+    return [
+        Hypothesis(tuple(tokens), score * len(tokens) / (len(tokens) + 1), result.no_speech_prob)
+        for tokens, score in zip(result.sequences_ids, result.scores, strict=True)
+    ]
 
 
 def _suppressed(tokenizer: Tokenizer) -> list[int]:

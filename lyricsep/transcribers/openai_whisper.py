@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from whisper.decoding import DecodingOptions, DecodingTask
+from whisper.decoding import DecodingOptions, DecodingTask, MaximumLikelihoodRanker
 from whisper.model import disable_sdpa
 from whisper.timing import median_filter
 
@@ -70,8 +70,8 @@ class OpenAIWhisper:
 
     def decode(
         self, features: Tensor, tokenizer: Tokenizer, attempt: Attempt, options: WhisperOptions
-    ) -> list[Hypothesis]:
-        """Decode clips together: beam search at temperature 0, the best of several samples above."""
+    ) -> list[list[Hypothesis]]:
+        """Decode clips together: beam search at temperature 0, several samples above, the most probable first."""
         searching = attempt.temperature == 0
         decoding = DecodingOptions(
             language=tokenizer.language or "en",
@@ -85,12 +85,30 @@ class OpenAIWhisper:
         hypotheses = []
         with torch.inference_mode():
             for together in torch.split(features, max(1, MAX_ROWS // n_rows)):
-                results = _BatchTask(self.model, decoding).run(together)
-                hypotheses += [Hypothesis(tuple(r.tokens), r.avg_logprob, r.no_speech_prob) for r in results]
+                task = _BatchTask(self.model, decoding)
+                results = task.run(together)
+                if searching:
+                    hypotheses += [[Hypothesis(tuple(r.tokens), r.avg_logprob, r.no_speech_prob)] for r in results]
+                else:
+                    hypotheses += [
+                        [Hypothesis(tokens, avg_logprob, result.no_speech_prob) for tokens, avg_logprob in samples]
+                        for result, samples in zip(results, task.ranker.samples(), strict=True)
+                    ]
         return hypotheses
 
-    def align(self, feature: Tensor, tokenizer: Tokenizer, tokens: Sequence[int], n_frames: int) -> list[AlignedWord]:
-        """Find when each word of a decoded clip is sung, by the cross-attention (openai-whisper `find_alignment`)."""
+    def align(
+        self, features: Tensor, tokenizer: Tokenizer, texts: Sequence[Sequence[int]], n_frames: Sequence[int]
+    ) -> list[list[AlignedWord]]:
+        """Find when each word of decoded clips is sung, by the cross-attention."""
+        return [
+            self._align_one(feature, tokenizer, tokens, n)
+            for feature, tokens, n in zip(features, texts, n_frames, strict=True)
+        ]
+
+    def _align_one(
+        self, feature: Tensor, tokenizer: Tokenizer, tokens: Sequence[int], n_frames: int
+    ) -> list[AlignedWord]:
+        """Do as openai-whisper's `find_alignment`."""
         n_prompt = len(tokenizer.sot_sequence)
         sequence = [*tokenizer.sot_sequence, tokenizer.no_timestamps, *tokens, tokenizer.eot]
         attention, logits = self._attend(feature, sequence)
@@ -128,8 +146,13 @@ class OpenAIWhisper:
 class _BatchTask(DecodingTask):  # type: ignore[misc]
     """openai-whisper's decoding, mended for several clips with several beams or samples each.
 
-    It repeats the tokens for every beam, but not the features they attend to, which only works for one clip.
+    It repeats the tokens for every beam, but not the features they attend to, which only works for one clip; and of
+    several samples it gives the most probable alone.
     """
+
+    def __init__(self, model: Whisper, options: DecodingOptions) -> None:
+        super().__init__(model, options)
+        self.sequence_ranker = self.ranker = _Ranker(options.length_penalty)
 
     def _get_audio_features(self, mel: Tensor) -> Tensor:
         features: Tensor = super()._get_audio_features(mel)
@@ -137,3 +160,23 @@ class _BatchTask(DecodingTask):  # type: ignore[misc]
 
     def _detect_language(self, audio_features: Tensor, tokens: Tensor) -> tuple[list[str], None]:
         return [self.options.language] * tokens.shape[0], None
+
+
+class _Ranker(MaximumLikelihoodRanker):  # type: ignore[misc]
+    """Remembers what it ranks."""
+
+    def rank(self, tokens: list[list[Tensor]], sum_logprobs: list[list[float]]) -> list[int]:
+        self._ranked = tokens, sum_logprobs
+        best: list[int] = super().rank(tokens, sum_logprobs)
+        return best
+
+    def samples(self) -> list[list[tuple[tuple[int, ...], float]]]:
+        """Give the tokens and mean log-probability of each clip's samples, the most probable first."""
+        return [
+            sorted(
+                ((tuple(t.tolist()), sum_logprob / (len(t) + 1)) for t, sum_logprob in zip(*own, strict=True)),
+                key=lambda sample: sample[1],
+                reverse=True,
+            )
+            for own in zip(*self._ranked, strict=True)
+        ]

@@ -89,12 +89,17 @@ class Backend(Protocol):
 
     def decode(
         self, features: Tensor, tokenizer: Tokenizer, attempt: Attempt, options: WhisperOptions
-    ) -> list[Hypothesis]:
-        """Decode clips together."""
+    ) -> list[list[Hypothesis]]:
+        """Decode clips together: of each what beam search found, or its samples, the most probable first."""
         ...
 
-    def align(self, feature: Tensor, tokenizer: Tokenizer, tokens: Sequence[int], n_frames: int) -> list[AlignedWord]:
-        """Find when each word of a decoded clip is sung, by the cross-attention, within its first frames."""
+    def align(
+        self, features: Tensor, tokenizer: Tokenizer, texts: Sequence[Sequence[int]], n_frames: Sequence[int]
+    ) -> list[list[AlignedWord]]:
+        """Find when each word of decoded clips is sung, by the cross-attention, within a clip's first frames.
+
+        No text is empty.
+        """
         ...
 
     def seed(self, seed: int) -> None:
@@ -222,15 +227,16 @@ class WhisperTranscriber:
             if failed:
                 self._attempt(failed, Attempt(temperature, self.options.timestamps), tokenizer)
                 failed = [clip for clip in failed if not clip.candidates[-1].accepted]
-        for clip in batch:
-            chosen = _best(clip.candidates, self.options)
-            self._finish(clip, chosen, self._features([clip])[0], tokenizer)
+        chosen = [_best(clip.candidates, self.options) for clip in batch]
+        self._finish(batch, chosen, self._features(batch), tokenizer)
         return [clip for clip in waiting if clip not in batch]
 
     def _attempt(self, clips: Sequence[_Clip], attempt: Attempt, tokenizer: Tokenizer) -> None:
         hypotheses = self.backend.decode(self._features(clips), tokenizer, attempt, self.options)
-        for clip, hypothesis in zip(clips, hypotheses, strict=True):
-            clip.candidates.append(self._candidate(hypothesis, attempt, tokenizer))
+        for clip, samples in zip(clips, hypotheses, strict=True):
+            # The most probable of samples is often a loop; the reference looks no further, and tries anew.
+            candidates = [self._candidate(sample, attempt, tokenizer) for sample in samples]
+            clip.candidates.append(_best(candidates, self.options))
 
     def _features(self, clips: Sequence[_Clip]) -> Tensor:
         """Encode what is not encoded yet, together."""
@@ -263,14 +269,14 @@ class WhisperTranscriber:
                 done = None
             else:
                 finished = replace(chosen.hypothesis, tokens=kept)
-                self._finish(clip, replace(chosen, hypothesis=finished), feature[0], tokenizer)
+                self._finish([clip], [replace(chosen, hypothesis=finished)], feature, tokenizer)
             position += n_frames if done is None else max(1, round(done * FRAMES_PER_SECOND))
         song.n_clips = len(song.done)
 
     def _decode_window(self, clip: _Clip, feature: Tensor, tokenizer: Tokenizer) -> _Candidate:
         for temperature in self.options.temperatures:
             attempt = Attempt(temperature, timestamps=True)
-            (hypothesis,) = self.backend.decode(feature, tokenizer, attempt, self.options)
+            ((hypothesis, *_),) = self.backend.decode(feature, tokenizer, attempt, self.options)
             candidate = self._candidate(hypothesis, attempt, tokenizer)
             clip.candidates.append(candidate)
             if candidate.accepted or self._is_silent(hypothesis):
@@ -288,19 +294,27 @@ class WhisperTranscriber:
         text = tokenizer.decode([t for t in hypothesis.tokens if t < tokenizer.eot]).strip()
         return _Candidate(hypothesis, text, attempt, is_accepted(text, hypothesis.avg_logprob, self.options))
 
-    def _finish(self, clip: _Clip, chosen: _Candidate, feature: Tensor, tokenizer: Tokenizer) -> None:
-        """Turn the chosen hypothesis into lines with times and flags, and the song's record of it."""
+    def _finish(
+        self, clips: Sequence[_Clip], chosen: Sequence[_Candidate], features: Tensor, tokenizer: Tokenizer
+    ) -> None:
+        """Turn the chosen hypotheses into lines with times and flags, and the songs' record of them."""
+        pieces = []
+        for candidate in chosen:
+            # Tokens between text and times, such as those of languages, say nothing.
+            tokens = [t for t in candidate.hypothesis.tokens if t < tokenizer.eot or t >= tokenizer.timestamp_begin]
+            pieces.append(split_pieces(tokens, tokenizer.timestamp_begin))
+        words: Sequence[Sequence[TimedWord]] = [()] * len(clips)
+        if self.options.word_times or not chosen[0].attempt.timestamps:
+            words = self._align(clips, pieces, features, tokenizer)
+        for clip, candidate, own_pieces, own_words in zip(clips, chosen, pieces, words, strict=True):
+            if candidate.attempt.timestamps:
+                lines = lines_of_pieces(own_pieces, own_words, clip.span, tokenizer.decode)
+            else:
+                lines = lines_of_words(own_words, clip.song.language, tokenizer.decode)
+            self._record(clip, candidate, lines)
+
+    def _record(self, clip: _Clip, chosen: _Candidate, lines: Sequence[Line]) -> None:
         activity, span, hypothesis = clip.song.activity, clip.span, chosen.hypothesis
-        # Tokens between text and times, such as those of languages, say nothing.
-        tokens = [t for t in hypothesis.tokens if t < tokenizer.eot or t >= tokenizer.timestamp_begin]
-        pieces = split_pieces(tokens, tokenizer.timestamp_begin)
-        words: list[TimedWord] = []
-        if self.options.word_times or not chosen.attempt.timestamps:
-            words = self._align(pieces, span, feature, activity, tokenizer)
-        if chosen.attempt.timestamps:
-            lines = lines_of_pieces(pieces, words, span, tokenizer.decode)
-        else:
-            lines = lines_of_words(words, clip.song.language, tokenizer.decode)
         flags = flags_of(chosen.text, span, hypothesis.avg_logprob, hypothesis.no_speech_prob, activity, self.options)
         decoding = Decoding(
             start=span.start,
@@ -315,26 +329,19 @@ class WhisperTranscriber:
         clip.song.add(decoding, tuple(self._marked(line, flags, activity) for line in lines))
 
     def _align(
-        self, pieces: Sequence[Piece], span: Segment, feature: Tensor, activity: Activity, tokenizer: Tokenizer
-    ) -> list[TimedWord]:
-        """Words on the song's clock: in order, inside the segment, trimmed to what is sung.
-
-        The alignment leaves no gaps: silence before the text is given to its first word, every other silence to the
-        word before it.
-        """
-        tokens = [token for piece in pieces for token in piece.tokens]
-        if not tokens:
-            return []
-        n_frames = min(N_FRAMES, max(MIN_FRAMES, round(span.duration * FRAMES_PER_SECOND)))
-        words: list[TimedWord] = []
-        earliest = span.start
-        for word in self.backend.align(feature, tokenizer, tokens, n_frames):
-            start = min(max(span.start + word.start, earliest), span.end)
-            end = min(max(span.start + word.end, start), span.end)
-            earliest = end
-            start, end = activity.trimmed(start, end, to_last=not words)
-            text = " ".join(tokenizer.decode(list(word.tokens)).split())
-            words.append(TimedWord(Word(start, end, text, word.probability), word.tokens))
+        self, clips: Sequence[_Clip], pieces: Sequence[Sequence[Piece]], features: Tensor, tokenizer: Tokenizer
+    ) -> list[list[TimedWord]]:
+        """Find the words of each clip; none where there is no text."""
+        texts = [[token for piece in own for token in piece.tokens] for own in pieces]
+        sung = [index for index, text in enumerate(texts) if text]
+        n_frames = [
+            min(N_FRAMES, max(MIN_FRAMES, round(clips[index].span.duration * FRAMES_PER_SECOND))) for index in sung
+        ]
+        words: list[list[TimedWord]] = [[] for _ in clips]
+        if sung:
+            found = self.backend.align(features[sung], tokenizer, [texts[index] for index in sung], n_frames)
+            for index, aligned in zip(sung, found, strict=True):
+                words[index] = _on_the_songs_clock(clips[index], aligned, tokenizer)
         return words
 
     def _marked(self, line: Line, flags: tuple[str, ...], activity: Activity) -> Line:
@@ -363,6 +370,25 @@ class WhisperTranscriber:
         return get_tokenizer(
             multilingual=True, num_languages=self.backend.n_languages, language=language, task="transcribe"
         )
+
+
+def _on_the_songs_clock(clip: _Clip, aligned: Sequence[AlignedWord], tokenizer: Tokenizer) -> list[TimedWord]:
+    """Give words in order, inside the segment, trimmed to what is sung.
+
+    The alignment leaves no gaps: silence before the text is given to its first word, every other silence to the
+    word before it.
+    """
+    span = clip.span
+    words: list[TimedWord] = []
+    earliest = span.start
+    for word in aligned:
+        start = min(max(span.start + word.start, earliest), span.end)
+        end = min(max(span.start + word.end, start), span.end)
+        earliest = end
+        start, end = clip.song.activity.trimmed(start, end, to_last=not words)
+        text = " ".join(tokenizer.decode(list(word.tokens)).split())
+        words.append(TimedWord(Word(start, end, text, word.probability), word.tokens))
+    return words
 
 
 def _best(candidates: Sequence[_Candidate], options: WhisperOptions) -> _Candidate:

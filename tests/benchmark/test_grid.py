@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from lyricsep.errors import ConfigError
 from lyricsep.scoring import RATES
 from lyricsep.segmentation import PAPER, RmsVadOptions
 from lyricsep.separators import find_separator
-from lyricsep.transcribers import WhisperOptions, find_model
+from lyricsep.transcribers import NATIVE, WhisperOptions, find_model
 
 SMALL = {
     "title": '"Mine"',
@@ -177,7 +178,7 @@ def test_defaults(tmp_path: Path) -> None:
         audio=("mixture", "spleeter+0.3"),
         segmentation=("native", "rms-vad"),
         model="base",
-        transcription={"native": WhisperOptions(), "rms-vad": WhisperOptions()},
+        transcription={"native": NATIVE, "rms-vad": WhisperOptions()},
     )
     assert grid.normalise
     assert grid.seeds == (0,)
@@ -190,7 +191,7 @@ def test_options_of_one_segmentation_come_last(tmp_path: Path) -> None:
     )
     grid = read_grid(write(tmp_path, tables, rms_vad='"paper"', seeds="[3, 1]", normalise="false", columns='["CER"]'))
     assert grid.transcription == {
-        "native": WhisperOptions(beam_size=3, best_of=2),
+        "native": replace(NATIVE, beam_size=3, best_of=2),
         "rms-vad": WhisperOptions(beam_size=1, best_of=2, temperatures=(0.0,)),
     }
     assert (grid.rms_vad, grid.seeds, grid.normalise, grid.columns) == (PAPER, (3, 1), False, ("CER",))

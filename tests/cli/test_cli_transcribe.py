@@ -218,6 +218,9 @@ def test_options_reach_the_stages_and_the_manifest(run: Callable, song: Path) ->
 def test_native_hears_the_whole_song(run: Callable, song: Path) -> None:
     told = run("transcribe", song, "--native", "-f", "json", *QUICKEST)
     assert told.code == 0, told.err
+    (manifest,) = Path("lyrics").glob("lyricsep-*.json")
+    settings = json.loads(manifest.read_text())["options"]["settings"]
+    assert settings["transcription"]["temperatures"] == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0], "as Whisper itself"
     lyrics = json.loads(Path("lyrics/song.json").read_text())
     assert lyrics["segments"][0]["start"] == 0
     assert lyrics["lines"]

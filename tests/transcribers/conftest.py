@@ -120,9 +120,9 @@ class Call:
 
 @dataclass
 class FakeBackend:
-    """Says of every clip what `say(clip, share, temperature)` tells it."""
+    """Says of every clip what `say(clip, share, temperature)` tells it: one thing, or a list of samples."""
 
-    say: Callable[[int, float, float], Said]
+    say: Callable[[int, float, float], Said | list[Said]]
     ballots: dict[int, dict[str, float]] = field(default_factory=dict)
     is_multilingual: bool = True
     name: str = "fake"
@@ -144,22 +144,28 @@ class FakeBackend:
         self.voters.extend(clips)
         return [self.ballots[clip] for clip in clips]
 
-    def decode(self, features: torch.Tensor, tokenizer, attempt: Attempt, options) -> list[Hypothesis]:
+    def decode(self, features: torch.Tensor, tokenizer, attempt: Attempt, options) -> list[list[Hypothesis]]:
         heard = [(int(clip), round(float(share), 1)) for clip, share in features]
         clips, shares = zip(*heard, strict=True)
         self.calls.append(Call(clips, shares, attempt, tokenizer.language))
         found = []
         for clip, share in heard:
-            said = self.say(clip, share, attempt.temperature)
-            tokens = tokenizer.encode(f" {said.text}") if said.text else []
-            if attempt.timestamps:
-                tokens = [tokenizer.timestamp_begin, *tokens, tokenizer.timestamp_begin + 50]
-            found.append(Hypothesis(tuple(tokens), said.avg_logprob, said.no_speech_prob))
+            samples = self.say(clip, share, attempt.temperature)
+            found.append([])
+            for said in samples if isinstance(samples, list) else [samples]:
+                tokens = tokenizer.encode(f" {said.text}") if said.text else []
+                if attempt.timestamps:
+                    tokens = [tokenizer.timestamp_begin, *tokens, tokenizer.timestamp_begin + 50]
+                found[-1].append(Hypothesis(tuple(tokens), said.avg_logprob, said.no_speech_prob))
         return found
 
-    def align(self, feature: torch.Tensor, tokenizer, tokens: Sequence[int], n_frames: int) -> list[AlignedWord]:
-        ticks = np.linspace(0, n_frames // 2, len(tokens) + 1).astype(int)
-        return aligned_words(tokenizer, tokens, (np.arange(len(tokens) + 1), ticks), [0.5] * len(tokens))
+    def align(self, features: torch.Tensor, tokenizer, texts, n_frames: Sequence[int]) -> list[list[AlignedWord]]:
+        words = []
+        for _, tokens, n in zip(features, texts, n_frames, strict=True):
+            ticks = np.linspace(0, n // 2, len(tokens) + 1).astype(int)
+            path = (np.arange(len(tokens) + 1), ticks)
+            words.append(aligned_words(tokenizer, tokens, path, [0.5] * len(tokens)))
+        return words
 
     def seed(self, seed: int) -> None:
         pass

@@ -201,6 +201,25 @@ def test_only_what_fails_is_decoded_again(fake, song, said) -> None:
     assert backend.n_encoded == 4, "what is decoded again is not encoded again"
 
 
+def test_of_samples_the_most_probable_that_passes_is_taken(fake, song, said) -> None:
+    answers = {
+        0.0: said("guess", -3.0),
+        0.2: [said("la la " * 50, -0.1), said("sung", -0.6), said("sunk", -0.7), said("", -1.5)],
+    }
+    backend = fake(lambda clip, share, temperature: answers[temperature])
+    (lyrics,) = WhisperTranscriber(backend, WITH_FALLBACK).transcribe([song([20])])
+    assert lyrics.text == "sung"
+    assert (lyrics.decodings[0].attempts, lyrics.decodings[0].temperature) == (2, 0.2)
+
+
+def test_a_whole_song_knows_the_most_probable_sample_alone(fake, song, said) -> None:
+    loop = ("la la " * 50).strip()
+    answers = {0.0: said("guess", -1.2), 0.2: [said(loop, -0.1), said("sung", -0.6)], 0.4: said("last", -0.5)}
+    backend = fake(lambda clip, share, temperature: answers[temperature])
+    (lyrics,) = WhisperTranscriber(backend, WITH_FALLBACK).transcribe([song([20], whole=True)])
+    assert lyrics.text == "last"
+
+
 def test_the_least_bad_is_kept_and_flagged(fake, song, said) -> None:
     answers = {0.0: said("worst", -3.0), 0.2: said("least bad", -1.2), 0.4: said("bad", -2.0)}
     (lyrics,) = WhisperTranscriber(fake(lambda c, s, t: answers[t]), WITH_FALLBACK).transcribe([song([20])])
@@ -284,7 +303,7 @@ def test_tokens_that_are_neither_text_nor_time_say_nothing(fake, song) -> None:
 
     def with_a_language(features, tokenizer, attempt, options):
         found = decode(features, tokenizer, attempt, options)
-        return [replace(h, tokens=(tokenizer.sot + 1, *h.tokens)) for h in found]
+        return [[replace(h, tokens=(tokenizer.sot + 1, *h.tokens)) for h in own] for own in found]
 
     backend.decode = with_a_language
     for timestamps in (False, True):

@@ -13,7 +13,7 @@ from whisper.tokenizer import get_tokenizer
 from lyricsep.segmentation import segment
 from lyricsep.transcribers import Job, WhisperOptions
 from lyricsep.transcribers.log_mel import clip_log_mel
-from lyricsep.transcribers.whisper import Attempt, WhisperTranscriber
+from lyricsep.transcribers.whisper import Attempt, Hypothesis, WhisperTranscriber
 
 GREEDY = WhisperOptions(mix_back=0.0, temperatures=(0.0,), beam_size=1)
 RUNNERS = ["openai-whisper", "faster-whisper"]
@@ -52,7 +52,7 @@ def test_a_batch_decodes_as_its_clips_one_by_one(real, request, model, songs, be
     backend, mels = real(model, "openai-whisper"), request.getfixturevalue(songs)
     tokenizer = french(backend)
     options = replace(GREEDY, beam_size=beam_size)
-    found = backend.decode(backend.encode(mels), tokenizer, Attempt(0.0, timestamps), options)
+    found = [best for (best,) in backend.decode(backend.encode(mels), tokenizer, Attempt(0.0, timestamps), options)]
     theirs = DecodingOptions(
         language="fr",
         beam_size=beam_size if beam_size > 1 else None,
@@ -75,7 +75,7 @@ def test_both_backends_write_the_same(real, mels, timestamps) -> None:
     attempt = Attempt(0.0, timestamps)
     expected = ours.decode(ours.encode(mels), tokenizer, attempt, GREEDY)
     found = theirs.decode(theirs.encode(mels), tokenizer, attempt, GREEDY)
-    for mine, other in zip(expected, found, strict=True):
+    for (mine,), (other,) in zip(expected, found, strict=True):
         assert mine.tokens == other.tokens
         assert mine.avg_logprob == pytest.approx(other.avg_logprob, abs=1e-3)
         assert mine.no_speech_prob == pytest.approx(other.no_speech_prob, abs=1e-3)
@@ -87,7 +87,9 @@ def test_both_backends_write_to_the_end_of_a_full_clip(real, vocals) -> None:
     found = []
     for runner in RUNNERS:
         backend = real("base", runner)
-        (hypothesis,) = backend.decode(backend.encode(mel), french(backend), Attempt(0.0, timestamps=False), GREEDY)
+        ((hypothesis,),) = backend.decode(
+            backend.encode(mel), french(backend), Attempt(0.0, timestamps=False), GREEDY
+        )
         found.append(hypothesis.tokens)
     assert found[0] == found[1]
     assert len(found[0]) > 448 // 4
@@ -171,9 +173,9 @@ def test_words_are_aligned_as_openai_whisper_does(real, mels) -> None:
     for layer, head in backend._heads:
         mask[layer, head] = True
     compared = 0
-    for mel, feature, hypothesis in zip(mels, features, hypotheses, strict=True):
-        tokens = list(hypothesis.tokens)
-        found = backend.align(feature, tokenizer, tokens, 300)
+    texts = [list(hypothesis.tokens) for (hypothesis,) in hypotheses]
+    aligned = backend.align(features, tokenizer, texts, [300] * len(texts))
+    for mel, tokens, found in zip(mels, texts, aligned, strict=True):
         with pytest.MonkeyPatch.context() as patch:
             patch.setitem(model._buffers, "alignment_heads", mask.to_sparse())
             expected = find_alignment(model, tokenizer, tokens, mel, 300)
@@ -192,7 +194,7 @@ def test_languages_without_spaces_are_aligned_by_character(real, mels, runner) -
     backend = real("base", runner)
     tokenizer = get_tokenizer(True, language="ja", task="transcribe")
     tokens = tokenizer.encode("今日は、夜の電車。")
-    words = backend.align(backend.encode(mels[:1])[0], tokenizer, tokens, 550)
+    (words,) = backend.align(backend.encode(mels[:1]), tokenizer, [tokens], [550])
     assert [token for word in words for token in word.tokens] == tokens
     texts = [tokenizer.decode(list(word.tokens)) for word in words]
     assert "".join(texts) == "今日は、夜の電車。"
@@ -204,16 +206,56 @@ def test_languages_without_spaces_are_aligned_by_character(real, mels, runner) -
 # Chance
 
 
-def sample(backend, features: torch.Tensor, seed: int) -> list[tuple[int, ...]]:
+def sample(backend, features: torch.Tensor, seed: int, best_of: int = 2) -> list[list[Hypothesis]]:
     backend.seed(seed)
-    options = replace(GREEDY, best_of=2)
-    return [h.tokens for h in backend.decode(features, french(backend), Attempt(1.0, timestamps=False), options)]
+    options = replace(GREEDY, best_of=best_of)
+    return backend.decode(features, french(backend), Attempt(1.0, timestamps=False), options)
 
 
-@pytest.mark.parametrize("runner", ["openai-whisper", "faster-whisper"])
+@pytest.mark.parametrize("runner", RUNNERS)
 def test_a_seed_repeats_what_was_sampled_whatever_came_before(runner: str, real, example_mels) -> None:
     backend = real("tiny.en", runner)
-    features = backend.encode(example_mels[:1])
+    features = backend.encode(example_mels)
     first = sample(backend, features, 1)
     assert sample(backend, features, 1) == first
     assert sample(backend, features, 2) != first
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_samples_come_with_the_most_probable_first(runner: str, real, example_mels) -> None:
+    backend = real("tiny.en", runner)
+    for samples in sample(backend, backend.encode(example_mels), 1, best_of=3):
+        chances = [hypothesis.avg_logprob for hypothesis in samples]
+        assert len(chances) == 3
+        assert chances == sorted(chances, reverse=True)
+        assert len({hypothesis.tokens for hypothesis in samples}) > 1
+        assert len({hypothesis.no_speech_prob for hypothesis in samples}) == 1
+
+
+def test_samples_are_those_of_openai_whisper(real, example_mels) -> None:
+    backend = real("tiny.en", "openai-whisper")
+    (samples,) = sample(backend, backend.encode(example_mels[:1]), 3, best_of=4)
+    torch.manual_seed(3)
+    theirs = DecodingOptions(language="en", temperature=1.0, best_of=4, without_timestamps=True, fp16=False)
+    expected = decode(backend.model, example_mels[0], theirs)
+    # They rank by the mean without the end of the text, and tell the mean with it.
+    (found,) = [hypothesis for hypothesis in samples if list(hypothesis.tokens) == expected.tokens]
+    assert found.avg_logprob == pytest.approx(expected.avg_logprob, abs=1e-5)
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_workers_of_a_model_change_nothing(real, mels, n_threads, monkeypatch) -> None:
+    from lyricsep.transcribers.faster_whisper import FasterWhisper
+
+    backend = real("base", "faster-whisper")
+    monkeypatch.setattr(torch, "get_num_threads", lambda: n_threads)
+    other = FasterWhisper("other", backend._folder, torch.device("cpu"), "float32")
+    features = backend.encode(mels)
+    torch.testing.assert_close(other.encode(mels), features, atol=1e-5, rtol=0)
+    tokenizer, attempt = french(backend), Attempt(0.0, timestamps=False)
+    expected, found = (one.decode(features, tokenizer, attempt, GREEDY) for one in (backend, other))
+    assert [best.tokens for (best,) in found] == [best.tokens for (best,) in expected]
+    texts = [best.tokens for (best,) in expected]
+    lengths = [200, 225, 300]
+    assert other.align(features, tokenizer, texts, lengths) == backend.align(features, tokenizer, texts, lengths)
+    assert sample(other, features, 5) == sample(backend, features, 5)

@@ -178,10 +178,10 @@ def test_both_backends_run_an_official_checkpoint(chance) -> None:
     torch.testing.assert_close(theirs.backend.encode(mel), features, atol=1e-3, rtol=0)
     tokenizer = whisper.tokenizer.get_tokenizer(True, language="en", task="transcribe")
     attempt = Attempt(0.0, timestamps=False)
-    mine, other = (t.backend.decode(features, tokenizer, attempt, ONCE)[0] for t in (ours, theirs))
+    mine, other = (t.backend.decode(features, tokenizer, attempt, ONCE)[0][0] for t in (ours, theirs))
     assert mine.tokens == other.tokens
     words = [
-        t.backend.align(features[0], tokenizer, tokenizer.encode(" one two three"), 3000) for t in (ours, theirs)
+        t.backend.align(features, tokenizer, [tokenizer.encode(" one two three")], [3000])[0] for t in (ours, theirs)
     ]
     assert [word.tokens for word in words[0]] == [word.tokens for word in words[1]]
     # Whisper takes all heads of the later half for a model it does not know, and so does the file for CTranslate2.
