@@ -6,6 +6,7 @@ song, retries of what fails, lines, word times, flags. No text conditions the ne
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,8 @@ __all__ = ["Attempt", "Backend", "Hypothesis", "WhisperTranscriber"]
 # Whisper base in single precision and 250 MB for large-v2 in half.
 MAX_ROWS = 16
 N_VOTERS = 16  # segments that vote on the language of a long song; more would only cost time
+logger = logging.getLogger(__name__)
+
 MIN_FRAMES = 2  # that the shortest of clips is aligned to; the attention has a step every other frame
 
 
@@ -177,9 +180,16 @@ class WhisperTranscriber:
         self.backend = backend
         self.options = options or WhisperOptions()
         self.name = backend.name
+        self._batch_size = self.options.batch_size  # halved, for good, when the device runs out of memory
 
     def transcribe(self, jobs: Iterable[Job]) -> Iterator[Lyrics]:
-        """Yield the lyrics of each job, in order; segments of several jobs share a batch."""
+        """Yield the lyrics of each job, in order; segments of several jobs share a batch.
+
+        Raises
+        ------
+        ConfigError
+            If the model does not know a job's language, or not even one segment fits into the device's memory.
+        """
         self.backend.seed(self.options.seed)
         songs: deque[_Song] = deque()
         waiting: list[_Clip] = []
@@ -190,7 +200,7 @@ class WhisperTranscriber:
                 self._transcribe_whole(song)
             else:
                 waiting.extend(self._clips(song, job.segments))
-            while len(waiting) >= self.options.batch_size:
+            while len(waiting) >= self._batch_size:
                 waiting = self._decode_batch(waiting)
             while songs and len(songs[0].done) == songs[0].n_clips:
                 yield songs.popleft().lyrics()
@@ -220,8 +230,28 @@ class WhisperTranscriber:
     def _decode_batch(self, waiting: Sequence[_Clip]) -> list[_Clip]:
         """Decode the first clips of one language together, and give back those that still wait."""
         language = waiting[0].song.language
-        batch = [clip for clip in waiting if clip.song.language == language][: self.options.batch_size]
-        tokenizer = self._tokenizer(language)
+        batch = [clip for clip in waiting if clip.song.language == language][: self._batch_size]
+        try:
+            self._decode(batch, self._tokenizer(language))
+        except RuntimeError as error:  # PyTorch's and CTranslate2's have only the words in common
+            if "out of memory" not in str(error):
+                raise
+            if len(batch) == 1:
+                raise ConfigError(
+                    f"{self.name}: one segment does not fit into the device's memory; close other programs that use "
+                    "it, take a smaller --model or --beam-size, or add --device cpu"
+                ) from error
+        else:
+            return [clip for clip in waiting if clip not in batch]
+        # Not in the handler: the error holds on to the memory of what was being computed.
+        torch.cuda.empty_cache()
+        self._batch_size = len(batch) // 2
+        logger.warning("%s: out of memory, going on with batches of %d", self.name, self._batch_size)
+        for clip in batch:
+            clip.candidates.clear()
+        return list(waiting)
+
+    def _decode(self, batch: Sequence[_Clip], tokenizer: Tokenizer) -> None:
         failed = batch
         for temperature in self.options.temperatures:
             if failed:
@@ -229,7 +259,6 @@ class WhisperTranscriber:
                 failed = [clip for clip in failed if not clip.candidates[-1].accepted]
         chosen = [_best(clip.candidates, self.options) for clip in batch]
         self._finish(batch, chosen, self._features(batch), tokenizer)
-        return [clip for clip in waiting if clip not in batch]
 
     def _attempt(self, clips: Sequence[_Clip], attempt: Attempt, tokenizer: Tokenizer) -> None:
         hypotheses = self.backend.decode(self._features(clips), tokenizer, attempt, self.options)

@@ -173,6 +173,46 @@ def test_a_newer_model_knows_cantonese(fake, song) -> None:
     assert lyrics.language == backend.calls[0].language == "yue"
 
 
+# Memory
+
+
+class Small:
+    """A backend that holds so many clips at a time."""
+
+    def __init__(self, backend, capacity: int, message: str = "CUDA failed with error out of memory") -> None:
+        self._backend, self._capacity, self._message = backend, capacity, message
+
+    def __getattr__(self, name: str):
+        return getattr(self._backend, name)
+
+    def decode(self, features, tokenizer, attempt, options):
+        if len(features) > self._capacity:
+            raise RuntimeError(self._message)
+        return self._backend.decode(features, tokenizer, attempt, options)
+
+
+def test_a_batch_that_does_not_fit_is_halved_for_good(fake, song, caplog) -> None:
+    backend = fake()
+    transcriber = WhisperTranscriber(Small(backend, 2), replace(ONCE, batch_size=8))
+    found = list(transcriber.transcribe([song(range(20, 29)), song([30, 31, 32])]))
+    assert [lyrics.text for lyrics in found] == [expected(range(20, 29)), expected([30, 31, 32])]
+    assert [len(call.clips) for call in backend.calls] == [2] * 6
+    assert [record.getMessage() for record in caplog.records] == [
+        f"fake: out of memory, going on with batches of {size}" for size in (4, 2)
+    ]
+    assert [decoding.attempts for lyrics in found for decoding in lyrics.decodings] == [1] * 12
+
+
+def test_one_segment_that_does_not_fit(fake, song) -> None:
+    with pytest.raises(ConfigError, match=r"fake: one segment does not fit .*--device cpu"):
+        list(WhisperTranscriber(Small(fake(), 0), ONCE).transcribe([song([20, 21])]))
+
+
+def test_other_failures_of_a_backend_are_told(fake, song) -> None:
+    with pytest.raises(RuntimeError, match="no kernel"):
+        list(WhisperTranscriber(Small(fake(), 0, "no kernel"), ONCE).transcribe([song([20, 21])]))
+
+
 # Fallback
 
 
