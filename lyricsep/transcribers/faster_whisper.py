@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -75,8 +76,10 @@ class FasterWhisper:
 
     def _open(self, n_workers: int) -> ctranslate2.models.Whisper:
         threads = {"inter_threads": n_workers, "intra_threads": max(1, self._n_threads // n_workers)}
+        model = partial(ctranslate2.models.Whisper, str(self._folder), **self._settings, **threads)
         try:
-            return ctranslate2.models.Whisper(str(self._folder), **self._settings, **threads)
+            # Its number of threads becomes that of PyTorch, in the thread that opens it.
+            return self._workers.submit(model).result()
         except RuntimeError as error:
             raise WeightsError(
                 f"{shown(self._folder)}: CTranslate2 cannot load the model ({error}); run again"

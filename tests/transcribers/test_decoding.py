@@ -248,8 +248,11 @@ def test_workers_of_a_model_change_nothing(real, mels, n_threads, monkeypatch) -
     from lyricsep.transcribers.faster_whisper import FasterWhisper
 
     backend = real("base", "faster-whisper")
+    n_before = torch.get_num_threads()
     monkeypatch.setattr(torch, "get_num_threads", lambda: n_threads)
     other = FasterWhisper("other", backend._folder, torch.device("cpu"), "float32")
+    monkeypatch.undo()
+    assert torch.get_num_threads() == n_before, "the separators' threads"
     features = backend.encode(mels)
     torch.testing.assert_close(other.encode(mels), features, atol=1e-5, rtol=0)
     tokenizer, attempt = french(backend), Attempt(0.0, timestamps=False)
