@@ -118,7 +118,7 @@ class Grid:
     audio, segmentation : tuple of str
         Every pair is a `Condition`.
     model : str
-        Name in the catalogue of Whisper models.
+        Name in the catalogue of Whisper models, or the path of one of your own.
     seeds : tuple of int
         Each is a run of its own where something is sampled.
     segment_by : str or None
@@ -169,7 +169,8 @@ class Grid:
 
     def with_models(self, separator: str | None, model: str | None) -> Grid:
         """Put one separator in the place of all, and another model; published rows keep their place in the table."""
-        grid = replace(self, model=find_model(model or self.model).name)
+        grid = replace(self, model=model or self.model)
+        find_model(grid.model)
         if separator is None:
             return grid
         find_separator(separator)

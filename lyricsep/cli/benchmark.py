@@ -59,7 +59,9 @@ def benchmark(
     separator: Annotated[
         str | None, typer.Option(help="One separator in the place of all of the grid.", show_default="the grid's")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Whisper model.", show_default="the grid's")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Whisper model, by name or by path.", show_default="the grid's")
+    ] = None,
     transcriber: Annotated[
         str | None, typer.Option(help=f"{' or '.join(BACKENDS)}.", show_default="the quickest installed")
     ] = None,
@@ -108,7 +110,8 @@ def benchmark(
     datasets = [open_selected(name, language, split, limit, song, musdb18hq) for name in wanted.datasets]
     check_writable(output)
     runner = Runner(wanted, datasets, Store(output / "store"), chosen, backend=backend, offline=offline)
-    say(f"{wanted.title}: {len(runner.units)} hypotheses, {wanted.model} by {backend} on {describe_device(chosen)}")
+    name = find_model(wanted.model).name
+    say(f"{wanted.title}: {len(runner.units)} hypotheses, {name} by {backend} on {describe_device(chosen)}")
 
     missing = len(runner.missing())
     if not missing and _written(output) == _content(runner, wanted):

@@ -30,7 +30,8 @@ WHISPER = "whisper"  # the family and the kind of all that is not a separator
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 NameArgument = Annotated[
-    str, typer.Argument(help="A name of `lyricsep models list`, or the path of a recipe (.toml).")
+    str,
+    typer.Argument(help="A name of `lyricsep models list`, or the path of a recipe (.toml) or of a Whisper model."),
 ]
 
 
@@ -180,6 +181,8 @@ def _find(name: str) -> Spec:
     aliases = {alias for spec in separator_catalog().values() for alias in spec.aliases}
     if name.endswith(".toml") or name.startswith("uvr:") or name in aliases:
         return find_separator(name)
+    if name.endswith(".pt") or "/" in name or Path(name).exists():
+        return find_model(name)
     every: dict[str, Spec] = {**separator_catalog(), **model_catalog()}
     return look_up(every, name, "model")
 
@@ -189,11 +192,15 @@ def _family(spec: Spec) -> str:
 
 
 def _licence(spec: Spec) -> str:
-    return spec.licence if isinstance(spec, SeparatorSpec) else "MIT"
+    if isinstance(spec, SeparatorSpec):
+        return spec.licence
+    return "MIT" if model_catalog().get(spec.name) is spec else "-"
 
 
 def _known_files(spec: Spec) -> Sequence[WeightFile]:
-    return spec.files if isinstance(spec, SeparatorSpec) else (*spec.ctranslate2, spec.openai)
+    if isinstance(spec, SeparatorSpec):
+        return spec.files
+    return (*spec.ctranslate2, *([spec.openai] if spec.openai else []))
 
 
 def _is_installed(spec: Spec) -> bool:

@@ -183,7 +183,12 @@ PresetOption = Annotated[
     ),
 ]
 ModelOption = Annotated[
-    str | None, typer.Option(help="Whisper model: a name of `lyricsep models list`.", show_default="the preset's")
+    str | None,
+    typer.Option(
+        help="Whisper model: a name of `lyricsep models list`, or the path of one of your own: a checkpoint of "
+        "openai-whisper (.pt) or a CTranslate2 folder.",
+        show_default="the preset's",
+    ),
 ]
 TranscriberOption = Annotated[
     str | None,
@@ -211,7 +216,7 @@ TemperaturesOption = Annotated[
     typer.Option(
         help="Temperatures, with commas between, tried in turn until a segment does not fail; 0 alone never decodes "
         "again: quicker, and without help for what fails.",
-        show_default="0,0.2,0.4,0.6,0.8,1",
+        show_default="0,0.6,0.8; with --native Whisper's own",
     ),
 ]
 TimestampsOption = Annotated[

@@ -83,13 +83,23 @@ class Work:
         files = [file for spec in self.separators for file in spec.files]
         return [*files, *find_model(self.settings.model).files]
 
+    @property
+    def _hashes(self) -> tuple[str, ...]:
+        return tuple(content_hash(file) for file in self.weights)
+
     def heard_key(self, audio: Sequence[str], device: torch.device) -> str:
         """Digest what makes the vocals of a song, of which the digests of its files are given."""
-        return key_of({"audio": audio, "by": _makers(self, device)[0]})
+        return key_of({"audio": audio, "by": _makers(self, device, self._hashes)[0]})
 
     def lyrics_key(self, audio: Sequence[str], device: torch.device, language: str | None) -> str:
         """Digest what makes the lyrics of a song."""
-        return key_of({"heard": self.heard_key(audio, device), "by": _makers(self, device)[1], "language": language})
+        return key_of(
+            {
+                "heard": self.heard_key(audio, device),
+                "by": _makers(self, device, self._hashes)[1],
+                "language": language,
+            }
+        )
 
     def load_separator(self, device: torch.device, *, offline: bool) -> Separator:
         """Build the separator, or the chain of two.
@@ -115,8 +125,8 @@ class Work:
 
 
 @cache
-def _makers(work: Work, device: torch.device) -> tuple[str, str]:
-    """Digest what makes vocals and lyrics beside the song: once, for it takes a millisecond."""
+def _makers(work: Work, device: torch.device, _hashes: tuple[str, ...]) -> tuple[str, str]:
+    """Digest what makes vocals and lyrics beside the song: once for the same weights, for it takes a millisecond."""
     vocals = heard_key([], work.separators, device, work.query)
     lyrics = key_of(
         {

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import gzip
 import importlib.util
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -13,14 +15,18 @@ from typing import TYPE_CHECKING
 
 from lyricsep.catalogs import look_up, read_catalog
 from lyricsep.errors import ConfigError
+from lyricsep.files import shown
 from lyricsep.weights import (
     WeightFile,
     cache_folder,
+    check_whisper,
     fetch,
     fetch_folder,
     is_available_offline,
     load_openai_checkpoint,
+    pinned_here,
     read_whisper,
+    whisper_dims,
     write_whisper,
 )
 
@@ -34,33 +40,44 @@ if TYPE_CHECKING:
 __all__ = ["BACKENDS", "WhisperSpec", "create_transcriber", "default_backend", "find_model", "model_catalog"]
 
 BACKENDS = ("openai-whisper", "faster-whisper")
+VOCABULARIES = ("vocabulary.json", "vocabulary.txt")  # of a CTranslate2 folder, which holds one of them
 
 
 @dataclass(frozen=True)
 class WhisperSpec:
-    """One Whisper model, as the catalogue describes it.
+    """One Whisper model, of the catalogue or of the user's own.
 
     Parameters
     ----------
     name : str
-        What ``--model`` takes.
+        For people; what ``--model`` takes, for a model of the catalogue.
     summary : str
         For people.
-    openai : WeightFile
-        The official checkpoint.
+    openai : WeightFile or None
+        The checkpoint of openai-whisper; None where there is but a CTranslate2 folder.
     ctranslate2 : tuple of WeightFile
         The same weights as a CTranslate2 folder; empty where none is known.
+
+    Raises
+    ------
+    ValueError
+        If there is neither.
     """
 
     name: str
     summary: str
-    openai: WeightFile
+    openai: WeightFile | None
     ctranslate2: tuple[WeightFile, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a model without weights."""
+        if self.openai is None and not self.ctranslate2:
+            raise ValueError(f"{self.name}: a model has a checkpoint or the files of a CTranslate2 folder")
 
     @property
     def files(self) -> tuple[WeightFile, ...]:
-        """What this machine would use: what is at hand, else the official checkpoint."""
-        if self.ctranslate2 and all(map(is_available_offline, self.ctranslate2)):
+        """What this machine would use: what is at hand, else the checkpoint."""
+        if self.openai is None or (self.ctranslate2 and all(map(is_available_offline, self.ctranslate2))):
             return self.ctranslate2
         return (self.openai,)
 
@@ -81,14 +98,64 @@ def model_catalog() -> Mapping[str, WhisperSpec]:
 
 
 def find_model(name: str) -> WhisperSpec:
-    """Look a name up.
+    """Look a model up.
+
+    Parameters
+    ----------
+    name : str
+        A name of the catalogue; or the path of a model of your own: a checkpoint of openai-whisper, or a CTranslate2
+        folder (``model.bin``, ``config.json``, ``vocabulary.json`` or ``.txt``). What ends in ``.pt``, has a slash,
+        or is there, is a path, unless the catalogue has the name: ``./base`` is never the published model.
+
+    Returns
+    -------
+    WhisperSpec
+        A model of your own is called as its file without the suffix, or as its folder. Its files are pinned by what
+        they hold now, and hashed once a process: what they hold later is another model.
 
     Raises
     ------
     ConfigError
-        If no model has that name; the message names the nearest.
+        If no model has that name (the message names the nearest), or nothing, or no model, is at the path.
+    WeightsError
+        If a file of your own cannot be read.
     """
+    if name in model_catalog() or not name:
+        return look_up(model_catalog(), name, "Whisper model")
+    path = Path(name).expanduser()
+    try:
+        if path.is_dir():
+            return _own_folder(path)
+        if path.is_file():
+            return WhisperSpec(_own_name(path, path.stem), f"checkpoint {path.name}", pinned_here(path))
+    except OSError as error:
+        raise ConfigError(f"{shown(path)}: cannot be read ({error.strerror or error}); check the path") from error
+    if path.suffix == ".pt" or {"/", os.sep} & set(name):
+        raise ConfigError(
+            f"{shown(path)}: there is no such file or folder; name a checkpoint (.pt), a CTranslate2 folder, or a "
+            "model of `lyricsep models list`"
+        )
     return look_up(model_catalog(), name, "Whisper model")
+
+
+def _own_folder(path: Path) -> WhisperSpec:
+    inside = [path / name for name in ("model.bin", "config.json", *VOCABULARIES)]
+    found = [file for file in inside if file.is_file()]
+    missing = [file.name for file in inside[:2] if file not in found]
+    if not set(inside[2:]) & set(found):
+        missing.append(" or ".join(VOCABULARIES))
+    if missing:
+        raise ConfigError(
+            f"{shown(path)}: is no CTranslate2 model, it has no {' and no '.join(missing)}; name such a folder, or "
+            "make one of a Hugging Face model with ct2-transformers-converter"
+        )
+    name = _own_name(path, path.name)
+    return WhisperSpec(name, f"CTranslate2 folder {name}", None, tuple(map(pinned_here, found)))
+
+
+def _own_name(path: Path, name: str) -> str:
+    """Give a name that can be that of a folder, too: "." and ".." are none."""
+    return re.sub(r"[^\w.+ -]", "_", name if name.strip(".") else path.resolve().name) or "model"
 
 
 def default_backend(device: torch.device) -> str:
@@ -158,8 +225,7 @@ def _openai_model(spec: WhisperSpec, *, offline: bool) -> Whisper:
     if spec.files == spec.ctranslate2:
         dims, state, heads = read_whisper(fetch_folder(spec.name, spec.ctranslate2, offline=offline))
     else:
-        dims, state = load_openai_checkpoint(fetch(spec.openai, offline=offline))
-        heads = _official_heads(spec.name, dims)
+        dims, state, heads = _read_checkpoint(*spec.files, offline=offline)
     model = Whisper(ModelDimensions(**dims))
     model.load_state_dict(state)
     if heads:
@@ -171,13 +237,35 @@ def _openai_model(spec: WhisperSpec, *, offline: bool) -> Whisper:
 
 def _ctranslate2_folder(spec: WhisperSpec, *, offline: bool) -> Path:
     if spec.files == spec.ctranslate2:
-        return fetch_folder(spec.name, spec.ctranslate2, offline=offline)
-    folder = cache_folder() / "converted" / spec.openai.sha256[:16] / spec.name
+        folder = fetch_folder(spec.name, spec.ctranslate2, offline=offline)
+        check_whisper(folder)
+        return folder
+    (checkpoint,) = spec.files
+    folder = cache_folder() / "converted" / checkpoint.sha256[:16] / spec.name
     if not folder.is_dir():
-        dims, state = load_openai_checkpoint(fetch(spec.openai, offline=offline))
+        read = _read_checkpoint(checkpoint, offline=offline)
         if not folder.is_dir():  # loading takes seconds, in which another process may have been quicker
-            write_whisper(folder, dims, state, _official_heads(spec.name, dims))
+            write_whisper(folder, *read)
     return folder
+
+
+def _read_checkpoint(
+    checkpoint: WeightFile, *, offline: bool
+) -> tuple[dict[str, int], dict[str, torch.Tensor], list[tuple[int, int]]]:
+    """Give the dimensions, the weights and the alignment heads, where they are known."""
+    dims, state = load_openai_checkpoint(fetch(checkpoint, offline=offline))
+    return dims, state, _official_heads(_published_name(checkpoint, dims), dims)
+
+
+def _published_name(checkpoint: WeightFile, dims: Mapping[str, int]) -> str:
+    """Say which published model a checkpoint is, or has been trained on from; empty where that is not certain.
+
+    Its own hash tells it, and else its size, which training on does not change, if just one published model has it:
+    large-v1 and large-v2 are equally large, but their heads differ.
+    """
+    same = [name for name, spec in model_catalog().items() if spec.openai and spec.openai.sha256 == checkpoint.sha256]
+    alike = same or [name for name in model_catalog() if whisper_dims(name) == dims]
+    return alike[0] if len(alike) == 1 else ""
 
 
 def _official_heads(name: str, dims: Mapping[str, int]) -> list[tuple[int, int]]:

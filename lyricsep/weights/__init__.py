@@ -1,8 +1,16 @@
 """Where model files come from: pinned by sha256, fetched once, verified, loaded without running any code."""
 
-from lyricsep.weights.cache import at_hand, check_file, content_hash, fetch, fetch_folder, is_available_offline
+from lyricsep.weights.cache import (
+    at_hand,
+    check_file,
+    content_hash,
+    fetch,
+    fetch_folder,
+    is_available_offline,
+    pinned_here,
+)
 from lyricsep.weights.converting import convert_checkpoint
-from lyricsep.weights.ctranslate2 import load_openai_checkpoint, read_whisper, write_whisper
+from lyricsep.weights.ctranslate2 import check_whisper, load_openai_checkpoint, read_whisper, write_whisper
 from lyricsep.weights.download import DownloadPolicy
 from lyricsep.weights.folder import cache_folder
 from lyricsep.weights.loading import (
@@ -15,6 +23,7 @@ from lyricsep.weights.loading import (
 from lyricsep.weights.pins import pinned
 from lyricsep.weights.sources import Source, WeightFile
 from lyricsep.weights.vocabulary import whisper_vocabulary
+from lyricsep.weights.whisper_sizes import whisper_dims
 
 __all__ = [
     "DownloadPolicy",
@@ -24,6 +33,7 @@ __all__ = [
     "at_hand",
     "cache_folder",
     "check_file",
+    "check_whisper",
     "content_hash",
     "convert_checkpoint",
     "fetch",
@@ -34,8 +44,10 @@ __all__ = [
     "load_openai_checkpoint",
     "load_safetensors",
     "pinned",
+    "pinned_here",
     "read_whisper",
     "save_safetensors",
+    "whisper_dims",
     "whisper_vocabulary",
     "write_whisper",
 ]

@@ -12,10 +12,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -39,7 +40,7 @@ from lyricsep.weights.sources import (
     web_address,
 )
 
-__all__ = ["at_hand", "check_file", "content_hash", "fetch", "fetch_folder", "is_available_offline"]
+__all__ = ["at_hand", "check_file", "content_hash", "fetch", "fetch_folder", "is_available_offline", "pinned_here"]
 
 logger = logging.getLogger(__name__)
 
@@ -115,16 +116,49 @@ def content_hash(file: WeightFile) -> str:
     if path is None:
         return file.sha256
     try:
-        status = path.stat()
-        return _digest(path, status.st_mtime_ns, status.st_size)
+        return _digest(path)[0]
     except OSError:
         return file.sha256
 
 
+def pinned_here(path: Path) -> WeightFile:
+    """Pin a file of this machine by what it holds now: what differs later is another file, and is not taken for it.
+
+    A process reads it to the end once, and again only where the file system says that it has changed.
+
+    Parameters
+    ----------
+    path : Path
+        Of the user's own.
+
+    Returns
+    -------
+    WeightFile
+        Called as the file, in characters that every system knows.
+
+    Raises
+    ------
+    WeightsError
+        If it cannot be read.
+    """
+    path = path.absolute()
+    try:
+        sha256, size = _digest(path)
+    except OSError as error:
+        raise WeightsError(f"{shown(path)}: cannot be read ({error.strerror or error}); check the path") from error
+    name = path.name if is_plain_name(path.name) else re.sub(r"[^\w.+-]", "_", path.name)
+    return WeightFile(name, sha256, size, (Source((LocalFile(str(path)),)),))
+
+
+def _digest(path: Path) -> tuple[str, int]:
+    """Give the sha256 of a file and its bytes, remembered as long as nothing tells of a change."""
+    status = path.stat()
+    return _digest_at(path, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
 @cache
-def _digest(path: Path, mtime_ns: int, size: int) -> str:
-    # Asked for once a song; the time and the size only tell when to look again.
-    return file_digest(path)[0]
+def _digest_at(path: Path, *_state: int) -> tuple[str, int]:
+    return file_digest(path)
 
 
 def fetch(file: WeightFile, *, offline: bool = False, policy: DownloadPolicy = DEFAULT_POLICY) -> Path:
@@ -241,7 +275,7 @@ def _obtain(file: WeightFile, source: Source, *, offline: bool, policy: Download
     first = source.parts[0]
     if len(source.parts) == 1 and isinstance(first, Wheel | LocalFile):
         path = locate(first)
-        _verify(path, file)
+        _verify(path, file, _digest)
         return path
     for part in source.parts:
         if isinstance(part, Wheel | LocalFile):
@@ -354,13 +388,13 @@ def _lock(part: Path) -> int:
         os.close(lock)
 
 
-def _verify(path: Path, file: WeightFile) -> str:
+def _verify(path: Path, file: WeightFile, digest: Callable[[Path], tuple[str, int]] = file_digest) -> str:
     """Check a file against all that is known of it, and give its sha256."""
     try:
         size = path.stat().st_size
         if file.size is not None and size != file.size:
             raise WeightsError(f"holds {size} bytes, expected {file.size}")
-        found, _ = file_digest(path)
+        found, _ = digest(path)
     except OSError as error:
         raise WeightsError(f"cannot be read ({error.strerror or error})") from error
     if not found.startswith(file.sha256):

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-__all__ = ["load_openai_checkpoint", "read_whisper", "write_whisper"]
+__all__ = ["check_whisper", "load_openai_checkpoint", "read_whisper", "write_whisper"]
 
 BINARY_VERSION = 6
 KIND = "WhisperSpec"
@@ -103,6 +103,41 @@ def read_whisper(folder: Path) -> tuple[dict[str, int], dict[str, torch.Tensor],
         raise WeightsError(f"{name}: cannot be read ({error.strerror or error}); fetch the model again") from error
     except _UnfitError as error:
         raise WeightsError(f"{model}: {error}; {error.advice}") from error
+
+
+def check_whisper(folder: Path) -> None:
+    """Refuse a CTranslate2 folder that would fail in the middle of the work, or hear with another model's tokens.
+
+    Only the outlines of ``model.bin`` are read, so it takes milliseconds; weights may be of any type.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``model.bin``, ``config.json``, and ``vocabulary.json`` or ``vocabulary.txt``.
+
+    Raises
+    ------
+    WeightsError
+        If a file is missing, damaged, or not of a Whisper model, if the vocabulary is not of the size of the model's
+        or not one of Whisper's, or if ``config.json`` names no alignment heads, without which CTranslate2 times no
+        words.
+    """
+    model, config = folder / "model.bin", folder / "config.json"
+    try:
+        dims = _dims(_Reader(model).variables())
+        _check_dims(dims)
+        n_tokens = _n_tokens(folder)
+        if n_tokens != dims["n_vocab"] or n_tokens not in VOCABULARIES:
+            known = ", ".join(map(str, VOCABULARIES))
+            raise _UnfitError(f"has {dims['n_vocab']} tokens and a vocabulary of {n_tokens}, expected one of {known}")
+        heads = _alignment_heads(config, dims)
+    except OSError as error:
+        name = error.filename or model
+        raise WeightsError(f"{name}: cannot be read ({error.strerror or error}); fetch the model again") from error
+    except _UnfitError as error:
+        raise WeightsError(f"{model}: {error}; {error.advice}") from error
+    if not heads:
+        raise WeightsError(f"{config}: names no alignment_heads, which the times of words need; {_UnfitError.advice}")
 
 
 def write_whisper(
@@ -529,6 +564,18 @@ def _alignment_heads(path: Path, dims: Mapping[str, int]) -> list[tuple[int, int
     if not fit:
         raise WeightsError(f"{path}: names alignment heads that the model has not; fetch the model again")
     return pairs
+
+
+def _n_tokens(folder: Path) -> int:
+    """Count the tokens of a vocabulary: the one that CTranslate2 would take, the JSON before the text."""
+    listed = folder / "vocabulary.json"
+    if not listed.exists():
+        return len((folder / "vocabulary.txt").read_bytes().removesuffix(b"\n").split(b"\n"))
+    try:
+        tokens = json.loads(listed.read_bytes())
+    except ValueError as error:
+        raise WeightsError(f"{listed}: is no JSON; fetch the model again") from error
+    return len(tokens) if isinstance(tokens, list) else 0
 
 
 def _has_heads(dims: Mapping[str, int], heads: Sequence[tuple[int, int]]) -> bool:

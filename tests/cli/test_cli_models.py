@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 import re
+import shutil
 import sys
 import tomllib
 from collections.abc import Callable
@@ -19,7 +20,7 @@ import torch
 
 from lyricsep.separators import SeparatorSpec, separator_catalog
 from lyricsep.transcribers import find_model, model_catalog
-from lyricsep.weights import fetch
+from lyricsep.weights import fetch, fetch_folder
 
 # The module and its command have one name.
 doctor_module = importlib.import_module("lyricsep.cli.doctor")
@@ -166,6 +167,19 @@ def test_show_a_recipe_of_ones_own(run: Callable, tmp_path: Path) -> None:
     settings = 'command = ["cp", "{input}", "{output_dir}"]\noutput = "*"\nsample_rate = 8000\nchannels = 1\n'
     (tmp_path / "mine.toml").write_text(f"[settings]\n{settings}")
     assert re.search("^name: +mine$", run("models", "show", "mine.toml").out, re.M)
+
+
+def test_show_and_verify_a_model_of_ones_own(run: Callable, tmp_path: Path) -> None:
+    spec = find_model("tiny.en")
+    folder = shutil.copytree(fetch_folder(spec.name, spec.ctranslate2, offline=True), tmp_path / "tuned")
+    told = run("models", "show", folder)
+    assert told.code == 0, told.err
+    assert "tuned" in told.out
+    assert spec.ctranslate2[0].sha256 in run("models", "show", folder, "--json").out
+    assert run("models", "verify", folder).code == 0
+    told = run("models", "show", tmp_path / "my.pt")
+    assert (told.code, told.out) == (2, "")
+    assert "there is no such file or folder" in told.err
 
 
 def test_verify_what_is_here(run: Callable) -> None:
