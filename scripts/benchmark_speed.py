@@ -7,15 +7,27 @@ ratios are of the turns of one round, their median is told with its range. Last,
 
     python scripts/benchmark_speed.py -o speed                                   # the example that ships
     python scripts/benchmark_speed.py --dataset ../shared/jam-alt -o speed --counts 1,4,16,64 --minutes 1,4,15,60
+    python scripts/benchmark_speed.py -o speed --random-weights --model large-v2 --separator htdemucs --counts 64
+
+``--random-weights`` needs no weights: a Whisper model of chance in the published shape and, for htdemucs, a separator
+of chance are made before the race and given to everybody by path. Nobody decodes twice and no window ends early: each
+is one run of the encoder and 224 tokens, which is checked on all that is written, as every token is a word. How many
+windows a song has differs: whisper and faster-whisper go by 30 s, faster-whisper batched by its detector of speech,
+lyricsep by what it finds sung. So ratios of transcribers are of seconds a window, and those of whole jobs are left
+out where windows are not as many. It is no picture of songs, which have fewer tokens a window: lyricsep times every
+word of them, the others none. It also hashes models that it is given by path when a process starts. There is no WER.
 
 Wants lyricsep[embedded,faster-whisper,benchmark], faster-whisper and imageio-ffmpeg; who misses something is skipped.
 Memory is the peak of the resident memory of a contender's processes together, where there is a /proc, else that of
-the largest; on CUDA it is what all cards hold more than before, so nothing else should use them. Linux and macOS.
+the largest; on CUDA it is what all cards hold more than before, so nothing else should use them. "GPU busy" is the
+share of time in which the busiest card had work (nvidia-smi's utilization.gpu, asked once a second), the mean over a
+turn. Linux and macOS.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib.util
 import json
 import math
@@ -29,6 +41,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
 from functools import partial
 from importlib import metadata
 from itertools import groupby
@@ -39,6 +52,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from lyricsep.datasets import Dataset, Song
     from lyricsep.tables import Table
@@ -64,6 +78,13 @@ class Setting:
     device: str
     beam_size: int
     batch_size: int
+    random: bool = False  # weights of chance, which lyricsep gets by path too
+
+    def model_for(self, backend: str) -> str:
+        """Give what ``--model`` of lyricsep is."""
+        if not self.random:
+            return self.model
+        return self.checkpoint if backend == "openai-whisper" else self.folder
 
 
 @dataclass(frozen=True)
@@ -144,7 +165,16 @@ def _whisper(setting: Setting, batch: Batch) -> list[str]:
     beam_size = str(setting.beam_size) if setting.beam_size > 1 else "None"  # greedy
     options = ["--language", batch.language, "--beam_size", beam_size, "--model", setting.checkpoint]
     options += ["--device", setting.device, "--fp16", str(setting.device != "cpu"), "--verbose", "False"]
+    if setting.random:
+        options += [f"--{name}={value}" for name, value in _once("logprob_threshold").items()]
+        options += ["--temperature_increment_on_fallback", "None"]
     return [sys.executable, "-m", "whisper", *batch.songs, *options, "-f", "txt", "-o", batch.out]
+
+
+def _once(logprob: str) -> dict[str, Any]:
+    """Give the options of openai-whisper, and but for one name of faster-whisper, that decode a window just once."""
+    never = dict.fromkeys(("compression_ratio_threshold", logprob, "no_speech_threshold"))
+    return {"temperature": 0.0, "condition_on_previous_text": False, **never}
 
 
 def _separate(setting: Setting, batch: Batch) -> list[str]:
@@ -184,6 +214,7 @@ def _load_whisper(setting: Setting) -> Work:
     model = whisper.load_model(setting.checkpoint, device=setting.device)
     # As its command line.
     options = {"beam_size": setting.beam_size if setting.beam_size > 1 else None, "best_of": 5}
+    options |= _once("logprob_threshold") if setting.random else {}
 
     def work(batch: Batch) -> dict[str, float]:
         for song in batch.songs:
@@ -205,6 +236,7 @@ def _load_faster(*, batched: bool = False, segments: bool = False) -> Callable[[
         hears = BatchedInferencePipeline(model) if batched else model
         options: dict[str, Any] = {"beam_size": setting.beam_size}
         options |= {"batch_size": setting.batch_size} if batched else {}
+        options |= _once("log_prob_threshold") if setting.random else {}
 
         def work(batch: Batch) -> dict[str, float]:
             for song in batch.songs:
@@ -233,11 +265,12 @@ def _ours(
     """Give lyricsep as a process and as a library, with the default backend and the setting's separator."""
 
     def commands(setting: Setting, batch: Batch) -> list[list[str]]:
-        options = ["--preset", PRESET, "--model", setting.model, "--separator", separator or setting.separator]
+        options = ["--preset", PRESET, "--model", setting.model_for(backend)]
+        options += ["--separator", separator or setting.separator]
         options += ["--beam-size", str(setting.beam_size), "--batch-size", str(setting.batch_size), "-f", "txt"]
         options += ["-l", batch.language, "--device", setting.device, "-o", batch.out]
         options += ["--transcriber", backend] if backend else []
-        options += [] if retries else ["--temperatures", "0"]
+        options += [] if retries and not setting.random else ["--temperatures", "0"]
         return [[*LYRICSEP, "transcribe", *batch.songs, *options]]
 
     def load(setting: Setting) -> Work:
@@ -250,10 +283,10 @@ def _ours(
 
         device, preset = choose_device(setting.device), PRESETS[PRESET]
         options = replace(preset.transcription, beam_size=setting.beam_size, batch_size=setting.batch_size)
-        options = options if retries else replace(options, temperatures=(0.0,))
+        options = options if retries and not setting.random else replace(options, temperatures=(0.0,))
         separates = create_separator(find_separator(separator or setting.separator), device)
         who = backend or default_backend(device)
-        transcribes = create_transcriber(find_model(setting.model), device, options, backend=who)
+        transcribes = create_transcriber(find_model(setting.model_for(backend)), device, options, backend=who)
 
         def work(batch: Batch) -> dict[str, float]:
             stages: dict[str, float] = {}
@@ -301,19 +334,22 @@ def _work(name: str, setting: str, batch: str) -> None:
 
 @dataclass(frozen=True)
 class Usage:
-    """Wall and processor seconds, peak bytes of memory and of the cards, seconds by stage."""
+    """Wall and processor seconds, peak bytes of memory and of the cards, their busy share, seconds by stage."""
 
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     memory: int = 0
     cuda: int = 0
+    busy: float = 0.0
     stages: dict[str, float] = field(default_factory=dict)
 
     def __add__(self, other: Usage) -> Usage:
         stages = dict(self.stages)
         _add(stages, other.stages)
         peaks = max(self.memory, other.memory), max(self.cuda, other.cuda)
-        return Usage(self.seconds + other.seconds, self.cpu_seconds + other.cpu_seconds, *peaks, stages)
+        seconds = self.seconds + other.seconds
+        busy = (self.busy * self.seconds + other.busy * other.seconds) / seconds if seconds else 0.0
+        return Usage(seconds, self.cpu_seconds + other.cpu_seconds, *peaks, busy, stages)
 
 
 class TurnFailedError(Exception):
@@ -323,23 +359,39 @@ class TurnFailedError(Exception):
 Measure = Callable[[Batch], Usage]
 
 
+@dataclass
+class Watched:
+    """What was seen of a process: peak bytes of memory and of the cards, and their busy share at each look."""
+
+    memory: int = 0
+    cuda: int = 0
+    busy_shares: list[float] = field(default_factory=list)
+
+    @property
+    def busy(self) -> float:
+        """The mean over the looks; 0 without any."""
+        return sum(self.busy_shares) / max(1, len(self.busy_shares))
+
+
 @contextmanager
-def _peak(pid: int) -> Iterator[list[int]]:
-    """Watch a process and its children; the bytes of memory and of the cards are final when the block ends."""
-    peak, ended, before = [0, 0], threading.Event(), _cuda_memory()
+def _watched(pid: int) -> Iterator[Watched]:
+    """Watch a process and its children; what was seen is final when the block ends."""
+    seen, ended, (before, _) = Watched(), threading.Event(), _cards()
 
     def watch() -> None:
-        looks = 0
+        n_looks = 0
         while not ended.wait(POLL):
-            peak[0] = max(peak[0], _memory(pid))
-            if looks % 10 == 0:
-                peak[1] = max(peak[1], _cuda_memory() - before)
-            looks += 1
+            seen.memory = max(seen.memory, _memory(pid))
+            if n_looks % 10 == 0:
+                held, busy = _cards()
+                seen.cuda = max(seen.cuda, held - before)
+                seen.busy_shares.append(busy)
+            n_looks += 1
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
     try:
-        yield peak
+        yield seen
     finally:
         ended.set()
         thread.join()
@@ -354,11 +406,16 @@ def _memory(pid: int) -> int:
     return n_bytes + sum(_memory(int(child)) for of_thread in children for child in of_thread)
 
 
-def _cuda_memory() -> int:
+def _cards() -> tuple[int, float]:
+    """Give the bytes that all cards hold, and the share of the last moments in which the busiest had work."""
     if not shutil.which("nvidia-smi"):
-        return 0
-    query = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
-    return sum(int(line) << 20 for line in subprocess.run(query, capture_output=True, text=True).stdout.split())
+        return 0, 0.0
+    query = ["nvidia-smi", "--query-gpu=memory.used,utilization.gpu", "--format=csv,noheader,nounits"]
+    said = subprocess.run(query, capture_output=True, text=True).stdout
+    cards = [line.split(", ") for line in said.splitlines()]
+    # Cards that do not tell it say "[N/A]".
+    busy = [float(share) / 100 for _, share in cards if share.isdecimal()]
+    return sum(int(held) << 20 for held, _ in cards if held.isdecimal()), max(busy, default=0.0)
 
 
 def _run(command: list[str], log: Path) -> Usage:
@@ -366,7 +423,7 @@ def _run(command: list[str], log: Path) -> Usage:
     with log.open("w", encoding="utf-8") as said:
         began = time.perf_counter()
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
-        with _peak(process.pid) as peak:
+        with _watched(process.pid) as seen:
             _, status, used = os.wait4(process.pid, 0)
             seconds = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -374,7 +431,7 @@ def _run(command: list[str], log: Path) -> Usage:
         raise TurnFailedError(_last_line(log))
     # Linux counts what this process held at the fork into its child's ru_maxrss, so that is the second choice.
     largest = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return Usage(seconds, used.ru_utime + used.ru_stime, peak[0] or largest, peak[1])
+    return Usage(seconds, used.ru_utime + used.ru_stime, seen.memory or largest, seen.cuda, seen.busy)
 
 
 def _in_processes(setting: Setting, contender: Contender, batch: Batch) -> Usage:
@@ -399,7 +456,7 @@ def _warm(setting: Setting, contender: Contender, log: Path) -> Iterator[Callabl
         def measure(batch: Batch) -> Usage:
             assert process.stdin is not None
             assert process.stdout is not None
-            with _peak(process.pid) as peak:
+            with _watched(process.pid) as seen:
                 try:
                     print(json.dumps(asdict(batch)), file=process.stdin, flush=True)
                     reply = process.stdout.readline()
@@ -407,7 +464,7 @@ def _warm(setting: Setting, contender: Contender, log: Path) -> Iterator[Callabl
                     reply = ""
             if not reply:
                 raise TurnFailedError(_last_line(log))
-            return replace(Usage(**json.loads(reply)), memory=peak[0])
+            return replace(Usage(**json.loads(reply)), memory=seen.memory, busy=seen.busy)
 
         try:
             yield measure
@@ -465,7 +522,7 @@ class Race:
                         print(f"{phase} {number}: {name}: {turn['seconds']:.1f} s", file=sys.stderr)
 
     def _turn(self, name: str, measure: Measure, songs: Sequence[Staged]) -> dict[str, Any] | None:
-        usage, words, errors = Usage(), 0, 0
+        usage, words, errors, windows = Usage(), 0, 0, 0
         job = _contenders()[name].job
         with TemporaryDirectory(dir=self.folder) as folder:
             try:
@@ -473,26 +530,46 @@ class Race:
                     same, out = list(together), Path(folder, language)
                     out.mkdir()
                     usage += measure(Batch([str(song.heard_for(job)) for song in same], language, str(out)))
-                    counts = [_count(song, out) for song in same if job != "separation"]
+                    if job == "separation":
+                        continue
+                    counts = [_count(song, out) for song in same]
                     words, errors = words + sum(n for n, _ in counts), errors + sum(n for _, n in counts)
+                    if self.setting.random:
+                        windows += sum(_count_windows(song, out) for song in same)
             except TurnFailedError as error:
                 self.skipped[name] = str(error)
                 return None
         audio = sum(song.duration for song in songs)
         wer = errors / words if words else None
-        return {"songs": len(songs), "audio": audio, "speed": audio / usage.seconds, "wer": wer, **asdict(usage)}
+        about = {"songs": len(songs), "audio": audio, "windows": windows or None}
+        return {**about, "speed": audio / usage.seconds, "wer": wer, **asdict(usage)}
 
 
 def _count(song: Staged, out: Path) -> tuple[int, int]:
     """Count the words of the reference, and the errors in what was heard; a song may have no reference."""
     from lyricsep.scoring import score
 
+    heard = _heard(song, out)
+    words = score(song.reference, heard, song.language).counts.words
+    return (words.n_reference, words.errors) if song.reference else (0, 0)
+
+
+def _count_windows(song: Staged, out: Path) -> int:
+    """Count the windows of a song that was heard with random weights, all of which must be of full length."""
+    n_words = len(_heard(song, out).split())
+    windows = -(-n_words // N_TOKENS)
+    # Where Whisper times its phrases, the first token of a window is a time.
+    if not windows or n_words not in (windows * N_TOKENS, windows * (N_TOKENS - 1)):
+        raise TurnFailedError(f"{song.path.name}: {n_words} tokens came, expected windows of {N_TOKENS}")
+    return windows
+
+
+def _heard(song: Staged, out: Path) -> str:
     names = [out / f"{song.path.stem}{suffix}.txt" for suffix in ("", ".vocals")]
     heard = [path.read_text(encoding="utf-8") for path in names if path.is_file()]
     if not heard:  # openai-whisper goes on after a failure, and its exit code is 0
         raise TurnFailedError(f"no lyrics came of {song.path.name}")
-    words = score(song.reference, heard[0], song.language).counts.words
-    return (words.n_reference, words.errors) if song.reference else (0, 0)
+    return heard[0]
 
 
 # ---------------------------------------------------------------- what is heard, and by what
@@ -514,7 +591,8 @@ def _stage(songs: Sequence[Song], folder: Path, setting: Setting) -> list[Staged
             path.symlink_to(song.audio.resolve())
             vocals = path.with_suffix(".vocals.wav")
             save_vocals(path, vocals, separator)
-            staged.append(Staged(path, vocals, load_audio(path).duration, song.language, song.text))
+            text = "" if setting.random else song.text
+            staged.append(Staged(path, vocals, load_audio(path).duration, song.language, text))
     if not staged:
         raise DatasetError("the dataset came without its audio; see `lyricsep datasets show`")
     return staged
@@ -539,34 +617,135 @@ def _cut_file(source: Path, target: Path, duration: float, start: float) -> None
 
 
 def _prepare(options: argparse.Namespace, folder: Path) -> Setting:
-    """Fetch all weights before anything is timed, and write the same numbers as everybody wants them."""
-    import torch
-
+    """Fetch or make all weights before anything is timed, and write the same numbers as everybody wants them."""
     from lyricsep.devices import choose_device
-    from lyricsep.separators import find_separator
-    from lyricsep.transcribers import find_model
-    from lyricsep.weights import fetch, fetch_folder, load_openai_checkpoint, read_whisper, write_whisper
+    from lyricsep.weights import write_whisper
 
-    model, separator = find_model(options.model), find_separator(options.separator)
-    files = [fetch(file) for file in separator.files]
-    demucs = folder / "demucs"
-    if separator.family == "demucs" and [file.suffix for file in files] == [".th"]:
-        demucs.mkdir()
-        (demucs / files[0].name).symlink_to(files[0])
-    checkpoint, converted = folder / f"{model.name}.pt", folder / "ctranslate2"
-    if model.files == model.ctranslate2:
-        dims, state, _ = read_whisper(fetch_folder(model.name, model.ctranslate2))
-        torch.save({"dims": dims, "model_state_dict": state}, checkpoint)
-    else:
-        checkpoint = fetch(model.openai)
-        dims, state = load_openai_checkpoint(checkpoint)
+    separator, demucs = _prepare_separator(options, folder / "demucs")
+    prepare = _random_whisper if options.random_weights else _known_whisper
+    checkpoint, dims, state = prepare(options.model, folder)
+    converted = folder / "ctranslate2"
     write_whisper(converted, dims, state, [])  # ours may lack the tokenizer that faster-whisper wants
     if not shutil.which("ffmpeg") and importlib.util.find_spec("imageio_ffmpeg"):  # openai-whisper wants one
         (folder / "ffmpeg").symlink_to(importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe())
         os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
     paths = str(checkpoint), str(converted), str(demucs) if demucs.exists() else ""
-    device = str(choose_device(options.device))
-    return Setting(model.name, separator.name, *paths, device, options.beam_size, options.batch_size)
+    how = str(choose_device(options.device)), options.beam_size, options.batch_size
+    return Setting(options.model, separator, *paths, *how, random=options.random_weights)
+
+
+def _prepare_separator(options: argparse.Namespace, demucs: Path) -> tuple[str, Path]:
+    """Give what ``--separator`` of lyricsep is, and the folder of its checkpoint of Demucs, made where it has one."""
+    from lyricsep.separators import find_separator
+    from lyricsep.weights import fetch
+
+    if options.random_weights and options.separator in DEMUCS:
+        return str(_random_demucs(options.separator, demucs)), demucs
+    separator = find_separator(options.separator)
+    files = [fetch(file) for file in separator.files]
+    if separator.family == "demucs" and [file.suffix for file in files] == [".th"]:
+        demucs.mkdir()
+        (demucs / files[0].name).symlink_to(files[0])
+    return options.separator, demucs
+
+
+def _known_whisper(name: str, folder: Path) -> tuple[Path, dict[str, int], dict[str, Tensor]]:
+    """Give the checkpoint of a model, and what is in it."""
+    import torch
+
+    from lyricsep.transcribers import find_model
+    from lyricsep.weights import fetch, fetch_folder, load_openai_checkpoint, read_whisper
+
+    model = find_model(name)
+    if model.files != model.ctranslate2:
+        checkpoint = fetch(*model.files)
+        return checkpoint, *load_openai_checkpoint(checkpoint)
+    checkpoint = folder / f"{model.name}.pt"
+    dims, state, _ = read_whisper(fetch_folder(model.name, model.ctranslate2))
+    torch.save({"dims": dims, "model_state_dict": state}, checkpoint)
+    return checkpoint, dims, state
+
+
+# ---------------------------------------------------------------- weights of chance
+
+N_TOKENS = 224  # of a window at most: half of Whisper's context, for openai-whisper and CTranslate2 alike
+# The published arguments: facebookresearch/demucs, demucs/grids/mmi.py, and the catalogue of its models (segment).
+# They give the 41,984,456 parameters of the published checkpoint.
+DEMUCS: dict[str, dict[str, Any]] = {
+    "htdemucs": {
+        "sources": ["drums", "bass", "other", "vocals"],
+        "segment": Fraction(39, 5),
+        "depth": 4,
+        "bottom_channels": 512,
+        "dconv_mode": 3,
+        "t_layers": 5,
+    }
+}
+
+
+def _random_whisper(name: str, folder: Path) -> tuple[Path, dict[str, int], dict[str, Tensor]]:
+    """Make a Whisper model of chance, in half precision, that says nothing but whole words, for ever.
+
+    One number of what the decoder's last norm gives is made constant, 1, by its weight 0 and its bias 1. In the rows
+    of the vocabulary it stands before what is added to a token's logit, whatever was heard: 0 for words, -30 for all
+    other tokens, the times among them, and -60 for the end of the text. Else logits stay within a few units. Where a
+    time is demanded the end is excluded, so nothing ends before the last token, whoever searches in which way.
+    """
+    import torch
+    from whisper.model import ModelDimensions, Whisper
+    from whisper.tokenizer import get_tokenizer
+
+    from lyricsep.errors import ConfigError
+    from lyricsep.weights import whisper_dims
+
+    try:
+        dims = whisper_dims(name)
+    except ValueError as error:
+        raise ConfigError(f"--random-weights: {error}; choose a name of `lyricsep models list`") from error
+    torch.manual_seed(0)
+    model = Whisper(ModelDimensions(**dims))
+    tokenizer = get_tokenizer(model.is_multilingual, num_languages=model.num_languages)
+    state = model.state_dict()
+    positions, tokens = state["decoder.positional_embedding"], state["decoder.token_embedding.weight"]
+    positions.copy_(0.01 * torch.randn(positions.shape))  # as it comes, it is whatever was in the memory
+    tokens.copy_(torch.randn(tokens.shape) / tokens.shape[1] ** 0.5)
+    # Words that are one token each, so that the tokens of a text can be counted.
+    texts = [tokenizer.encoding.decode_single_token_bytes(index) for index in range(tokenizer.eot)]
+    words = [index for index, text in enumerate(texts) if text[:1] == b" " and text[1:].isalpha() and text.islower()]
+    tokens[:, 0] = -30
+    tokens[words, 0] = 0
+    tokens[tokenizer.eot, 0] = -60
+    state["decoder.ln.weight"][0], state["decoder.ln.bias"][0] = 0, 1
+    state = {key: weights.half() for key, weights in state.items()}
+    checkpoint = folder / f"random-{name}.pt"
+    torch.save({"dims": dims, "model_state_dict": state}, checkpoint)
+    return checkpoint, dims, state
+
+
+def _random_demucs(name: str, folder: Path) -> Path:
+    """Make a Demucs of chance, as `demucs` publishes its own, and the entry by which lyricsep finds it."""
+    import torch
+    from demucs.htdemucs import HTDemucs
+    from demucs.states import save_with_checksum
+
+    torch.manual_seed(0)
+    model = HTDemucs(**DEMUCS[name])
+    with torch.no_grad():
+        for layer in (model.decoder[-1].conv_tr, model.tdecoder[-1].conv_tr):
+            for parameter in layer.parameters():
+                parameter *= 8  # about as loud as the mixture, so that there is something to hear
+    state = {key: weights.half() for key, weights in model.state_dict().items()}
+    folder.mkdir()
+    content = {"klass": HTDemucs, "args": (), "kwargs": DEMUCS[name], "state": state}
+    save_with_checksum(content, folder / "random.th")  # type: ignore[no-untyped-call]
+    (checkpoint,) = folder.iterdir()
+    sha256 = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    entry = folder.with_name(f"{name}.toml")
+    file = (
+        f'[[files]]\nname = "{checkpoint.name}"\nsha256 = "{sha256}"\nsources = ["file:demucs/{checkpoint.name}"]\n'
+    )
+    entry.write_text(f'family = "demucs"\n\n{file}', encoding="utf-8")
+    return entry
 
 
 def _hardware(device: str) -> dict[str, Any]:
@@ -591,22 +770,38 @@ def _hardware(device: str) -> dict[str, Any]:
 
 
 def _ratios(turns: Any, device: str) -> list[dict[str, Any]]:
-    """Compare the pairs round by round; `turns` is a data frame."""
+    """Compare the pairs round by round; `turns` is a data frame.
+
+    With random weights transcribers are compared by seconds a window, and whole jobs of other windows not at all.
+    """
+    jobs = {one.name: one.job for one in _contenders().values()}
     found = []
     for phase, own in turns[turns["phase"].isin(["process", "warm"])].groupby("phase"):
-        seconds, wer = (own.pivot(index="round", columns="contender", values=field) for field in ("seconds", "wer"))
+        by_round = {
+            field: own.pivot(index="round", columns="contender", values=field)
+            for field in ("seconds", "wer", "windows")
+        }
+        seconds, wer, windows = by_round.values()
         for ours, other, on_cpu, on_cuda in PAIRS:
-            if {ours, other} <= {*seconds.columns}:
-                ratio = (seconds[other] / seconds[ours]).dropna()
-                wanted = on_cuda if device.startswith("cuda") else on_cpu
-                numbers = {"ratio": ratio.median(), "low": ratio.min(), "high": ratio.max()}
-                points = 100 * (wer[ours] - wer[other]).median()
-                numbers |= {"wanted": wanted, "wer_points": None if math.isnan(points) else points}
-                found.append({"phase": phase, "ours": ours, "other": other, **numbers})
+            if not {ours, other} <= {*seconds.columns}:
+                continue
+            ratio = (seconds[other] / seconds[ours]).dropna()
+            more = (windows[other] / windows[ours]).dropna()
+            if len(more) and (more != 1).any():
+                if jobs[ours] == "whole job":
+                    continue
+                ratio = (ratio / more).dropna()
+            wanted = on_cuda if device.startswith("cuda") else on_cpu
+            numbers = {"ratio": ratio.median(), "low": ratio.min(), "high": ratio.max()}
+            points = 100 * (wer[ours] - wer[other]).median()
+            numbers |= {"wanted": wanted, "wer_points": None if math.isnan(points) else points}
+            found.append({"phase": phase, "ours": ours, "other": other, **numbers})
     return found
 
 
-def _tables(turns: Any, ratios: Sequence[Mapping[str, Any]], skipped: Mapping[str, str]) -> list[Table]:
+def _tables(
+    turns: Any, ratios: Sequence[Mapping[str, Any]], skipped: Mapping[str, str], *, random: bool = False
+) -> list[Table]:
     from lyricsep.tables import Table, percent
 
     jobs = {one.name: one.job for one in _contenders().values()}
@@ -616,12 +811,20 @@ def _tables(turns: Any, ratios: Sequence[Mapping[str, Any]], skipped: Mapping[st
         low, speed, high = own["speed"].min(), own["speed"].median(), own["speed"].max()
         numbers = [f"{speed:.2f}", f"{low:.2f}–{high:.2f}", f"{own['seconds'].median():.1f}"]
         numbers += [f"{own['cpu_seconds'].median():.1f}", f"{own['memory'].max() / 1e9:.2f}"]
-        numbers += [f"{own['cuda'].max() / 1e9:.2f}"]
+        numbers += [f"{own['cuda'].max() / 1e9:.2f}", percent(own["busy"].mean())]
+        if random:
+            windows = own["windows"].median()
+            numbers += (
+                ["", ""] if math.isnan(windows) else [f"{windows:.0f}", f"{own['seconds'].median() / windows:.2f}"]
+            )
         if phase in ("process", "warm"):
-            rows[False].append((jobs[name], name, phase, *numbers, percent(own["wer"].median())))
+            rows[False].append(
+                (jobs[name], name, phase, *numbers, *([] if random else [percent(own["wer"].median())]))
+            )
         else:
             rows[True].append((f"more {phase}", name, str(n_songs), f"{audio / 60:.1f}", *numbers))
-    costs = ("audio s / s", "range", "s", "CPU s", "memory GB", "CUDA GB")
+    costs = ["audio s / s", "range", "s", "CPU s", "memory GB", "CUDA GB", "GPU busy"]
+    costs += ["windows", "s / window"] if random else []
     versus = [
         (
             f"{one['ours']} / {one['other']}",
@@ -629,7 +832,7 @@ def _tables(turns: Any, ratios: Sequence[Mapping[str, Any]], skipped: Mapping[st
             f"{one['ratio']:.2f}",
             f"{one['low']:.2f}–{one['high']:.2f}",
             "" if one["wanted"] is None else f"{one['wanted']:.0f}",
-            "" if one["wer_points"] is None else f"{one['wer_points']:+.2f}",
+            *([] if random else ["" if one["wer_points"] is None else f"{one['wer_points']:+.2f}"]),
         )
         for one in ratios
     ]
@@ -638,19 +841,26 @@ def _tables(turns: Any, ratios: Sequence[Mapping[str, Any]], skipped: Mapping[st
         for turn in turns[turns["phase"].isin(["process", "warm"]) & (turns["round"] == 0)].to_dict("records")
         if turn["stages"]
     ]
+    chance = ", random weights" if random else ""
+    wer = [] if random else ["WER"]
+    points = [] if random else ["WER points"]
+    pairs = ("pair", "phase", "ratio", "range", "wanted", *points)
     tables = [
-        Table("Speed", ("job", "contender", "phase", *costs, "WER"), tuple(rows[False]), 3),
+        Table(f"Speed{chance}", ("job", "contender", "phase", *costs, *wer), tuple(rows[False]), 3),
+        Table(f"How many times as fast{chance and ' a window' + chance}", pairs, tuple(versus), 2),
+        Table(f"Stages of the first round{chance}", ("contender", "phase", "seconds"), tuple(stages), 3),
         Table(
-            "How many times as fast", ("pair", "phase", "ratio", "range", "wanted", "WER points"), tuple(versus), 2
+            f"Cost of more, and of longer songs{chance}",
+            ("", "contender", "songs", "min", *costs),
+            tuple(rows[True]),
+            2,
         ),
-        Table("Stages of the first round", ("contender", "phase", "seconds"), tuple(stages), 3),
-        Table("Cost of more, and of longer songs", ("", "contender", "songs", "min", *costs), tuple(rows[True]), 2),
         Table("Skipped", ("contender", "why"), tuple(skipped.items()), 2),
     ]
     return [table for table in tables if table.rows]
 
 
-def _plot(turns: Any, path: Path) -> None:
+def _plot(turns: Any, path: Path, *, random: bool) -> None:
     from matplotlib.figure import Figure
 
     sizes = [one for one in (("songs", "songs", 1), ("minutes", "audio", 60)) if (turns["phase"] == one[0]).any()]
@@ -671,6 +881,8 @@ def _plot(turns: Any, path: Path) -> None:
         axis.set(xlabel=phase, ylabel="seconds", xlim=(0, None), ylim=(0, None))
         axis.grid(alpha=0.3)
         axis.legend()
+    if random:
+        figure.suptitle("random weights: speed alone")
     figure.savefig(path, dpi=150)
 
 
@@ -686,6 +898,7 @@ def _parse() -> argparse.Namespace:
     add("--songs", type=int, help="only so many of them, the first (default: all)")
     add("--model", default="base", help="Whisper model (default: %(default)s)")
     add("--separator", default="spleeter", help="separator of the whole job (default: %(default)s)")
+    add("--random-weights", action="store_true", help="speed alone, of models of chance in the named sizes")
     add("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     add("--beam-size", type=int, default=5, help="of everybody; 1 is greedy (default: %(default)s)")
     add("--batch-size", type=int, default=8, help="of everybody who has one (default: %(default)s)")
@@ -701,7 +914,8 @@ def _parse() -> argparse.Namespace:
 def _run_all(race: Race, options: argparse.Namespace, songs: Sequence[Staged]) -> None:
     """Run all phases."""
     folder, first = race.folder, songs[0]
-    names = options.only or list(_contenders())
+    # With random weights nobody decodes again.
+    names = options.only or [name for name in _contenders() if name != ONCE or not options.random_weights]
     scaled = [name for name in SCALED if name in names]
     race.run("process", names, songs, options.rounds)
     if not options.no_warm:
@@ -721,18 +935,19 @@ def _record(race: Race, options: argparse.Namespace, dataset: Dataset) -> None:
 
     from lyricsep.files import replacing, write_text
 
-    turns = pandas.DataFrame(race.turns).astype({"wer": float})
+    turns = pandas.DataFrame(race.turns).astype({"wer": float, "windows": float})
     ratios = _ratios(turns, race.setting.device)
-    tables = _tables(turns, ratios, race.skipped)
+    tables = _tables(turns, ratios, race.skipped, random=options.random_weights)
     about = _hardware(race.setting.device)
     about |= {"dataset": dataset.name, "songs": [song.id for song in dataset.songs], "threads": options.threads}
-    about |= {name: getattr(race.setting, name) for name in ("model", "separator", "beam_size", "batch_size")}
+    about |= {name: getattr(options, name) for name in ("model", "separator", "beam_size", "batch_size")}
+    about |= {"weights": "random weights: speed alone"} if options.random_weights else {}
     document = {"about": about, "turns": race.turns, "ratios": ratios, "skipped": race.skipped}
     write_text(options.output / "speed.json", json.dumps(document, ensure_ascii=False, indent=1) + "\n")
     facts = [f"- {name}: {value}" for name, value in about.items()]
     write_text(options.output / "speed.md", "\n".join(["# Speed", "", *facts, "", *(t.markdown() for t in tables)]))
     with replacing(options.output / "speed.png") as path:
-        _plot(turns, path)
+        _plot(turns, path, random=options.random_weights)
     print("\n".join(table.text() for table in tables))
 
 

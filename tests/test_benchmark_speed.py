@@ -14,8 +14,12 @@ import numpy as np
 import pandas
 import pytest
 import torch
+import whisper
 
 from lyricsep.audio import Audio, load_audio, save_audio
+from lyricsep.errors import ConfigError
+from lyricsep.separators import create_separator, find_separator
+from lyricsep.weights import whisper_sizes, write_whisper
 
 SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "benchmark_speed.py"
 EXAMPLE = SCRIPT.parents[1] / "data" / "example"
@@ -57,7 +61,7 @@ class TestTurns:
             return speed.Usage(seconds=1.5, memory=7)
 
         monkeypatch.setattr(speed, "_in_processes", measure)
-        race = speed.Race(None, tmp_path)
+        race = speed.Race(SimpleNamespace(random=False), tmp_path)
         other = speed.Staged(tmp_path / "autre.wav", tmp_path / "autre.wav", 6.0, "fr")
         race.run("process", ["whisper", "lyricsep"], [song, other], 2)
         once = [
@@ -82,7 +86,7 @@ class TestTurns:
         broken = speed.Contender("broken", "transcription", commands)
         fine = speed.Contender("fine", "transcription", lambda s, b: [python(f"open({b.target(b.songs[0])!r}, 'w')")])
         monkeypatch.setattr(speed, "_contenders", lambda: {"broken": broken, "fine": fine})
-        race = speed.Race(None, tmp_path)
+        race = speed.Race(SimpleNamespace(random=False), tmp_path)
         race.run("process", ["broken", "fine"], [song], 2)
         assert race.skipped == {"broken": "no such model"}
         assert [turn["contender"] for turn in race.turns] == ["fine", "fine"]
@@ -110,6 +114,22 @@ class TestCosts:
         assert usage.seconds >= 0.8
         assert usage.cuda == 0 or torch.cuda.is_available()
 
+    def test_the_cards_are_asked_while_it_runs(
+        self, speed: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fake = tmp_path / "nvidia-smi"
+        # Before a turn less is held than after; a card need not tell how busy it is.
+        fake.write_text(f"#!/bin/sh\ncat {tmp_path}/cards\necho '90, 0\n20, [N/A]' > {tmp_path}/cards\n")
+        fake.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+        (tmp_path / "cards").write_text("30, 75\n20, 50\n")
+        assert speed._cards() == (50 << 20, 0.75)
+        (tmp_path / "cards").write_text("30, 75\n20, 50\n")
+        usage = speed._run(python("import time", "time.sleep(0.5)"), tmp_path / "log")
+        assert (usage.cuda, usage.busy) == (60 << 20, 0.0)
+        more = speed.Usage(seconds=3.0, busy=0.8) + speed.Usage(seconds=1.0, busy=0.4)
+        assert more.busy == pytest.approx(0.7)
+
     def test_last_words_of_a_failure(self, speed: ModuleType, tmp_path: Path) -> None:
         with pytest.raises(speed.TurnFailedError, match=r"^the end$"):
             speed._run(python("print('once')", "raise SystemExit('the end')"), tmp_path / "log")
@@ -129,6 +149,7 @@ def test_ratios_are_of_rounds(speed: ModuleType) -> None:
     seconds = {"whisper": [4.0, 9.0, 30.0], "lyricsep, openai-whisper": [2.0, 3.0, 20.0]}
     turns = [
         {"phase": "process", "contender": name, "round": number, "seconds": value, "wer": 0.5 if "," in name else 0.4}
+        | {"windows": np.nan}
         for name, values in seconds.items()
         for number, value in enumerate(values)
     ]
@@ -137,6 +158,20 @@ def test_ratios_are_of_rounds(speed: ModuleType) -> None:
     assert ratio["wer_points"] == pytest.approx(10.0)
     (on_cuda,) = speed._ratios(pandas.DataFrame(turns[:4]), "cuda:0")  # the second is out after its first turn
     assert (on_cuda["ratio"], on_cuda["wanted"]) == (2.0, 10.0)
+
+
+def test_ratios_of_random_weights_are_of_windows(speed: ModuleType) -> None:
+    made = {"whisper": (10, 40.0), "lyricsep, openai-whisper": (8, 16.0)}
+    made |= {"separate, then whisper": (10, 50.0), "lyricsep": (8, 20.0)}
+    turns = [
+        {"phase": "warm", "contender": name, "round": 0, "seconds": seconds, "wer": np.nan, "windows": windows}
+        for name, (windows, seconds) in made.items()
+    ]
+    (ratio,) = speed._ratios(pandas.DataFrame(turns), "cpu")  # whole jobs of other windows are not compared
+    assert (ratio["ours"], ratio["ratio"], ratio["wer_points"]) == ("lyricsep, openai-whisper", 2.0, None)
+    turns[-1]["windows"] = 10
+    _, jobs = speed._ratios(pandas.DataFrame(turns), "cpu")
+    assert (jobs["ours"], jobs["ratio"]) == ("lyricsep", 2.5)
 
 
 def test_a_cut_goes_round_and_round(speed: ModuleType, song: Any, tmp_path: Path) -> None:
@@ -151,6 +186,98 @@ def test_demucs_wants_its_own_weights(speed: ModuleType) -> None:
     setting = SimpleNamespace(demucs="", separator="spleeter")
     with pytest.raises(speed.TurnFailedError, match="spleeter is not one Demucs checkpoint"):
         speed._demucs(setting, speed.Batch([], "en", "out"))
+
+
+class TestRandomWeights:
+    @pytest.fixture(params=["tiny", "tiny.en", "large-v3-turbo"])
+    def made(
+        self, request: pytest.FixtureRequest, speed: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> Path:
+        """A model of each vocabulary, far smaller than it was published."""
+        size = request.param.removesuffix(".en")
+        monkeypatch.setitem(whisper_sizes.WHISPER_SIZES, size, (64, 2, 1, 2))
+        checkpoint, dims, state = speed._random_whisper(request.param, tmp_path)
+        write_whisper(tmp_path / "ctranslate2", dims, state, [])
+        assert dims["n_vocab"] == whisper_sizes.whisper_dims(request.param)["n_vocab"]
+        return checkpoint
+
+    @pytest.mark.parametrize("beam_size", [1, pytest.param(5, marks=pytest.mark.slow)])
+    @pytest.mark.parametrize("timestamps", [False, True])
+    def test_every_window_is_of_one_length(
+        self, speed: ModuleType, made: Path, beam_size: int, timestamps: bool
+    ) -> None:
+        ctranslate2 = pytest.importorskip("ctranslate2")
+        model = whisper.load_model(str(made), device="cpu")
+        mels = torch.randn(1, model.dims.n_mels, 3000, generator=torch.Generator().manual_seed(0))
+        options = whisper.DecodingOptions(
+            language="en",
+            beam_size=beam_size if beam_size > 1 else None,
+            without_timestamps=not timestamps,
+            fp16=False,
+        )
+        steps: list[int] = []
+        model.decoder.register_forward_hook(lambda *_: steps.append(1))
+        for mel in mels:  # openai-whisper searches one at a time
+            found = whisper.decode(model, mel, options)
+            assert len(found.tokens) == speed.N_TOKENS
+            assert len(found.text.split()) == speed.N_TOKENS - timestamps
+        assert len(steps) == len(mels) * speed.N_TOKENS
+        tokenizer = whisper.tokenizer.get_tokenizer(
+            model.is_multilingual, num_languages=model.num_languages, language="en", task="transcribe"
+        )
+        prompt = list(tokenizer.sot_sequence if timestamps else tokenizer.sot_sequence_including_notimestamps)
+        quick = ctranslate2.models.Whisper(str(made.parent / "ctranslate2"), compute_type="int8")
+        view = ctranslate2.StorageView.from_array(mels.numpy())
+        for result in quick.generate(view, [prompt] * len(mels), beam_size=beam_size, max_length=448):
+            assert len(result.sequences_ids[0]) == speed.N_TOKENS
+            assert len(tokenizer.decode(result.sequences_ids[0]).split()) == speed.N_TOKENS - timestamps
+
+    def test_windows_are_counted_and_must_be_whole(self, speed: ModuleType, song: Any, tmp_path: Path) -> None:
+        for n_words, n_windows in ((224, 1), (223, 1), (448, 2), (446, 2), (20 * 223, 20)):
+            (tmp_path / "song.txt").write_text("la " * n_words)
+            assert speed._count_windows(song, tmp_path) == n_windows
+        for n_words in (0, 100, 225, 447):
+            (tmp_path / "song.txt").write_text("la " * n_words)
+            with pytest.raises(
+                speed.TurnFailedError, match=rf"song\.wav: {n_words} tokens came, expected windows of"
+            ):
+                speed._count_windows(song, tmp_path)
+
+    def test_a_separator_of_the_published_size(self, speed: ModuleType, tmp_path: Path) -> None:
+        spec = find_separator(str(speed._random_demucs("htdemucs", tmp_path / "demucs")))
+        separator = create_separator(spec, torch.device("cpu"))
+        assert sum(one.numel() for one in separator.network.parameters()) == 41_984_456
+        assert spec.name == "htdemucs"
+        setting = SimpleNamespace(demucs=str(tmp_path / "demucs"), device="cpu")
+        (command,) = speed._demucs(setting, speed.Batch([], "en", "out"))
+        assert command[command.index("-n") + 1] == "random"
+
+    def test_only_of_sizes_that_are_known(self, speed: ModuleType, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match="--random-weights: no Whisper model of the name 'huge' was published"):
+            speed._random_whisper("huge", tmp_path)
+
+
+@pytest.mark.slow
+def test_a_race_without_weights(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("ctranslate2")
+    sung = load_audio(EXAMPLE / "night_train.vocals.ogg")
+    (tmp_path / "songs").mkdir()
+    save_audio(tmp_path / "songs" / "lines.wav", Audio(sung.samples[:, : 12 * sung.sample_rate], sung.sample_rate))
+    (tmp_path / "songs" / "lines.txt").write_text("one two")
+    options = ["--dataset", tmp_path / "songs", "--model", "tiny", "--beam-size", "1", "--rounds", "1"]
+    options += ["--random-weights", "--no-warm", "--counts", "", "--minutes", "", "--device", "cpu"]
+    names = ["whisper", "faster-whisper", "lyricsep, faster-whisper", "lyricsep, openai-whisper"]
+    options += [part for name in names for part in ("--only", name)] + ["--separator", "none"]
+    done = subprocess.run([sys.executable, SCRIPT, *options, "-o", tmp_path / "out"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    document = json.loads((tmp_path / "out" / "speed.json").read_text(encoding="utf-8"))
+    found = {turn["contender"]: (turn["windows"], turn["wer"]) for turn in document["turns"]}
+    assert found == dict.fromkeys(names, (1, None)), document["skipped"]
+    assert document["about"]["weights"] == "random weights: speed alone"
+    markdown = (tmp_path / "out" / "speed.md").read_text(encoding="utf-8")
+    assert "Speed, random weights" in markdown
+    assert "WER" not in markdown
 
 
 @pytest.mark.slow
