@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import platform
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lyricsep.errors import ConfigError
@@ -9,7 +12,7 @@ from lyricsep.errors import ConfigError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["choose_device", "describe_device"]
+__all__ = ["choose_device", "describe_device", "describe_machine"]
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -62,3 +65,17 @@ def describe_device(device: torch.device) -> str:
     if device.type == "mps":
         return "mps: Apple GPU"
     return f"cpu: {torch.get_num_threads()} threads"
+
+
+def describe_machine() -> dict[str, str | int | float]:
+    """Name what a measured time depends on: ``cpu``, ``cores`` and, where it is known, ``memory_gb`` (10^9 bytes)."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    models = sorted({line.partition(":")[2].strip() for line in lines if line.startswith("model name")})
+    machine: dict[str, str | int | float] = {
+        "cpu": ", ".join(models) or platform.processor() or platform.machine(),
+        "cores": os.cpu_count() or 1,
+    }
+    if hasattr(os, "sysconf"):
+        machine["memory_gb"] = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1)
+    return machine

@@ -26,7 +26,6 @@ import argparse
 import importlib.util
 import json
 import os
-import platform
 import statistics
 import sys
 import time
@@ -51,7 +50,6 @@ Result = TypeVar("Result")
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "data" / "example" / "night_train.mp3"
 LANGUAGE = "en"  # of the example
-CPUS = Path("/proc/cpuinfo")
 PRESET = "fast"  # for its options of segments
 ROUNDS = 3  # of every stage, after one to warm up
 TRIAL = 0.3  # seconds at least that a ceiling is tried for, before and after every stage
@@ -502,7 +500,7 @@ def _run(options: argparse.Namespace, device: torch.device) -> tuple[list[dict[s
 
 def _about(options: argparse.Namespace, device: torch.device, load: float) -> dict[str, Any]:
     """Say what ran on what: the manifest of a run, and the hardware."""
-    from lyricsep.devices import describe_device
+    from lyricsep.devices import describe_device, describe_machine
     from lyricsep.manifest import new_manifest
     from lyricsep.separators import find_separator
     from lyricsep.transcribers import find_model
@@ -510,14 +508,10 @@ def _about(options: argparse.Namespace, device: torch.device, load: float) -> di
 
     asked = {name: getattr(options, name) for name in ("separator", "model", "minutes", "beam_size", "batch_size")}
     files = [*find_separator(options.separator).files, *find_model(options.model).files]
-    lines = CPUS.read_text(encoding="utf-8").splitlines() if CPUS.exists() else []
-    cpus = {line.partition(":")[2].strip() for line in lines if line.startswith("model name")}
     return new_manifest("benchmark_floor", asked, [], describe_device(device)) | {
         "weights": [{"name": file.name, "sha256": content_hash(file)} for file in files],
         "songs": [EXAMPLE.stem],
-        "cpu": ", ".join(sorted(cpus)) or platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
+        **describe_machine(),
         "load_before": load,
     }
 

@@ -16,7 +16,6 @@ import argparse
 import json
 import math
 import os
-import platform
 import re
 import subprocess
 import sys
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from lyricsep.tables import Table
 
 SEPARATORS = ("none", "spleeter", "stems")
-CPUS = Path("/proc/cpuinfo")
 LYRICSEP = (sys.executable, "-c", "from lyricsep.cli.app import main; main()")
 
 
@@ -171,7 +169,7 @@ def _table(rows: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> Table
 
 def _about(names: Sequence[str], dataset: Dataset, options: argparse.Namespace, load: float) -> dict[str, Any]:
     """Say what ran on what: the manifest of a run, and the hardware."""
-    from lyricsep.devices import choose_device, describe_device
+    from lyricsep.devices import choose_device, describe_device, describe_machine
     from lyricsep.manifest import new_manifest
     from lyricsep.separators import find_separator
     from lyricsep.transcribers import default_backend, find_model
@@ -182,14 +180,10 @@ def _about(names: Sequence[str], dataset: Dataset, options: argparse.Namespace, 
     asked |= {"transcriber": default_backend(device), "seeds": options.seeds}
     separators = [find_separator(name) for name in dict.fromkeys((*names, stems_from)) if name]
     files = [file for spec in separators for file in spec.files] + list(find_model(options.model).files)
-    lines = CPUS.read_text(encoding="utf-8").splitlines() if CPUS.exists() else []
-    cpus = {line.partition(":")[2].strip() for line in lines if line.startswith("model name")}
     return new_manifest("benchmark_separators", asked, files, describe_device(device)) | {
         "weights": [{"name": file.name, "sha256": content_hash(file)} for file in files],
         "songs": [song.id for song in dataset.songs],
-        "cpu": ", ".join(sorted(cpus)) or platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
+        **describe_machine(),
         "load": load,
     }
 

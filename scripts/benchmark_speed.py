@@ -749,15 +749,9 @@ def _random_demucs(name: str, folder: Path) -> Path:
 
 
 def _hardware(device: str) -> dict[str, Any]:
-    from lyricsep.devices import choose_device, describe_device
+    from lyricsep.devices import choose_device, describe_device, describe_machine
 
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    names = sorted({line.partition(":")[2].strip() for line in lines if line.startswith("model name")})
-    return {
-        "cpu": ", ".join(names) or platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
+    return describe_machine() | {
         "device": describe_device(choose_device(device)),
         "platform": platform.platform(),
         "python": platform.python_version(),

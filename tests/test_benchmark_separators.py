@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
 import math
 import sys
@@ -12,6 +11,7 @@ from types import ModuleType
 
 import pytest
 import torch
+from script_modules import load_script
 
 from lyricsep.audio import Audio, load_audio, save_audio
 from lyricsep.errors import ConfigError
@@ -37,12 +37,7 @@ COSTS = {
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("benchmark_separators", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("benchmark_separators")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pandas
 import pytest
 import torch
 import whisper
+from script_modules import load_script
 
 from lyricsep.audio import Audio, load_audio, save_audio
 from lyricsep.errors import ConfigError
@@ -28,14 +28,7 @@ RATE = 8000
 
 @pytest.fixture(scope="module")
 def speed() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("benchmark_speed", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # A dataclass looks its module up by name.
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_script("benchmark_speed")
 
 
 @pytest.fixture

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from lyricsep.devices import choose_device, describe_device
+from lyricsep.devices import choose_device, describe_device, describe_machine
 from lyricsep.errors import ConfigError
 
 
@@ -59,3 +60,10 @@ def test_devices_are_described_for_people(machine: pytest.MonkeyPatch) -> None:
     assert describe_device(torch.device("cuda:1")) == "cuda:1: NVIDIA H100, 80 GB"
     assert describe_device(torch.device("mps")) == "mps: Apple GPU"
     assert describe_device(torch.device("cpu")) == f"cpu: {torch.get_num_threads()} threads"
+
+
+def test_a_machine_is_named_by_what_times_depend_on() -> None:
+    machine = describe_machine()
+    assert machine["cpu"]
+    assert machine["cores"] == os.cpu_count()
+    assert 0.1 < machine["memory_gb"] < 100_000

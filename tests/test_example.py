@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,6 +11,7 @@ import librosa
 import numpy as np
 import pytest
 import soundfile
+from script_modules import load_script
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "data" / "example"
@@ -22,14 +21,7 @@ ROOM = 0.4  # seconds in which the voice's reverberation dies
 
 @pytest.fixture(scope="module")
 def maker() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_example", ROOT / "scripts" / "make_example.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # A dataclass looks its module up by name.
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_script("make_example")
 
 
 @pytest.fixture(scope="module")

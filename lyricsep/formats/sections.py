@@ -32,7 +32,7 @@ def section_ends(lyrics: Lyrics) -> Iterator[float | None]:
     and with the song. Its end is that of its line that ends last, as backing vocals may outlast what follows them,
     but no later than the next section begins.
 
-    On five songs of Jam-ALT, F1 of the section breaks is 71.2 for transcriptions of the preset fast and 75.9 for the
+    On five songs of Jam-ALT, F1 of the section breaks is 70.0 for transcriptions of the preset fast and 75.9 for the
     lines of the reference; pauses of more than 3 s alone give 51.0 for the former (``scripts/benchmark_lines.py``).
     """
     ends = list(accumulate((line.end for line in lyrics.lines), max))

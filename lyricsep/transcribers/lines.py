@@ -40,13 +40,13 @@ class LineRules:
     """What a line costs and what a break gains; of all ways to break a text, the one that costs least is taken.
 
     In brackets the points of F1 of line breaks that are lost without the rule, on five songs of Jam-ALT as the preset
-    fast hears them (``scripts/benchmark_lines.py``). All rules together give 81.6, and 78.4 where the weights for
+    fast hears them (``scripts/benchmark_lines.py``). All rules together give 82.2, and 78.1 where the weights for
     each song are chosen on the others.
 
     Parameters
     ----------
     columns, spread : int
-        A line of so many columns costs nothing, one that is off by `spread` 1, by twice as much 4, and so on [14.8].
+        A line of so many columns costs nothing, one that is off by `spread` 1, by twice as much 4, and so on [15.3].
     most_columns : int
         No line has more, but for a word that has.
     line : float
@@ -55,14 +55,14 @@ class LineRules:
         Gained by a break behind the end of a sentence, or before a capital; in German and Luxembourgish only before
         that of a word which is no noun [11.7].
     phrase : float
-        Gained by a break behind a comma or the like [2.6].
+        Gained by a break behind a comma or the like [2.0].
     pause : float
-        Gained by a break for every second that nobody sings [2.5].
+        Gained by a break for every second that nobody sings [3.1].
     longest_pause : float
         So many seconds without singing end a line whatever it costs.
     repetition : float
         Gained by a break before words that are sung again after another word: who sings again begins at the
-        beginning of a line [6.4].
+        beginning of a line [5.2].
     """
 
     columns: int = 35
