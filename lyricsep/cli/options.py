@@ -216,7 +216,7 @@ TemperaturesOption = Annotated[
     typer.Option(
         help="Temperatures, with commas between, tried in turn until a segment does not fail; 0 alone never decodes "
         "again: quicker, and without help for what fails.",
-        show_default="0,0.6,0.8; with --native Whisper's own",
+        show_default="0,0.6,0.8; Whisper's own with --native",
     ),
 ]
 TimestampsOption = Annotated[
