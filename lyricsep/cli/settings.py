@@ -70,9 +70,7 @@ def choose_work(
     name = preset or preset_for(device)
     base = PRESETS[name]
     if native:
-        base = replace(
-            base, transcription=replace(base.transcription, temperatures=NATIVE.temperatures, best_of=NATIVE.best_of)
-        )
+        base = replace(base, transcription=replace(base.transcription, temperatures=NATIVE.temperatures))
     settings = replace(
         base,
         separator=separator or base.separator,

@@ -113,12 +113,12 @@ class WhisperOptions:
     # With timestamps Whisper base loops far more often on singing.
     timestamps: bool = False  # the reference implementation of the paper decodes its clips without, too
     beam_size: int = 5  # the paper, section 3
-    # Whisper's own are those of `NATIVE`. Loops survive the low temperatures, 1 writes salad, and more samples find no
-    # more. Pooled WER and processor seconds of the retries on the five Jam-ALT songs, Whisper base, three seeds: on
-    # the vocals with 0.3 of the accompaniment 43.7 and 24 with Whisper's own, 44.2 and 3 with these; on the vocals
-    # 47.9 and 51, 47.2 and 11; on the mixtures 44.1 and 66, 43.2 and 11.
+    # Whisper's own are those of `NATIVE`. Loops survive the low ones, and 1 writes salad. Pooled WER and processor
+    # seconds of the retries on the five Jam-ALT songs, Whisper base, three seeds, with Whisper's own and with these:
+    # on the vocals with 0.3 of the accompaniment 43.7 and 24, 44.2 and 6; on the vocals 47.9 and 51, 47.1 and 14; on
+    # the mixtures 44.1 and 66, 43.8 and 18.
     temperatures: tuple[float, ...] = (0.0, 0.6, 0.8)
-    best_of: int = 3
+    best_of: int = 5
     compression_ratio_threshold: float = 2.4
     logprob_threshold: float = -1.0
     no_speech_threshold: float = 0.6
@@ -136,5 +136,5 @@ class WhisperOptions:
             raise ValueError(f"temperatures must be one or more numbers from 0 up, got {self.temperatures}")
 
 
-NATIVE = WhisperOptions(temperatures=(0.0, 0.2, 0.4, 0.6, 0.8, 1.0), best_of=5)
+NATIVE = WhisperOptions(temperatures=(0.0, 0.2, 0.4, 0.6, 0.8, 1.0))
 """How Whisper itself decodes whole songs (openai-whisper `transcribe`)."""

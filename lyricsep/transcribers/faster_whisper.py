@@ -16,7 +16,7 @@ from torch import Tensor
 from lyricsep.errors import WeightsError
 from lyricsep.files import shown
 from lyricsep.transcribers.alignment import AlignedWord, aligned_words
-from lyricsep.transcribers.whisper import MAX_ROWS, Attempt, Hypothesis
+from lyricsep.transcribers.whisper import Attempt, Hypothesis
 
 if TYPE_CHECKING:
     from whisper.tokenizer import Tokenizer
@@ -29,6 +29,9 @@ Found = TypeVar("Found")
 __all__ = ["FasterWhisper"]
 
 MAX_LENGTH = 448  # the model's context; CTranslate2 decodes half of it at most, as openai-whisper does
+# Samples drawn at once, of all clips together: each keeps its own copy of what it attends to, 37 MB for Whisper base
+# in single precision and 250 MB for large-v2 in half.
+MAX_ROWS = 16
 MAX_INITIAL_TIMESTAMP = 50  # ticks; openai-whisper lets text start within the first second
 # A step of the decoder is too little work for many threads: clips on each thread of their own take 31 s of processor
 # and 18 s of wall time where both threads on all clips take 36 and 29 (31 clips of Whisper base, two cores).

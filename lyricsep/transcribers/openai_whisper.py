@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from whisper.model import disable_sdpa
 from whisper.timing import median_filter
 
 from lyricsep.transcribers.alignment import AlignedWord, aligned_words, warping_path
-from lyricsep.transcribers.whisper import MAX_ROWS, Attempt, Hypothesis
+from lyricsep.transcribers.whisper import Attempt, Hypothesis
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
@@ -47,6 +48,8 @@ class OpenAIWhisper:
         self.n_mels = int(model.dims.n_mels)
         self.is_multilingual = bool(model.is_multilingual)
         self.n_languages = int(model.num_languages)
+        for block in self.model.decoder.blocks:
+            block.cross_attn.forward = partial(_attend_together, block.cross_attn.forward)
         self._dtype = torch.float16 if device.type == "cuda" else torch.float32
         for module in self.model.modules():
             # The layers that openai-whisper would cast anew at every step; the others stay in full precision there.
@@ -81,20 +84,15 @@ class OpenAIWhisper:
             without_timestamps=not attempt.timestamps,
             fp16=self._dtype == torch.float16,
         )
-        n_rows = options.beam_size if searching else options.best_of
-        hypotheses = []
+        task = _BatchTask(self.model, decoding)
         with torch.inference_mode():
-            for together in torch.split(features, max(1, MAX_ROWS // n_rows)):
-                task = _BatchTask(self.model, decoding)
-                results = task.run(together)
-                if searching:
-                    hypotheses += [[Hypothesis(tuple(r.tokens), r.avg_logprob, r.no_speech_prob)] for r in results]
-                else:
-                    hypotheses += [
-                        [Hypothesis(tokens, avg_logprob, result.no_speech_prob) for tokens, avg_logprob in samples]
-                        for result, samples in zip(results, task.ranker.samples(), strict=True)
-                    ]
-        return hypotheses
+            results = task.run(features)
+        if searching:
+            return [[Hypothesis(tuple(r.tokens), r.avg_logprob, r.no_speech_prob)] for r in results]
+        return [
+            [Hypothesis(tokens, avg_logprob, result.no_speech_prob) for tokens, avg_logprob in samples]
+            for result, samples in zip(results, task.ranker.samples(), strict=True)
+        ]
 
     def align(
         self, features: Tensor, tokenizer: Tokenizer, texts: Sequence[Sequence[int]], n_frames: Sequence[int]
@@ -143,11 +141,22 @@ class OpenAIWhisper:
         torch.manual_seed(seed)
 
 
+def _attend_together(
+    forward: Callable[..., tuple[Tensor, Tensor | None]], x: Tensor, xa: Tensor, **others: Any
+) -> tuple[Tensor, Tensor | None]:
+    """Let all beams of a clip attend to it as one: nothing of the sound is hidden from any, so one copy serves all.
+
+    `x` has a row for each beam of each clip, `xa` one for each clip.
+    """
+    out, weights = forward(x.reshape(len(xa), -1, x.shape[-1]), xa, **others)
+    return out.reshape(x.shape), weights
+
+
 class _BatchTask(DecodingTask):  # type: ignore[misc]
     """openai-whisper's decoding, mended for several clips with several beams or samples each.
 
-    It repeats the tokens for every beam, but not the features they attend to, which only works for one clip; and of
-    several samples it gives the most probable alone.
+    It repeats the tokens for every beam, but not the features they attend to, which only works for one clip (here
+    `_attend_together` makes it work); and of several samples it gives the most probable alone.
     """
 
     def __init__(self, model: Whisper, options: DecodingOptions) -> None:
@@ -156,7 +165,11 @@ class _BatchTask(DecodingTask):  # type: ignore[misc]
 
     def _get_audio_features(self, mel: Tensor) -> Tensor:
         features: Tensor = super()._get_audio_features(mel)
-        return features.repeat_interleave(self.n_group, dim=0)
+        return features.repeat_interleave(self.n_group, dim=0)  # as many as `run` expects, which thins them again
+
+    def _main_loop(self, audio_features: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor, list[float]]:
+        found: tuple[Tensor, Tensor, list[float]] = super()._main_loop(audio_features[:: self.n_group], tokens)
+        return found
 
     def _detect_language(self, audio_features: Tensor, tokens: Tensor) -> tuple[list[str], None]:
         return [self.options.language] * tokens.shape[0], None

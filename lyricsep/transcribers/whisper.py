@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Attempt", "Backend", "Hypothesis", "WhisperTranscriber"]
 
-# Beams or samples decoded at once, of all clips together: each keeps its own copy of what it attends to, 37 MB for
-# Whisper base in single precision and 250 MB for large-v2 in half.
-MAX_ROWS = 16
 N_VOTERS = 16  # segments that vote on the language of a long song; more would only cost time
 logger = logging.getLogger(__name__)
 
