@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Attempt", "Backend", "Hypothesis", "WhisperTranscriber"]
 
-N_VOTERS = 16  # segments that vote on the language of a long song; more would only cost time
 logger = logging.getLogger(__name__)
 
+N_VOTERS = 16  # segments that vote on the language of a long song; more would only cost time
 MIN_FRAMES = 2  # that the shortest of clips is aligned to; the attention has a step every other frame
 
 
