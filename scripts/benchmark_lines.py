@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     Heard = Sequence[tuple[Song, Lyrics]]
 
-LYRICSEP = (sys.executable, "-c", "from lyricsep.cli.app import main; main()")
+LYRICSEP = (sys.executable, "-m", "lyricsep")
 PRESET = ("--preset", "fast", "--seed", "0", "--word-times", "--format", "json")
 RULES = ("sentence", "phrase", "pause", "repetition")
 PAUSES = (1.5, 3.0)  # seconds that end a section, where nothing else does

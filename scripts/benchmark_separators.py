@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lyricsep.tables import Table
 
 SEPARATORS = ("none", "spleeter", "stems")
-LYRICSEP = (sys.executable, "-c", "from lyricsep.cli.app import main; main()")
+LYRICSEP = (sys.executable, "-m", "lyricsep")
 
 
 def _peak_memory() -> int:

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from lyricsep.tables import Table
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "data" / "example"
-LYRICSEP = (sys.executable, "-c", "from lyricsep.cli.app import main; main()")
+LYRICSEP = (sys.executable, "-m", "lyricsep")
 PRESET = "fast"  # for its options; separator and model are given
 LIBRARIES = ("lyricsep", "openai-whisper", "faster-whisper", "ctranslate2", "demucs", "torch", "numpy", "av")
 POLL = 0.1  # seconds between looks at the memory; ten times that at a card's

@@ -103,7 +103,7 @@ def main() -> None:
 def _run(
     trial: Trial, songs: Path, results: Path, n_songs: int, arguments: list[str], lose_a_node: Any, *, killed: bool
 ) -> None:
-    command = [sys.executable, "-c", "from lyricsep.cli.app import main; main()", "batch", "run", str(songs)]
+    command = [sys.executable, "-m", "lyricsep", "batch", "run", str(songs)]
     command += ["-o", str(results), *QUICK, *arguments]
     journal = Journal(results / ".lyricsep" / "journal.jsonl")
     began = time.monotonic()

@@ -25,9 +25,7 @@ from lyricsep.cli.transcribe import transcribe
 from lyricsep.errors import ConfigError, LyricsepError
 from lyricsep.version import __version__
 
-__all__ = ["app", "main"]
-
-INTERRUPTED = 130
+__all__ = ["app", "run"]
 
 # The base of all that can be wrong with a command line. Some versions of Typer carry a click of their own, others
 # use the one that is installed; what Typer itself hands on fits both.
@@ -71,10 +69,13 @@ def _common(
     """Songs in, readable timed lyrics out."""
 
 
-def main() -> None:
-    """Run the command line, and leave with its exit code.
+def run() -> int:
+    """Run the command line, and give its exit code; see `lyricsep.cli.main`.
 
-    0 all done · 1 some or all songs failed · 2 wrong usage · 130 interrupted.
+    Raises
+    ------
+    KeyboardInterrupt
+        If it was interrupted.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Lyrics are in any script, and names of files may not even be text.
@@ -83,15 +84,13 @@ def main() -> None:
         code = app(prog_name="lyricsep", standalone_mode=False)
     except WrongUsageError as error:
         say(_one_line(error))
-        code = error.exit_code
-    except (typer.Abort, KeyboardInterrupt):
-        code = INTERRUPTED
+        return error.exit_code
+    except typer.Abort as error:
+        raise KeyboardInterrupt from error
     except LyricsepError as error:
         say(f"lyricsep: {error}")
-        code = 2 if isinstance(error, ConfigError) else 1
-    if code == INTERRUPTED:
-        say("lyricsep: interrupted; what was finished is kept")
-    sys.exit(code if isinstance(code, int) else 0)
+        return 2 if isinstance(error, ConfigError) else 1
+    return code if isinstance(code, int) else 0
 
 
 def _one_line(error: typer.BadParameter) -> str:

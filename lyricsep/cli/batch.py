@@ -166,43 +166,44 @@ def run_batch(
     tasks = [Task(song, languages[song.path]) for song in found.songs]
     delivery = Delivery(output, tuple(wanted), overwrite, keep_vocals, copy_to or "")
     the_batch = Batch(output)
-    todo = the_batch.begin(tasks, work, delivery, chosen)
-    say(f"songs: {len(tasks)}, done already: {len(tasks) - len(todo)}")
-    options = {"preset": name, **vars(work), "language": language, "formats": wanted, "engine": engine}
-    manifest = new_manifest("batch", options, work.weights, describe_device(chosen))
-    if todo:
-        for file in work.weights:  # once, before every worker wants them
-            fetch(file, offline=offline)
-    if engine == "ray":
-        records = run_ray(
-            todo,
-            work,
-            delivery,
-            str(chosen),
-            address=address,
-            n_workers=workers,
-            offline=offline,
-            time_limit=time_limit,
-        )
-    else:
-        seats = seats_of(str(chosen), workers)
-        say(f"workers: {len(seats)}, with {seats[0].n_threads} threads each")
-        records = run_local(todo, work, delivery, seats[: len(todo)], offline=offline, time_limit=time_limit)
-    try:
-        _follow(the_batch, records, len(todo), delivery, {task.id: task for task in todo})
-    except BaseException:  # Ctrl-C too: what is done gets its table, and the error goes on
-        with suppress(OutputError):  # a full disk is told once
-            _conclude(the_batch, manifest)
-        raise
-    if todo or not the_batch.has_table:
-        for table in _conclude(the_batch, manifest):
-            typer.echo(table)
-    if copy_to:  # also what an earlier run could not copy
-        put([path for kind in ABOUT_ALL for path in sorted(output.glob(kind))], output, copy_to)
-    status = the_batch.status()
-    say(_summary(status))
-    if status.failures or status.n_left or found.empty:
-        raise typer.Exit(1)
+    with the_batch.alone():
+        todo = the_batch.begin(tasks, work, delivery, chosen)
+        say(f"songs: {len(tasks)}, done already: {len(tasks) - len(todo)}")
+        options = {"preset": name, **vars(work), "language": language, "formats": wanted, "engine": engine}
+        manifest = new_manifest("batch", options, work.weights, describe_device(chosen))
+        if todo:
+            for file in work.weights:  # once, before every worker wants them
+                fetch(file, offline=offline)
+        if engine == "ray":
+            records = run_ray(
+                todo,
+                work,
+                delivery,
+                str(chosen),
+                address=address,
+                n_workers=workers,
+                offline=offline,
+                time_limit=time_limit,
+            )
+        else:
+            seats = seats_of(str(chosen), workers)
+            say(f"workers: {len(seats)}, with {seats[0].n_threads} threads each")
+            records = run_local(todo, work, delivery, seats[: len(todo)], offline=offline, time_limit=time_limit)
+        try:
+            _follow(the_batch, records, len(todo), delivery, {task.id: task for task in todo})
+        except BaseException:  # Ctrl-C too: what is done gets its table, and the error goes on
+            with suppress(OutputError):  # a full disk is told once
+                _conclude(the_batch, manifest)
+            raise
+        if todo or not the_batch.has_table:
+            for table in _conclude(the_batch, manifest):
+                typer.echo(table)
+        if copy_to:  # also what an earlier run could not copy
+            put([path for kind in ABOUT_ALL for path in sorted(output.glob(kind))], output, copy_to)
+        status = the_batch.status()
+        say(_summary(status))
+        if status.failures or status.n_left or found.empty:
+            raise typer.Exit(1)
 
 
 @batch.command("status")

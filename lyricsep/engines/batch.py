@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from lyricsep.engines.journal import Journal, Record
 from lyricsep.engines.work import Delivery, Task, Work, incoming_folder, state_folder
-from lyricsep.errors import ConfigError
+from lyricsep.errors import ConfigError, OutputError
 from lyricsep.files import replacing, shown, write_text
 from lyricsep.remote import sweep
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Batch", "Status"]
 
 QUESTIONS_AT_ONCE = 16  # to those who keep remote songs
+_LOCKLESS = {errno.ENOLCK, errno.ENOTSUP}  # file systems that know no locks, where two runs do songs twice
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,39 @@ class Batch:
         self.folder = folder
         self.journal = Journal(state_folder(folder) / "journal.jsonl")
         self._state = state_folder(folder) / "batch.json"
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other runs out of the folder, until the block or this process ends.
+
+        Raises
+        ------
+        ConfigError
+            If another run is at work there.
+        OutputError
+            If the folder cannot be written.
+        """
+        from filelock import FileLock, Timeout
+
+        path = state_folder(self.folder) / "lock"
+        lock = FileLock(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire(blocking=False)
+        except Timeout as error:
+            raise ConfigError(
+                f"{shown(self.folder)}: another run is at work there (see `lyricsep batch status`); "
+                "run again when it has ended, or name another --output"
+            ) from error
+        except OSError as error:
+            if error.errno not in _LOCKLESS:
+                raise OutputError(
+                    f"{shown(path)}: cannot be made ({error.strerror or error}); check the folder and its permissions"
+                ) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def begin(self, tasks: Sequence[Task], work: Work, delivery: Delivery, device: torch.device) -> list[Task]:
         """Begin a run, or go on with one: write down what it is about, and give what is left to do.

@@ -220,13 +220,14 @@ def create_transcriber(
 
 def _openai_model(spec: WhisperSpec, *, offline: bool) -> Whisper:
     import torch
-    from whisper.model import ModelDimensions, Whisper
+
+    from lyricsep.transcribers.openai_whisper import empty_whisper
 
     if spec.files == spec.ctranslate2:
         dims, state, heads = read_whisper(fetch_folder(spec.name, spec.ctranslate2, offline=offline))
     else:
         dims, state, heads = _read_checkpoint(*spec.files, offline=offline)
-    model = Whisper(ModelDimensions(**dims))
+    model = empty_whisper(dims)
     model.load_state_dict(state)
     if heads:
         mask = torch.zeros(dims["n_text_layer"], dims["n_text_head"], dtype=torch.bool)

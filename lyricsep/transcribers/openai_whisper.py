@@ -2,28 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 from whisper.decoding import DecodingOptions, DecodingTask, MaximumLikelihoodRanker
-from whisper.model import disable_sdpa
+from whisper.model import ModelDimensions, Whisper, disable_sdpa
 from whisper.timing import median_filter
 
 from lyricsep.transcribers.alignment import AlignedWord, aligned_words, warping_path
 from lyricsep.transcribers.whisper import Attempt, Hypothesis
 
 if TYPE_CHECKING:
-    from whisper.model import Whisper
     from whisper.tokenizer import Tokenizer
 
     from lyricsep.transcribers.base import WhisperOptions
 
-__all__ = ["OpenAIWhisper"]
+__all__ = ["OpenAIWhisper", "empty_whisper"]
 
 MEDIAN_WIDTH = 7  # ticks; of the filter over the attention (openai-whisper `find_alignment`)
+
+
+def empty_whisper(dims: Mapping[str, int]) -> Whisper:
+    """Build a model that waits for its weights: to draw random ones first takes seconds.
+
+    Parameters
+    ----------
+    dims : mapping
+        The sizes, as `whisper.model.ModelDimensions` names them.
+    """
+    with _Undrawn():
+        return Whisper(ModelDimensions(**dims))
+
+
+class _Undrawn(TorchFunctionMode):
+    """Where nothing is initialised; the meta device, which is for this, cannot make the model's mask of heads."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        # Some functions have no module.
+        if getattr(func, "__module__", "") == "torch.nn.init":
+            return args[0] if args else (kwargs or {})["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 class OpenAIWhisper:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -194,7 +195,7 @@ class WhisperTranscriber:
             song = _Song(job, self._language(job), Activity(job.vocals))
             songs.append(song)
             if job.segments is None:
-                self._transcribe_whole(song)
+                self._fits(partial(self._transcribe_whole, song), 1)
             else:
                 waiting.extend(self._clips(song, job.segments))
             while len(waiting) >= self._batch_size:
@@ -217,36 +218,52 @@ class WhisperTranscriber:
         """Let a song's segments vote on its language, each with its length."""
         voters = clips[:: -(-len(clips) // N_VOTERS)]
         votes: Counter[str] = Counter()
-        for first in range(0, len(voters), self.options.batch_size):
-            batch = voters[first : first + self.options.batch_size]
-            ballots = self.backend.language_probabilities(self._features(batch))
-            for clip, ballot in zip(batch, ballots, strict=True):
-                votes.update({language: p * clip.span.duration for language, p in ballot.items()})
+        while voters:
+            batch = voters[: self._batch_size]
+            if self._fits(partial(self._count, batch, votes), len(batch)):
+                voters = voters[len(batch) :]
         return votes.most_common(1)[0][0]
+
+    def _count(self, voters: Sequence[_Clip], votes: Counter[str]) -> None:
+        ballots = self.backend.language_probabilities(self._features(voters))
+        for clip, ballot in zip(voters, ballots, strict=True):
+            votes.update({language: p * clip.span.duration for language, p in ballot.items()})
 
     def _decode_batch(self, waiting: Sequence[_Clip]) -> list[_Clip]:
         """Decode the first clips of one language together, and give back those that still wait."""
         language = waiting[0].song.language
         batch = [clip for clip in waiting if clip.song.language == language][: self._batch_size]
+        if self._fits(partial(self._decode, batch, self._tokenizer(language)), len(batch)):
+            return [clip for clip in waiting if clip not in batch]
+        for clip in batch:
+            clip.candidates.clear()
+        return list(waiting)
+
+    def _fits(self, work: Callable[[], None], n_clips: int) -> bool:
+        """Do work on so many clips; where the device has no memory for it, halve batches for good and say no.
+
+        Raises
+        ------
+        ConfigError
+            If it was a single clip.
+        """
         try:
-            self._decode(batch, self._tokenizer(language))
+            work()
         except RuntimeError as error:  # PyTorch's and CTranslate2's have only the words in common
             if "out of memory" not in str(error):
                 raise
-            if len(batch) == 1:
+            if n_clips == 1:
                 raise ConfigError(
                     f"{self.name}: one segment does not fit into the device's memory; close other programs that use "
                     "it, take a smaller --model or --beam-size, or add --device cpu"
                 ) from error
         else:
-            return [clip for clip in waiting if clip not in batch]
+            return True
         # Not in the handler: the error holds on to the memory of what was being computed.
         torch.cuda.empty_cache()
-        self._batch_size = len(batch) // 2
+        self._batch_size = n_clips // 2
         logger.warning("%s: out of memory, going on with batches of %d", self.name, self._batch_size)
-        for clip in batch:
-            clip.candidates.clear()
-        return list(waiting)
+        return False
 
     def _decode(self, batch: Sequence[_Clip], tokenizer: Tokenizer) -> None:
         failed = batch

@@ -34,7 +34,7 @@ class Outcome:
 
 def start(*arguments: str | Path, cwd: Path, **options: Any) -> subprocess.Popen[str]:
     """Start a command in a process of its own, which opens no connection and minds Ctrl-C."""
-    command = [sys.executable, "-c", "from lyricsep.cli.app import main; main()", *map(str, arguments)]
+    command = [sys.executable, "-m", "lyricsep", *map(str, arguments)]
     environment = {**os.environ, "LYRICSEP_OFFLINE": "1"}
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     # Tests that run in the background of a shell inherit that interrupts are ignored.

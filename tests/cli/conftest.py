@@ -14,7 +14,7 @@ from command_line import EXAMPLE, Outcome
 from numpy.typing import NDArray
 
 from lyricsep.audio import load_audio
-from lyricsep.cli.app import main
+from lyricsep.cli import main
 
 Run = Callable[..., Outcome]
 

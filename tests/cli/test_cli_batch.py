@@ -107,11 +107,19 @@ def test_a_library_from_the_first_run_to_the_last(run: Callable, library: Path, 
 
 
 def test_a_killed_batch_goes_on(library: Path, tmp_path: Path) -> None:
-    """The one who watches dies without a word; nothing is lost, and nothing that was finished is done twice."""
+    """The one who watches dies without a word; nothing is lost, and nothing that was finished is done twice.
+
+    While it lives nobody else may do the same songs; its death lets others in.
+    """
     process = start("batch", "run", "library", *OPTIONS, "--workers", "1", cwd=tmp_path, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while len(journal(tmp_path)) < 2 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
+    before = (tmp_path / "out" / ".lyricsep" / "batch.json").read_bytes()
+    other = finish("batch", "run", "library", *OPTIONS, cwd=tmp_path)
+    assert (other.code, other.out) == (2, "")
+    assert other.err.splitlines()[-1].startswith("lyricsep: out: another run is at work there (see `lyricsep batch")
+    assert (tmp_path / "out" / ".lyricsep" / "batch.json").read_bytes() == before
     process.kill()
     process.communicate()
     n_before = len(journal(tmp_path))

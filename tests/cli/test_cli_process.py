@@ -47,6 +47,14 @@ def test_interrupted(song: Path, tmp_path: Path) -> None:
     assert soundfile.info(tmp_path / "out" / "song.vocals.wav").frames == soundfile.info(song).frames
 
 
+def test_interrupted_while_it_starts(tmp_path: Path) -> None:
+    # In the middle of the imports, which take the first half second.
+    (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    done = finish("--version", cwd=tmp_path)
+    assert (done.code, done.out) == (130, "")
+    assert done.err == "lyricsep: interrupted; what was finished is kept\n"
+
+
 def test_killed(song: Path, tmp_path: Path) -> None:
     process = _separating_the_second_song(song, tmp_path)
     process.kill()
@@ -125,7 +133,7 @@ def test_an_hour_takes_no_more_than_three_gigabytes(shared: Path, tmp_path: Path
     minutes = 60
     _join(sorted((shared / "jam-alt" / "subsets" / "es").rglob("*.mp3")), tmp_path / "long.flac", minutes * 60)
     script = (
-        f"{PEAK}\nfrom lyricsep.cli.app import main\ntry:\n    main()\nfinally:\n    print(peak(), file=sys.stderr)\n"
+        f"{PEAK}\nfrom lyricsep.cli import main\ntry:\n    main()\nfinally:\n    print(peak(), file=sys.stderr)\n"
     )
     # The paper's options do not sample, which would only take longer: samples are few at a time. The smallest model
     # takes 0.1 GB less than base; what it makes of Spanish is not the point.

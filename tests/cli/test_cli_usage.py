@@ -23,7 +23,7 @@ COMMANDS = [
 def test_every_help_answers_without_the_heavy_libraries() -> None:
     script = f"""
 import sys
-from lyricsep.cli.app import main
+from lyricsep.cli import main
 for command in {COMMANDS!r}:
     sys.argv = ["lyricsep", *command.split(), "--help"]
     try:

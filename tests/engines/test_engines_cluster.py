@@ -22,7 +22,7 @@ QUICKEST = ("--separator", "none", "--model", "tiny.en", "--beam-size", "1", "-l
 
 
 def batch(folder: Path, output: str, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from lyricsep.cli.app import main; main()", "batch", "run", "songs"]
+    command = [sys.executable, "-m", "lyricsep", "batch", "run", "songs"]
     return subprocess.run(
         [*command, "-o", output, "-f", "txt,json", *QUICKEST, "--workers", "1", *options],
         cwd=folder,  # relative names hold on every node

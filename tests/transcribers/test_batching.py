@@ -185,9 +185,16 @@ class Small:
     def __getattr__(self, name: str):
         return getattr(self._backend, name)
 
-    def decode(self, features, tokenizer, attempt, options):
+    def _take(self, features) -> None:
         if len(features) > self._capacity:
             raise RuntimeError(self._message)
+
+    def language_probabilities(self, features):
+        self._take(features)
+        return self._backend.language_probabilities(features)
+
+    def decode(self, features, tokenizer, attempt, options):
+        self._take(features)
         return self._backend.decode(features, tokenizer, attempt, options)
 
 
@@ -203,9 +210,23 @@ def test_a_batch_that_does_not_fit_is_halved_for_good(fake, song, caplog) -> Non
     assert [decoding.attempts for lyrics in found for decoding in lyrics.decodings] == [1] * 12
 
 
-def test_one_segment_that_does_not_fit(fake, song) -> None:
+def test_voters_that_do_not_fit_vote_in_smaller_batches(fake, song, caplog) -> None:
+    clips = range(20, 27)
+    # The last ones decide: a batch that was counted twice, or never, would change the language.
+    backend = fake(ballots={clip: {"fr": 0.6} if clip > 23 else {"en": 0.4} for clip in clips})
+    transcriber = WhisperTranscriber(Small(backend, 3), replace(ONCE, batch_size=8))
+    (lyrics,) = transcriber.transcribe([song(clips, language=None)])
+    assert (lyrics.language, lyrics.text) == ("fr", expected(clips))
+    assert backend.voters == list(clips)
+    assert [record.getMessage() for record in caplog.records] == ["fake: out of memory, going on with batches of 3"]
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"clips": [20, 21]}, {"clips": [20], "language": None}, {"clips": [20], "whole": True}]
+)
+def test_one_segment_that_does_not_fit(fake, song, wanted) -> None:
     with pytest.raises(ConfigError, match=r"fake: one segment does not fit .*--device cpu"):
-        list(WhisperTranscriber(Small(fake(), 0), ONCE).transcribe([song([20, 21])]))
+        list(WhisperTranscriber(Small(fake(), 0), ONCE).transcribe([song(**wanted)]))
 
 
 def test_other_failures_of_a_backend_are_told(fake, song) -> None:

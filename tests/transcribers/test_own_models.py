@@ -339,7 +339,7 @@ def test_the_commands_take_a_path(tiny, tmp_path) -> None:
         (["batch", "run", EXAMPLE, "--workers", "1"], "batch", f"./{tiny.name}"),
     ):
         arguments = [*command, *quick, "-o", out, "--model", model]
-        line = [sys.executable, "-c", "from lyricsep.cli.app import main; main()", *map(str, arguments)]
+        line = [sys.executable, "-m", "lyricsep", *map(str, arguments)]
         done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert out == "name" or "tuned by faster-whisper" in done.stderr

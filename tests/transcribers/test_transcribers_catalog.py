@@ -189,6 +189,14 @@ def test_both_backends_run_an_official_checkpoint(chance) -> None:
     assert [w.start for w in words[0]] == pytest.approx([w.start for w in words[1]], abs=0.021)
 
 
+def test_opening_a_model_draws_no_weights_first(chance) -> None:
+    """For large-v2 that would be thirteen seconds."""
+    before = torch.get_rng_state()
+    model = chance("openai-whisper").backend.model
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
+
+
 def test_a_checkpoint_is_converted_once(checkpoint, chance, monkeypatch) -> None:
     pytest.importorskip("ctranslate2")
     chance("faster-whisper")
