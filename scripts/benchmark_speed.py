@@ -1,9 +1,10 @@
 """lyricsep's speed against what a user would pick instead: the same songs and weights in one run, taking turns.
 
-Transcribers hear the songs' vocals, which are made before anything is timed; the whole job hears the songs. Every
-contender runs as processes of its own, start and loading of the models included, and then "warm": loaded, heard
-once, and timed after that. Turns alternate (A B C A B C ...), so that a machine that slows down slows all of them;
-ratios are of the turns of one round, their median is told with its range. Last, the cost of more and longer songs.
+Transcribers hear the songs' vocals, which are made before anything is timed (with ``--mix-back 0.3`` and that share
+of the band, as lyricsep hears by default); the whole job hears the songs. Every contender runs as processes of its
+own, start and loading of the models included, and then "warm": loaded, heard once, and timed after that. Turns
+alternate (A B C A B C ...), so that a machine that slows down slows all of them; ratios are of the turns of one
+round, their median is told with its range. Last, the cost of more and longer songs.
 
     python scripts/benchmark_speed.py -o speed                                   # the example that ships
     python scripts/benchmark_speed.py --dataset ../shared/jam-alt -o speed --counts 1,4,16,64 --minutes 1,4,15,60
@@ -479,7 +480,7 @@ def _last_line(log: Path) -> str:
 
 @dataclass(frozen=True)
 class Staged:
-    """A song as contenders find it: a plain name, its vocals beside it, its seconds, and what is sung."""
+    """A song as contenders find it: a plain name, its vocals beside it (`--mix-back`), its seconds, what is sung."""
 
     path: Path
     vocals: Path
@@ -575,8 +576,8 @@ def _heard(song: Staged, out: Path) -> str:
 # ---------------------------------------------------------------- what is heard, and by what
 
 
-def _stage(songs: Sequence[Song], folder: Path, setting: Setting) -> list[Staged]:
-    """Give songs plain names, those of one language together, and separate them."""
+def _stage(songs: Sequence[Song], folder: Path, setting: Setting, mix_back: float = 0.0) -> list[Staged]:
+    """Give songs plain names, those of one language together, separate them, and mix some of the band back."""
     from lyricsep.audio import load_audio
     from lyricsep.devices import choose_device
     from lyricsep.errors import DatasetError
@@ -591,11 +592,21 @@ def _stage(songs: Sequence[Song], folder: Path, setting: Setting) -> list[Staged
             path.symlink_to(song.audio.resolve())
             vocals = path.with_suffix(".vocals.wav")
             save_vocals(path, vocals, separator)
+            if mix_back:
+                _mix_back(path, vocals, mix_back)
             text = "" if setting.random else song.text
             staged.append(Staged(path, vocals, load_audio(path).duration, song.language, text))
     if not staged:
         raise DatasetError("the dataset came without its audio; see `lyricsep datasets show`")
     return staged
+
+
+def _mix_back(song: Path, vocals: Path, share: float) -> None:
+    from lyricsep.audio import Audio, load_audio, save_audio
+
+    mixture, sung = load_audio(song), load_audio(vocals)
+    heard = sung.samples + share * (mixture.samples - sung.samples)
+    save_audio(vocals, Audio(heard, sung.sample_rate), overwrite=True)
 
 
 def _cut(song: Staged, path: Path, duration: float, start: float) -> Staged:
@@ -892,6 +903,7 @@ def _parse() -> argparse.Namespace:
     add("--songs", type=int, help="only so many of them, the first (default: all)")
     add("--model", default="base", help="Whisper model (default: %(default)s)")
     add("--separator", default="spleeter", help="separator of the whole job (default: %(default)s)")
+    add("--mix-back", type=float, default=0.0, help="share of the band that transcribers hear (default: %(default)s)")
     add("--random-weights", action="store_true", help="speed alone, of models of chance in the named sizes")
     add("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     add("--beam-size", type=int, default=5, help="of everybody; 1 is greedy (default: %(default)s)")
@@ -934,7 +946,7 @@ def _record(race: Race, options: argparse.Namespace, dataset: Dataset) -> None:
     tables = _tables(turns, ratios, race.skipped, random=options.random_weights)
     about = _hardware(race.setting.device)
     about |= {"dataset": dataset.name, "songs": [song.id for song in dataset.songs], "threads": options.threads}
-    about |= {name: getattr(options, name) for name in ("model", "separator", "beam_size", "batch_size")}
+    about |= {name: getattr(options, name) for name in ("model", "separator", "mix_back", "beam_size", "batch_size")}
     about |= {"weights": "random weights: speed alone"} if options.random_weights else {}
     document = {"about": about, "turns": race.turns, "ratios": ratios, "skipped": race.skipped}
     write_text(options.output / "speed.json", json.dumps(document, ensure_ascii=False, indent=1) + "\n")
@@ -962,7 +974,7 @@ def main() -> None:
         dataset = open_dataset(options.dataset, language=options.language).select(limit=options.songs)
         with TemporaryDirectory(prefix="lyricsep-speed-", ignore_cleanup_errors=True) as temporary:
             race = Race(_prepare(options, Path(temporary)), Path(temporary))
-            songs = _stage(dataset.songs, race.folder, race.setting)
+            songs = _stage(dataset.songs, race.folder, race.setting, options.mix_back)
             with suppress(KeyboardInterrupt):  # what is done is told
                 _run_all(race, options, songs)
         if not race.turns:

@@ -175,6 +175,14 @@ def test_a_cut_goes_round_and_round(speed: ModuleType, song: Any, tmp_path: Path
     assert (found.duration, found.language, found.reference) == (7.0, "en", "")
 
 
+def test_some_of_the_band_comes_back(speed: ModuleType, song: Any, tmp_path: Path) -> None:
+    mixture = load_audio(song.path).samples
+    sung = tmp_path / "song.vocals.wav"
+    save_audio(sung, Audio(-0.5 * mixture, RATE))
+    speed._mix_back(song.path, sung, 0.3)
+    torch.testing.assert_close(load_audio(sung).samples, -0.5 * mixture + 0.3 * 1.5 * mixture)
+
+
 def test_demucs_wants_its_own_weights(speed: ModuleType) -> None:
     setting = SimpleNamespace(demucs="", separator="spleeter")
     with pytest.raises(speed.TurnFailedError, match="spleeter is not one Demucs checkpoint"):
