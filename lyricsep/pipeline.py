@@ -1,7 +1,8 @@
 """The whole job: a stream of songs through separation, segmentation and transcription.
 
 One song that fails costs one song. A song is decoded and separated block by block and kept as two mono signals at
-16 kHz, so an hour takes about half a gigabyte; while songs are transcribed, the next one is heard.
+16 kHz, so an hour takes about half a gigabyte; the next blocks are decoded while one is separated, and the next song
+is heard while songs are transcribed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -53,6 +55,7 @@ logger = logging.getLogger(__name__)
 QUIETEST_MASTER = -23.0  # dBFS
 LOWEST_FLOOR = -60.0  # dBFS, above the noise of 16 bit recordings
 
+BLOCKS_AHEAD = 2  # of 10 s each
 LOUDEST = 1e6  # times full scale: unscaled integers are below, a misread file above
 
 Progress = Callable[[Path, str, float], None]
@@ -261,8 +264,9 @@ def hear(path: Path, separator: Separator, *, on_progress: Progress | None = Non
     with open_audio(path) as reader:
         mixture = _Mono(reader.sample_rate)
         vocals = _Mono(reader.sample_rate)
-        for block in separator.stream(_mixture(reader, report, mixture.feed)):
-            vocals.feed(block)
+        with _mixture(reader, report, mixture.feed) as blocks:
+            for block in separator.stream(blocks):
+                vocals.feed(block)
         heard = Heard(mixture.finish(), vocals.finish(), reader.damage)
     _check(heard, path, separator)
     return heard
@@ -299,8 +303,9 @@ def save_vocals(
     with (
         open_audio(path) as reader,
         AudioWriter(target, reader.sample_rate, reader.n_channels, overwrite=overwrite) as writer,
+        _mixture(reader, report) as blocks,
     ):
-        for block in separator.stream(_mixture(reader, report)):
+        for block in separator.stream(blocks):
             writer.write(block)
         return reader.damage
 
@@ -347,20 +352,35 @@ def _check(heard: Heard, path: Path, separator: Separator) -> None:
             )
 
 
-def _mixture(reader: AudioReader, report: Progress, overhear: Callable[[Tensor], None] | None = None) -> Mixture:
-    """Give the blocks of a file to a separator, to whoever overhears them, and their progress to `report`."""
+@contextmanager
+def _mixture(
+    reader: AudioReader, report: Progress, overhear: Callable[[Tensor], None] | None = None
+) -> Iterator[Mixture]:
+    """Give the blocks of a file to a separator, to whoever overhears them, and their progress to `report`.
 
-    def blocks() -> Iterator[Tensor]:
-        n_samples = 0
+    A thread decodes and overhears the next ones while the separator works. It has ended when the block ends, so the
+    file may be closed then.
+    """
+
+    def decoded() -> Iterator[Tensor]:
         for block in reader.blocks():
             if overhear:
                 overhear(block)
+            yield block
+
+    def blocks() -> Iterator[Tensor]:
+        n_samples = 0
+        coming = deque(ahead.submit(next, source, None) for _ in range(BLOCKS_AHEAD))
+        while (block := coming.popleft().result()) is not None:
+            coming.append(ahead.submit(next, source, None))
             n_samples += block.shape[-1]
             done = n_samples / reader.sample_rate / (reader.estimated_duration or math.inf)
             report(reader.path, "separating", min(1.0, done))
             yield block
 
-    return Mixture(blocks(), reader.sample_rate, reader.n_channels, reader.path)
+    source = decoded()
+    with ThreadPoolExecutor(1, "lyricsep-decode") as ahead:
+        yield Mixture(blocks(), reader.sample_rate, reader.n_channels, reader.path)
 
 
 class _Mono:

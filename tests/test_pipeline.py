@@ -17,14 +17,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lyricsep.audio import downmix, load_audio, resample, resampled_length
+from lyricsep.audio import AudioReader, downmix, load_audio, resample, resampled_length
 from lyricsep.errors import AudioError, LyricsepError, OutputError
 from lyricsep.lyrics import Line, Lyrics, Segment
-from lyricsep.pipeline import Failure, Heard, Result, find_vocal_segments, hear, save_vocals, transcribe_songs
+from lyricsep.pipeline import (
+    BLOCKS_AHEAD,
+    Failure,
+    Heard,
+    Result,
+    find_vocal_segments,
+    hear,
+    save_vocals,
+    transcribe_songs,
+)
 from lyricsep.segmentation import PAPER, RmsVadOptions
 from lyricsep.separators import Mixture, create_separator, find_separator
 from lyricsep.separators.base import StreamingSeparator
-from lyricsep.transcribers import Job
+from lyricsep.transcribers import SAMPLE_RATE, Job
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "data" / "example" / "night_train.mp3"
 NONE = create_separator(find_separator("none"), torch.device("cpu"))
@@ -163,6 +172,63 @@ def test_who_stops_listening_stops_the_song_that_is_heard(songs: list[Path], tmp
     assert begun.wait(timeout=60)
     stream.close()
     assert 0 < heard < n_seconds * 8_000
+
+
+def _decoding(monkeypatch, fails_at: int = 99) -> list[int]:
+    """Collect the numbers of the blocks that are decoded."""
+    decoded: list[int] = []
+    blocks = AudioReader.blocks
+
+    def watched(reader: AudioReader) -> Iterator[Tensor]:
+        for number, block in enumerate(blocks(reader)):
+            if number == fails_at:
+                raise AudioError("the disk is gone")
+            decoded.append(number)
+            yield block
+
+    monkeypatch.setattr(AudioReader, "blocks", watched)
+    return decoded
+
+
+def test_the_next_blocks_are_decoded_while_one_is_separated(tmp_path: Path, monkeypatch) -> None:
+    decoded, song = _decoding(monkeypatch), tmp_path / "song.wav"
+
+    class Waits(Fickle):
+        def stream(self, mixture: Mixture) -> Iterator[Tensor]:
+            for number, block in enumerate(mixture.blocks):
+                deadline = time.monotonic() + 60
+                while len(decoded) < min(8, number + 1 + BLOCKS_AHEAD) and time.monotonic() < deadline:
+                    time.sleep(0.01)
+                # Those ahead, and no more: a slow separator does not fill the memory.
+                assert decoded == list(range(min(8, number + 1 + BLOCKS_AHEAD)))
+                yield block
+
+    soundfile.write(song, tone(80, 8_000), 8_000)
+    heard = hear(song, Waits())
+    assert len(heard.mixture) == len(heard.vocals) == 80 * SAMPLE_RATE
+
+
+def test_nobody_decodes_a_file_that_is_closed(tmp_path: Path, monkeypatch) -> None:
+    decoded, song = _decoding(monkeypatch), tmp_path / "song.wav"
+
+    class Fails(Fickle):
+        def stream(self, mixture: Mixture) -> Iterator[Tensor]:
+            yield next(iter(mixture.blocks))
+            raise AudioError("out of order")
+
+    soundfile.write(song, tone(80, 8_000), 8_000)
+    with pytest.raises(AudioError, match="out of order"):
+        hear(song, Fails())
+    assert len(decoded) <= 1 + BLOCKS_AHEAD
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("lyricsep-decode")]
+
+
+def test_a_file_that_fails_while_it_is_decoded_fails(tmp_path: Path, monkeypatch) -> None:
+    _decoding(monkeypatch, fails_at=4)
+    song = tmp_path / "song.wav"
+    soundfile.write(song, tone(80, 8_000), 8_000)
+    with pytest.raises(AudioError, match="the disk is gone"):
+        hear(song, NONE)
 
 
 def test_no_songs_give_nothing() -> None:
