@@ -24,7 +24,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["ClapText", "Tokenizer", "require_tensor", "spelled"]
+from lyricsep.separators.state import filled, shape_of
+
+__all__ = ["ClapText", "Tokenizer", "shortened", "spelled"]
 
 START, END = 0, 2  # tokens around a text
 FIRST_POSITION = 2  # the places before are for padding, which is not needed here
@@ -130,6 +132,13 @@ def spelled(text: str) -> list[str]:
     return [_BYTES[byte] for byte in text.encode()]
 
 
+def shortened(tokens: Tensor, n_fitting: int) -> Tensor:
+    """Leave out what does not fit of texts, ``(batch, n_tokens)``, but for the last token, which ends them."""
+    if tokens.shape[1] <= n_fitting:
+        return tokens
+    return torch.cat([tokens[:, : n_fitting - 1], tokens[:, -1:]], dim=1)
+
+
 class ClapText(nn.Module):
     """Embeddings of texts, of length 1.
 
@@ -188,9 +197,7 @@ class ClapText(nn.Module):
 
         What does not fit into the positions is left out, but for the last token.
         """
-        n_fitting = self.positions.num_embeddings - FIRST_POSITION
-        if tokens.shape[1] > n_fitting:
-            tokens = torch.cat([tokens[:, : n_fitting - 1], tokens[:, -1:]], dim=1)
+        tokens = shortened(tokens, self.positions.num_embeddings - FIRST_POSITION)
         places = torch.arange(tokens.shape[1], device=tokens.device) + FIRST_POSITION
         x = self.norm(self.words(tokens) + self.positions(places) + self.kind)
         for layer in self.layers:
@@ -212,46 +219,17 @@ class ClapText(nn.Module):
         ValueError
             If tensors are missing, or of other shapes.
         """
-        for key in ("word_embeddings", "position_embeddings"):
-            require_tensor(state, f"text_branch.embeddings.{key}.weight", 2)
-        require_tensor(state, "text_branch.encoder.layer.0.intermediate.dense.weight", 2)
-        require_tensor(state, "text_projection.2.weight", 2)
-        n_tokens, width = state["text_branch.embeddings.word_embeddings.weight"].shape
         numbers = (re.match(r"text_branch\.encoder\.layer\.(\d+)\.", key) for key in state)
+        n_tokens, width = shape_of(state, _keys("words.weight")[0], 2)
         model = cls(
             n_tokens,
-            len(state["text_branch.embeddings.position_embeddings.weight"]),
+            shape_of(state, _keys("positions.weight")[0], 2)[0],
             width,
-            len(state["text_branch.encoder.layer.0.intermediate.dense.weight"]),
+            shape_of(state, _keys("layers.0.linear1.weight")[0], 2)[0],
             len({match[1] for match in numbers if match}),
-            len(state["text_projection.2.weight"]),
+            shape_of(state, _keys("project2.weight")[0], 2)[0],
         )
-        ours = {}
-        for name, parameter in model.state_dict().items():
-            keys = _keys(name)
-            for key in keys:
-                require_tensor(state, key, parameter.ndim)
-            tensor = torch.cat([state[key] for key in keys]) if len(keys) > 1 else state[keys[0]]
-            if tensor.shape != parameter.shape:
-                raise ValueError(f"{keys[0]} has the shape {tuple(state[keys[0]].shape)}, which does not fit")
-            ours[name] = tensor
-        model.load_state_dict(ours)
-        return model.eval()
-
-
-def require_tensor(state: Mapping[str, Any], key: str, rank: int) -> None:
-    """Refuse a state without a tensor of weights of that name, with so many dimensions.
-
-    Raises
-    ------
-    ValueError
-        If it is not there, or another kind of thing.
-    """
-    if key not in state:
-        raise ValueError(f"it lacks {key}")
-    tensor = state[key]
-    if not isinstance(tensor, Tensor) or not tensor.is_floating_point() or tensor.ndim != rank or 0 in tensor.shape:
-        raise ValueError(f"{key} is no tensor of weights of {rank} dimensions")
+        return filled(model, state, _keys, unused=".*")
 
 
 _PUBLISHED = {

@@ -20,7 +20,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from lyricsep.separators.clap_text import Tokenizer, require_tensor, spelled
+from lyricsep.separators.clap_text import Tokenizer, shortened, spelled
+from lyricsep.separators.state import filled, shape_of
 
 __all__ = ["ClipText", "ClipTokenizer"]
 
@@ -107,9 +108,7 @@ class ClipText(nn.Module):
 
         What does not fit into the positions is left out, but for the last token.
         """
-        n_fitting = self.positions.num_embeddings
-        if tokens.shape[1] > n_fitting:
-            tokens = torch.cat([tokens[:, : n_fitting - 1], tokens[:, -1:]], dim=1)
+        tokens = shortened(tokens, self.positions.num_embeddings)
         n_tokens = tokens.shape[1]
         x = self.words(tokens) + self.positions.weight[:n_tokens]
         hides = torch.ones(n_tokens, n_tokens, dtype=torch.bool, device=tokens.device).triu(1)
@@ -132,28 +131,16 @@ class ClipText(nn.Module):
             If tensors are missing, or of other shapes.
         """
         numbers = (re.match(r"text_model\.encoder\.layers\.(\d+)\.", key) for key in state)
-        for ours in ("words.weight", "positions.weight", "layers.0.linear1.weight", "project.weight"):
-            require_tensor(state, _keys(ours)[0], 2)
-        n_tokens, width = state[_keys("words.weight")[0]].shape
+        n_tokens, width = shape_of(state, _keys("words.weight")[0], 2)
         model = cls(
             n_tokens,
-            len(state[_keys("positions.weight")[0]]),
+            shape_of(state, _keys("positions.weight")[0], 2)[0],
             width,
-            len(state[_keys("layers.0.linear1.weight")[0]]),
+            shape_of(state, _keys("layers.0.linear1.weight")[0], 2)[0],
             len({match[1] for match in numbers if match}),
-            len(state[_keys("project.weight")[0]]),
+            shape_of(state, _keys("project.weight")[0], 2)[0],
         )
-        found = {}
-        for name, parameter in model.state_dict().items():
-            keys = _keys(name)
-            for key in keys:
-                require_tensor(state, key, parameter.ndim)
-            tensor = torch.cat([state[key] for key in keys])
-            if tensor.shape != parameter.shape:
-                raise ValueError(f"{keys[0]} has the shape {tuple(state[keys[0]].shape)}, which does not fit")
-            found[name] = tensor
-        model.load_state_dict(found)
-        return model.eval()
+        return filled(model, state, _keys, unused=".*")
 
 
 def _gelu(x: Tensor) -> Tensor:

@@ -33,6 +33,7 @@ from lyricsep.errors import ConfigError, WeightsError
 from lyricsep.separators.clip_text import ClipText, ClipTokenizer
 from lyricsep.separators.embeddings import text_embedding
 from lyricsep.separators.engine import Chunking, Network
+from lyricsep.separators.state import filled, shape_of
 from lyricsep.weights import fetch, load_checkpoint, load_safetensors
 
 if TYPE_CHECKING:
@@ -248,36 +249,13 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 def _build(state: Mapping[str, Any]) -> ClipSep:
     """Build the network that a state is of, with the sizes that the state shows."""
-    widths = [_shape(state, _published("levels.0.down.weight", 2), 4)[0]]
+    widths = [shape_of(state, _published("levels.0.down.weight", 2), 4)[0]]
     while (key := _published(f"levels.{len(widths)}.down.weight", len(widths) + 2)) in state:
-        widths.append(_shape(state, key, 4)[0])
-    n_features, query_size = _shape(state, "frame_net.weight", 2)
+        widths.append(shape_of(state, key, 4)[0])
+    n_features, query_size = shape_of(state, "frame_net.weight", 2)
     model = ClipSep(query_size, n_features, widths)
-    ours: dict[str, Tensor] = {}
-    used = set()
-    for name, tensor in model.state_dict().items():
-        key = _published(name, len(widths))
-        used.add(key)
-        if name.endswith("num_batches_tracked"):
-            ours[name] = tensor
-        elif (shape := _shape(state, key, tensor.ndim)) != tensor.shape:
-            raise ValueError(f"{key} has the shape {shape}, expected {tuple(tensor.shape)}")
-        else:
-            ours[name] = state[key]
-    # The heads for noise: they matter to the training alone.
-    if unknown := [key for key in state if key not in used and not key.startswith("pit_nets.")]:
-        raise ValueError(f"{min(unknown)[:60]!r} is not known to it")
-    model.load_state_dict(ours)
-    return model.eval()
-
-
-def _shape(state: Mapping[str, Any], key: str, rank: int) -> tuple[int, ...]:
-    if key not in state:
-        raise ValueError(f"it lacks {key}")
-    tensor = state[key]
-    if not isinstance(tensor, Tensor) or not tensor.is_floating_point() or tensor.ndim != rank:
-        raise ValueError(f"{key} is no tensor of weights of {rank} dimensions")
-    return tuple(tensor.shape)
+    # The heads for noise matter to the training alone.
+    return filled(model, state, lambda name: _published(name, len(widths)), unused=r"pit_nets\..*")
 
 
 _PUBLISHED = {"norm": "sound_net.bn0", "query": "frame_net", "scale": "synth_net.scale", "bias": "synth_net.bias"}

@@ -26,7 +26,7 @@ __all__ = ["text_embedding"]
 
 logger = logging.getLogger(__name__)
 
-READERS = ("clap_text.py", "clip_text.py")
+READERS = ("clap_text.py", "clip_text.py", "state.py")
 SHA256_DIGITS = 64
 
 

@@ -27,7 +27,7 @@ for audio pattern recognition", TASLP 28, 2020. Names and shapes of layers are t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -41,6 +41,7 @@ from lyricsep.files import shown
 from lyricsep.separators.clap_text import ClapText, Tokenizer
 from lyricsep.separators.embeddings import text_embedding
 from lyricsep.separators.engine import Chunking, Network
+from lyricsep.separators.state import filled, shape_of
 from lyricsep.weights import fetch, load_checkpoint, load_safetensors
 
 if TYPE_CHECKING:
@@ -517,16 +518,16 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 def _build_model(state: Mapping[str, Any]) -> ResUNet30:
     prefix = "ss_model."
-    widths = [_shape(state, f"{prefix}base.encoder_block{i}.conv_block1.conv2.weight", 4)[0] for i in range(1, 7)]
+    widths = [shape_of(state, f"{prefix}base.encoder_block{i}.conv_block1.conv2.weight", 4)[0] for i in range(1, 7)]
     model = ResUNet30(
-        _shape(state, f"{prefix}film.encoder_block1->conv_block1->beta1.weight", 2)[1],
+        shape_of(state, f"{prefix}film.encoder_block1->conv_block1->beta1.weight", 2)[1],
         widths,
-        2 * (_shape(state, f"{prefix}base.bn0.weight", 1)[0] - 1),
-        _shape(state, f"{prefix}base.pre_conv.weight", 4)[1],
+        2 * (shape_of(state, f"{prefix}base.bn0.weight", 1)[0] - 1),
+        shape_of(state, f"{prefix}base.pre_conv.weight", 4)[1],
     )
     # Fourier matrices, and layers of the decoder that nothing in the authors' network looks at.
-    unused = re.compile(r"base\.i?stft\..*|base\.decoder_block\d\.bn2\..*|film\.decoder_block\d->beta2\..*")
-    return cast(ResUNet30, _filled(model, state, prefix, _model_key, unused))
+    unused = r"base\.i?stft\..*|base\.decoder_block\d\.bn2\..*|film\.decoder_block\d->beta2\..*"
+    return filled(model, state, _model_key, prefix=prefix, unused=unused)
 
 
 def _build_tagger(state: Mapping[str, Any]) -> Cnn14 | None:
@@ -536,45 +537,12 @@ def _build_tagger(state: Mapping[str, Any]) -> Cnn14 | None:
         return None
     blocks = sorted(key for key in state if re.fullmatch(rf"{re.escape(prefix)}conv_block\d\.conv2\.weight", key))
     tagger = Cnn14(
-        _shape(state, f"{prefix}fc_audioset.weight", 2)[0],
-        [_shape(state, key, 4)[0] for key in blocks],
-        _shape(state, f"{prefix}logmel_extractor.melW", 2)[1],
-        _shape(state, f"{prefix}fc1.weight", 2)[0],
+        shape_of(state, f"{prefix}fc_audioset.weight", 2)[0],
+        [shape_of(state, key, 4)[0] for key in blocks],
+        shape_of(state, f"{prefix}logmel_extractor.melW", 2)[1],
+        shape_of(state, f"{prefix}fc1.weight", 2)[0],
     )
-    unused = re.compile(r"spectrogram_extractor\..*")
-    return cast(Cnn14, _filled(tagger, state, prefix, _tagger_key, unused))
-
-
-def _filled(
-    module: nn.Module, state: Mapping[str, Any], prefix: str, key_of: Callable[[str], str], unused: re.Pattern[str]
-) -> nn.Module:
-    """Give a module its weights, every one of them, and refuse weights that it does not know."""
-    ours: dict[str, Tensor] = {}
-    for name, tensor in module.state_dict().items():
-        key = prefix + key_of(name)
-        if name.endswith("num_batches_tracked"):
-            ours[name] = tensor
-        elif (shape := _shape(state, key, tensor.ndim)) != tensor.shape:
-            raise ValueError(f"{key} has the shape {shape}, expected {tuple(tensor.shape)}")
-        else:
-            ours[name] = state[key]
-    known = {prefix + key_of(name) for name in ours}
-    for key in sorted(set(state) - known):
-        if key.startswith(prefix) and not unused.fullmatch(key.removeprefix(prefix)):
-            raise ValueError(f"{key} is not known to {type(module).__name__}")
-    module.load_state_dict(ours)
-    return module.eval()
-
-
-def _shape(state: Mapping[str, Any], key: str, rank: int) -> tuple[int, ...]:
-    if key not in state:
-        raise ValueError(f"it lacks {key}")
-    tensor = state[key]
-    if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
-        raise ValueError(f"{key} is no tensor of weights")
-    if tensor.ndim != rank or 0 in tensor.shape:
-        raise ValueError(f"{key} has the shape {tuple(tensor.shape)}, expected {rank} dimensions")
-    return tuple(tensor.shape)
+    return filled(tagger, state, _tagger_key, prefix=prefix, unused=r"spectrogram_extractor\..*")
 
 
 def _model_key(ours: str) -> str:

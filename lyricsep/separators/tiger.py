@@ -34,6 +34,7 @@ from torch.nn import functional as F
 
 from lyricsep.errors import ConfigError, WeightsError
 from lyricsep.separators.engine import Chunking, Network
+from lyricsep.separators.state import filled
 from lyricsep.weights import fetch, load_checkpoint, load_safetensors
 
 if TYPE_CHECKING:
@@ -407,21 +408,9 @@ def _read(path: Path, part: str) -> Mapping[str, Tensor]:
 def _build(state: Mapping[str, Tensor], n_repeats: int) -> Tiger:
     """Build the network that a state is of, with the sizes that the state shows."""
     options = _options(state, n_repeats)
-    model = Tiger(options).eval()
-    ours: dict[str, Tensor] = {}
-    used = set()
-    for name, tensor in model.state_dict().items():
-        key = _published(name)
-        if (shape := _shape(state, key)) != tensor.shape:
-            raise ValueError(f"{key} has the shape {shape}, expected {tuple(tensor.shape)}")
-        ours[name] = state[key]
-        used.add(key)
     # The coarsest scale has a selection that nothing in the authors' network looks at.
-    unused = re.compile(rf"separator\.(freq|frame)_path\.0\.loc_glo_fus\.{options.n_scales - 1}\..*")
-    if unknown := [key for key in state if key not in used and not unused.fullmatch(key)]:
-        raise ValueError(f"{min(unknown)[:60]!r} is not known to it")
-    model.load_state_dict(ours)
-    return model
+    unused = rf"separator\.(freq|frame)_path\.0\.loc_glo_fus\.{options.n_scales - 1}\..*"
+    return filled(Tiger(options), state, _published, unused=unused)
 
 
 def _options(state: Mapping[str, Tensor], n_repeats: int) -> TigerOptions:

@@ -25,6 +25,7 @@ from torch.nn import functional as F
 
 from lyricsep.errors import ConfigError, WeightsError
 from lyricsep.separators.engine import Chunking, Network
+from lyricsep.separators.state import filled, shape_of
 from lyricsep.weights import fetch, load_checkpoint, load_safetensors
 
 if TYPE_CHECKING:
@@ -191,22 +192,6 @@ def _read(path: Path) -> Mapping[str, Tensor]:
 
 def _build(state: Mapping[str, Tensor]) -> OpenUnmix:
     """Build the network that a state is of, with the sizes that the state shows."""
-    wanted = {"fc1.weight": 2, "input_mean": 1, "output_mean": 1}
-    for key, rank in wanted.items():
-        if key not in state:
-            raise ValueError(f"it lacks {key}")
-        if state[key].ndim != rank or 0 in state[key].shape:
-            raise ValueError(f"{key} has the shape {tuple(state[key].shape)}, expected {rank} dimensions")
-    n_seen = len(state["input_mean"])
-    n_hidden, n_inputs = state["fc1.weight"].shape
-    model = OpenUnmix(len(state["output_mean"]), n_seen, n_hidden, n_inputs // n_seen).eval()
-    expected = {key: value.shape for key, value in model.state_dict().items() if key not in _UNUSED}
-    for key, shape in expected.items():
-        if key not in state:
-            raise ValueError(f"it lacks {key}")
-        if state[key].shape != shape:
-            raise ValueError(f"{key} has the shape {tuple(state[key].shape)}, expected {tuple(shape)}")
-    if unknown := set(state) - set(expected):
-        raise ValueError(f"{min(unknown)} is not known to Open-Unmix")
-    model.load_state_dict(state, strict=False)
-    return model
+    n_hidden, n_inputs = shape_of(state, "fc1.weight", 2)
+    (n_seen,), (n_bins,) = shape_of(state, "input_mean", 1), shape_of(state, "output_mean", 1)
+    return filled(OpenUnmix(n_bins, n_seen, n_hidden, n_inputs // n_seen), state, str)

@@ -457,12 +457,12 @@ DOWN = "module.sound_net.unet_block.model.1.model.1.weight"
     [
         (lambda state: state.pop("module.synth_net.bias"), "it lacks synth_net.bias"),
         (lambda state: state.pop("module.frame_net.weight"), "it lacks frame_net.weight"),
-        (lambda state: state.update({"module.extra": torch.zeros(3)}), "'extra' is not known to it"),
+        (lambda state: state.update({"module.extra": torch.zeros(3)}), "'extra' is not known to ClipSep"),
         (
             lambda state: state.update({DOWN: torch.zeros(4, 9, 4, 4)}),
             r"has the shape \(4, 9, 4, 4\), expected \(4, 3",
         ),
-        (lambda state: state.update({DOWN: torch.zeros(4)}), "is no tensor of weights of 4 dimensions"),
+        (lambda state: state.update({DOWN: torch.zeros(4)}), r"has the shape \(4,\), expected 4 dimensions"),
         (lambda state: state.update({DOWN: torch.zeros(4, 3, 4, 4, dtype=torch.int64)}), "is no tensor of weights"),
         (lambda state: state.update({DOWN: "weights"}), "is no tensor of weights"),
         (lambda state: state.pop(DOWN), "2 to 8 widths"),
@@ -488,7 +488,10 @@ def test_wrong_states(load, change, reason) -> None:
             lambda state: state.update({"text_projection.weight": torch.zeros(7, 128)}),
             "it gives 7 numbers, expected 6",
         ),
-        (lambda state: state.update({"text_model.final_layer_norm.bias": torch.zeros(7)}), "which does not fit"),
+        (
+            lambda state: state.update({"text_model.final_layer_norm.bias": torch.zeros(7)}),
+            r"final_layer_norm.bias has the shape \(7,\), expected",
+        ),
         (
             lambda state: state.update({"text_model.embeddings.token_embedding.weight": torch.zeros(9, 128)}),
             "index out of range",

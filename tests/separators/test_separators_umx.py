@@ -287,7 +287,7 @@ def test_hostile_checkpoints(load, inside, tmp_path) -> None:
         ({"fc3.weight": None}, "it lacks fc3.weight"),
         ({"input_mean": None}, "it lacks input_mean"),
         ({"lstm.weight_ih_l2_reverse": None}, "it lacks lstm.weight_ih_l2_reverse"),
-        ({"extra.weight": torch.zeros(3)}, "extra.weight is not known"),
+        ({"extra.weight": torch.zeros(3)}, "'extra.weight' is not known to OpenUnmix"),
         ({"fc2.weight": torch.zeros(12, 12)}, r"fc2.weight has the shape \(12, 12\), expected \(12, 24\)"),
         ({"fc1.weight": torch.zeros(12)}, r"fc1.weight has the shape \(12,\), expected 2 dimensions"),
         ({"fc1.weight": torch.zeros(13, 180)}, "an even n_hidden"),
