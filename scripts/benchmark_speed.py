@@ -151,6 +151,7 @@ SCALED = (SEGMENTS, "lyricsep, faster-whisper", "lyricsep")  # by count and leng
 PAIRS: tuple[tuple[str, str, float | None, float | None], ...] = (
     ("lyricsep, faster-whisper", BATCHED, 1.0, 1.0),
     ("lyricsep, faster-whisper", SEGMENTS, 1.0, 1.0),
+    (ONCE, BATCHED, 1.0, 1.0),
     (ONCE, SEGMENTS, 1.0, 1.0),
     ("lyricsep, faster-whisper", "faster-whisper", None, None),
     ("lyricsep, faster-whisper", "whisper", None, 10.0),

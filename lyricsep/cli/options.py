@@ -214,8 +214,8 @@ SeedOption = Annotated[
 TemperaturesOption = Annotated[
     str | None,
     typer.Option(
-        help="Temperatures, with commas between, tried in turn until a segment does not fail; 0 alone never decodes "
-        "again: quicker, and without help for what fails.",
+        help="Temperatures, with commas between, tried in turn until a segment does not repeat itself; 0 alone never "
+        "decodes again: quicker, and without help against loops.",
         show_default="0,0.6,0.8; Whisper's own with --native",
     ),
 ]

@@ -83,9 +83,9 @@ class WhisperOptions:
     beam_size : int
         Beams of the deterministic attempts; 1 is greedy.
     temperatures : tuple of float
-        Temperatures tried in turn until a segment is accepted; only segments that fail are decoded again. 0 is
-        deterministic; above it, `best_of` samples are drawn, and the most probable of those that pass is taken (in
-        whole songs, as published, the most probable of all).
+        Temperatures tried in turn until a segment is accepted; only segments that repeat themselves are decoded
+        again (in whole songs, as published, all that fail). 0 is deterministic; above it, `best_of` samples are
+        drawn, and the most probable of those that pass is taken (in whole songs, the most probable of all).
     best_of : int
         Samples per segment at temperatures above 0.
     compression_ratio_threshold : float
@@ -114,9 +114,9 @@ class WhisperOptions:
     timestamps: bool = False  # the reference implementation of the paper decodes its clips without, too
     beam_size: int = 5  # the paper, section 3
     # Whisper's own are those of `NATIVE`. Loops survive the low ones, and 1 writes salad. Pooled WER and processor
-    # seconds of the retries on the five Jam-ALT songs, Whisper base, three seeds, with Whisper's own and with these:
-    # on the vocals with 0.3 of the accompaniment 43.7 and 24, 44.2 and 6; on the vocals 47.9 and 51, 47.1 and 14; on
-    # the mixtures 44.1 and 66, 43.8 and 18.
+    # seconds of the retries on the five Jam-ALT songs, Whisper base, three seeds, with Whisper's own for all that
+    # fails and with these for what repeats itself: on the vocals with 0.3 of the accompaniment 43.7 and 24, 44.2 and
+    # 3; on the vocals 47.9 and 51, 47.1 and 11; on the mixtures 44.1 and 66, 43.4 and 9.
     temperatures: tuple[float, ...] = (0.0, 0.6, 0.8)
     best_of: int = 5
     compression_ratio_threshold: float = 2.4

@@ -1,8 +1,8 @@
 """The guard against invented words.
 
 Whisper falls into loops and writes credits over silence. Both show: a loop compresses well, text over silence
-lies where the vocals have no energy, and guesses have a low probability. What the guard doubts is decoded again;
-what is still doubted at the end is kept and flagged, never deleted, so that a person or a score decides.
+lies where the vocals have no energy, and guesses have a low probability. What repeats itself is decoded again; what
+is doubted at the end is kept and flagged, never deleted, so that a person or a score decides.
 
 A chorus is not a loop. It compresses as well, but every repetition is sung, so its words come no faster than
 people sing: repeated text is retried, as Whisper itself does, and flagged only when nobody could sing it.
