@@ -40,7 +40,7 @@ class LineRules:
     """What a line costs and what a break gains; of all ways to break a text, the one that costs least is taken.
 
     In brackets the points of F1 of line breaks that are lost without the rule, on five songs of Jam-ALT as the preset
-    fast hears them (``scripts/benchmark_lines.py``). All rules together give 82.2, and 78.1 where the weights for
+    fast hears them (``scripts/benchmark_lines.py``). All rules together give 81.8, and 77.7 where the weights for
     each song are chosen on the others.
 
     Parameters
