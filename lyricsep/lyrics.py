@@ -113,6 +113,8 @@ class Decoding:
         How many times the segment was decoded until an attempt was accepted.
     flags : tuple of str
         As in `Line`.
+    no_repeat_ngram_size : int
+        The accepted attempt could not say so many tokens in a row twice; 0: it could say anything.
     """
 
     start: float
@@ -123,6 +125,7 @@ class Decoding:
     compression_ratio: float
     attempts: int = 1
     flags: tuple[str, ...] = ()
+    no_repeat_ngram_size: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ PRESETS: Mapping[str, Preset] = {
         "mdx_extra",
         "large-v2",
         PAPER,
-        WhisperOptions(mix_back=0.0, temperatures=(0.0,), beam_size=5),
+        WhisperOptions(mix_back=0.0, no_repeat_ngram_sizes=(), beam_size=5),
     ),
 }
 

@@ -111,7 +111,7 @@ def _score(names: Sequence[str], dataset: Dataset, options: argparse.Namespace) 
     from lyricsep.transcribers import WhisperOptions, default_backend
 
     audio = tuple(f"{name}+{WhisperOptions().mix_back}" for name in names)
-    grid = Grid("Separators", (dataset.name,), audio, ("rms-vad",), options.model, tuple(range(options.seeds)))
+    grid = Grid("Separators", (dataset.name,), audio, ("rms-vad",), options.model)
     device = choose_device(options.device)
     runner = Runner(grid, [dataset], Store(options.output / "store"), device, backend=default_backend(device))
     scored = []
@@ -127,18 +127,18 @@ def _row(name: str, costs: Mapping[str, float], summary: Mapping[str, Any]) -> d
     change, change_low, change_high, p = summary.get("from_first", {}).get("WER", [None] * 4)
     found = {"separator": name, "songs": summary["n_songs"], "songs_failed": summary["n_failed"]}
     found |= {"auc": summary.get("activity", {}).get("auc"), "wer": summary["rates"]["WER"]}
-    found |= {"wer_low": low, "wer_high": high, "wer_std_of_seeds": summary.get("seeds", {}).get("std")}
+    found |= {"wer_low": low, "wer_high": high}
     return found | {"change": change, "change_low": change_low, "change_high": change_high, "change_p": p, **costs}
 
 
 def _table(rows: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> Table:
-    from lyricsep.tables import Table, percent, with_interval
+    from lyricsep.tables import Table, with_interval
 
     def numbers(row: Mapping[str, Any], *keys: str) -> list[float]:
         return [math.nan if row[key] is None else row[key] for key in keys]
 
     asked, first = about["options"], rows[0]["separator"]
-    headers = ["separator", "songs", "AUC", "WER [95 % over songs]", "± seeds", f"Δ WER from {first} [95 %]"]
+    headers = ["separator", "songs", "AUC", "WER [95 % over songs]", f"Δ WER from {first} [95 %]"]
     headers += ["real-time factor", "peak memory, GB", "peak CUDA, GB"]
     cells = [
         (
@@ -146,7 +146,6 @@ def _table(rows: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> Table
             str(row["songs"]) + (f", {row['songs_failed']} failed" if row["songs_failed"] else ""),
             "–" if row["auc"] is None else f"{row['auc']:.3f}",
             with_interval(*numbers(row, "wer", "wer_low", "wer_high")),
-            percent(numbers(row, "wer_std_of_seeds")[0]),
             with_interval(*numbers(row, "change", "change_low", "change_high")),
             f"{row['real_time_factor']:.4f}",
             f"{row['peak_memory_bytes'] / 1e9:.2f}",
@@ -157,9 +156,9 @@ def _table(rows: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> Table
     versions = ", ".join(f"{name} {version}" for name, version in about["libraries"].items() if version)
     notes = (
         f"AUC of the vocals' envelope against the lines of the reference; WER in percent, {asked['model']} by "
-        f"{asked['transcriber']}, lyricsep's defaults, segments found in each separator's own vocals; over songs "
-        f"and {asked['seeds']} seed(s); real-time factor: seconds of separation a second of audio, with decoding, "
-        "without loading; peak memory of a process that does that alone"
+        f"{asked['transcriber']}, lyricsep's defaults, segments found in each separator's own vocals; "
+        "real-time factor: seconds of separation a second of audio, with decoding, without loading; peak memory of a "
+        "process that does that alone"
         + (f"; stems: vocals that {asked['stems_from']} made before" if asked["stems_from"] else ""),
         f"{about['cpu']}, {about['cores']} cores (load {about['load']:.1f} before), {about['memory_gb']} GB; "
         f"{about['device']}; {about['platform']}; lyricsep {about['lyricsep']}, Python {about['python']}, {versions}",
@@ -177,7 +176,7 @@ def _about(names: Sequence[str], dataset: Dataset, options: argparse.Namespace, 
 
     device, stems_from = choose_device(options.device), options.stems_from if "stems" in names else None
     asked = {"dataset": dataset.name, "separators": names, "stems_from": stems_from, "model": options.model}
-    asked |= {"transcriber": default_backend(device), "seeds": options.seeds}
+    asked |= {"transcriber": default_backend(device)}
     separators = [find_separator(name) for name in dict.fromkeys((*names, stems_from)) if name]
     files = [file for spec in separators for file in spec.files] + list(find_model(options.model).files)
     return new_manifest("benchmark_separators", asked, files, describe_device(device)) | {
@@ -235,7 +234,6 @@ def _parse() -> argparse.Namespace:
     add("--separator", action="append", help=f"may be repeated (default: {', '.join(SEPARATORS)})")
     add("--stems-from", default="spleeter", help="who makes the vocals that `stems` reads (default: %(default)s)")
     add("--model", default="base", help="Whisper model (default: %(default)s)")
-    add("--seeds", type=int, default=3, help="of what is sampled, from 0 up (default: %(default)s)")
     add("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     return parser.parse_args()
 

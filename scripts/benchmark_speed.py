@@ -132,7 +132,6 @@ def _contenders() -> dict[str, Contender]:
         Contender(BATCHED, hear, fast(BATCHED), _load_faster(batched=True)),
         Contender(SEGMENTS, hear, fast(SEGMENTS), _load_faster(batched=True, segments=True)),
         Contender("lyricsep, faster-whisper", hear, *_ours("faster-whisper", "none")),
-        Contender(ONCE, hear, *_ours("faster-whisper", "none", retries=False)),
         Contender("separate, then whisper", job, _separate_then_whisper),
         Contender("lyricsep", job, *_ours()),
         Contender("demucs", split, _demucs),
@@ -144,15 +143,11 @@ def _contenders() -> dict[str, Contender]:
 BATCHED = "faster-whisper batched"
 # Its detector of speech drops singing, and what is not heard costs nothing: here it is given what lyricsep hears.
 SEGMENTS = "faster-whisper batched, lyricsep's segments"
-# Batched, faster-whisper never decodes again what fails.
-ONCE = "lyricsep, faster-whisper, no retries"
 SCALED = (SEGMENTS, "lyricsep, faster-whisper", "lyricsep")  # by count and length of songs
 # Ours, another, and how many times as fast ours should be on a CPU and on CUDA.
 PAIRS: tuple[tuple[str, str, float | None, float | None], ...] = (
     ("lyricsep, faster-whisper", BATCHED, 1.0, 1.0),
     ("lyricsep, faster-whisper", SEGMENTS, 1.0, 1.0),
-    (ONCE, BATCHED, 1.0, 1.0),
-    (ONCE, SEGMENTS, 1.0, 1.0),
     ("lyricsep, faster-whisper", "faster-whisper", None, None),
     ("lyricsep, faster-whisper", "whisper", None, 10.0),
     ("lyricsep, openai-whisper", "whisper", 2.0, 10.0),
@@ -261,9 +256,7 @@ def _segments(vocals: NDArray[np.float32]) -> list[dict[str, float]]:
     return [asdict(found) for found in find_vocal_segments(Heard(vocals, vocals), PRESETS[PRESET].segmentation)]
 
 
-def _ours(
-    backend: str = "", separator: str = "", *, retries: bool = True
-) -> tuple[Commands, Callable[[Setting], Work]]:
+def _ours(backend: str = "", separator: str = "") -> tuple[Commands, Callable[[Setting], Work]]:
     """Give lyricsep as a process and as a library, with the default backend and the setting's separator."""
 
     def commands(setting: Setting, batch: Batch) -> list[list[str]]:
@@ -272,7 +265,7 @@ def _ours(
         options += ["--beam-size", str(setting.beam_size), "--batch-size", str(setting.batch_size), "-f", "txt"]
         options += ["-l", batch.language, "--device", setting.device, "-o", batch.out]
         options += ["--transcriber", backend] if backend else []
-        options += [] if retries and not setting.random else ["--temperatures", "0"]
+        options += ["--no-repeat", "0"] if setting.random else []
         return [[*LYRICSEP, "transcribe", *batch.songs, *options]]
 
     def load(setting: Setting) -> Work:
@@ -285,7 +278,7 @@ def _ours(
 
         device, preset = choose_device(setting.device), PRESETS[PRESET]
         options = replace(preset.transcription, beam_size=setting.beam_size, batch_size=setting.batch_size)
-        options = options if retries and not setting.random else replace(options, temperatures=(0.0,))
+        options = replace(options, no_repeat_ngram_sizes=()) if setting.random else options
         separates = create_separator(find_separator(separator or setting.separator), device)
         who = backend or default_backend(device)
         transcribes = create_transcriber(find_model(setting.model_for(backend)), device, options, backend=who)
@@ -921,8 +914,7 @@ def _parse() -> argparse.Namespace:
 def _run_all(race: Race, options: argparse.Namespace, songs: Sequence[Staged]) -> None:
     """Run all phases."""
     folder, first = race.folder, songs[0]
-    # With random weights nobody decodes again.
-    names = options.only or [name for name in _contenders() if name != ONCE or not options.random_weights]
+    names = options.only or list(_contenders())
     scaled = [name for name in SCALED if name in names]
     race.run("process", names, songs, options.rounds)
     if not options.no_warm:

@@ -76,7 +76,7 @@ def test_the_smallest_table(
     """Stems that are the mixture are worth what the mixture is."""
     out = tmp_path / "out"
     options = ["--separator", "none", "--separator", "stems", "--stems-from", "none", "--model", "tiny.en"]
-    run(script, monkeypatch, "--dataset", dataset, "-o", out, *options, "--seeds", 1, "--device", "cpu")
+    run(script, monkeypatch, "--dataset", dataset, "-o", out, *options, "--device", "cpu")
     document = json.loads((out / "table.json").read_text(encoding="utf-8"))
     none, stems = document["rows"]
     assert (none["separator"], stems["separator"]) == ("none", "stems")
@@ -101,7 +101,6 @@ def test_the_smallest_table(
         "stems_from": "none",
         "model": "tiny.en",
         "transcriber": about["options"]["transcriber"],
-        "seeds": 1,
     }
     assert about["libraries"]["torch"] == torch.__version__
     assert about["songs"] == ["cut"]
@@ -126,13 +125,12 @@ def test_cells_by_hand(script: ModuleType) -> None:
         "n_failed": 1,
         "rates": {"WER": 0.4412},
         "intervals": {"WER": [0.4037, 0.4872]},
-        "seeds": {"std": 0.005},
         "activity": {"auc": 0.9651},
         "from_first": {"WER": [0.0182, -0.021, 0.05, 0.4]},
     }
     bare = {"n_songs": 0, "n_failed": 5, "rates": {"WER": None}}
     rows = [script._row("a", COSTS, bare), script._row("b", COSTS | {"peak_cuda_bytes": 2_500_000_000}, summary)]
-    options = {"dataset": "d", "model": "base", "transcriber": "t", "seeds": 3, "stems_from": None}
+    options = {"dataset": "d", "model": "base", "transcriber": "t", "stems_from": None}
     about = {"options": options, "libraries": {"torch": "2", "av": None}, "cpu": "c", "cores": 2, "memory_gb": 8.0}
     about |= {"load": 0.25, "device": "cpu", "platform": "p", "lyricsep": "1", "python": "3"}
     table = script._table(rows, about)
@@ -141,13 +139,12 @@ def test_cells_by_hand(script: ModuleType) -> None:
         "songs": "4, 1 failed",
         "AUC": "0.965",
         "WER [95 % over songs]": "44.12 [40.37, 48.72]",
-        "± seeds": "0.50",
         "Δ WER from a [95 %]": "1.82 [-2.10, 5.00]",
         "real-time factor": "0.0321",
         "peak memory, GB": "0.64",
         "peak CUDA, GB": "2.50",
     }
-    assert table.rows[0] == ("a", "0, 5 failed", "–", "–", "–", "–", "0.0321", "0.64", "–")
+    assert table.rows[0] == ("a", "0, 5 failed", "–", "–", "–", "0.0321", "0.64", "–")
     assert "stems" not in "".join(table.notes)
     assert "torch 2" in table.notes[-1]
     assert "av" not in table.notes[-1]

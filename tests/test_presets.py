@@ -34,12 +34,8 @@ def test_the_paper_is_taken_at_its_word() -> None:
     assert paper.segmentation == PAPER
     assert (PAPER.onset, PAPER.offset, PAPER.min_silence, PAPER.pad, PAPER.floor_db) == (0.1, 0.1, 1.0, 0.2, None)
     options = paper.transcription
-    assert (options.mix_back, options.temperatures, options.beam_size, options.timestamps) == (
-        0.0,
-        (0.0,),
-        5,
-        False,
-    )
+    assert (options.mix_back, options.beam_size, options.timestamps) == (0.0, 5, False)
+    assert (options.no_repeat_ngram_sizes, options.temperatures) == ((), (0.0,))
 
 
 def test_the_others_take_the_products_defaults() -> None:

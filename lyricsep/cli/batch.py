@@ -23,6 +23,7 @@ from lyricsep.cli.options import (
     MixBackOption,
     ModelOption,
     NativeOption,
+    NoRepeatOption,
     OfflineOption,
     OffsetOption,
     OnsetOption,
@@ -38,7 +39,7 @@ from lyricsep.cli.options import (
     TranscriberOption,
     WordTimesOption,
 )
-from lyricsep.cli.settings import choose_work, chosen_formats, chosen_languages, chosen_temperatures
+from lyricsep.cli.settings import choose_work, chosen_formats, chosen_languages, chosen_sizes, chosen_temperatures
 from lyricsep.engines import CPU_THREADS, Batch, Delivery, Record, Status, Task, run_local, run_ray, seats_of
 from lyricsep.errors import ConfigError, OutputError
 from lyricsep.files import check_writable
@@ -73,6 +74,7 @@ def run_batch(
     mix_back: MixBackOption = None,
     beam_size: BeamSizeOption = None,
     batch_size: BatchSizeOption = None,
+    no_repeat: NoRepeatOption = None,
     temperatures: TemperaturesOption = None,
     seed: SeedOption = None,
     timestamps: TimestampsOption = None,
@@ -152,6 +154,7 @@ def run_batch(
             "mix_back": mix_back,
             "beam_size": beam_size,
             "batch_size": batch_size,
+            "no_repeat_ngram_sizes": chosen_sizes(no_repeat),
             "temperatures": chosen_temperatures(temperatures),
             "seed": seed,
             "timestamps": timestamps,

@@ -26,6 +26,7 @@ __all__ = [
     "ModelOption",
     "MusdbOption",
     "NativeOption",
+    "NoRepeatOption",
     "OfflineOption",
     "OffsetOption",
     "OnsetOption",
@@ -209,14 +210,22 @@ BeamSizeOption = Annotated[
 ]
 BatchSizeOption = Annotated[int | None, typer.Option(min=1, help="Segments decoded together.", show_default="8")]
 SeedOption = Annotated[
-    int | None, typer.Option(help="Start of the random numbers that retries need.", show_default="0")
+    int | None, typer.Option(help="Start of the random numbers of temperatures above 0.", show_default="0")
+]
+NoRepeatOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Decode a segment that repeats itself again with no so many tokens in a row twice; several sizes, with "
+        "commas between, are tried in turn. 0: leave it.",
+        show_default="8,3; 0 with --native",
+    ),
 ]
 TemperaturesOption = Annotated[
     str | None,
     typer.Option(
-        help="Temperatures, with commas between, tried in turn until a segment does not repeat itself; 0 alone never "
-        "decodes again: quicker, and without help against loops.",
-        show_default="0,0.6,0.8; Whisper's own with --native",
+        help="Temperatures, with commas between: of the first attempt and of more where --no-repeat has not helped; "
+        "above 0 words are drawn.",
+        show_default="0; Whisper's own with --native",
     ),
 ]
 TimestampsOption = Annotated[

@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
     from lyricsep.inputs import Song
 
-__all__ = ["choose_work", "chosen_formats", "chosen_languages", "chosen_temperatures", "segmentation_of"]
+__all__ = [
+    "choose_work",
+    "chosen_formats",
+    "chosen_languages",
+    "chosen_sizes",
+    "chosen_temperatures",
+    "segmentation_of",
+]
 
 
 def choose_work(
@@ -70,7 +77,8 @@ def choose_work(
     name = preset or preset_for(device)
     base = PRESETS[name]
     if native:
-        base = replace(base, transcription=replace(base.transcription, temperatures=NATIVE.temperatures))
+        retries = {"no_repeat_ngram_sizes": NATIVE.no_repeat_ngram_sizes, "temperatures": NATIVE.temperatures}
+        base = replace(base, transcription=_changed(base.transcription, **retries))
     settings = replace(
         base,
         separator=separator or base.separator,
@@ -130,6 +138,22 @@ def chosen_formats(names: str | None, *, to_stdout: bool = False) -> list[str]:
     if to_stdout and len(wanted) > 1:
         raise ConfigError(f"--format {names}: --output - prints one format; choose one, or a folder for --output")
     return wanted
+
+
+def chosen_sizes(numbers: str | None) -> tuple[int, ...] | None:
+    """Read the value of ``--no-repeat``, where 0 stands for none.
+
+    Raises
+    ------
+    ConfigError
+        If it is not numbers.
+    """
+    if numbers is None:
+        return None
+    try:
+        return tuple(int(number) for number in numbers.split(",")) if numbers.strip() != "0" else ()
+    except ValueError as error:
+        raise ConfigError(f"--no-repeat {numbers}: expected whole numbers such as 8,3, or 0 for none") from error
 
 
 def chosen_temperatures(numbers: str | None) -> tuple[float, ...] | None:

@@ -20,6 +20,7 @@ from lyricsep.cli.options import (
     MixBackOption,
     ModelOption,
     NativeOption,
+    NoRepeatOption,
     OfflineOption,
     OffsetOption,
     OnsetOption,
@@ -39,7 +40,7 @@ from lyricsep.cli.options import (
 )
 from lyricsep.cli.plots import draw_song, plot_suffixes
 from lyricsep.cli.run import Run
-from lyricsep.cli.settings import choose_work, chosen_formats, chosen_languages, chosen_temperatures
+from lyricsep.cli.settings import choose_work, chosen_formats, chosen_languages, chosen_sizes, chosen_temperatures
 from lyricsep.errors import ConfigError, LyricsepError
 from lyricsep.files import shown
 from lyricsep.formats import file_suffixes, render_lyrics, write_lyrics
@@ -74,6 +75,7 @@ def transcribe(
     mix_back: MixBackOption = None,
     beam_size: BeamSizeOption = None,
     batch_size: BatchSizeOption = None,
+    no_repeat: NoRepeatOption = None,
     temperatures: TemperaturesOption = None,
     seed: SeedOption = None,
     timestamps: TimestampsOption = None,
@@ -119,6 +121,7 @@ def transcribe(
             "mix_back": mix_back,
             "beam_size": beam_size,
             "batch_size": batch_size,
+            "no_repeat_ngram_sizes": chosen_sizes(no_repeat),
             "temperatures": chosen_temperatures(temperatures),
             "seed": seed,
             "timestamps": timestamps,

@@ -13,7 +13,8 @@ Schema, version 1; times are seconds, null stands for unknown::
       "flagged": [int, ...],    # which lines (from 0) carry flags
       "segments": [{"start", "end"}, ...],
       "decodings": [{"start", "end", "temperature", "avg_logprob", "no_speech_prob",
-                     "compression_ratio", "attempts", "flags": [str, ...]}, ...],
+                     "compression_ratio", "attempts", "flags": [str, ...],
+                     "no_repeat_ngram_size"}, ...],
       "lines": [{"start", "end", "text", "flags": [str, ...],
                  "words": [{"start", "end", "text", "probability"}, ...]}, ...]
     }

@@ -111,12 +111,13 @@ class FasterWhisper:
     def decode(
         self, features: Tensor, tokenizer: Tokenizer, attempt: Attempt, options: WhisperOptions
     ) -> list[list[Hypothesis]]:
-        """Decode clips together: beam search at temperature 0, several samples above, the most probable first."""
+        """Decode clips together: what each beam found at temperature 0, several samples above, best first."""
         prompt = list(tokenizer.sot_sequence)
         if not attempt.timestamps:
             prompt = list(tokenizer.sot_sequence_including_notimestamps)
         common = {
             "sampling_temperature": attempt.temperature,
+            "no_repeat_ngram_size": attempt.no_repeat_ngram_size,
             "max_length": MAX_LENGTH,
             "max_initial_timestamp_index": MAX_INITIAL_TIMESTAMP,
             "suppress_tokens": _suppressed(tokenizer),
@@ -135,7 +136,8 @@ class FasterWhisper:
         if attempt.temperature == 0:
             # Beams share what they attend to, so no part is too large.
             parts = [features[first :: self._n_workers] for first in range(min(self._n_workers, len(features)))]
-            by_part = self._spread(lambda some: found(self.model, some, beam_size=options.beam_size), parts)
+            search = {"beam_size": options.beam_size, "num_hypotheses": options.beam_size}
+            by_part = self._spread(lambda some: found(self.model, some, **search), parts)
             results = [by_part[index % len(parts)][index // len(parts)] for index in range(len(features))]
         else:
             sampler, n_together = self._sampling(), max(1, MAX_ROWS // options.best_of)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from lyricsep.transcribers.base import WhisperOptions
 
-__all__ = ["FLAGS", "Activity", "compression_ratio", "flags_of", "is_accepted"]
+__all__ = ["FLAGS", "Activity", "compression_ratio", "flags_of", "is_accepted", "repeats_itself"]
 
 FLAGS = {
     "loop": "the words repeat faster than anybody sings",
@@ -99,7 +99,12 @@ def compression_ratio(text: str) -> float:
 
 def is_accepted(text: str, avg_logprob: float, options: WhisperOptions) -> bool:
     """Whether Whisper would keep a decoded segment: it neither repeats itself nor guesses."""
-    return compression_ratio(text) <= options.compression_ratio_threshold and avg_logprob >= options.logprob_threshold
+    return not repeats_itself(text, options) and avg_logprob >= options.logprob_threshold
+
+
+def repeats_itself(text: str, options: WhisperOptions) -> bool:
+    """Whether a text compresses too well: a loop, or a chorus."""
+    return compression_ratio(text) > options.compression_ratio_threshold
 
 
 def flags_of(
@@ -126,8 +131,7 @@ def flags_of(
     share = activity.share(span.start, span.end)
     n_syllables = sum(map(str.isalpha, text)) / LETTERS_PER_SYLLABLE
     doubts = {
-        "loop": compression_ratio(text) > options.compression_ratio_threshold
-        and n_syllables > MAX_SYLLABLES_PER_SECOND * share * span.duration,
+        "loop": repeats_itself(text, options) and n_syllables > MAX_SYLLABLES_PER_SECOND * share * span.duration,
         "over-silence": share == 0,
         "low-confidence": guessed,
         "no-speech": guessed and no_speech_prob > options.no_speech_threshold,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
-from whisper.decoding import DecodingOptions, DecodingTask, MaximumLikelihoodRanker
+from whisper.decoding import DecodingOptions, DecodingTask, LogitFilter, MaximumLikelihoodRanker
 from whisper.model import ModelDimensions, Whisper, disable_sdpa
 from whisper.timing import median_filter
 
@@ -109,13 +109,13 @@ class OpenAIWhisper:
             fp16=self._dtype == torch.float16,
         )
         task = _BatchTask(self.model, decoding)
+        if attempt.no_repeat_ngram_size:
+            task.logit_filters.insert(0, _NoRepeat(attempt.no_repeat_ngram_size, task.sample_begin))
         with torch.inference_mode():
             results = task.run(features)
-        if searching:
-            return [[Hypothesis(tuple(r.tokens), r.avg_logprob, r.no_speech_prob)] for r in results]
         return [
-            [Hypothesis(tokens, avg_logprob, result.no_speech_prob) for tokens, avg_logprob in samples]
-            for result, samples in zip(results, task.ranker.samples(), strict=True)
+            [Hypothesis(tokens, avg_logprob, result.no_speech_prob) for tokens, avg_logprob in found]
+            for result, found in zip(results, task.ranker.ranked(), strict=True)
         ]
 
     def align(
@@ -180,7 +180,7 @@ class _BatchTask(DecodingTask):  # type: ignore[misc]
     """openai-whisper's decoding, mended for several clips with several beams or samples each.
 
     It repeats the tokens for every beam, but not the features they attend to, which only works for one clip (here
-    `_attend_together` makes it work); and of several samples it gives the most probable alone.
+    `_attend_together` makes it work); and of several texts it gives the most probable alone.
     """
 
     def __init__(self, model: Whisper, options: DecodingOptions) -> None:
@@ -199,6 +199,22 @@ class _BatchTask(DecodingTask):  # type: ignore[misc]
         return [self.options.language] * tokens.shape[0], None
 
 
+class _NoRepeat(LogitFilter):  # type: ignore[misc]
+    """Forbids every token that would end a run of `size` tokens which the text has already; the prompt is no text."""
+
+    def __init__(self, size: int, first: int) -> None:
+        self._size = size
+        self._first = first
+
+    def apply(self, logits: Tensor, tokens: Tensor) -> None:
+        text = tokens[:, self._first :]
+        if text.shape[1] >= self._size:
+            runs = text.unfold(1, self._size, 1)
+            tail = text[:, None, 1 - self._size :]
+            rows, starts = (runs[..., :-1] == tail).all(dim=-1).nonzero(as_tuple=True)
+            logits[rows, runs[rows, starts, -1]] = -torch.inf
+
+
 class _Ranker(MaximumLikelihoodRanker):  # type: ignore[misc]
     """Remembers what it ranks."""
 
@@ -207,13 +223,14 @@ class _Ranker(MaximumLikelihoodRanker):  # type: ignore[misc]
         best: list[int] = super().rank(tokens, sum_logprobs)
         return best
 
-    def samples(self) -> list[list[tuple[tuple[int, ...], float]]]:
-        """Give the tokens and mean log-probability of each clip's samples, the most probable first."""
+    def ranked(self) -> list[list[tuple[tuple[int, ...], float]]]:
+        """Give the tokens and mean log-probability of all texts of each clip, the most probable first."""
         return [
-            sorted(
-                ((tuple(t.tolist()), sum_logprob / (len(t) + 1)) for t, sum_logprob in zip(*own, strict=True)),
-                key=lambda sample: sample[1],
-                reverse=True,
-            )
+            [
+                (tuple(t.tolist()), sum_logprob / (len(t) + 1))
+                for t, sum_logprob in sorted(
+                    zip(*own, strict=True), key=lambda text: text[1] / len(text[0]), reverse=True
+                )
+            ]
             for own in zip(*self._ranked, strict=True)
         ]

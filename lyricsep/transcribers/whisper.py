@@ -22,7 +22,7 @@ from lyricsep.errors import ConfigError
 from lyricsep.lyrics import Decoding, Line, Lyrics, Segment, Word
 from lyricsep.transcribers.alignment import AlignedWord
 from lyricsep.transcribers.base import SAMPLE_RATE, Job, WhisperOptions
-from lyricsep.transcribers.guard import Activity, compression_ratio, flags_of, is_accepted
+from lyricsep.transcribers.guard import Activity, compression_ratio, flags_of, is_accepted, repeats_itself
 from lyricsep.transcribers.lines import TimedWord, lines_of_pieces, lines_of_words
 from lyricsep.transcribers.log_mel import FRAMES_PER_SECOND, N_FRAMES, clip_log_mel, song_log_mel
 from lyricsep.transcribers.tokens import Piece, split_pieces, unfinished_cut
@@ -49,10 +49,13 @@ class Attempt:
         0 is beam search, above it samples are drawn.
     timestamps : bool
         Whether the model writes times.
+    no_repeat_ngram_size : int
+        No so many tokens in a row come twice; 0 allows all.
     """
 
     temperature: float
     timestamps: bool
+    no_repeat_ngram_size: int = 0
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ class Backend(Protocol):
     def decode(
         self, features: Tensor, tokenizer: Tokenizer, attempt: Attempt, options: WhisperOptions
     ) -> list[list[Hypothesis]]:
-        """Decode clips together: of each what beam search found, or its samples, the most probable first."""
+        """Decode clips together: of each what its beams found, or its samples, the most probable first."""
         ...
 
     def align(
@@ -267,19 +270,26 @@ class WhisperTranscriber:
 
     def _decode(self, batch: Sequence[_Clip], tokenizer: Tokenizer) -> None:
         failed = batch
-        for temperature in self.options.temperatures:
+        for attempt in _attempts(self.options, timestamps=self.options.timestamps):
             if failed:
-                self._attempt(failed, Attempt(temperature, self.options.timestamps), tokenizer)
-                failed = [clip for clip in failed if _may_do_better(clip.candidates[-1], self.options)]
+                self._attempt(failed, attempt, tokenizer)
+                failed = [clip for clip in failed if self._may_do_better(clip)]
         chosen = [_best(clip.candidates, self.options) for clip in batch]
         self._finish(batch, chosen, self._features(batch), tokenizer)
 
     def _attempt(self, clips: Sequence[_Clip], attempt: Attempt, tokenizer: Tokenizer) -> None:
         hypotheses = self.backend.decode(self._features(clips), tokenizer, attempt, self.options)
         for clip, samples in zip(clips, hypotheses, strict=True):
-            # The most probable of samples is often a loop; the reference looks no further, and tries anew.
+            # The most probable is often a loop where others are not; the reference looks no further, and tries anew.
             candidates = [self._candidate(sample, attempt, tokenizer) for sample in samples]
             clip.candidates.append(_best(candidates, self.options))
+
+    def _may_do_better(self, clip: _Clip) -> bool:
+        """Say whether a clip is worth another attempt.
+
+        A loop is. A guess is not: beam search has found its most probable words, and other words were no better.
+        """
+        return not clip.candidates[-1].accepted and repeats_itself(clip.candidates[0].text, self.options)
 
     def _features(self, clips: Sequence[_Clip]) -> Tensor:
         """Encode what is not encoded yet, together."""
@@ -317,8 +327,7 @@ class WhisperTranscriber:
         song.n_clips = len(song.done)
 
     def _decode_window(self, clip: _Clip, feature: Tensor, tokenizer: Tokenizer) -> _Candidate:
-        for temperature in self.options.temperatures:
-            attempt = Attempt(temperature, timestamps=True)
+        for attempt in _attempts(self.options, timestamps=True):
             ((hypothesis, *_),) = self.backend.decode(feature, tokenizer, attempt, self.options)
             candidate = self._candidate(hypothesis, attempt, tokenizer)
             clip.candidates.append(candidate)
@@ -363,6 +372,7 @@ class WhisperTranscriber:
             start=span.start,
             end=span.end,
             temperature=chosen.attempt.temperature,
+            no_repeat_ngram_size=chosen.attempt.no_repeat_ngram_size,
             avg_logprob=hypothesis.avg_logprob,
             no_speech_prob=hypothesis.no_speech_prob,
             compression_ratio=compression_ratio(chosen.text),
@@ -434,20 +444,14 @@ def _on_the_songs_clock(clip: _Clip, aligned: Sequence[AlignedWord], tokenizer: 
     return words
 
 
-def _may_do_better(candidate: _Candidate, options: WhisperOptions) -> bool:
-    """Say whether a clip is worth another attempt.
-
-    A loop is. A guess is not: samples are hardly ever more probable than what beam search has found. Of ten guesses
-    in five songs they made one acceptable, which says oh.
-    """
-    if candidate.accepted:
-        return False
-    loops = compression_ratio(candidate.text) > options.compression_ratio_threshold
-    return loops or candidate.attempt.temperature > 0
+def _attempts(options: WhisperOptions, *, timestamps: bool) -> list[Attempt]:
+    """Give the ways to decode, in the order in which they are tried."""
+    first, *others = [Attempt(temperature, timestamps) for temperature in options.temperatures]
+    return [first, *(Attempt(0.0, timestamps, size) for size in options.no_repeat_ngram_sizes), *others]
 
 
 def _best(candidates: Sequence[_Candidate], options: WhisperOptions) -> _Candidate:
-    """Take the most probable of the accepted; failing that, the one that guesses and repeats itself least.
+    """Take the first that is accepted; failing that, the one that guesses and repeats itself least.
 
     A little too much repetition weighs little, so that a sung refrain wins over the salad of a high temperature, and
     a loop, which is probable but compresses many times over, loses to both.
@@ -457,4 +461,4 @@ def _best(candidates: Sequence[_Candidate], options: WhisperOptions) -> _Candida
         excess = compression_ratio(candidate.text) - options.compression_ratio_threshold
         return candidate.hypothesis.avg_logprob - max(0.0, excess)
 
-    return max([c for c in candidates if c.accepted] or candidates, key=merit)
+    return next((c for c in candidates if c.accepted), None) or max(candidates, key=merit)

@@ -70,6 +70,7 @@ def test_grids_of_the_paper_run_as_the_paper_did(name: str) -> None:
         assert options.beam_size == 5
         # Clips are decoded once; whole songs fall back on sampling, as openai-whisper does.
         assert len(options.temperatures) == (6 if segmentation == "native" else 1)
+        assert options.no_repeat_ngram_sizes == ()
 
 
 def test_the_grid_of_our_own_compares_our_default() -> None:

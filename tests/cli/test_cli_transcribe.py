@@ -156,7 +156,7 @@ def test_existing_results_are_refused_before_any_work(
     def work(*_: object, **__: object) -> None:
         raise AssertionError("a network was loaded")
 
-    monkeypatch.setattr("lyricsep.separators.create_separator", work)
+    monkeypatch.setattr("lyricsep.engines.work.create_separator", work)
     told = run("transcribe", song, *QUICKEST)
     assert (told.code, told.out) == (1, "")
     assert "failed: lyrics/song.lrc: exists already; add --overwrite to replace it" in told.err
@@ -197,7 +197,7 @@ def test_options_reach_the_stages_and_the_manifest(run: Callable, song: Path) ->
     told = run(
         "transcribe", song, *QUICKEST, "--preset", "fast", "--transcriber", "openai-whisper", "--language", "English",
         "--batch-size", "2", "--seed", "7", "--timestamps", "--onset", "0.05", "--min-silence", "0.5",
-        "--floor-db", "-50", "-f", "txt",
+        "--floor-db", "-50", "-f", "txt", "--no-repeat", "6,4", "--temperatures", "0,0.5",
     )  # fmt: skip
     assert told.code == 0, told.err
     assert told.err.startswith("preset fast: none + tiny.en by openai-whisper on ")
@@ -210,6 +210,8 @@ def test_options_reach_the_stages_and_the_manifest(run: Callable, song: Path) ->
         "beam_size": 1,
         "batch_size": 2,
         "seed": 7,
+        "no_repeat_ngram_sizes": [6, 4],
+        "temperatures": [0.0, 0.5],
         "timestamps": True,
         "word_times": False,
     }
@@ -219,12 +221,39 @@ def test_options_reach_the_stages_and_the_manifest(run: Callable, song: Path) ->
     assert options["settings"]["segmentation"].items() >= expected.items()
 
 
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--no-repeat", "few"), "--no-repeat few: expected whole numbers such as 8,3, or 0 for none"),
+        (("--no-repeat", "8,1"), "no_repeat_ngram_sizes must be at least 2 each, got (8, 1)"),
+        (("--temperatures", "hot"), "--temperatures hot: expected numbers such as 0,0.2,0.4"),
+    ],
+)
+def test_retries_that_make_no_sense_are_refused(
+    run: Callable, song: Path, options: tuple[str, ...], complaint: str
+) -> None:
+    told = run("transcribe", song, *QUICKEST, *options)
+    assert told.code != 0
+    assert complaint in told.err
+    assert "Traceback" not in told.err
+
+
+def test_loops_are_decoded_again_unless_told_not_to(run: Callable, song: Path) -> None:
+    for output, options, sizes in (("a", (), [8, 3]), ("b", ("--no-repeat", "0"), [])):
+        told = run("transcribe", song, *QUICKEST, *options, "-o", output, "-f", "txt")
+        assert told.code == 0, told.err
+        (manifest,) = Path(output).glob("lyricsep-*.json")
+        settings = json.loads(manifest.read_text())["options"]["settings"]["transcription"]
+        assert (settings["no_repeat_ngram_sizes"], settings["temperatures"]) == (sizes, [0.0])
+
+
 def test_native_hears_the_whole_song(run: Callable, song: Path) -> None:
     told = run("transcribe", song, "--native", "-f", "json", *QUICKEST)
     assert told.code == 0, told.err
     (manifest,) = Path("lyrics").glob("lyricsep-*.json")
     settings = json.loads(manifest.read_text())["options"]["settings"]
     assert settings["transcription"]["temperatures"] == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0], "as Whisper itself"
+    assert settings["transcription"]["no_repeat_ngram_sizes"] == [], "as Whisper itself"
     lyrics = json.loads(Path("lyrics/song.json").read_text())
     assert lyrics["segments"][0]["start"] == 0
     assert lyrics["lines"]

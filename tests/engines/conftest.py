@@ -39,5 +39,5 @@ def songs(tmp_path: Path, excerpt: NDArray[np.float32]) -> Path:
 @pytest.fixture
 def work() -> Work:
     """No separation, the smallest model, greedy."""
-    options = WhisperOptions(beam_size=1, temperatures=(0.0,))
+    options = WhisperOptions(beam_size=1, no_repeat_ngram_sizes=())
     return Work(replace(PRESETS["fast"], separator="none", model="tiny.en", transcription=options), "faster-whisper")

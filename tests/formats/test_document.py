@@ -21,7 +21,7 @@ LYRICS = Lyrics(
     language="de",
     duration=10.0,
     segments=(Segment(0.8, 4.2),),
-    decodings=(Decoding(0.8, 4.2, 0.2, -0.5, 0.01, 1.5, attempts=2, flags=("loop",)),),
+    decodings=(Decoding(0.8, 4.2, 0.2, -0.5, 0.01, 1.5, attempts=2, flags=("loop",), no_repeat_ngram_size=8),),
 )
 
 
@@ -47,6 +47,7 @@ def test_the_document() -> None:
                 "compression_ratio": 1.5,
                 "attempts": 2,
                 "flags": ["loop"],
+                "no_repeat_ngram_size": 8,
             }
         ],
         "lines": [

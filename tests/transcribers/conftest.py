@@ -120,9 +120,9 @@ class Call:
 
 @dataclass
 class FakeBackend:
-    """Says of every clip what `say(clip, share, temperature)` tells it: one thing, or a list of samples."""
+    """Says of every clip what `say(clip, share, attempt)` tells it: one thing, or several, the likeliest first."""
 
-    say: Callable[[int, float, float], Said | list[Said]]
+    say: Callable[[int, float, Attempt], Said | list[Said]]
     ballots: dict[int, dict[str, float]] = field(default_factory=dict)
     is_multilingual: bool = True
     name: str = "fake"
@@ -150,7 +150,7 @@ class FakeBackend:
         self.calls.append(Call(clips, shares, attempt, tokenizer.language))
         found = []
         for clip, share in heard:
-            samples = self.say(clip, share, attempt.temperature)
+            samples = self.say(clip, share, attempt)
             found.append([])
             for said in samples if isinstance(samples, list) else [samples]:
                 tokens = tokenizer.encode(f" {said.text}") if said.text else []
@@ -180,8 +180,8 @@ def said() -> type[Said]:
 def fake() -> Callable[..., FakeBackend]:
     """Give a function that makes a fake backend; without further word it says ``clip 20`` of clip 20."""
 
-    def make(say: Callable[[int, float, float], Said] | None = None, **others) -> FakeBackend:
-        return FakeBackend(say or (lambda clip, share, temperature: Said(f"clip {clip}")), **others)
+    def make(say: Callable[[int, float, Attempt], Said] | None = None, **others) -> FakeBackend:
+        return FakeBackend(say or (lambda clip, share, attempt: Said(f"clip {clip}")), **others)
 
     return make
 

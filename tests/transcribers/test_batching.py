@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from lyricsep.errors import ConfigError
 from lyricsep.lyrics import Segment
 from lyricsep.transcribers import Job, WhisperOptions
-from lyricsep.transcribers.whisper import N_VOTERS, WhisperTranscriber
+from lyricsep.transcribers.whisper import N_VOTERS, Attempt, WhisperTranscriber
 
-ONCE = WhisperOptions(mix_back=0.0, temperatures=(0.0,), batch_size=4)
-WITH_FALLBACK = WhisperOptions(mix_back=0.0, temperatures=(0.0, 0.2, 0.4), batch_size=8)
+ONCE = WhisperOptions(mix_back=0.0, batch_size=4)
+WITH_FALLBACK = WhisperOptions(mix_back=0.0, no_repeat_ngram_sizes=(), temperatures=(0.0, 0.2, 0.4), batch_size=8)
+LADDER = ((0.0, 0), (0.0, 8), (0.0, 3), (0.6, 0))  # temperatures, and how many tokens may not come twice
 
 
 def expected(clips) -> str:
@@ -238,28 +239,39 @@ def test_other_failures_of_a_backend_are_told(fake, song) -> None:
 
 
 def test_only_loops_are_decoded_again(fake, song, said) -> None:
-    def say(clip, share, temperature):
-        if clip in (21, 22) and temperature == 0:
+    def say(clip, share, attempt):
+        if clip in (21, 22) and attempt == first:
             return said("la la " * 50)
-        if clip == 21 and temperature < 0.4:
+        if clip == 21 and attempt != last:
             return said("guess", -1.5)
         return said(f"clip {clip}", -1.2 if clip == 23 else -0.3)
 
+    first, second, third, last = (Attempt(t, timestamps=False, no_repeat_ngram_size=n) for t, n in LADDER)
     backend = fake(say)
-    (lyrics,) = WhisperTranscriber(backend, WITH_FALLBACK).transcribe([song([20, 21, 22, 23])])
-    assert [(call.attempt.temperature, call.clips) for call in backend.calls] == [
-        (0.0, (20, 21, 22, 23)),
-        (0.2, (21, 22)),
-        (0.4, (21,)),
+    options = replace(WITH_FALLBACK, no_repeat_ngram_sizes=(8, 3), temperatures=(0.0, 0.6))
+    (lyrics,) = WhisperTranscriber(backend, options).transcribe([song([20, 21, 22, 23])])
+    assert [(call.attempt, call.clips) for call in backend.calls] == [
+        (first, (20, 21, 22, 23)),
+        (second, (21, 22)),
+        (third, (21,)),
+        (last, (21,)),
     ]
     assert lyrics.text == expected([20, 21, 22, 23])
-    assert [(d.temperature, d.attempts, d.flags) for d in lyrics.decodings] == [
-        (0.0, 1, ()),
-        (0.4, 3, ()),
-        (0.2, 2, ()),
-        (0.0, 1, ("low-confidence",)),
+    assert [(d.temperature, d.no_repeat_ngram_size, d.attempts, d.flags) for d in lyrics.decodings] == [
+        (0.0, 0, 1, ()),
+        (0.6, 0, 4, ()),
+        (0.0, 8, 2, ()),
+        (0.0, 0, 1, ("low-confidence",)),
     ]
     assert backend.n_encoded == 4, "what is decoded again is not encoded again"
+
+
+def test_another_beam_that_does_not_loop_is_taken_at_once(fake, song, said) -> None:
+    loop = ("la la " * 50).strip()
+    backend = fake(lambda clip, share, attempt: [said(loop, -0.1), said("guess", -1.2), said("sung", -0.6)])
+    (lyrics,) = WhisperTranscriber(backend, WhisperOptions(mix_back=0.0)).transcribe([song([20])])
+    assert lyrics.text == "sung"
+    assert (len(backend.calls), lyrics.decodings[0].attempts) == (1, 1)
 
 
 def test_of_samples_the_most_probable_that_passes_is_taken(fake, song, said) -> None:
@@ -267,7 +279,7 @@ def test_of_samples_the_most_probable_that_passes_is_taken(fake, song, said) -> 
         0.0: said("la la " * 50),
         0.2: [said("la la " * 50, -0.1), said("sung", -0.6), said("sunk", -0.7), said("", -1.5)],
     }
-    backend = fake(lambda clip, share, temperature: answers[temperature])
+    backend = fake(lambda clip, share, attempt: answers[attempt.temperature])
     (lyrics,) = WhisperTranscriber(backend, WITH_FALLBACK).transcribe([song([20])])
     assert lyrics.text == "sung"
     assert (lyrics.decodings[0].attempts, lyrics.decodings[0].temperature) == (2, 0.2)
@@ -276,14 +288,16 @@ def test_of_samples_the_most_probable_that_passes_is_taken(fake, song, said) -> 
 def test_a_whole_song_knows_the_most_probable_sample_alone(fake, song, said) -> None:
     loop = ("la la " * 50).strip()
     answers = {0.0: said("guess", -1.2), 0.2: [said(loop, -0.1), said("sung", -0.6)], 0.4: said("last", -0.5)}
-    backend = fake(lambda clip, share, temperature: answers[temperature])
+    backend = fake(lambda clip, share, attempt: answers[attempt.temperature])
     (lyrics,) = WhisperTranscriber(backend, WITH_FALLBACK).transcribe([song([20], whole=True)])
     assert lyrics.text == "last"
 
 
 def test_the_least_bad_is_kept_and_flagged(fake, song, said) -> None:
     answers = {0.0: said("la la " * 50), 0.2: said("least bad", -1.2), 0.4: said("bad", -2.0)}
-    (lyrics,) = WhisperTranscriber(fake(lambda c, s, t: answers[t]), WITH_FALLBACK).transcribe([song([20])])
+    (lyrics,) = WhisperTranscriber(fake(lambda c, s, a: answers[a.temperature]), WITH_FALLBACK).transcribe(
+        [song([20])]
+    )
     assert lyrics.text == "least bad"
     assert lyrics.lines[0].flags == lyrics.decodings[0].flags == ("low-confidence",)
     assert (lyrics.decodings[0].attempts, lyrics.decodings[0].temperature) == (3, 0.2)
@@ -292,9 +306,11 @@ def test_the_least_bad_is_kept_and_flagged(fake, song, said) -> None:
 def test_a_loop_is_kept_only_if_there_is_nothing_else(fake, song, said) -> None:
     loop = ("la la " * 50).strip()
     answers = {0.0: said(loop, -0.1), 0.2: said("guess", -2.0), 0.4: said(loop, -0.1)}
-    (lyrics,) = WhisperTranscriber(fake(lambda c, s, t: answers[t]), WITH_FALLBACK).transcribe([song([20])])
+    (lyrics,) = WhisperTranscriber(fake(lambda c, s, a: answers[a.temperature]), WITH_FALLBACK).transcribe(
+        [song([20])]
+    )
     assert lyrics.text == "guess"
-    backend = fake(lambda c, s, t: said(loop, -0.1))
+    backend = fake(lambda c, s, a: said(loop, -0.1))
     (lyrics,) = WhisperTranscriber(backend, WITH_FALLBACK).transcribe([song([20])])
     assert lyrics.text.split() == loop.split()
     assert lyrics.lines
@@ -308,7 +324,7 @@ def test_the_model_hears_the_share_that_was_asked_for(fake, song) -> None:
 
 
 def test_what_nobody_said_is_no_line(fake, song, said) -> None:
-    (lyrics,) = WhisperTranscriber(fake(lambda c, s, t: said("")), ONCE).transcribe([song([20])])
+    (lyrics,) = WhisperTranscriber(fake(lambda c, s, a: said("")), ONCE).transcribe([song([20])])
     assert lyrics.lines == ()
     assert lyrics.language == "en"
     assert len(lyrics.segments) == len(lyrics.decodings) == 1
@@ -336,7 +352,7 @@ def test_silence_is_no_part_of_the_first_and_the_last_word(fake, said) -> None:
         vocals[round(start * 16_000) : round(end * 16_000)] = 0.1
     job = Job(vocals, vocals, [Segment(0, 12)], "en")
     options = WhisperOptions(mix_back=0.0, word_times=True)
-    (lyrics,) = WhisperTranscriber(fake(lambda c, s, t: said("one two")), options).transcribe([job])
+    (lyrics,) = WhisperTranscriber(fake(lambda c, s, a: said("one two")), options).transcribe([job])
     words = [word for line in lyrics.lines for word in line.words]
     # The fake shares the time out: 0 to 6 s and 6 to 12 s.
     assert [(word.text, word.start, word.end) for word in words] == [
@@ -349,7 +365,7 @@ def test_a_line_over_silence_is_flagged_among_others(fake, said) -> None:
     vocals = np.zeros(8 * 16_000, np.float32)
     vocals[: 3 * 16_000] = 0.1
     job = Job(vocals, vocals, [Segment(0, 8)], "en")
-    backend = fake(lambda c, s, t: said("this is what is sung over here. But all of this is not sung there."))
+    backend = fake(lambda c, s, a: said("this is what is sung over here. But all of this is not sung there."))
     (lyrics,) = WhisperTranscriber(backend, WhisperOptions(mix_back=0.0)).transcribe([job])
     assert [(line.text, line.flags) for line in lyrics.lines] == [
         ("this is what is sung over here.", ()),
@@ -386,7 +402,7 @@ def test_whole_songs_go_between_songs_of_segments(fake, song) -> None:
 
 
 def test_silent_windows_of_a_whole_song_are_passed_over(fake, song, said) -> None:
-    backend = fake(lambda clip, share, temperature: said("Thank you", -1.5, 0.9))
+    backend = fake(lambda clip, share, attempt: said("Thank you", -1.5, 0.9))
     (lyrics,) = WhisperTranscriber(backend, WITH_FALLBACK).transcribe([song([20], whole=True)])
     assert lyrics.lines == ()
     assert len(backend.calls) == 1, "silence is no failure"
@@ -394,7 +410,7 @@ def test_silent_windows_of_a_whole_song_are_passed_over(fake, song, said) -> Non
 
 def test_a_whole_song_falls_back_and_keeps_the_last(fake, song, said) -> None:
     answers = {0.0: said("first", -1.2), 0.2: said("second", -1.5), 0.4: said("third", -1.3)}
-    backend = fake(lambda clip, share, temperature: answers[temperature])
+    backend = fake(lambda clip, share, attempt: answers[attempt.temperature])
     (lyrics,) = WhisperTranscriber(backend, WITH_FALLBACK).transcribe([song([20], whole=True)])
     assert lyrics.text == "third"
     assert (lyrics.decodings[0].temperature, lyrics.decodings[0].attempts) == (0.4, 3)

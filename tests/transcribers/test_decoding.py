@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from whisper.decoding import DecodingOptions, decode
 from whisper.timing import find_alignment, merge_punctuations
 from whisper.tokenizer import get_tokenizer
@@ -13,11 +15,13 @@ from whisper.tokenizer import get_tokenizer
 from lyricsep.segmentation import segment
 from lyricsep.transcribers import Job, WhisperOptions
 from lyricsep.transcribers.log_mel import clip_log_mel
+from lyricsep.transcribers.openai_whisper import _NoRepeat
 from lyricsep.transcribers.whisper import Attempt, Hypothesis, WhisperTranscriber
 
-GREEDY = WhisperOptions(mix_back=0.0, temperatures=(0.0,), beam_size=1)
+GREEDY = WhisperOptions(mix_back=0.0, no_repeat_ngram_sizes=(), beam_size=1)
 RUNNERS = ["openai-whisper", "faster-whisper"]
 SUNG = [("de_bonne", 16.0, 20.0), ("Fantasma", 30.0, 34.5), ("Confession", 97.0, 103.0)]
+LOOP = ("Fantasma", 48.0, 66.0)  # Whisper base fills its context with it
 EXAMPLE = [(4.7, 7.8), (8.0, 14.5), (18.2, 21.5)]  # lines of the example song
 
 
@@ -52,7 +56,7 @@ def test_a_batch_decodes_as_its_clips_one_by_one(real, request, model, songs, be
     backend, mels = real(model, "openai-whisper"), request.getfixturevalue(songs)
     tokenizer = french(backend)
     options = replace(GREEDY, beam_size=beam_size)
-    found = [best for (best,) in backend.decode(backend.encode(mels), tokenizer, Attempt(0.0, timestamps), options)]
+    found = [best for best, *_ in backend.decode(backend.encode(mels), tokenizer, Attempt(0.0, timestamps), options)]
     theirs = DecodingOptions(
         language="fr",
         beam_size=beam_size if beam_size > 1 else None,
@@ -93,6 +97,56 @@ def test_both_backends_write_to_the_end_of_a_full_clip(real, vocals) -> None:
         found.append(hypothesis.tokens)
     assert found[0] == found[1]
     assert len(found[0]) > 448 // 4
+
+
+@pytest.mark.parametrize("timestamps", [False, True])
+@pytest.mark.parametrize("size", [3, 8])
+def test_a_loop_says_nothing_twice_where_it_may_not(real, vocals, timestamps, size) -> None:
+    mels = torch.stack([clip_log_mel(vocals(*clip), 80) for clip in (LOOP, SUNG[1])])
+    found = []
+    for runner in RUNNERS:
+        backend = real("base", runner)
+        tokenizer, features = french(backend), backend.encode(mels)
+        (((loop,), (text,)), ((mended,), (same,))) = (
+            backend.decode(features, tokenizer, Attempt(0.0, timestamps, n), GREEDY) for n in (0, size)
+        )
+        assert n_repeated(loop.tokens, size) > 100
+        assert n_repeated(mended.tokens, size) == 0
+        assert len(mended.tokens) > size
+        assert text.tokens == same.tokens, "who does not repeat himself is not disturbed"
+        found.append(mended)
+    assert found[0].tokens == found[1].tokens
+    assert found[0].avg_logprob == pytest.approx(found[1].avg_logprob, abs=1e-3)
+
+
+def n_repeated(tokens, size: int) -> int:
+    runs = [tuple(tokens[start : start + size]) for start in range(len(tokens) - size + 1)]
+    return len(runs) - len(set(runs))
+
+
+@given(
+    rows=st.lists(st.lists(st.integers(0, 3), min_size=9, max_size=9), min_size=1, max_size=3),
+    size=st.integers(2, 4),
+    n_prompt=st.integers(0, 9),
+)
+def test_what_would_repeat_itself_is_forbidden_and_nothing_else(rows, size, n_prompt) -> None:
+    logits = torch.zeros(len(rows), 4)
+    _NoRepeat(size, n_prompt).apply(logits, torch.tensor(rows))
+    for row, found in zip(rows, logits, strict=True):
+        text = row[n_prompt:]
+        for token in range(4):
+            repeats = len(text) >= size and n_repeated([*text, token], size) > n_repeated(text, size)
+            assert found[token] == (-torch.inf if repeats else 0)
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_every_beam_tells_what_it_found(runner: str, real, mels) -> None:
+    backend = real("base", runner)
+    attempt = Attempt(0.0, timestamps=False)
+    for beams in backend.decode(backend.encode(mels), french(backend), attempt, replace(GREEDY, beam_size=3)):
+        assert len({hypothesis.tokens for hypothesis in beams}) == 3
+        ranks = [hypothesis.avg_logprob * (1 + 1 / len(hypothesis.tokens)) for hypothesis in beams]
+        assert ranks == sorted(ranks, reverse=True)
 
 
 def test_both_backends_hear_the_same_languages(real, mels) -> None:

@@ -37,7 +37,7 @@ from lyricsep.weights import cache as hashing
 from lyricsep.weights import fetch_folder, load_openai_checkpoint, whisper_dims, write_whisper
 
 CPU = torch.device("cpu")
-ONCE = WhisperOptions(temperatures=(0.0,), beam_size=1, word_times=True)
+ONCE = WhisperOptions(no_repeat_ngram_sizes=(), beam_size=1, word_times=True)
 EXAMPLE = Path(__file__).resolve().parents[2] / "data" / "example" / "night_train.mp3"
 
 
@@ -331,7 +331,7 @@ def tiny(tmp_path) -> Path:
 def test_the_commands_take_a_path(tiny, tmp_path) -> None:
     """Relative to where the user stands, in one process and in workers of their own."""
     pytest.importorskip("ctranslate2")
-    quick = ["--separator", "none", "--beam-size", "1", "--temperatures", "0", "-l", "en", "-f", "txt", "--offline"]
+    quick = ["--separator", "none", "--beam-size", "1", "--no-repeat", "0", "-l", "en", "-f", "txt", "--offline"]
     quick += ["--device", "cpu"]
     for command, out, model in (
         (["transcribe", EXAMPLE], "name", "tiny.en"),

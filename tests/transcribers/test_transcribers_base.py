@@ -20,6 +20,7 @@ SECOND = np.zeros(16_000, np.float32)
         ({"mix_back": 1.1}, "mix_back must be a number from 0 to 1, got 1.1"),
         ({"mix_back": -0.1}, "mix_back"),
         ({"mix_back": float("nan")}, "mix_back"),
+        ({"no_repeat_ngram_sizes": (8, 1)}, r"no_repeat_ngram_sizes must be at least 2 each, got \(8, 1\)"),
         ({"temperatures": ()}, r"temperatures must be one or more numbers from 0 up, got \(\)"),
         ({"temperatures": (0.0, -0.2)}, "temperatures"),
         ({"temperatures": (float("nan"),)}, "temperatures"),

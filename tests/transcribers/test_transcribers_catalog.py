@@ -31,7 +31,7 @@ from lyricsep.transcribers.whisper import Attempt
 from lyricsep.weights import Source, WeightFile
 
 CPU = torch.device("cpu")
-ONCE = WhisperOptions(mix_back=0.0, temperatures=(0.0,), beam_size=1, word_times=True)
+ONCE = WhisperOptions(mix_back=0.0, no_repeat_ngram_sizes=(), beam_size=1, word_times=True)
 
 # Layers and heads of the published models' decoders (Whisper paper, table 1; turbo: its release notes)
 DECODERS = {"tiny": (4, 6), "base": (6, 8), "small": (12, 12), "medium": (24, 16), "large": (32, 20)}
