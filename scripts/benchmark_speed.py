@@ -901,7 +901,7 @@ def _parse() -> argparse.Namespace:
     add("--random-weights", action="store_true", help="speed alone, of models of chance in the named sizes")
     add("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     add("--beam-size", type=int, default=5, help="of everybody; 1 is greedy (default: %(default)s)")
-    add("--batch-size", type=int, default=8, help="of everybody who has one (default: %(default)s)")
+    add("--batch-size", type=int, default=16, help="of everybody who has one (default: %(default)s)")
     add("--threads", type=int, default=os.cpu_count(), help="of everybody (default: %(default)s)")
     add("--rounds", type=int, default=5, help="turns of each (default: %(default)s)")
     add("--only", action="append", choices=list(_contenders()), help="a contender; may be repeated (default: all)")

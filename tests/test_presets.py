@@ -41,7 +41,8 @@ def test_the_paper_is_taken_at_its_word() -> None:
 def test_the_others_take_the_products_defaults() -> None:
     for name in set(PRESETS) - {"paper"}:
         assert PRESETS[name].segmentation == RmsVadOptions()
-        assert PRESETS[name].transcription == WhisperOptions()
+        n_together = 16 if name == "fast" else 8
+        assert PRESETS[name].transcription == WhisperOptions(batch_size=n_together)
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,9 @@ MixBackOption = Annotated[
 BeamSizeOption = Annotated[
     int | None, typer.Option(min=1, help="Beams of Whisper's search; 1 is greedy.", show_default="5")
 ]
-BatchSizeOption = Annotated[int | None, typer.Option(min=1, help="Segments decoded together.", show_default="8")]
+BatchSizeOption = Annotated[
+    int | None, typer.Option(min=1, help="Segments decoded together.", show_default="that of the preset")
+]
 SeedOption = Annotated[
     int | None, typer.Option(help="Start of the random numbers of temperatures above 0.", show_default="0")
 ]
