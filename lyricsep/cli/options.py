@@ -209,7 +209,7 @@ BeamSizeOption = Annotated[
     int | None, typer.Option(min=1, help="Beams of Whisper's search; 1 is greedy.", show_default="5")
 ]
 BatchSizeOption = Annotated[
-    int | None, typer.Option(min=1, help="Segments decoded together.", show_default="that of the preset")
+    int | None, typer.Option(min=1, help="Segments decoded together.", show_default="the preset's")
 ]
 SeedOption = Annotated[
     int | None, typer.Option(help="Start of the random numbers of temperatures above 0.", show_default="0")

@@ -150,6 +150,7 @@ export function fillEvidence(content, go) {
       percent(decoding.no_speech_prob),
       decoding.compression_ratio.toFixed(1),
       String(decoding.attempts),
+      String(decoding.no_repeat_ngram_size || ""),
       decoding.temperature.toFixed(1),
       decoding.flags.join(", "),
     ];
