@@ -77,8 +77,10 @@ def choose_work(
     name = preset or preset_for(device)
     base = PRESETS[name]
     if native:
-        retries = {"no_repeat_ngram_sizes": NATIVE.no_repeat_ngram_sizes, "temperatures": NATIVE.temperatures}
-        base = replace(base, transcription=_changed(base.transcription, **retries))
+        own = ("no_repeat_ngram_sizes", "temperatures", "compression_ratio_threshold")
+        base = replace(
+            base, transcription=_changed(base.transcription, **{name: getattr(NATIVE, name) for name in own})
+        )
     settings = replace(
         base,
         separator=separator or base.separator,

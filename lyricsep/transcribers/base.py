@@ -120,11 +120,14 @@ class WhisperOptions:
     # and 0.8 is no better than the most probable words without the loop, costs five times as much, and is chance.
     # Pooled WER of Whisper base on the five Jam-ALT songs, heard in 20 ways of which each loops somewhere, and
     # processor seconds of all retries: 48.6 without any; 46.2 and 46.5 (two seeds) and 190 with temperatures 0.6 and
-    # 0.8; 46.0 and 26 with these sizes. With `timestamps`, in 3 ways: 77.7; 48.6 and 48.3 and 71; 48.0 and 31.
+    # 0.8; 46.0 and 26 with these sizes. With `timestamps`, in 3 ways: 77.7; 48.6 and 48.3 and 71; 48.0 and 31. All
+    # that compresses beyond 2.4 was a loop there.
     no_repeat_ngram_sizes: tuple[int, ...] = (8, 3)
     temperatures: tuple[float, ...] = (0.0,)
     best_of: int = 5
-    compression_ratio_threshold: float = 2.4
+    # Whisper's own 2.4 is made for speech: refrains reach 2.7, and come back misspelt where they may not repeat
+    # themselves. WER of the 20 ways above with 2.4, 2.7 and 3: 45.95, 46.04 and 46.4; retries take 26, 9 and 6 s.
+    compression_ratio_threshold: float = 2.7
     logprob_threshold: float = -1.0
     no_speech_threshold: float = 0.6
     word_times: bool = False
@@ -143,5 +146,7 @@ class WhisperOptions:
             raise ValueError(f"temperatures must be one or more numbers from 0 up, got {self.temperatures}")
 
 
-NATIVE = WhisperOptions(no_repeat_ngram_sizes=(), temperatures=(0.0, 0.2, 0.4, 0.6, 0.8, 1.0))
+NATIVE = WhisperOptions(
+    no_repeat_ngram_sizes=(), temperatures=(0.0, 0.2, 0.4, 0.6, 0.8, 1.0), compression_ratio_threshold=2.4
+)
 """How Whisper itself decodes whole songs (openai-whisper `transcribe`)."""

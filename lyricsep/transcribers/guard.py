@@ -4,8 +4,8 @@ Whisper falls into loops and writes credits over silence. Both show: a loop comp
 lies where the vocals have no energy, and guesses have a low probability. What repeats itself is decoded again; what
 is doubted at the end is kept and flagged, never deleted, so that a person or a score decides.
 
-A chorus is not a loop. It compresses as well, but every repetition is sung, so its words come no faster than
-people sing: repeated text is retried, as Whisper itself does, and flagged only when nobody could sing it.
+A chorus is not a loop. It compresses too, though less, and every repetition is sung, so its words come no faster than
+people sing: only what repeats itself more than refrains do is retried, and flagged only when nobody could sing it.
 """
 
 from __future__ import annotations

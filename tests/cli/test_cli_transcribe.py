@@ -254,6 +254,7 @@ def test_native_hears_the_whole_song(run: Callable, song: Path) -> None:
     settings = json.loads(manifest.read_text())["options"]["settings"]
     assert settings["transcription"]["temperatures"] == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0], "as Whisper itself"
     assert settings["transcription"]["no_repeat_ngram_sizes"] == [], "as Whisper itself"
+    assert settings["transcription"]["compression_ratio_threshold"] == 2.4, "as Whisper itself"
     lyrics = json.loads(Path("lyrics/song.json").read_text())
     assert lyrics["segments"][0]["start"] == 0
     assert lyrics["lines"]
