@@ -89,11 +89,10 @@ export class Player extends EventTarget {
   }
 
   pause() {
+    for (const name of this.names) this.elements[name].pause();
+    // What is heard goes on until it is paused: its place is known only now.
     const place = this.position;
-    for (const name of this.names) {
-      this.elements[name].pause();
-      if (name !== this.heard) this.elements[name].currentTime = place;
-    }
+    for (const other of this.others) other.currentTime = place;
   }
 
   toggle() {
