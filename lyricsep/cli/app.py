@@ -10,7 +10,7 @@ import typer
 
 from lyricsep.cli.batch import batch
 from lyricsep.cli.benchmark import benchmark
-from lyricsep.cli.console import say
+from lyricsep.cli.console import in_flags, say
 from lyricsep.cli.convert import convert
 from lyricsep.cli.datasets import datasets
 from lyricsep.cli.doctor import doctor
@@ -88,7 +88,7 @@ def run() -> int:
     except typer.Abort as error:
         raise KeyboardInterrupt from error
     except LyricsepError as error:
-        say(f"lyricsep: {error}")
+        say(f"lyricsep: {in_flags(error)}")
         return 2 if isinstance(error, ConfigError) else 1
     return code if isinstance(code, int) else 0
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lyricsep.errors import LyricsepError
 from lyricsep.files import shown
 
 if TYPE_CHECKING:
@@ -18,13 +19,23 @@ if TYPE_CHECKING:
 
     from lyricsep.pipeline import Progress
 
-__all__ = ["Finish", "Start", "counting", "say", "show_logs", "spoken", "watching"]
+__all__ = ["Finish", "Start", "counting", "in_flags", "say", "show_logs", "spoken", "watching"]
 
 Start = Callable[[str], None]
 """Called with the name of what is begun."""
 
 Finish = Callable[[str, str, str], None]
 """Called with the name of what ended, how it went, and the error if there is one."""
+
+
+def in_flags(error: Exception) -> str:
+    """Return the text of an error, with its options written as flags of the command line."""
+    return error.render(_flag) if isinstance(error, LyricsepError) else str(error)
+
+
+def _flag(name: str, value: str) -> str:
+    flag = f"--{name.replace('_', '-')}"
+    return flag if value in ("", "True") else f"--no-{flag[2:]}" if value == "False" else f"{flag} {value}"
 
 
 def say(message: str) -> None:
