@@ -1,9 +1,46 @@
 """lyricsep: songs in, readable timed lyrics out.
 
-The rooms, from the ground up: `errors`, `files`, `audio`, `lyrics`, `weights`, `devices`, `separators`,
-`segmentation`, `transcribers`, `presets`, `formats`, `pipeline`, `manifest`, `cli`.
+>>> import lyricsep
+>>> lyrics = lyricsep.transcribe("song.mp3", language="en")
+>>> lyrics.save("song.lrc")
+
+What this module hands on is imported when it is first used (`lyricsep.api`).
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from lyricsep.version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from lyricsep.api import SongLyrics, Stems, Transcriber, score, segment, separate, transcribe
+    from lyricsep.errors import LyricsepError
+
+__all__ = [
+    "LyricsepError",
+    "SongLyrics",
+    "Stems",
+    "Transcriber",
+    "__version__",
+    "score",
+    "segment",
+    "separate",
+    "transcribe",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "LyricsepError":
+        from lyricsep.errors import LyricsepError
+
+        return LyricsepError
+    if name in __all__:
+        from lyricsep import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'lyricsep' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,8 +1,8 @@
 """Errors raised when a file, checkpoint, dataset, network or option fails.
 
-A wrong argument in code is a plain ``ValueError``. Everything a user can meet is a `LyricsepError`: one line that says
-what failed, on which object, what was expected and found, and, as its hint, what to try next. A hint names options as
-``{overwrite=True}`` or ``{device=cpu}``: Python shows an argument, the command line shows its flag.
+A wrong argument in code is a plain ``ValueError``. Everything a user can meet is a `LyricsepError`: one line that
+says what failed, on which object, what was expected and found, and, as its hint, what to try next. A hint names
+options as ``{overwrite=True}`` or ``{device=cpu}``: Python shows an argument, the command line shows its flag.
 """
 
 from __future__ import annotations

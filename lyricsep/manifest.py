@@ -6,7 +6,7 @@ import dataclasses
 import json
 import platform
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -17,9 +17,9 @@ from lyricsep.version import __version__
 from lyricsep.weights import content_hash
 
 if TYPE_CHECKING:
-    from lyricsep.weights import WeightFile
+    from lyricsep.plan import Plan
 
-__all__ = ["library_versions", "new_manifest", "plain", "write_manifest"]
+__all__ = ["library_versions", "manifest_folder", "new_manifest", "plain", "write_manifest"]
 
 SCHEMA = "lyricsep/manifest"
 LIBRARIES = (
@@ -48,36 +48,37 @@ def library_versions() -> dict[str, str | None]:
     return versions
 
 
-def new_manifest(
-    command: str, options: Mapping[str, object], weights: Iterable[WeightFile], device: str
-) -> dict[str, Any]:
-    """Say what is about to run.
+def new_manifest(command: str, plan: Plan | None, **options: object) -> dict[str, Any]:
+    """Describe what is about to run, completely enough to run it again.
 
     Parameters
     ----------
     command : str
         The command's name.
-    options : mapping
-        Everything that can change the result; dataclasses are taken apart.
-    weights : iterable of WeightFile
-        The model files that are used.
-    device : str
-        Where it runs, for people.
+    plan : Plan or None
+        The resolved options and models; None where no model is used.
+    **options
+        Everything else that can change the result; dataclasses are taken apart.
 
     Returns
     -------
     dict
         For `write_manifest`; the caller adds ``songs``.
     """
+    from lyricsep.devices import describe_device
+
     return {
         "schema": SCHEMA,
-        "version": 1,
+        "version": 2,
         "lyricsep": __version__,
+        "stages": plan.versions if plan else "",
         "command": command,
+        "argv": sys.argv,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "plan": plain(plan.describe()) if plan else {},
         "options": plain(dict(options)),
-        "weights": list(weights),
-        "device": device,
+        "weights": plan.weights if plan else [],
+        "device": describe_device(plan.device) if plan else "none",
         "python": platform.python_version(),
         "platform": f"{sys.platform} {platform.machine()}",
         "libraries": library_versions(),
@@ -86,7 +87,7 @@ def new_manifest(
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> Path:
-    """Write a manifest beside the results; earlier ones stay.
+    """Write a manifest to ``.lyricsep`` in the folder of the results; earlier ones stay.
 
     Raises
     ------
@@ -96,13 +97,18 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> Path:
     # Hashes that nobody knew before the run are known after it.
     weights = [{"name": file.name, "sha256": content_hash(file)} for file in manifest.get("weights", ())]
     stamp = str(manifest["started"]).split("+")[0].replace("-", "").replace(":", "")
-    path = folder / f"lyricsep-{stamp}.json"
+    path = manifest_folder(folder) / f"manifest-{stamp}.json"
     number = 2
     while path.exists():
-        path = folder / f"lyricsep-{stamp}-{number}.json"
+        path = path.with_name(f"manifest-{stamp}-{number}.json")
         number += 1
     write_text(path, json.dumps({**manifest, "weights": weights}, ensure_ascii=False, indent=2) + "\n")
     return path
+
+
+def manifest_folder(folder: Path) -> Path:
+    """Return where the manifests of a folder of results lie."""
+    return folder / ".lyricsep"
 
 
 def plain(value: object) -> object:

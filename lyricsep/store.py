@@ -1,8 +1,7 @@
 """Results of stages, kept by what made them, so that nothing is computed twice and a kill loses at most one result.
 
-A key is a digest of everything that can change a result: the bytes that went in, the options, the weights, the
-versions of libraries, and the source code of the rooms that did it. Whatever changes, the old result is just not
-found any more.
+A key is a digest of what makes a result: the bytes that went in, the options, the weights, and the versions of the
+stages (`lyricsep.versions`). Whatever changes, the old result is just not found any more.
 """
 
 from __future__ import annotations
@@ -10,24 +9,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
-from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lyricsep.errors import AudioError, OutputError
 from lyricsep.files import replacing, shown, write_text
 from lyricsep.manifest import library_versions, plain
-from lyricsep.weights import content_hash
+from lyricsep.transcribers import SAMPLE_RATE
+from lyricsep.versions import VOCALS
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
     from numpy.typing import NDArray
 
-    from lyricsep.separators import SeparatorSpec
+    from lyricsep.signals import Progress, Signals
 
-__all__ = ["Store", "code_version", "heard_key", "key_of", "versions_of"]
+__all__ = ["KeptSignals", "KeptVocals", "SignalStore", "Store", "key_of", "versions_of"]
 
 
 class Store:
@@ -43,7 +42,7 @@ class Store:
         self.folder = folder
 
     def load(self, stage: str, key: str) -> dict[str, Any] | None:
-        """Give a result that `save` kept; None where there is none, or none that can be read."""
+        """Load a result that `save` kept; None where there is none, or none that can be read."""
         try:
             document = json.loads(self._path(stage, key, ".json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -61,7 +60,7 @@ class Store:
         write_text(self._path(stage, key, ".json"), json.dumps(result, ensure_ascii=False) + "\n")
 
     def load_signal(self, stage: str, key: str) -> NDArray[np.float32] | None:
-        """Give a signal that `save_signal` kept, to the last bit."""
+        """Load a signal that `save_signal` kept, to the last bit."""
         import numpy as np
 
         try:
@@ -87,10 +86,10 @@ class Store:
             try:
                 np.save(temporary, signal, allow_pickle=False)
             except OSError as error:
-                raise OutputError(f"{shown(path)}: cannot be written ({error}); free some space") from error
+                raise OutputError(f"{shown(path)}: cannot be written ({error})", hint="free some space") from error
 
     def load_sound(self, stage: str, key: str) -> NDArray[np.float32] | None:
-        """Give a sound that `save_sound` kept."""
+        """Load a sound that `save_sound` kept."""
         from lyricsep.audio import load_audio
 
         path = self._path(stage, key, ".flac")
@@ -119,58 +118,89 @@ class Store:
 
 
 def key_of(parts: Mapping[str, object]) -> str:
-    """Digest what made a result; dataclasses and paths are understood."""
+    """Return the digest of what made a result; dataclasses and paths are understood."""
     text = json.dumps(plain(dict(parts)), ensure_ascii=True, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def heard_key(
-    audio: Sequence[str], separators: Sequence[SeparatorSpec], device: torch.device, query: str | None = None
-) -> str:
-    """Digest what makes the vocals of a song.
+class SignalStore(Protocol):
+    """Where a session keeps decoded and separated signals."""
+
+    def load(self, key: str, audio: Sequence[str], path: Path, report: Progress) -> Signals | None:
+        """Return the signals of a song, by the key of its vocals and the digests of its files; None to make them."""
+        ...
+
+    def save(self, key: str, audio: Sequence[str], signals: Signals) -> Signals:
+        """Keep the signals of a song, and return them as they are kept."""
+        ...
+
+
+class KeptVocals:
+    """Vocals as FLAC, a fifth of their size; the mixture is decoded again.
 
     Parameters
     ----------
-    audio : sequence of str
-        Digests of its files.
-    separators : sequence of SeparatorSpec
-        One, or those of a chain.
-    device : torch.device
-        Where they run: kinds of devices differ in the last bits.
-    query : str, optional
-        What the first of them looks for.
+    store : Store
+        Where.
+    keep : bool
+        Add vocals; without, only those that are there are used.
     """
-    return key_of(
-        {
-            "audio": audio,
-            "separators": [
-                {"name": spec.name, "weights": [content_hash(file) for file in spec.files], "settings": spec.settings}
-                for spec in separators
-            ],
-            "query": query,
-            "device": device.type,
-            "code": code_version("lyricsep.audio", "lyricsep.separators", "lyricsep.pipeline"),
-            "libraries": versions_of("av", "demucs", "numpy", "soxr", "torch"),
-        }
-    )
+
+    def __init__(self, store: Store, *, keep: bool) -> None:
+        self._store = store
+        self._keep = keep
+
+    def load(self, key: str, audio: Sequence[str], path: Path, report: Progress) -> Signals | None:
+        """Decode the mixture of a song whose vocals are kept."""
+        from lyricsep.separators.passthrough import Passthrough
+        from lyricsep.signals import load_signals
+
+        vocals = self._store.load_sound("vocals", key)
+        if vocals is None:
+            return None
+        return replace(load_signals(path, Passthrough(), on_progress=report), vocals=vocals)
+
+    def save(self, key: str, audio: Sequence[str], signals: Signals) -> Signals:
+        """Keep the vocals; what is kept is what is used, so that a second run gets the same."""
+        if not self._keep:
+            return signals
+        self._store.save_sound("vocals", key, signals.vocals, SAMPLE_RATE)
+        kept = self._store.load_sound("vocals", key)
+        return signals if kept is None else replace(signals, vocals=kept)
+
+
+class KeptSignals:
+    """Mixture and vocals to the last bit, for benchmarks, which come back to every song many times.
+
+    Parameters
+    ----------
+    store : Store
+        Where.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def load(self, key: str, audio: Sequence[str], path: Path, report: Progress) -> Signals | None:
+        """Return the signals of a song."""
+        from lyricsep.signals import Signals
+
+        mixture = self._store.load_signal("mixtures", self._mixture_key(audio))
+        vocals = self._store.load_signal("vocals", key)
+        return None if mixture is None or vocals is None else Signals(mixture, vocals)
+
+    def save(self, key: str, audio: Sequence[str], signals: Signals) -> Signals:
+        """Keep the signals of a song."""
+        self._store.save_signal("mixtures", self._mixture_key(audio), signals.mixture)
+        self._store.save_signal("vocals", key, signals.vocals)
+        return signals
+
+    def _mixture_key(self, audio: Sequence[str]) -> str:
+        return key_of({"audio": audio[0], "version": VOCALS["decoding"]})
 
 
 @cache
 def versions_of(*names: str) -> Mapping[str, str | None]:
-    """Give the versions of libraries."""
+    """Return the versions of libraries."""
     versions = library_versions()
     return {name: versions[name] for name in names}
-
-
-@cache
-def code_version(*modules: str) -> str:
-    """Digest the source of modules and packages of lyricsep, such as ``lyricsep.audio``."""
-    digest = hashlib.sha256()
-    for module in modules:
-        package, _, name = module.rpartition(".")
-        place = resources.files(package).joinpath(name)
-        files = [place.joinpath(entry.name) for entry in place.iterdir()] if place.is_dir() else []
-        for file in sorted(files or [resources.files(package).joinpath(name + ".py")], key=lambda file: file.name):
-            if file.name.endswith((".py", ".toml")):
-                digest.update(file.name.encode() + file.read_bytes())
-    return digest.hexdigest()

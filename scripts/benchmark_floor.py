@@ -394,8 +394,8 @@ def _clips(song: Audio, vocals: Audio, n_mels: int) -> Tensor:
 
     from lyricsep.audio import downmix, resample
     from lyricsep.errors import AudioError
-    from lyricsep.pipeline import Heard, find_vocal_segments
     from lyricsep.presets import PRESETS
+    from lyricsep.signals import Signals, find_vocal_segments
     from lyricsep.transcribers import SAMPLE_RATE
     from lyricsep.transcribers.log_mel import clip_log_mel
 
@@ -403,7 +403,7 @@ def _clips(song: Audio, vocals: Audio, n_mels: int) -> Tensor:
         resample(downmix(audio.samples), audio.sample_rate, SAMPLE_RATE).reshape(-1).numpy()
         for audio in (song, vocals)
     )
-    segments = find_vocal_segments(Heard(mixture, sung), PRESETS[PRESET].segmentation)
+    segments = find_vocal_segments(Signals(mixture, sung), PRESETS[PRESET].segmentation)
     if not segments:
         raise AudioError(f"{EXAMPLE.name}: nothing is sung in what was heard; ask for more --minutes")
     heard = sung + np.float32(PRESETS[PRESET].transcription.mix_back) * (mixture - sung)
@@ -508,7 +508,8 @@ def _about(options: argparse.Namespace, device: torch.device, load: float) -> di
 
     asked = {name: getattr(options, name) for name in ("separator", "model", "minutes", "beam_size", "batch_size")}
     files = [*find_separator(options.separator).files, *find_model(options.model).files]
-    return new_manifest("benchmark_floor", asked, [], describe_device(device)) | {
+    return new_manifest("benchmark_floor", None, **asked) | {
+        "device": describe_device(device),
         "weights": [{"name": file.name, "sha256": content_hash(file)} for file in files],
         "songs": [EXAMPLE.stem],
         **describe_machine(),

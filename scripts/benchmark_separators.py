@@ -45,19 +45,19 @@ def _peak_memory() -> int:
 
 
 def _separate(name: str, device: str, *songs: str) -> None:
-    """Be the process whose costs are measured, and print them."""
+    """Run as the process whose costs are measured, and print them."""
     import torch
 
     from lyricsep.devices import choose_device
     from lyricsep.errors import LyricsepError
-    from lyricsep.pipeline import hear
     from lyricsep.separators import create_separator, find_separator
+    from lyricsep.signals import load_signals
 
     began, chosen = time.perf_counter(), choose_device(device)
     try:
         separator = create_separator(find_separator(name), chosen)
         loaded = time.perf_counter()
-        audio = sum(hear(Path(song), separator).duration for song in songs)
+        audio = sum(load_signals(Path(song), separator).duration for song in songs)
     except LyricsepError as error:
         sys.exit(str(error))
     ended = time.perf_counter()
@@ -179,7 +179,8 @@ def _about(names: Sequence[str], dataset: Dataset, options: argparse.Namespace, 
     asked |= {"transcriber": default_backend(device)}
     separators = [find_separator(name) for name in dict.fromkeys((*names, stems_from)) if name]
     files = [file for spec in separators for file in spec.files] + list(find_model(options.model).files)
-    return new_manifest("benchmark_separators", asked, files, describe_device(device)) | {
+    return new_manifest("benchmark_separators", None, **asked) | {
+        "device": describe_device(device),
         "weights": [{"name": file.name, "sha256": content_hash(file)} for file in files],
         "songs": [song.id for song in dataset.songs],
         **describe_machine(),

@@ -250,10 +250,10 @@ def _load_faster(*, batched: bool = False, segments: bool = False) -> Callable[[
 
 
 def _segments(vocals: NDArray[np.float32]) -> list[dict[str, float]]:
-    from lyricsep.pipeline import Heard, find_vocal_segments
     from lyricsep.presets import PRESETS
+    from lyricsep.signals import Signals, find_vocal_segments
 
-    return [asdict(found) for found in find_vocal_segments(Heard(vocals, vocals), PRESETS[PRESET].segmentation)]
+    return [asdict(found) for found in find_vocal_segments(Signals(vocals, vocals), PRESETS[PRESET].segmentation)]
 
 
 def _ours(backend: str = "", separator: str = "") -> tuple[Commands, Callable[[Setting], Work]]:
@@ -264,35 +264,30 @@ def _ours(backend: str = "", separator: str = "") -> tuple[Commands, Callable[[S
         options += ["--separator", separator or setting.separator]
         options += ["--beam-size", str(setting.beam_size), "--batch-size", str(setting.batch_size), "-f", "txt"]
         options += ["-l", batch.language, "--device", setting.device, "-o", batch.out]
-        options += ["--transcriber", backend] if backend else []
-        options += ["--no-repeat", "0"] if setting.random else []
+        options += ["--backend", backend] if backend else []
+        options += ["--no-repeat-ngram-sizes", "0"] if setting.random else []
         return [[*LYRICSEP, "transcribe", *batch.songs, *options]]
 
     def load(setting: Setting) -> Work:
-        from lyricsep.devices import choose_device
+        from lyricsep import Transcriber
         from lyricsep.formats import render_lyrics
-        from lyricsep.pipeline import Failure, transcribe_songs
-        from lyricsep.presets import PRESETS
-        from lyricsep.separators import create_separator, find_separator
-        from lyricsep.transcribers import create_transcriber, default_backend, find_model
 
-        device, preset = choose_device(setting.device), PRESETS[PRESET]
-        options = replace(preset.transcription, beam_size=setting.beam_size, batch_size=setting.batch_size)
-        options = replace(options, no_repeat_ngram_sizes=()) if setting.random else options
-        separates = create_separator(find_separator(separator or setting.separator), device)
-        who = backend or default_backend(device)
-        transcribes = create_transcriber(find_model(setting.model_for(backend)), device, options, backend=who)
+        transcriber = Transcriber(
+            preset=PRESET,
+            separator=separator or setting.separator,
+            model=setting.model_for(backend),
+            backend=backend or None,
+            beam_size=setting.beam_size,
+            batch_size=setting.batch_size,
+            device=setting.device,
+            no_repeat_ngram_sizes=() if setting.random else None,
+        )
 
         def work(batch: Batch) -> dict[str, float]:
             stages: dict[str, float] = {}
-            songs = [Path(song) for song in batch.songs]
-            for found in transcribe_songs(
-                songs, separates, preset.segmentation, transcribes, language=batch.language
-            ):
-                if isinstance(found, Failure):
-                    raise found.error
-                _write(batch, str(found.path), [render_lyrics(found.lyrics, "txt")])
-                _add(stages, found.seconds)
+            for outcome in transcriber.stream(batch.songs, language=batch.language):
+                _write(batch, str(outcome.path), [render_lyrics(outcome.unwrap(), "txt")])
+                _add(stages, outcome.seconds)
             return stages
 
         return work
@@ -575,8 +570,8 @@ def _stage(songs: Sequence[Song], folder: Path, setting: Setting, mix_back: floa
     from lyricsep.audio import load_audio
     from lyricsep.devices import choose_device
     from lyricsep.errors import DatasetError
-    from lyricsep.pipeline import save_vocals
     from lyricsep.separators import create_separator, find_separator
+    from lyricsep.signals import save_vocals
 
     separator = create_separator(find_separator(setting.separator), choose_device(setting.device))
     staged = []

@@ -10,31 +10,31 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lyricsep.benchmark.grid import default_options
 from lyricsep.datasets.base import Dataset, Song
 from lyricsep.datasets.short_form import Passage, groups, merged_lines
-from lyricsep.errors import AudioError, DatasetError, LyricsepError
-from lyricsep.files import file_digest, shown
+from lyricsep.errors import DatasetError, LyricsepError
 from lyricsep.formats import lyrics_from_json, lyrics_to_json, render_lyrics
 from lyricsep.lyrics import Lyrics, Segment
+from lyricsep.plan import Plan
 from lyricsep.scoring import ActivityCounts, score_activity
 from lyricsep.segmentation import rms_envelope
 from lyricsep.separators import find_separator
-from lyricsep.store import Store, code_version, heard_key, key_of, versions_of
-from lyricsep.transcribers import SAMPLE_RATE, Job, WhisperOptions, find_model
-from lyricsep.weights import content_hash
+from lyricsep.session import Job, Models, Session
+from lyricsep.signals import Signals, find_vocal_segments
+from lyricsep.store import KeptSignals, Store, key_of, versions_of
+from lyricsep.transcribers import WhisperOptions, find_model
+from lyricsep.versions import LYRICS
 
 if TYPE_CHECKING:
     import torch
 
     from lyricsep.benchmark.grid import Condition, Grid
-    from lyricsep.pipeline import Heard
-    from lyricsep.separators import Separator
-    from lyricsep.transcribers.whisper import Backend
+    from lyricsep.weights import WeightFile
 
 __all__ = ["Hypothesis", "Runner", "Unit", "passages_of"]
 
@@ -91,7 +91,7 @@ class Hypothesis:
 
 
 def passages_of(song: Song, condition: Condition, duration: float) -> tuple[Passage, ...] | None:
-    """Give the passages of the reference that a condition transcribes; None where it transcribes the whole song.
+    """Return the passages of the reference that a condition transcribes; None where it transcribes the whole song.
 
     Raises
     ------
@@ -120,7 +120,7 @@ class Runner:
     device : torch.device
         Where the models run.
     backend : str
-        Who runs Whisper.
+        Which library runs Whisper.
     offline : bool
         Never open a connection.
     """
@@ -137,9 +137,6 @@ class Runner:
     ) -> None:
         self.grid = grid
         self.store = store
-        self.device = device
-        self.backend = backend
-        self.offline = offline
         self.units = [
             Unit(song, condition, seed)
             for dataset in datasets
@@ -148,10 +145,20 @@ class Runner:
             if condition.separator != "stems" or "vocals" in song.stems
             for seed in grid.seeds
         ]
-        self._song: _SongAtHand | None = None
+        names = {condition.separator for condition in grid.conditions}
+        names |= {name for name in map(grid.listens_to, grid.conditions) if name}
+        base = Plan("", (), device, None, model=find_model(grid.model), backend=backend, offline=offline)
+        self._plans = {name: replace(base, separators=(find_separator(name),)) for name in names}
+        self._models = Models()
         self._failed: dict[int, Hypothesis] = {}
-        self._separators: dict[str, Separator] = {}
-        self._digests: dict[Path, str] = {}
+        self._digests: dict[tuple[str, Path], tuple[str, ...]] = {}
+
+    @property
+    def weights(self) -> list[WeightFile]:
+        """The files of all models."""
+        files = [file for name in sorted(self._plans) for file in self._plans[name].separators[0].files]
+        model = next(iter(self._plans.values())).model
+        return [*files, *(model.files if model else ())]
 
     def missing(self) -> list[Unit]:
         """List the units that the store does not hold; those that cannot be looked up count too.
@@ -168,7 +175,7 @@ class Runner:
         return list(missing.values())
 
     def run(self, on_start: Callable[[Unit], None] | None = None) -> Iterator[Hypothesis]:
-        """Give the hypothesis of every unit, in order; what failed is tried again the next time."""
+        """Yield the hypothesis of every unit, in order; what failed is tried again the next time."""
         for index, unit in enumerate(self.units):
             found = self._found(unit)
             if found is None:
@@ -180,7 +187,7 @@ class Runner:
             yield found
 
     def results(self) -> Iterator[Hypothesis]:
-        """Give what `run` gave once more, from the store: a long list need not be held."""
+        """Yield what `run` gave once more, from the store: a long list need not be held."""
         for index, unit in enumerate(self.units):
             gone = Hypothesis(unit, error="its result is gone from the store; run again")
             yield self._failed.get(index) or self._found(unit) or gone
@@ -193,192 +200,124 @@ class Runner:
         return None if kept is None else _hypothesis(unit, kept)
 
     def _make(self, unit: Unit) -> Hypothesis:
-        if self._song is None or self._song.song is not unit.song:
-            self._song = _SongAtHand(unit.song, self)
         began = time.perf_counter()
         try:
-            kept = self._transcribe(unit, self._song)
+            kept = self._transcribe(unit)
             kept["seconds"] = time.perf_counter() - began
             self.store.save("hypotheses", self.key(unit), kept)
         except LyricsepError as error:
             return Hypothesis(unit, error=str(error), is_new=True)
         return replace(_hypothesis(unit, kept), is_new=True)
 
-    def _transcribe(self, unit: Unit, song: _SongAtHand) -> dict[str, Any]:
-        from lyricsep.transcribers.whisper import WhisperTranscriber
+    def _transcribe(self, unit: Unit) -> dict[str, Any]:
+        apart = unit.condition.segmentation in ("lines", "groups")
+        job = Job(_audio(unit.song), unit.song.language, segmenter=self._segmenter(unit), apart=apart)
+        (outcome,) = self._session(self._plan(unit)).stream([job])
+        lyrics = outcome.unwrap()
+        signals = outcome.signals
+        assert signals is not None  # noqa: S101 - the session keeps them
+        if apart:
+            texts = [part.text for part in outcome.parts]
+            return {"texts": texts, "lyrics": None, "duration": signals.duration, "activity": None}
+        return {
+            "texts": [render_lyrics(lyrics, "txt")],
+            "lyrics": lyrics_to_json(lyrics),
+            "duration": signals.duration,
+            "activity": self._activity(unit, lyrics.segments, signals),
+        }
 
-        condition = unit.condition
-        heard = song.heard(condition.separator)
-        transcriber = WhisperTranscriber(self._whisper, self._options(unit))
-        passages = passages_of(unit.song, condition, heard.duration)
-        if passages is None:
-            job = Job(heard.mixture, heard.vocals, song.segments(condition, self.grid), unit.song.language)
-            (lyrics,) = transcriber.transcribe([job])
-            texts = [render_lyrics(lyrics, "txt")]
-            activity = song.activity(lyrics.segments, self.grid.listens_to(condition) or condition.separator)
-            return {
-                "texts": texts,
-                "lyrics": lyrics_to_json(lyrics),
-                "duration": heard.duration,
-                "activity": activity,
-            }
-        jobs = [_job(heard, passage, unit.song.language) for passage in passages]
-        texts = [lyrics.text for lyrics in transcriber.transcribe(jobs)]
-        return {"texts": texts, "lyrics": None, "duration": heard.duration, "activity": None}
+    def _segmenter(self, unit: Unit) -> Callable[[Signals], Sequence[Segment] | None] | None:
+        """Return what segments a song under a condition; None leaves it to the plan."""
+        match unit.condition.segmentation:
+            case "fixed":
+                return _windows
+            case "lines" | "groups":
+                return partial(_passage_spans, unit)
+            case "rms-vad" if self._listened(unit):
+                return lambda signals: find_vocal_segments(self._listened_signals(unit, signals), self.grid.rms_vad)
+        return None
+
+    def _activity(self, unit: Unit, segments: Sequence[Segment], signals: Signals) -> dict[str, float] | None:
+        """Compare the decoded segments, and the vocals that were segmented, with the lines of the reference."""
+        if not unit.song.lines:
+            return None
+        envelope = rms_envelope(self._listened_signals(unit, signals).vocals)
+        return asdict(score_activity(segments, unit.song.lines, signals.duration, envelope))
+
+    def _listened(self, unit: Unit) -> str | None:
+        """Return the separator whose vocals are segmented, where it is not the one whose vocals are transcribed."""
+        name = self.grid.listens_to(unit.condition)
+        return name if name != unit.condition.separator else None
+
+    def _listened_signals(self, unit: Unit, signals: Signals) -> Signals:
+        listened = self._listened(unit)
+        return self._session(self._plans[listened]).load_signals(_audio(unit.song)) if listened else signals
+
+    def _session(self, plan: Plan) -> Session:
+        return Session(plan, models=self._models, together=False, keep_signals=True, signals=KeptSignals(self.store))
+
+    def _plan(self, unit: Unit) -> Plan:
+        is_segmented = unit.condition.segmentation == "rms-vad"
+        return replace(
+            self._plans[unit.condition.separator],
+            segmentation=self.grid.rms_vad if is_segmented else None,
+            transcription=self._options(unit),
+        )
 
     def _options(self, unit: Unit) -> WhisperOptions:
-        own = self.grid.transcription.get(unit.condition.segmentation) or default_options(unit.condition.segmentation)
-        is_sampled = any(own.temperatures)
-        # Without samples every seed gives the same, and is done once.
-        return replace(own, mix_back=unit.condition.mix_back, seed=unit.seed if is_sampled else 0)
-
-    @cached_property
-    def _whisper(self) -> Backend:
-        from lyricsep.transcribers import create_transcriber
-
-        spec = find_model(self.grid.model)
-        return create_transcriber(spec, self.device, backend=self.backend, offline=self.offline).backend
-
-    def separator(self, name: str) -> Separator:
-        """Load a separator, once."""
-        from lyricsep.separators import create_separator
-
-        if name not in self._separators:
-            self._separators[name] = create_separator(find_separator(name), self.device, offline=self.offline)
-        return self._separators[name]
-
-    def heard_key(self, song: Song, separator: str) -> str:
-        """Digest what makes the vocals of a song.
-
-        Raises
-        ------
-        LyricsepError
-            If the song has no audio that can be read.
-        """
-        spec = find_separator(separator)
-        paths = [song.audio, song.stems.get("vocals")] if separator == "stems" else [song.audio]
-        return heard_key([self._digest(song, path) for path in paths], [spec], self.device)
-
-    def _digest(self, song: Song, path: Path | None) -> str:
-        if path is None:
-            raise DatasetError(f"{song.id}: the dataset came without its audio; see `lyricsep datasets show`")
-        if path not in self._digests:
-            try:
-                self._digests[path], _ = file_digest(path)
-            except OSError as error:
-                raise AudioError(f"{shown(path)}: cannot be read ({error.strerror or error})") from error
-        return self._digests[path]
+        segmentation = unit.condition.segmentation
+        options = self.grid.transcription.get(segmentation) or default_options(segmentation)
+        # Without sampling every seed gives the same, and is done once.
+        seed = unit.seed if any(options.temperatures) else 0
+        return replace(options, mix_back=unit.condition.mix_back, seed=seed)
 
     def key(self, unit: Unit) -> str:
-        """Digest all that makes the hypothesis of a unit.
+        """Return the key of a unit's hypothesis: all that makes it, the versions of stages and libraries included.
 
         Raises
         ------
         LyricsepError
             If the song has no audio that can be read.
         """
-        condition, listened = unit.condition, self.grid.listens_to(unit.condition)
+        plan, listened = self._plan(unit), self._listened(unit)
         return key_of(
             {
-                "heard": self.heard_key(unit.song, condition.separator),
-                "segmentation": condition.segmentation,
-                "lines": unit.song.lines if condition.segmentation in ("lines", "groups") else (),
-                "listened": listened and self.heard_key(unit.song, listened),
-                "rms_vad": listened and self.grid.rms_vad,
-                "options": self._options(unit),
-                "language": unit.song.language,
-                "model": [content_hash(file) for file in find_model(self.grid.model).files],
-                "backend": self.backend,
-                "code": code_version(
-                    "lyricsep.lyrics",
-                    "lyricsep.segmentation",
-                    "lyricsep.transcribers",
-                    "lyricsep.formats",
-                    "lyricsep.scoring.activity",
-                    "lyricsep.datasets.short_form",
-                    "lyricsep.benchmark.running",
-                ),
-                "libraries": versions_of("ctranslate2", "openai-whisper"),
+                "lyrics": plan.lyrics_key(self._audio_digests(unit, plan), unit.song.language),
+                "segmentation": unit.condition.segmentation,
+                "lines": unit.song.lines if unit.condition.segmentation in ("lines", "groups") else (),
+                "listened": listened
+                and self._plans[listened].vocals_key(self._audio_digests(unit, self._plans[listened])),
+                "versions": LYRICS,
+                "libraries": versions_of("av", "ctranslate2", "demucs", "numpy", "openai-whisper", "soxr", "torch"),
             }
         )
 
+    def _audio_digests(self, unit: Unit, plan: Plan) -> tuple[str, ...]:
+        path = _audio(unit.song)
+        known = (plan.separators[0].name if plan.uses_stems else "", path)
+        if known not in self._digests:
+            self._digests[known] = self._session(plan).digests(path)
+        return self._digests[known]
 
-class _SongAtHand:
-    """The signals of the song that is worked on, as they were kept or made."""
 
-    def __init__(self, song: Song, runner: Runner) -> None:
-        self.song = song
-        self._runner = runner
-        self._heard: dict[str, Heard] = {}
-        self._errors: dict[str, LyricsepError] = {}
+def _audio(song: Song) -> Path:
+    if song.audio is None:
+        raise DatasetError(f"{song.id}: the dataset came without its audio; see `lyricsep datasets show`")
+    return song.audio
 
-    def heard(self, separator: str) -> Heard:
-        """Give mixture and vocals.
 
-        Raises
-        ------
-        LyricsepError
-            If the song cannot be decoded or separated; the same error again for who asks again.
-        """
-        if separator in self._errors:
-            raise self._errors[separator]
-        if separator not in self._heard:
-            try:
-                self._heard[separator] = self._load(separator) or self._make(separator)
-            except LyricsepError as error:
-                self._errors[separator] = error
-                raise
-        return self._heard[separator]
+def _windows(signals: Signals) -> list[Segment]:
+    """Cut a song into windows of 30 s."""
+    n_windows = math.ceil(signals.duration / WINDOW)
+    return [Segment(i * WINDOW, min((i + 1) * WINDOW, signals.duration)) for i in range(n_windows)]
 
-    def segments(self, condition: Condition, grid: Grid) -> list[Segment] | None:
-        """Segment the song as the condition says; None leaves it to Whisper."""
-        from lyricsep.pipeline import find_vocal_segments
 
-        if condition.segmentation == "native":
-            return None
-        duration = self.heard(condition.separator).duration
-        if condition.segmentation == "fixed":
-            n_windows = math.ceil(duration / WINDOW)
-            return [Segment(i * WINDOW, min((i + 1) * WINDOW, duration)) for i in range(n_windows)]
-        return find_vocal_segments(self.heard(grid.listens_to(condition) or condition.separator), grid.rms_vad)
-
-    def activity(self, segments: Sequence[Segment], separator: str) -> dict[str, float] | None:
-        """Compare what was decoded, and the vocals that were listened to, with the lines of the reference."""
-        if not self.song.lines:
-            return None
-        heard = self.heard(separator)
-        counts = score_activity(segments, self.song.lines, heard.duration, rms_envelope(heard.vocals))
-        return asdict(counts)
-
-    def _load(self, separator: str) -> Heard | None:
-        from lyricsep.pipeline import Heard
-
-        store, key = self._runner.store, self._runner.heard_key
-        mixture = store.load_signal("mixtures", key(self.song, "none"))
-        vocals = mixture if separator == "none" else store.load_signal("vocals", key(self.song, separator))
-        return None if mixture is None or vocals is None else Heard(mixture, vocals)
-
-    def _make(self, separator: str) -> Heard:
-        from lyricsep.pipeline import hear
-
-        if self.song.audio is None:
-            raise DatasetError(f"{self.song.id}: the dataset came without its audio; see `lyricsep datasets show`")
-        store, key = self._runner.store, self._runner.heard_key
-        heard = hear(self.song.audio, self._runner.separator(separator))
-        store.save_signal("mixtures", key(self.song, "none"), heard.mixture)
-        if separator != "none":
-            store.save_signal("vocals", key(self.song, separator), heard.vocals)
-        return heard
+def _passage_spans(unit: Unit, signals: Signals) -> list[Segment]:
+    passages = passages_of(unit.song, unit.condition, signals.duration) or ()
+    return [Segment(passage.start, passage.end) for passage in passages]
 
 
 def _hypothesis(unit: Unit, kept: dict[str, Any]) -> Hypothesis:
     lyrics = kept["lyrics"] and lyrics_from_json(kept["lyrics"], name=unit.name)
     activity = kept["activity"] and ActivityCounts(**kept["activity"])
     return Hypothesis(unit, tuple(kept["texts"]), lyrics, activity, kept["duration"], kept["seconds"])
-
-
-def _job(heard: Heard, passage: Passage, language: str) -> Job:
-    """Cut a passage out: passages overlap, and each has a text of its own."""
-    first, last = round(passage.start * SAMPLE_RATE), round(passage.end * SAMPLE_RATE)
-    mixture, vocals = heard.mixture[first:last], heard.vocals[first:last]
-    return Job(mixture, vocals, [Segment(0.0, len(mixture) / SAMPLE_RATE)], language)

@@ -25,13 +25,13 @@ from lyricsep.errors import ConfigError
 from lyricsep.files import check_writable, shown, write_text
 from lyricsep.manifest import new_manifest, write_manifest
 from lyricsep.presets import PRESETS
-from lyricsep.separators import find_separator
 from lyricsep.transcribers import BACKENDS, default_backend, find_model
+from lyricsep.version import __version__
+from lyricsep.versions import SCORES, stamp
 
 if TYPE_CHECKING:
     from lyricsep.benchmark.grid import Grid
     from lyricsep.benchmark.running import Runner
-    from lyricsep.weights import WeightFile
 
 __all__ = ["benchmark"]
 
@@ -41,7 +41,7 @@ REPORT = "report.json"  # what the files of a report were made from
 def benchmark(
     grid: Annotated[
         str,
-        typer.Argument(help="paper-long, paper-short, lyricsep, or a TOML file of one's own.", show_default=False),
+        typer.Argument(help="paper-long, paper-short, lyricsep, or your own TOML file.", show_default=False),
     ],
     dataset: Annotated[
         list[str] | None,
@@ -57,13 +57,14 @@ def benchmark(
         typer.Option(help="Take separator and model of a preset, such as fast.", show_default="the grid's models"),
     ] = None,
     separator: Annotated[
-        str | None, typer.Option(help="One separator in the place of all of the grid.", show_default="the grid's")
+        str | None, typer.Option(help="One separator in place of all of the grid.", show_default="the grid's")
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="Whisper model, by name or by path.", show_default="the grid's")
     ] = None,
-    transcriber: Annotated[
-        str | None, typer.Option(help=f"{' or '.join(BACKENDS)}.", show_default="the quickest installed")
+    backend: Annotated[
+        str | None,
+        typer.Option(help=f"Whisper backend: {' or '.join(BACKENDS)}.", show_default="the fastest that is installed"),
     ] = None,
     seeds: Annotated[
         int | None, typer.Option(min=1, help="Number of seeds, from 0 up.", show_default="the grid's")
@@ -96,9 +97,9 @@ def benchmark(
     if preset is not None and preset not in PRESETS:
         raise ConfigError(f"no preset is called {preset!r}; there are {', '.join(PRESETS)}")
     chosen = choose_device(device)
-    backend = transcriber or default_backend(chosen)
+    backend = backend or default_backend(chosen)
     if backend not in BACKENDS:
-        raise ConfigError(f"no transcriber is called {backend!r}; there are {' and '.join(BACKENDS)}")
+        raise ConfigError(f"no Whisper backend is called {backend!r}; there are {' and '.join(BACKENDS)}")
     wanted = read_grid(grid).with_models(
         separator or (preset and PRESETS[preset].separator), model or (preset and PRESETS[preset].model)
     )
@@ -119,9 +120,16 @@ def benchmark(
         typer.echo((output / "tables.txt").read_text(encoding="utf-8"), nl=False)
         return
     if missing < len(runner.units):
-        say(f"{len(runner.units) - missing} are at hand, {missing} to do")
-    described = {"grid": wanted, "transcriber": backend, "datasets": {d.name: d.revision for d in datasets}}
-    manifest = new_manifest("benchmark", described, _weights(wanted), describe_device(chosen))
+        say(f"{len(runner.units) - missing} are done, {missing} to do")
+    manifest = new_manifest(
+        "benchmark",
+        None,
+        grid=wanted,
+        backend=backend,
+        datasets={d.name: d.revision for d in datasets},
+        filters={"language": language, "split": split, "song": song, "limit": limit},
+    )
+    manifest |= {"device": describe_device(chosen), "weights": runner.weights, "stages": stamp()}
 
     from lyricsep.benchmark.results import write_report
 
@@ -143,30 +151,23 @@ def benchmark(
 
 
 def _content(runner: Runner, grid: Grid) -> str:
-    """Digest all that the report says."""
-    from lyricsep.store import code_version, key_of
+    """Return the digest of all that the report says."""
+    from lyricsep.store import key_of
 
     return key_of(
         {
             "grid": grid,
             "songs": [unit.song for unit in runner.units],
             "hypotheses": [runner.key(unit) for unit in runner.units],
-            "code": code_version("lyricsep.scoring", "lyricsep.reports", "lyricsep.benchmark"),
+            "versions": {"scores": SCORES, "lyricsep": __version__},
         }
     )
 
 
 def _written(folder: Path) -> str | None:
-    """Give the digest of the report that is there."""
+    """Return the digest of the report that is there."""
     try:
         content: str | None = json.loads((folder / REPORT).read_text(encoding="utf-8"))["content"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return content
-
-
-def _weights(grid: Grid) -> list[WeightFile]:
-    separators = {condition.separator for condition in grid.conditions}
-    separators |= {name for name in map(grid.listens_to, grid.conditions) if name}
-    files = [file for name in sorted(separators) for file in find_separator(name).files]
-    return [*files, *find_model(grid.model).files]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import TaskID
 
-    from lyricsep.pipeline import Progress
+    from lyricsep.signals import Progress
 
 __all__ = ["Finish", "Start", "counting", "in_flags", "say", "show_logs", "spoken", "watching"]
 
@@ -67,7 +67,7 @@ def watching(n_songs: int) -> Iterator[Progress]:
     Yields
     ------
     callable
-        See `lyricsep.pipeline.Progress`.
+        See `lyricsep.signals.Progress`.
     """
     if not sys.stderr.isatty():
         yield lambda path, stage, share: None

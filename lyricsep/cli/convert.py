@@ -65,7 +65,7 @@ def convert(
     run = Run(None if to_stdout else output, file_suffixes(wanted), overwrite=overwrite)
     if run.output:
         check_writable(run.output)
-    with run.recorded(new_manifest("convert", {"formats": wanted, "overwrite": overwrite}, [], "none")):
+    with run.recorded(new_manifest("convert", None, formats=wanted, overwrite=overwrite)):
         for song in _find(sources, run):
             try:
                 _convert(song, run, wanted)

@@ -75,7 +75,7 @@ def embed(
     todo = run.find(songs)
     found = _find(lyrics, todo)
     options = {"lyrics": lyrics, "language": language, "in_place": in_place, "overwrite": overwrite}
-    with run.recorded(new_manifest("embed", options, [], "none")):
+    with run.recorded(new_manifest("embed", None, **options)):
         for song in todo:
             try:
                 _embed(song, found.get(_key(song.stem.as_posix())), lyrics, run, language)

@@ -1,63 +1,139 @@
-"""Options that mean the same in every command."""
+"""Options that mean the same in every command, and flags derived from the options classes."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, fields
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from types import UnionType
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
+from lyricsep.errors import ConfigError
 from lyricsep.formats import FORMATS
-from lyricsep.presets import PRESETS
+from lyricsep.plan import about
 from lyricsep.reports.figures import PLOT_FORMATS
-from lyricsep.transcribers import BACKENDS
 
 __all__ = [
-    "BatchSizeOption",
-    "BeamSizeOption",
     "DeviceOption",
-    "FloorOption",
     "FormatsOption",
-    "LanguageOption",
     "LanguagesOption",
     "LimitOption",
-    "MinSilenceOption",
-    "MixBackOption",
-    "ModelOption",
     "MusdbOption",
-    "NativeOption",
-    "NoRepeatOption",
     "OfflineOption",
-    "OffsetOption",
-    "OnsetOption",
     "OutputOption",
     "OverwriteOption",
     "PlotOption",
-    "PresetOption",
-    "QueryOption",
     "ReferenceOption",
     "ResultsArgument",
-    "SeedOption",
-    "SeparatorOption",
     "SongsArgument",
     "SongsFolderOption",
     "SplitOption",
-    "TemperaturesOption",
-    "ThenOption",
-    "TimestampsOption",
-    "TranscriberOption",
     "VerboseOption",
     "VocalsFolderOption",
-    "WordTimesOption",
+    "with_options",
 ]
+
+_SHORT = {"language": "-l"}
+_VARIABLES = {"offline": "LYRICSEP_OFFLINE"}
+
+
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Derive the flags of a command: a parameter that is an options class becomes a flag for each of its fields.
+
+    Names, defaults, ranges and help come from the class (`lyricsep.plan.About`); the command gets an instance of it.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    classes = {name: hint for name, hint in hints.items() if hasattr(hint, "__dataclass_fields__")}
+    parameters = []
+    for parameter in inspect.signature(command).parameters.values():
+        if parameter.name in classes:
+            parameters += _flags(classes[parameter.name])
+        else:
+            parameters.append(parameter.replace(annotation=hints[parameter.name]))
+
+    @wraps(command)
+    def derived(**values: Any) -> None:
+        for name, options in classes.items():
+            given = {each.name: values.pop(each.name) for each in fields(options)}
+            values[name] = _made(options, given)
+        command(**values)
+
+    derived.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    derived.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return derived
+
+
+def _flags(options: Any) -> list[inspect.Parameter]:
+    hints, described = get_type_hints(options), about(options)
+    parameters = []
+    for each in fields(options):
+        option = described[each.name]
+        flag = f"--{each.name.replace('_', '-')}"
+        kind = str if _numbers(hints[each.name]) else hints[each.name]
+        shown = option.default or (each.default is not None and each.default is not False)
+        info = typer.Option(
+            flag,
+            *([_SHORT[each.name]] if each.name in _SHORT else []),
+            help=option.help,
+            min=option.min,
+            max=option.max,
+            show_default=shown,
+            envvar=_VARIABLES.get(each.name),
+        )
+        if kind is str and hints[each.name] is not str:
+            kind = str | None
+        default = inspect.Parameter.empty if each.default is MISSING else each.default
+        parameters.append(
+            inspect.Parameter(
+                each.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info]
+            )
+        )
+    return parameters
+
+
+def _made(options: Any, given: dict[str, Any]) -> Any:
+    hints = get_type_hints(options)
+    for name, value in given.items():
+        number = _numbers(hints[name])
+        if number and isinstance(value, str):
+            given[name] = _read_numbers(name, value, number)
+    try:
+        return options(**given)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _numbers(hint: Any) -> type[int] | type[float] | None:
+    """Return the type of the numbers that an option holds several of; None for other options."""
+    for part in get_args(hint) if get_origin(hint) is UnionType else (hint,):
+        if get_origin(part) is Sequence:
+            (number,) = get_args(part)
+            return number if number in (int, float) else None
+    return None
+
+
+def _read_numbers(name: str, text: str, number: type[int] | type[float]) -> tuple[float, ...]:
+    """Read comma-separated numbers; a single 0 of whole numbers stands for none."""
+    if number is int and text.strip() == "0":
+        return ()
+    try:
+        return tuple(number(part) for part in text.split(","))
+    except ValueError as error:
+        kind = "whole numbers such as 8,3, or 0 for none" if number is int else "numbers such as 0,0.2,0.4"
+        raise ConfigError(f"{name} {text}: expected {kind}") from error
+
 
 SongsArgument = Annotated[
     list[str],
     typer.Argument(
         metavar="SONG...",
         help="Audio or video files, folders (searched to the bottom), quoted patterns such as 'albums/**/*.flac', or "
-        "lists: a .txt with a path a line, or a .csv, .tsv or .parquet with columns path, id and language; or URLs "
-        "of songs, folders and patterns (s3://..., https://...).",
+        "lists: a .txt with one path per line, or a .csv, .tsv or .parquet with columns path, id and language; or "
+        "URLs of songs, folders and patterns (s3://..., https://...).",
         show_default=False,
     ),
 ]
@@ -92,37 +168,14 @@ VocalsFolderOption = Annotated[
         file_okay=False,
     ),
 ]
-SeparatorOption = Annotated[
-    str | None,
-    typer.Option(
-        help="Who separates the vocals: a name of `lyricsep models list`; `none` for the mixture itself, `stems` for "
-        "vocals that lie beside the song, or the path of an entry of your own (.toml).",
-        show_default="the preset's",
-    ),
-]
-QueryOption = Annotated[
-    str | None,
-    typer.Option(help="What to separate, for separators that take a query.", show_default="its own: singing voice"),
-]
-ThenOption = Annotated[
-    str | None,
-    typer.Option(
-        help="A second model, for the vocals of the first: to part a duet (mossformer2), or restore them (apollo).",
-        show_default="none",
-    ),
-]
 FormatsOption = Annotated[
     str | None,
     typer.Option(
         "--format",
         "-f",
-        help=f"Formats, with commas between: {', '.join(FORMATS)}.",
+        help=f"Comma-separated formats: {', '.join(FORMATS)}.",
         show_default="txt,lrc,json; for --output -: txt",
     ),
-]
-LanguageOption = Annotated[
-    str | None,
-    typer.Option("--language", "-l", help="Language of the songs (en, fr, ...).", show_default="voted by each song"),
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")]
@@ -138,23 +191,6 @@ PlotOption = Annotated[
 ]
 VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="Show what each stage did and how long it took.")
-]
-OnsetOption = Annotated[
-    float | None,
-    typer.Option(
-        min=0.001, max=1.0, help="Level that starts a segment, as a share of the loudest.", show_default="0.1"
-    ),
-]
-OffsetOption = Annotated[
-    float | None,
-    typer.Option(min=0.001, max=1.0, help="Level below which a segment may end.", show_default="0.1"),
-]
-MinSilenceOption = Annotated[
-    float | None, typer.Option(min=0.0, help="Seconds of silence that end a segment.", show_default="1.0")
-]
-FloorOption = Annotated[
-    float | None,
-    typer.Option(help="Level in dBFS under which nothing counts as sung.", show_default="-40"),
 ]
 LanguagesOption = Annotated[
     list[str] | None,
@@ -173,74 +209,4 @@ MusdbOption = Annotated[
     typer.Option(
         "--musdb18hq", help="Folder of MUSDB18-HQ, for the audio of MUSDB-ALT.", show_default="none", file_okay=False
     ),
-]
-PresetOption = Annotated[
-    str | None,
-    typer.Option(
-        help="; ".join(
-            f"{name}: {preset.summary} ({preset.separator} + {preset.model})" for name, preset in PRESETS.items()
-        ),
-        show_default="what the hardware can bear",
-    ),
-]
-ModelOption = Annotated[
-    str | None,
-    typer.Option(
-        help="Whisper model: a name of `lyricsep models list`, or the path of one of your own: a checkpoint of "
-        "openai-whisper (.pt) or a CTranslate2 folder.",
-        show_default="the preset's",
-    ),
-]
-TranscriberOption = Annotated[
-    str | None,
-    typer.Option(help=f"Who runs Whisper: {' or '.join(BACKENDS)}.", show_default="the quickest that is installed"),
-]
-MixBackOption = Annotated[
-    float | None,
-    typer.Option(
-        min=0.0,
-        max=1.0,
-        help="Share of the accompaniment mixed back into the vocals that Whisper hears; 0 is the vocals alone, 1 "
-        "the mixture.",
-        show_default="0.3; paper: 0",
-    ),
-]
-BeamSizeOption = Annotated[
-    int | None, typer.Option(min=1, help="Beams of Whisper's search; 1 is greedy.", show_default="5")
-]
-BatchSizeOption = Annotated[
-    int | None, typer.Option(min=1, help="Segments decoded together.", show_default="the preset's")
-]
-SeedOption = Annotated[
-    int | None, typer.Option(help="Start of the random numbers of temperatures above 0.", show_default="0")
-]
-NoRepeatOption = Annotated[
-    str | None,
-    typer.Option(
-        help="Decode a segment that repeats itself again with no so many tokens in a row twice; several sizes, with "
-        "commas between, are tried in turn. 0: leave it.",
-        show_default="8,3; 0 with --native",
-    ),
-]
-TemperaturesOption = Annotated[
-    str | None,
-    typer.Option(
-        help="Temperatures, with commas between: of the first attempt and of more where --no-repeat has not helped; "
-        "above 0 words are drawn.",
-        show_default="0; Whisper's own with --native",
-    ),
-]
-TimestampsOption = Annotated[
-    bool | None,
-    typer.Option(
-        "--timestamps/--no-timestamps",
-        help="Let Whisper time its own phrases and make them the lines; without, lines come from aligned words.",
-        show_default="no",
-    ),
-]
-WordTimesOption = Annotated[
-    bool, typer.Option("--word-times", help="Also write the time of every word (json, elrc, vtt, ass, textgrid).")
-]
-NativeOption = Annotated[
-    bool, typer.Option("--native", help="No segmentation: Whisper's own 30 s windows over the whole song.")
 ]

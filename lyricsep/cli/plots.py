@@ -10,9 +10,8 @@ from lyricsep.errors import ConfigError
 from lyricsep.reports.figures import PLOT_FORMATS, check_plots
 
 if TYPE_CHECKING:
-    from lyricsep.lyrics import Line, Segment
-    from lyricsep.pipeline import Heard
     from lyricsep.segmentation import RmsVadOptions
+    from lyricsep.session import Outcome
 
 __all__ = ["draw_song", "plot_suffixes"]
 
@@ -34,14 +33,7 @@ def plot_suffixes(name: str | None) -> tuple[str, ...]:
 
 
 def draw_song(
-    paths: Sequence[Path],
-    heard: Heard,
-    segments: Sequence[Segment],
-    options: RmsVadOptions | None,
-    *,
-    lines: Sequence[Line] | None = None,
-    title: str,
-    overwrite: bool,
+    paths: Sequence[Path], outcome: Outcome, options: RmsVadOptions | None, title: str, *, overwrite: bool
 ) -> None:
     """Write the plots of a song, by their suffixes: one with all that was found, and the spectrograms.
 
@@ -50,20 +42,21 @@ def draw_song(
     OutputError
         If one cannot be written.
     """
-    if not paths:
+    signals = outcome.signals
+    if not paths or signals is None:
         return
-    from lyricsep.pipeline import options_for
     from lyricsep.reports.song_plots import plot_song, plot_spectrograms
+    from lyricsep.signals import options_for
 
     song, spectrograms = paths
     plot_song(
         song,
-        heard.mixture,
-        heard.vocals,
-        segments=segments,
-        options=options and options_for(heard, options),
-        lines=lines,
+        signals.mixture,
+        signals.vocals,
+        segments=outcome.segments or (),
+        options=options and options_for(signals, options),
+        lines=outcome.lyrics.lines or None,
         title=title,
         overwrite=overwrite,
     )
-    plot_spectrograms(spectrograms, heard.mixture, heard.vocals, title=title, overwrite=overwrite)
+    plot_spectrograms(spectrograms, signals.mixture, signals.vocals, title=title, overwrite=overwrite)

@@ -1,18 +1,17 @@
-"""`lyricsep report`: pages to look at what was heard, for a song or a run."""
+"""`lyricsep report`: pages to listen to, read and judge lyrics, for a song or a run."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 from urllib.parse import quote
 
 import typer
 
-from lyricsep.cli.console import counting, say, show_logs
+from lyricsep.cli.console import counting, in_flags, say, show_logs
 from lyricsep.cli.options import (
     DeviceOption,
     OfflineOption,
@@ -25,6 +24,7 @@ from lyricsep.cli.options import (
 )
 from lyricsep.errors import AudioError, ConfigError, LyricsepError, OutputError
 from lyricsep.files import shown, write_text
+from lyricsep.plan import SeparateOptions, resolve
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,9 +32,8 @@ if TYPE_CHECKING:
 
     from lyricsep.datasets import Song
     from lyricsep.pages import FoundSong, Results
-    from lyricsep.separators import Separator
 
-    Hear = Callable[[FoundSong, Mapping[str, Any]], NDArray[np.float32] | None]
+    Separate = Callable[[FoundSong, Mapping[str, Any]], NDArray[np.float32] | None]
 
 __all__ = ["report"]
 
@@ -48,17 +47,14 @@ def report(
     reference: ReferenceOption = None,
     language: Annotated[
         str | None,
-        typer.Option(
-            "--language", "-l", help="Language of references that do not say it.", show_default="must be said"
-        ),
+        typer.Option("--language", "-l", help="Language of references that do not say it.", show_default="required"),
     ] = None,
     songs: SongsFolderOption = None,
     vocals: VocalsFolderOption = None,
     audio: Annotated[
         str | None,
         typer.Option(
-            help="Where the pages have their sound from: embed (in the page, as Opus), link (the files where they "
-            "are) or none.",
+            help="Sound of the pages: embed (in the page, as Opus), link (the files where they are) or none.",
             show_default=f"embed for up to {MOST_EMBEDDED} songs, else link",
         ),
     ] = None,
@@ -75,7 +71,7 @@ def report(
         bool,
         typer.Option(
             "--separation/--no-separation",
-            help="Separate vocals that are nowhere anew, as the run did, where the sound is embedded.",
+            help="Where the sound is embedded and no file holds the vocals, separate them again as the run did.",
         ),
     ] = True,
     device: DeviceOption = "auto",
@@ -83,7 +79,7 @@ def report(
     offline: OfflineOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Make pages of what was heard: each is one file that needs no network.
+    """Make pages of lyrics: each is one file that needs no network.
 
     One song gets DIR/report.html: the song to listen to, with its lyrics. Several get a page each,
     DIR/report/NAME.html, and DIR/report.html is about all of them: scores, the worst songs first, failures, how it
@@ -106,9 +102,9 @@ def report(
     targets = {found.name: folder / "report" / f"{found.name}.html" if is_run else whole for found in results.songs}
     _refuse_existing([whole, *targets.values()], overwrite=overwrite)
     mode = audio or ("embed" if len(results.songs) <= MOST_EMBEDDED else "link")
-    hear = _hearing(device, offline=offline) if separation and mode == "embed" else _hear_nothing
+    separate = _separating(device, offline=offline) if separation and mode == "embed" else _separate_nothing
     home = whole if is_run else None
-    n_failed = _write_songs(results, known, targets, home, cast("Literal['embed', 'link', 'none']", mode), hear)
+    n_failed = _write_songs(results, known, targets, home, cast("Literal['embed', 'link', 'none']", mode), separate)
     if is_run:
         n_failed = max(n_failed, _write_run(whole, results, references, other, targets))
     if n_failed:
@@ -118,7 +114,7 @@ def report(
 def _refuse_existing(targets: Sequence[Path], *, overwrite: bool) -> None:
     existing = next((target for target in targets if target.exists()), None)
     if existing and not overwrite:
-        raise OutputError(f"{shown(existing)}: exists already; add --overwrite to replace it")
+        raise OutputError(f"{shown(existing)}: exists already", hint="set {overwrite=True} to replace it")
 
 
 def _write_songs(
@@ -127,7 +123,7 @@ def _write_songs(
     targets: Mapping[str, Path],
     home: Path | None,
     mode: Literal["embed", "link", "none"],
-    hear: Hear,
+    separate: Separate,
 ) -> int:
     """Write the page of every song, with a link to that of the run, and give how many failed."""
     from lyricsep.pages import manifests_of
@@ -141,12 +137,12 @@ def _write_songs(
             error = ""
             try:
                 target, reference = targets[found.name], known.get(found.name)
-                how = _write_song(found, target, home, reference, manifests.get(found.name), mode, hear)
+                how = _write_song(found, target, home, reference, manifests.get(found.name), mode, separate)
             except OutputError:
                 raise
             except LyricsepError as failure:
                 n_failed += 1
-                error = str(failure)
+                error = in_flags(failure)
                 how = ""
             if len(results.songs) > 1:
                 finish(name, how, error)
@@ -164,17 +160,17 @@ def _write_song(
     reference: Song | None,
     manifest: Mapping[str, Any] | None,
     mode: Literal["embed", "link", "none"],
-    hear: Hear,
+    separate: Separate,
 ) -> str:
     """Write the page of a song, and say what it is like."""
     from lyricsep.pages import render_song_page, song_content
 
     name = shown(Path(found.name))
     try:
-        heard = hear(found, manifest or {})
-        content = song_content(found, reference=reference, manifest=manifest, audio=mode, page=target, vocals=heard)
+        vocals = separate(found, manifest or {})
+        content = song_content(found, reference=reference, manifest=manifest, audio=mode, page=target, vocals=vocals)
     except AudioError as error:
-        say(f"{error}; the page of {name} is without sound")
+        say(f"{in_flags(error)}; the page of {name} is without sound")
         silent = replace(found, audio=None, vocals=None)
         content = song_content(silent, reference=reference, manifest=manifest, audio="none", page=target)
     if found.audio is None:
@@ -210,34 +206,28 @@ def _write_run(
     return len(content.unread)
 
 
-def _hear_nothing(found: FoundSong, manifest: Mapping[str, Any]) -> None:
+def _separate_nothing(found: FoundSong, manifest: Mapping[str, Any]) -> None:
     return None
 
 
-def _hearing(device: str, *, offline: bool) -> Hear:
-    """Give a function that separates the vocals of a song as its run did, where there is no file of them."""
+def _separating(device: str, *, offline: bool) -> Separate:
+    """Return a function that separates the vocals of a song as its run did, where there is no file of them."""
+    from lyricsep.session import Models, Session
 
-    @cache
-    def separator(name: str, query: str | None, then: str | None) -> Separator:
-        from lyricsep.devices import choose_device
-        from lyricsep.separators import create_separator, find_separator
+    models = Models()
 
-        then_spec = find_separator(then) if then else None
-        return create_separator(
-            find_separator(name), choose_device(device), offline=offline, query=query, then=then_spec
-        )
-
-    def hear(found: FoundSong, manifest: Mapping[str, Any]) -> NDArray[np.float32] | None:
+    def separate(found: FoundSong, manifest: Mapping[str, Any]) -> NDArray[np.float32] | None:
         from lyricsep.pages import separators_of
-        from lyricsep.pipeline import hear as hear_song
 
         used = separators_of(manifest)
         if found.vocals or not found.audio or used is None:
             return None
+        name, query, then = used
         try:
-            return hear_song(found.audio, separator(*used)).vocals
+            plan = resolve(SeparateOptions(separator=name, query=query, then=then, device=device, offline=offline))
+            return Session(plan, models=models).load_signals(found.audio).vocals
         except LyricsepError as error:
-            say(f"{error}; the page of {shown(Path(found.name))} is without vocals")
+            say(f"{in_flags(error)}; the page of {shown(Path(found.name))} is without vocals")
             return None
 
-    return hear
+    return separate

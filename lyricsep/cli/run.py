@@ -8,9 +8,9 @@ from pathlib import Path
 
 import typer
 
-from lyricsep.cli.console import say
+from lyricsep.cli.console import in_flags, say
 from lyricsep.errors import AudioError, LyricsepError, OutputError
-from lyricsep.files import check_writable, shown
+from lyricsep.files import check_writable, file_digest, shown
 from lyricsep.inputs import Song, find_songs
 from lyricsep.manifest import write_manifest
 
@@ -67,7 +67,8 @@ class Run:
                 self.fail(song.name, AudioError(f"{song.name}: is remote, which this command cannot open; fetch it"))
             elif existing and not self.overwrite:
                 self.fail(
-                    song.name, OutputError(f"{shown(existing[0])}: exists already; add --overwrite to replace it")
+                    song.name,
+                    OutputError(f"{shown(existing[0])}: exists already", hint="set {overwrite=True} to replace it"),
                 )
             else:
                 todo.append(song)
@@ -82,7 +83,14 @@ class Run:
         results = self.results(song)
         found = {} if vocals_found is None else {"vocals_found": vocals_found}
         self._records.append(
-            {"path": song.name, "status": "done", **found, **facts, "results": [*map(shown, results)]}
+            {
+                "path": song.name,
+                "sha256": _sha256(song),
+                "status": "done",
+                **found,
+                **facts,
+                "results": [*map(shown, results)],
+            }
         )
         for path in results:
             typer.echo(path)
@@ -93,7 +101,7 @@ class Run:
     def fail(self, song: Path | str, error: LyricsepError) -> None:
         """Say and record why a song failed, which is given by its path or `Song.name`."""
         self.n_failed += 1
-        say(f"failed: {error}")
+        say(f"failed: {in_flags(error)}")
         name = song if isinstance(song, str) else shown(song)
         self._records.append({"path": name, "status": "failed", "error": str(error)})
 
@@ -117,3 +125,11 @@ class Run:
             say(f"{n_songs - self.n_failed} of {n_songs} songs done{without}; {self.n_failed} failed")
         if self.n_failed:
             raise typer.Exit(1)
+
+
+def _sha256(song: Song) -> str | None:
+    """Return the digest of a song's file; None of a remote one, whose copy is gone."""
+    try:
+        return None if song.url else file_digest(song.path)[0]
+    except (OSError, ValueError):
+        return None

@@ -12,23 +12,18 @@ import typer
 
 from lyricsep.cli.console import say, show_logs, watching
 from lyricsep.cli.options import (
-    DeviceOption,
-    OfflineOption,
     OutputOption,
     OverwriteOption,
-    QueryOption,
-    SeparatorOption,
     SongsArgument,
-    ThenOption,
     VerboseOption,
+    with_options,
 )
 from lyricsep.cli.run import Run
 from lyricsep.errors import AudioError, ConfigError, LyricsepError
 from lyricsep.files import shown
 from lyricsep.inputs import find_songs
 from lyricsep.manifest import new_manifest
-from lyricsep.presets import PRESETS, preset_for
-from lyricsep.separators import find_separator
+from lyricsep.plan import SeparateOptions, resolve
 
 if TYPE_CHECKING:
     from lyricsep.audio import Audio
@@ -47,17 +42,16 @@ METRIC_NAMES = {
 }
 
 
+@with_options
 def separate(
     songs: SongsArgument,
+    options: SeparateOptions,
     output: OutputOption = Path("vocals"),
     file_format: Annotated[str, typer.Option("--format", "-f", help="wav (32 bit float) or flac (24 bit).")] = "wav",
-    separator: SeparatorOption = None,
-    query: QueryOption = None,
-    then: ThenOption = None,
     reference: Annotated[
         Path | None,
         typer.Option(
-            help="The vocals as they should be: a file, for one song. Its numbers are printed and recorded.",
+            help="Reference vocals: a file, for one song. The comparison is printed and recorded.",
             show_default="none",
             dir_okay=False,
         ),
@@ -65,9 +59,7 @@ def separate(
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Chunks separated together.", show_default="1 on a CPU, else 8")
     ] = None,
-    device: DeviceOption = "auto",
     overwrite: OverwriteOption = False,
-    offline: OfflineOption = False,
     verbose: VerboseOption = False,
 ) -> None:
     """Separate the vocals of songs.
@@ -82,29 +74,21 @@ def separate(
         raise ConfigError(f"--reference {shown(reference)}: is the stem of one song; name that song alone")
 
     from lyricsep.audio import load_audio
-    from lyricsep.devices import choose_device, describe_device
-    from lyricsep.pipeline import save_vocals
-    from lyricsep.separators import create_separator
+    from lyricsep.signals import save_vocals
 
-    chosen = choose_device(device)
-    spec = find_separator(separator or PRESETS[preset_for(chosen)].separator)
-    then_spec = find_separator(then) if then else None
-    say(f"separator {spec.name} on {describe_device(chosen)}")
+    plan = resolve(options)
+    say(plan.summary)
     run = Run(output, [f".vocals.{file_format}"], overwrite=overwrite)
     todo = run.find(songs)
     if reference and any(path.resolve() == reference.resolve() for song in todo for path in run.results(song)):
         raise ConfigError(f"--reference {shown(reference)}: the vocals would replace it; choose another --output")
     # Before the work, so that a name that is wrong does not cost it.
     stem = load_audio(reference) if reference and todo else None
-    is_generative = spec.generative or (then_spec is not None and then_spec.generative)
-    described = {"separator": spec.name, "query": query, "then": then, "format": file_format, "reference": reference}
-    weights = [*spec.files, *(then_spec.files if then_spec else ())]
-    with run.recorded(new_manifest("separate", described, weights, describe_device(chosen))):
+    is_generative = any(spec.generative for spec in plan.separators)
+    with run.recorded(new_manifest("separate", plan, format=file_format, reference=reference)):
         if not todo:
             return
-        separates = create_separator(
-            spec, chosen, batch_size=batch_size, offline=offline, query=query, then=then_spec
-        )
+        separates = plan.load_separator(batch_size=batch_size)
         with watching(len(todo)) as progress:
             for song in todo:
                 started = perf_counter()

@@ -1,14 +1,16 @@
-"""Who runs a batch: processes of this machine, or a Ray cluster; and what a batch is made of."""
+"""Batches: run by processes of this machine or on a Ray cluster, with a journal of every song."""
 
-from lyricsep.engines.batch import Batch, Status
+from lyricsep.engines.batch import Batch, BatchOptions, Beginning, Status
 from lyricsep.engines.cluster import run_ray
 from lyricsep.engines.journal import Journal, Record
 from lyricsep.engines.local import CPU_THREADS, Pool, Seat, run_local, seats_of
-from lyricsep.engines.work import Delivery, StopError, Task, Work, Worker
+from lyricsep.engines.work import Delivery, StopError, Task, Worker
 
 __all__ = [
     "CPU_THREADS",
     "Batch",
+    "BatchOptions",
+    "Beginning",
     "Delivery",
     "Journal",
     "Pool",
@@ -17,7 +19,6 @@ __all__ = [
     "Status",
     "StopError",
     "Task",
-    "Work",
     "Worker",
     "run_local",
     "run_ray",

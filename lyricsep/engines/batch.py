@@ -8,24 +8,58 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any
 
 from lyricsep.engines.journal import Journal, Record
-from lyricsep.engines.work import Delivery, Task, Work, incoming_folder, state_folder
-from lyricsep.errors import ConfigError, OutputError
-from lyricsep.files import replacing, shown, write_text
-from lyricsep.remote import sweep
+from lyricsep.engines.local import CPU_THREADS
+from lyricsep.engines.work import Delivery, Task, incoming_folder, state_folder
+from lyricsep.errors import ConfigError, LyricsepError, OutputError
+from lyricsep.files import file_digest, replacing, shown, write_text
+from lyricsep.plan import About, Plan
+from lyricsep.remote import is_url, sweep
 
-if TYPE_CHECKING:
-    import torch
+__all__ = ["Batch", "BatchOptions", "Beginning", "Status"]
 
-__all__ = ["Batch", "Status"]
-
-QUESTIONS_AT_ONCE = 16  # to those who keep remote songs
+ENGINES = ("local", "ray")
+QUESTIONS_AT_ONCE = 16  # requests to file systems of remote songs
 _LOCKLESS = {errno.ENOLCK, errno.ENOTSUP}  # file systems that know no locks, where two runs do songs twice
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """Options of a batch that do not change its lyrics."""
+
+    engine: Annotated[
+        str, About("Where the workers run: local (this machine) or ray (a cluster; lyricsep[ray]).")
+    ] = "local"
+    address: Annotated[
+        str | None, About("Address of the Ray cluster: auto, 10.0.0.1:6379, ...", "one is started here")
+    ] = None
+    workers: Annotated[int | None, About("Songs at a time.", f"one per GPU, or per {CPU_THREADS} CPU cores", 1)] = (
+        None
+    )
+    time_limit: Annotated[float | None, About("Seconds that one song may take.", "none", 1.0)] = None
+    keep_vocals: Annotated[
+        bool, About("Keep the vocals (FLAC), so that another transcription does not separate again.")
+    ] = False
+    copy_to: Annotated[
+        str | None, About("URL to copy all results to (s3://bucket/lyrics, ...); lyricsep[remote].", "none")
+    ] = None
+    overwrite: Annotated[bool, About("Replace results that exist, also those of other options.")] = False
+    refresh: Annotated[bool, About("Make results of an older version of lyricsep's stages anew.")] = False
+    prune: Annotated[bool, About("Delete results of songs that are no longer named.")] = False
+
+    def __post_init__(self) -> None:
+        """Refuse values that do not go together."""
+        if self.engine not in ENGINES:
+            raise ConfigError(f"no engine is called {self.engine!r}; there are {' and '.join(ENGINES)}")
+        if self.address and self.engine != "ray":
+            raise ConfigError("an address is that of a Ray cluster", hint="set {engine=ray}, or leave out {address}")
+        if self.copy_to and not is_url(self.copy_to):
+            raise ConfigError(f"{self.copy_to}: expected a URL such as s3://bucket/lyrics", hint="correct {copy_to}")
 
 
 @dataclass(frozen=True)
@@ -53,7 +87,7 @@ class Status:
     n_songs: int
     n_done: int
     n_without_vocals: int
-    failures: Mapping[str, str] = field(default_factory=dict)
+    failures: Mapping[str, LyricsepError] = field(default_factory=dict)
     started: str = ""
     n_recent: int = 0
     elapsed: float = 0.0
@@ -66,8 +100,30 @@ class Status:
 
     @property
     def time_left(self) -> float | None:
-        """Seconds that the rest may take at this pace; None where there is none yet."""
+        """Seconds that the rest may take at this pace; None before the first song ended."""
         return self.elapsed / self.n_recent * self.n_left if self.n_recent else None
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What a run begins with.
+
+    Parameters
+    ----------
+    todo : tuple of Task
+        What is left to do.
+    n_older : int
+        Songs that are done, by an older version of the stages.
+    n_gone : int
+        Songs of earlier runs, with results, that are no longer among the tasks.
+    kept : tuple of str
+        Results of those that were not deleted.
+    """
+
+    todo: tuple[Task, ...]
+    n_older: int
+    n_gone: int
+    kept: tuple[str, ...]
 
 
 class Batch:
@@ -83,6 +139,7 @@ class Batch:
         self.folder = folder
         self.journal = Journal(state_folder(folder) / "journal.jsonl")
         self._state = state_folder(folder) / "batch.json"
+        self._plan = state_folder(folder) / "plan.json"
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -104,8 +161,8 @@ class Batch:
             lock.acquire(blocking=False)
         except Timeout as error:
             raise ConfigError(
-                f"{shown(self.folder)}: another run is at work there (see `lyricsep batch status`); "
-                "run again when it has ended, or name another --output"
+                f"{shown(self.folder)}: another run is using it (see `lyricsep batch status`)",
+                hint="run again when it has ended, or choose another {output}",
             ) from error
         except OSError as error:
             if error.errno not in _LOCKLESS:
@@ -117,30 +174,84 @@ class Batch:
         finally:
             lock.release()
 
-    def begin(self, tasks: Sequence[Task], work: Work, delivery: Delivery, device: torch.device) -> list[Task]:
-        """Begin a run, or go on with one: write down what it is about, and give what is left to do.
+    def begin(self, tasks: Sequence[Task], plan: Plan, delivery: Delivery, *, prune: bool = False) -> Beginning:
+        """Begin a run, or go on with one: write down what it is about, and find what is left to do.
 
-        A song is done if its file, the work and its results are as they were (`Task.is_done`). Copies of remote
-        songs that an earlier run left are removed.
+        A song is done if its file, the plan and its results are as they were (`Task.is_done`). Copies of remote songs
+        that an earlier run left are removed.
+
+        Parameters
+        ----------
+        tasks, plan, delivery
+            What to do, how, and where to put it.
+        prune : bool
+            Delete the results of songs that are not among the tasks, where they are as they were written.
 
         Raises
         ------
+        ConfigError
+            If the folder holds results of other options, and the delivery does not overwrite; nothing is changed.
         OutputError
             If the folder cannot be written.
         """
+        last = self.journal.last()
+        if not delivery.overwrite and any(record.status == "done" for record in last.values()):
+            self._refuse_another(plan)
         started = datetime.now(UTC).isoformat(timespec="microseconds")
         sweep(incoming_folder(self.folder))
-        last = self.journal.last()
+        tasks = [replace(task, written=last[task.id].results) if task.id in last else task for task in tasks]
         with ThreadPoolExecutor(QUESTIONS_AT_ONCE) as pool:
             ask = pool.map if any(task.song.url for task in tasks) else map
-            done = ask(lambda task: task.is_done(last.get(task.id), work, delivery, device), tasks)
+            done = list(ask(lambda task: task.is_done(last.get(task.id), plan, delivery), tasks))
         todo = [task for task, is_done in zip(tasks, done, strict=True) if not is_done]
+        older = [
+            task.id
+            for task, is_done in zip(tasks, done, strict=True)
+            if is_done and last[task.id].versions != plan.versions
+        ]
         state = {"started": started, "ids": [task.id for task in tasks], "todo": [task.id for task in todo]}
         write_text(self._state, json.dumps(state) + "\n")
-        return todo
+        write_text(self._plan, json.dumps(plan.describe(), ensure_ascii=False, indent=1) + "\n")
+        gone = [record for id_, record in last.items() if record.results and id_ not in set(state["ids"])]
+        kept = [path for record in gone for path in (self._prune(record) if prune else record.results)]
+        return Beginning(tuple(todo), len(older), len(gone), tuple(kept))
+
+    def _refuse_another(self, plan: Plan) -> None:
+        """Refuse options other than those of the results that are there, naming what differs."""
+        try:
+            before = json.loads(self._plan.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return
+        now = plan.describe()
+        changes = [
+            f"{name} {_value(before.get(name))} → {_value(now.get(name))}"
+            for name in dict.fromkeys([*before, *now])
+            if before.get(name) != now.get(name)
+        ]
+        if changes:
+            raise ConfigError(
+                f"{shown(self.folder)}: holds results of other options ({', '.join(changes)})",
+                hint="choose another {output}, or set {overwrite=True} to replace them",
+            )
+
+    def _prune(self, record: Record) -> list[str]:
+        """Delete the results of a song, and return those that stay because somebody changed them."""
+        changed = []
+        for path, digest in record.results.items():
+            try:
+                if file_digest(Path(path))[0] == digest:
+                    Path(path).unlink()
+                else:
+                    changed.append(path)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                raise OutputError(f"{path}: cannot be deleted ({error.strerror or error})") from error
+        self.journal.add(record.removed())
+        return changed
 
     def status(self) -> Status:
-        """Say how far the last run is, also while it goes on.
+        """Return how far the last run is, also while it goes on.
 
         Raises
         ------
@@ -151,7 +262,7 @@ class Batch:
             state = json.loads(self._state.read_text(encoding="utf-8"))
             started, ids, todo = str(state["started"]), set(state["ids"]), set(state.get("todo", ()))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ConfigError(f"{shown(self.folder)}: no batch ran here; name the --output of one") from error
+            raise ConfigError(f"{shown(self.folder)}: no batch ran here", hint="name the {output} of one") from error
         records = [
             record
             for record in self.journal.last().values()
@@ -167,7 +278,7 @@ class Batch:
             n_songs=len(ids),
             n_done=len(done),
             n_without_vocals=sum(not record.vocals_found for record in done),
-            failures={record.id: record.error for record in records if record.status == "failed"},
+            failures={record.id: record.failure for record in records if record.failure},
             started=started,
             n_recent=len(recent),
             elapsed=elapsed,
@@ -194,7 +305,8 @@ class Batch:
         """
         import pandas as pd
 
-        table = pd.DataFrame(_rows(self.journal.last().values()))
+        records = [record for record in self.journal.last().values() if record.status != "removed"]
+        table = pd.DataFrame(_rows(records))
         paths = [self.folder / "songs.csv"]
         with replacing(paths[0]) as temporary:
             table.to_csv(temporary, index=False, errors="surrogateescape")
@@ -215,5 +327,12 @@ def _rows(records: Iterable[Record]) -> list[dict[str, Any]]:
         row |= {"vocals_found": record.vocals_found, "damage": record.damage}
         stages = ("separation", "segmentation", "transcription")
         row |= {f"{stage}_seconds": float(record.seconds.get(stage, 0.0)) for stage in stages}
-        rows.append({**row, "worker": record.worker, "ended": record.at, "key": record.key})
+        rows.append(
+            {**row, "worker": record.worker, "ended": record.at, "versions": record.versions, "key": record.key}
+        )
     return rows
+
+
+def _value(value: object) -> str:
+    text = "none" if value is None else ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if len(text) <= 20 else text[:12] + "…"  # hashes of weights

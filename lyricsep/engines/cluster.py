@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from lyricsep.engines.journal import Record
 from lyricsep.engines.local import CPU_THREADS, Pool, Seat
-from lyricsep.engines.work import Delivery, StopError, Task, Work
+from lyricsep.engines.work import Delivery, StopError, Task
 from lyricsep.errors import ConfigError, LyricsepError
 from lyricsep.inputs import Song
+from lyricsep.plan import Plan
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,13 +42,11 @@ SONGS_AT_ONCE = 4  # handed to a worker together: records come in such groups
 
 def run_ray(
     tasks: Sequence[Task],
-    work: Work,
+    plan: Plan,
     delivery: Delivery,
-    device: str,
     *,
     address: str | None = None,
     n_workers: int | None = None,
-    offline: bool = False,
     time_limit: float | None = None,
 ) -> Generator[Record, None, None]:
     """Do songs on a cluster.
@@ -56,15 +55,13 @@ def run_ray(
     ----------
     tasks : sequence of Task
         What to do.
-    work, delivery
-        As `lyricsep.engines.local.run_local`.
-    device : str
-        ``cuda`` gives every worker a GPU of its own; ``cpu`` cores.
+    plan, delivery
+        As `lyricsep.engines.local.run_local`. On ``cuda`` every worker gets a GPU of its own, on ``cpu`` cores.
     address : str, optional
         Of the cluster (``auto``, ``ray://head:10001``, ``10.0.0.1:6379``); by default one is made on this machine.
     n_workers : int, optional
         The most workers there may be; by default as many as the cluster has room for.
-    offline, time_limit
+    time_limit
         As `lyricsep.engines.local.run_local`.
 
     Yields
@@ -84,7 +81,7 @@ def run_ray(
     try:
         import ray
     except ImportError as error:
-        raise ConfigError(f"--engine ray needs Ray ({error}); pip install 'lyricsep[ray]'") from error
+        raise ConfigError(f"a Ray cluster needs Ray ({error}); pip install 'lyricsep[ray]'") from error
     logging.getLogger("ray").setLevel(logging.ERROR)
     if address:
         _require_reachable(address)
@@ -94,9 +91,9 @@ def run_ray(
         ray.init(address, logging_level=logging.ERROR, log_to_driver=False, **own)
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise ConfigError(f"--address {address}: no Ray cluster there ({reason}); see `ray start`") from error
+        raise ConfigError(f"{address}: no Ray cluster there ({reason}); see `ray start`") from error
     try:
-        yield from _records(tasks, (work, delivery, device, offline, time_limit), n_workers)
+        yield from _records(tasks, (plan, delivery, time_limit), n_workers)
     finally:
         ray.shutdown()
 
@@ -110,7 +107,7 @@ def _require_reachable(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
     except (OSError, ValueError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"--address {address}: no Ray cluster there ({reason}); see `ray start`") from error
+        raise ConfigError(f"{address}: no Ray cluster there ({reason}); see `ray start`") from error
 
 
 def _records(tasks: Sequence[Task], made_of: tuple[Any, ...], n_workers: int | None) -> Generator[Record, None, None]:
@@ -123,7 +120,7 @@ def _records(tasks: Sequence[Task], made_of: tuple[Any, ...], n_workers: int | N
     cores = [int(node["Resources"].get("CPU", 0)) for node in nodes if node["Alive"]]
     n_threads = min([CPU_THREADS, *(n for n in cores if n)])
     most = n_workers or max(1, sum(n // n_threads for n in cores))
-    uses_gpu = made_of[2].startswith("cuda")
+    uses_gpu = made_of[0].device.type == "cuda"
     if uses_gpu:
         most = n_workers or max(1, int(sum(node["Resources"].get("GPU", 0) for node in nodes if node["Alive"])))
     n_together = max(1, min(SONGS_AT_ONCE, len(tasks) // (4 * most)))
@@ -149,14 +146,14 @@ def _records(tasks: Sequence[Task], made_of: tuple[Any, ...], n_workers: int | N
 
 
 class _Worker:
-    """What Ray calls an actor: a chair of one worker, who may die without it."""
+    """What Ray calls an actor: a pool of one worker process, which may die without it."""
 
     def __init__(self, made_of: tuple[Any, ...], n_threads: int, folder: str) -> None:
         os.chdir(folder)  # names of files start there
-        work, delivery, device, offline, time_limit = made_of
+        plan, delivery, time_limit = made_of
         # Ray shows every actor the GPUs that are its own, from 0.
-        seat = Seat("cuda:0" if device.startswith("cuda") else device, n_threads)
-        self._pool = Pool(work, delivery, [seat], offline=offline, time_limit=time_limit)
+        seat = Seat("cuda:0" if plan.device.type == "cuda" else str(plan.device), n_threads)
+        self._pool = Pool(plan, delivery, [seat], time_limit=time_limit)
         self._stopped = ""
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, list[str]]:
@@ -176,11 +173,12 @@ class _Worker:
 def _as_bytes(task: Task) -> bytes:
     # Names of files need not be text.
     song = task.song
+    written = json.dumps(dict(task.written)).encode()
     parts = (os.fsencode(song.path), os.fsencode(song.stem), (task.language or "").encode(), os.fsencode(song.url))
-    return b"\0".join(parts)
+    return b"\0".join((*parts, written))
 
 
 def _from_bytes(task: bytes) -> Task:
-    path, stem, language, url = bytes(task).split(b"\0")
+    path, stem, language, url, written = bytes(task).split(b"\0")
     song = Song(Path(os.fsdecode(path)), Path(os.fsdecode(stem)), url=os.fsdecode(url))
-    return Task(song, language.decode() or None)
+    return Task(song, language.decode() or None, json.loads(written))

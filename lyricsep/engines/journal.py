@@ -31,14 +31,16 @@ class Record:
         The name of its results, without a suffix.
     path : str
         The file, or its URL without what is secret.
-    status : {"done", "failed"}
-        An instrumental is done.
-    error : str
-        Why it failed, in one line.
+    status : {"done", "failed", "removed"}
+        An instrumental is done; "removed" are songs whose results `Batch.prune` deleted.
+    error, hint : str
+        Why it failed, in one line, and what to try (see `lyricsep.errors`).
     fresh : bool
         Whether it was transcribed now; False where the store knew the lyrics.
     key : str
-        What made the lyrics, as the store knows it.
+        What identifies the lyrics in the store.
+    versions : str
+        Versions of the stages that made them (`lyricsep.versions`).
     audio : tuple of str
         Digests of the files that were heard.
     size, mtime_ns : int
@@ -47,8 +49,8 @@ class Record:
         Of a remote file, instead of a time; empty where nothing tells one version from another.
     copied_to : str
         Where the results were copied, as messages show it.
-    results : tuple of str
-        The files written.
+    results : mapping
+        The files written, and the sha256 of each.
     language : str or None
         ISO 639-1 code.
     duration : float
@@ -71,14 +73,16 @@ class Record:
     path: str
     status: str = "failed"
     error: str = ""
+    hint: str = ""
     fresh: bool = False
     key: str = ""
+    versions: str = ""
     audio: tuple[str, ...] = ()
     size: int = -1
     mtime_ns: int = -1
     version: str = ""
     copied_to: str = ""
-    results: tuple[str, ...] = ()
+    results: Mapping[str, str] = field(default_factory=dict)
     language: str | None = None
     duration: float = 0.0
     lines: int = 0
@@ -108,21 +112,28 @@ class Record:
         KeyError, TypeError
             If it is none.
         """
-        entry = {"version": "", "copied_to": "", **entry}  # which earlier records lack
         known = {each.name: entry[each.name] for each in fields(cls)}
-        return cls(**{**known, "audio": tuple(known["audio"]), "results": tuple(known["results"])})
+        return cls(**{**known, "audio": tuple(known["audio"]), "results": dict(known["results"])})
 
     def done(self, **facts: Any) -> Self:
-        """End it well."""
-        facts["results"] = tuple(facts["results"])
+        """Return the record of a song that is done."""
         return replace(self, status="done", at=_now(), **facts)
 
-    def failed(self, error: LyricsepError | str) -> Self:
-        """End it badly."""
-        return replace(self, status="failed", error=str(error), at=_now())
+    def failed(self, error: LyricsepError) -> Self:
+        """Return the record of a song that failed."""
+        return replace(self, status="failed", error=str(error.args[0]), hint=error.hint, at=_now())
+
+    @property
+    def failure(self) -> LyricsepError | None:
+        """Why it failed; None for a song that is done."""
+        return LyricsepError(self.error, hint=self.hint) if self.status == "failed" else None
+
+    def removed(self) -> Self:
+        """Return the record of a song whose results were deleted."""
+        return replace(self, status="removed", results={}, at=_now())
 
     def is_of(self, path: Path) -> bool:
-        """Say whether the file is still as it was."""
+        """Return whether the file is still as it was."""
         now = Record.of(self.id, path)
         return self.size >= 0 and (self.size, self.mtime_ns) == (now.size, now.mtime_ns)
 
@@ -159,12 +170,12 @@ class Journal:
                 os.fsync(file.fileno())
         except OSError as error:
             raise OutputError(
-                f"{shown(self.path)}: cannot be written ({error.strerror or error}); free some space and run again: "
-                "what is done is kept"
+                f"{shown(self.path)}: cannot be written ({error.strerror or error})",
+                hint="free some space and run again: what is done is kept",
             ) from error
 
     def __iter__(self) -> Iterator[Record]:
-        """Give every record that is whole, in order."""
+        """Yield every record that is whole, in order."""
         try:
             file = self.path.open("rb")
         except OSError:
@@ -178,7 +189,7 @@ class Journal:
                 yield record
 
     def last(self) -> dict[str, Record]:
-        """Give the last record of every song, by its id."""
+        """Return the last record of every song, by its id."""
         return {record.id: record for record in self}
 
 

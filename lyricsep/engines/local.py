@@ -14,13 +14,14 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import connection
 from typing import TYPE_CHECKING, Any
 
 from lyricsep.engines.journal import Record
-from lyricsep.engines.work import Delivery, StopError, Task, Work, Worker
+from lyricsep.engines.work import Delivery, StopError, Task, Worker
 from lyricsep.errors import LyricsepError
+from lyricsep.plan import Plan
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -30,7 +31,7 @@ __all__ = ["Pool", "Seat", "run_local", "seats_of"]
 
 ATTEMPTS = 2  # at a song whose worker dies
 SECONDS_TO_DIE = 5.0  # after which it is killed
-STILLBIRTHS = 3  # of workers in a row, before any was ready: then it is not a song's fault
+FAILED_STARTS = 3  # of workers in a row, before any was ready: then it is not a song's fault
 _HAS_MASKS = hasattr(signal, "pthread_sigmask")  # all but Windows
 CPU_THREADS = 2  # of a worker without a GPU; more of them help its models little
 
@@ -77,11 +78,10 @@ def seats_of(device: str, n_workers: int | None = None) -> list[Seat]:
 
 def run_local(
     tasks: Iterable[Task],
-    work: Work,
+    plan: Plan,
     delivery: Delivery,
     seats: Sequence[Seat],
     *,
-    offline: bool = False,
     time_limit: float | None = None,
 ) -> Generator[Record, None, None]:
     """Do songs in processes of this machine.
@@ -92,12 +92,10 @@ def run_local(
     ----------
     tasks : iterable of Task
         Read as workers become free.
-    work, delivery
+    plan, delivery
         What to do, and where to put it.
     seats : sequence of Seat
         A worker for each.
-    offline : bool
-        Never open a connection.
     time_limit : float, optional
         Seconds that a song may take, that of loading the models included.
 
@@ -111,13 +109,13 @@ def run_local(
     LyricsepError
         If no song could be done: models that cannot be loaded, a full disk, workers that all die at once.
     """
-    with Pool(work, delivery, seats, offline=offline, time_limit=time_limit) as pool:
+    with Pool(plan, delivery, seats, time_limit=time_limit) as pool:
         yield from pool.run(tasks)
 
 
 @dataclass(eq=False)
-class _Chair:
-    """A worker's process, and the song in its hands."""
+class _Process:
+    """A worker's process, and the song it works on."""
 
     seat: Seat
     process: BaseProcess
@@ -132,116 +130,117 @@ class Pool:
 
     Parameters
     ----------
-    work, delivery, seats, offline, time_limit
+    plan, delivery, seats, time_limit
         As `run_local`.
     """
 
     def __init__(
         self,
-        work: Work,
+        plan: Plan,
         delivery: Delivery,
         seats: Sequence[Seat],
         *,
-        offline: bool = False,
         time_limit: float | None = None,
     ) -> None:
-        self._made_of = (work, delivery, offline)
+        self._made_of = (plan, delivery)
         self._time_limit = time_limit or float("inf")
         # A fork would share what threads of this process hold, and CUDA cannot live through one.
         self._context = multiprocessing.get_context("spawn")
-        self._chairs = [self._seated(seat) for seat in seats]
+        self._workers = [self._started(seat) for seat in seats]
         self._deaths: dict[str, int] = {}
-        self._n_stillborn = 0
+        self._n_failed_starts = 0
 
     def __enter__(self) -> Pool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for chair in self._chairs:
-            chair.process.terminate()
-        for chair in self._chairs:
-            _end(chair)
+        for worker in self._workers:
+            worker.process.terminate()
+        for worker in self._workers:
+            _end(worker)
 
     def run(self, tasks: Iterable[Task]) -> Iterator[Record]:
         """Do tasks; see `run_local`."""
         coming = iter(tasks)
         again: deque[Task] = deque()
         while True:
-            for chair in self._chairs:
-                if chair.is_ready and chair.task is None:
+            for worker in self._workers:
+                if worker.is_ready and worker.task is None:
                     task = again.popleft() if again else next(coming, None)
                     if task is not None:
-                        self._hand(chair, task)
-            working = [chair for chair in self._chairs if chair.task or not chair.is_ready]
-            if not any(chair.task for chair in working) and not again:
+                        self._hand(worker, task)
+            working = [worker for worker in self._workers if worker.task or not worker.is_ready]
+            if not any(worker.task for worker in working) and not again:
                 # Nobody has a song: either all is done, or workers are still on their way.
                 task = next(coming, None)
                 if task is None:
                     return
                 again.append(task)
                 continue
-            for chair in self._awaited(working):
-                record = self._heard_from(chair, again)
+            for worker in self._awaited(working):
+                record = self._message_of(worker, again)
                 if record is not None:
                     yield record
 
-    def _awaited(self, chairs: Sequence[_Chair]) -> list[_Chair]:
+    def _awaited(self, workers: Sequence[_Process]) -> list[_Process]:
         """Wait for the first of the workers to say something, to die, or to take too long."""
-        patience = min(chair.deadline for chair in chairs) - time.monotonic()
+        patience = min(worker.deadline for worker in workers) - time.monotonic()
         timeout = None if patience == float("inf") else max(0.0, patience)
-        heard = connection.wait([thing for c in chairs for thing in (c.pipe, c.process.sentinel)], timeout)
+        heard = connection.wait([thing for c in workers for thing in (c.pipe, c.process.sentinel)], timeout)
         now = time.monotonic()
-        return [c for c in chairs if c.pipe in heard or c.process.sentinel in heard or c.deadline <= now]
+        return [c for c in workers if c.pipe in heard or c.process.sentinel in heard or c.deadline <= now]
 
-    def _heard_from(self, chair: _Chair, again: deque[Task]) -> Record | None:
+    def _message_of(self, worker: _Process, again: deque[Task]) -> Record | None:
         try:
-            message = chair.pipe.recv() if chair.pipe.poll() else None
+            message = worker.pipe.recv() if worker.pipe.poll() else None
         except (EOFError, OSError):
             message = None
         match message:
             case "ready":
-                chair.is_ready = True
-                self._n_stillborn = 0
+                worker.is_ready = True
+                self._n_failed_starts = 0
                 return None
             case Record():
-                chair.task, chair.deadline = None, float("inf")
+                worker.task, worker.deadline = None, float("inf")
                 return message
             case LyricsepError():
-                chair.task, chair.deadline = None, float("inf")
+                worker.task, worker.deadline = None, float("inf")
                 raise message
-        return self._lost(chair, again)
+        return self._lost(worker, again)
 
-    def _lost(self, chair: _Chair, again: deque[Task]) -> Record | None:
+    def _lost(self, worker: _Process, again: deque[Task]) -> Record | None:
         """Replace a worker that died or took too long; its song is tried again, or given up."""
-        task, is_late = chair.task, chair.deadline <= time.monotonic()
+        task, is_late = worker.task, worker.deadline <= time.monotonic()
         if not is_late:
-            chair.process.join(SECONDS_TO_DIE)  # its pipe may close first
-        _end(chair)
-        self._chairs[self._chairs.index(chair)] = self._seated(chair.seat)
+            worker.process.join(SECONDS_TO_DIE)  # its pipe may close first
+        _end(worker)
+        self._workers[self._workers.index(worker)] = self._started(worker.seat)
         if task is None:
-            self._n_stillborn += 1
-            if self._n_stillborn >= STILLBIRTHS:
+            self._n_failed_starts += 1
+            if self._n_failed_starts >= FAILED_STARTS:
                 raise StopError(
-                    f"workers die before their first song ({_cause(chair.process)}){_advice(chair.process)}; "
-                    "run again then: what is done is kept"
+                    f"workers die before their first song ({_cause(worker.process)})",
+                    hint=_advice(worker.process) + "run again: what is done is kept",
                 )
             return None
         record = task.record()
         if is_late:
-            return record.failed(f"took longer than {self._time_limit:g} s; raise --time-limit and run again")
+            limit = f"took longer than {self._time_limit:g} s"
+            return record.failed(LyricsepError(limit, hint="raise {time_limit} and run again"))
         self._deaths[task.id] = self._deaths.get(task.id, 0) + 1
         if self._deaths[task.id] < ATTEMPTS:
             again.append(task)
             return None
-        return record.failed(f"its worker died {ATTEMPTS} times ({_cause(chair.process)}){_advice(chair.process)}")
+        deaths = f"its worker died {ATTEMPTS} times ({_cause(worker.process)})"
+        return record.failed(LyricsepError(deaths, hint=_advice(worker.process).removesuffix("; ")))
 
-    def _hand(self, chair: _Chair, task: Task) -> None:
-        chair.task = task
-        chair.deadline = time.monotonic() + self._time_limit
+    def _hand(self, worker: _Process, task: Task) -> None:
+        worker.task = task
+        worker.deadline = time.monotonic() + self._time_limit
         with suppress(OSError):  # a dead worker is found out in a moment
-            chair.pipe.send(task)
+            worker.pipe.send(task)
 
-    def _seated(self, seat: Seat) -> _Chair:
+    def _started(self, seat: Seat) -> _Process:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=_work, args=(theirs, seat, *self._made_of), daemon=True)
         # Ctrl-C is for the one who watches; what is blocked here stays blocked there.
@@ -252,16 +251,16 @@ class Pool:
             if _HAS_MASKS:
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
-        return _Chair(seat, process, ours)
+        return _Process(seat, process, ours)
 
 
-def _end(chair: _Chair) -> None:
+def _end(worker: _Process) -> None:
     # Asked first, so that it can end what it has started itself: commands of recipes.
-    chair.process.terminate()
-    chair.process.join(SECONDS_TO_DIE)
-    chair.process.kill()
-    chair.process.join()
-    chair.pipe.close()
+    worker.process.terminate()
+    worker.process.join(SECONDS_TO_DIE)
+    worker.process.kill()
+    worker.process.join()
+    worker.pipe.close()
 
 
 def _cause(process: BaseProcess) -> str:
@@ -275,11 +274,11 @@ def _cause(process: BaseProcess) -> str:
 def _advice(process: BaseProcess) -> str:
     # A worker that ended by itself said why.
     was_killed = process.exitcode is not None and process.exitcode < 0
-    return "; use fewer --workers, or a smaller --model" if was_killed else ""
+    return "use fewer {workers} or a smaller {model}; " if was_killed else ""
 
 
-def _work(pipe: Connection, seat: Seat, work: Work, delivery: Delivery, offline: bool) -> None:
-    """Be a worker: do what comes through the pipe until it ends."""
+def _work(pipe: Connection, seat: Seat, plan: Plan, delivery: Delivery) -> None:
+    """Worker process: run tasks read from the pipe until it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where nothing could be blocked
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # through every `finally`
     with suppress(OSError):  # there may be no stderr
@@ -287,7 +286,7 @@ def _work(pipe: Connection, seat: Seat, work: Work, delivery: Delivery, offline:
     import torch
 
     torch.set_num_threads(seat.n_threads)
-    worker = Worker(work, delivery, torch.device(seat.device), offline=offline)
+    worker = Worker(replace(plan, device=torch.device(seat.device)), delivery)
     # Nobody listens any more where the pipe fails; what else goes wrong is for stderr.
     with suppress(EOFError, OSError):
         pipe.send("ready")

@@ -8,7 +8,9 @@ from typing import Any
 __all__ = ["changes", "facts", "failures", "separators_of"]
 
 # What no option is: when it ran, what it was about, and what became of it.
-_OF_THE_SONGS = frozenset(("schema", "version", "started", "songs", "n_songs", "n_done", "n_failed", "failures"))
+_OF_THE_SONGS = frozenset(
+    ("schema", "version", "argv", "started", "songs", "n_songs", "n_done", "n_failed", "failures")
+)
 
 
 def failures(manifests: Iterable[Mapping[str, Any]]) -> dict[str, str]:
@@ -38,7 +40,7 @@ def failures(manifests: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def facts(manifest: Mapping[str, Any]) -> dict[str, str]:
-    """Lay out all that can change a result, by dotted names such as ``options.settings.model``."""
+    """Lay out all that can change a result, by dotted names such as ``plan.model``."""
     return dict(_flat({key: value for key, value in manifest.items() if key not in _OF_THE_SONGS}))
 
 
@@ -54,12 +56,11 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str
 
 def separators_of(manifest: Mapping[str, Any]) -> tuple[str, str | None, str | None] | None:
     """Give the separator of a run, its query, and a second one; None where there was none, or nobody knows."""
-    options = manifest.get("options")
-    settings = options.get("settings") if isinstance(options, dict) else None
-    name = settings.get("separator") if isinstance(settings, dict) else None
-    if not isinstance(options, dict) or not isinstance(name, str) or name == "none":
+    plan = manifest.get("plan")
+    name = plan.get("separator") if isinstance(plan, dict) else None
+    if not isinstance(plan, dict) or not isinstance(name, str) or name == "none":
         return None
-    query, then = (options.get(key) for key in ("query", "then"))
+    query, then = (plan.get(key) for key in ("query", "then"))
     return name, query if isinstance(query, str) else None, then if isinstance(then, str) else None
 
 

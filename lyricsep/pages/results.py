@@ -21,7 +21,7 @@ from lyricsep.files import shown
 from lyricsep.formats import TIMED_SUFFIXES, find_lyrics, lyrics_stem
 from lyricsep.formats.document import SCHEMA as LYRICS_SCHEMA
 from lyricsep.inputs import find_songs
-from lyricsep.manifest import SCHEMA
+from lyricsep.manifest import SCHEMA, manifest_folder
 from lyricsep.scoring import find_references
 from lyricsep.separators.stems import find_vocals
 
@@ -227,7 +227,8 @@ def _manifests(folder: Path) -> Iterator[dict[str, Any]]:
     # Their names hold the time of the run, and a number where several share it. Manifests are notes, and a broken one
     # is no reason to show nothing.
     for path in sorted(
-        folder.glob("lyricsep-*.json"), key=lambda path: (path.stem.split("-")[1], len(path.stem), path.stem)
+        manifest_folder(folder).glob("manifest-*.json"),
+        key=lambda path: (path.stem.split("-")[1], len(path.stem), path.stem),
     ):
         try:
             manifest = json.loads(path.read_text(encoding="utf-8"))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from rapidfuzz.distance import Levenshtein
 
-from lyricsep.scoring.counts import Counts, Edits
+from lyricsep.scoring.counts import Counts, Edits, rates
 from lyricsep.scoring.tokens import TaggedWord, Tokens, tokenize
 
 if TYPE_CHECKING:
@@ -75,6 +75,11 @@ class Score:
 
     counts: Counts
     edits: tuple[Edit, ...]
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """Every rate by its name, such as ``WER``; 1 is 100 %."""
+        return rates(self.counts)
 
 
 def score(reference: str, hypothesis: str, language: str, *, normalise: bool = False) -> Score:

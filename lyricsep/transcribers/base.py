@@ -98,7 +98,7 @@ class WhisperOptions:
     no_speech_threshold : float
         With a log-probability below `logprob_threshold`, a probability of silence above this means silence.
     word_times : bool
-        Also find the time of every word.
+        Find the time of every word also where lines do not need it: with `timestamps`, and in whole songs.
     batch_size : int
         Segments decoded together.
     seed : int
@@ -130,7 +130,7 @@ class WhisperOptions:
     compression_ratio_threshold: float = 2.7
     logprob_threshold: float = -1.0
     no_speech_threshold: float = 0.6
-    word_times: bool = False
+    word_times: bool = True
     batch_size: int = 8
     seed: int = 0
 
@@ -147,6 +147,9 @@ class WhisperOptions:
 
 
 NATIVE = WhisperOptions(
-    no_repeat_ngram_sizes=(), temperatures=(0.0, 0.2, 0.4, 0.6, 0.8, 1.0), compression_ratio_threshold=2.4
+    no_repeat_ngram_sizes=(),
+    temperatures=(0.0, 0.2, 0.4, 0.6, 0.8, 1.0),
+    compression_ratio_threshold=2.4,
+    word_times=False,
 )
 """How Whisper itself decodes whole songs (openai-whisper `transcribe`)."""

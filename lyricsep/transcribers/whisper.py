@@ -401,7 +401,7 @@ class WhisperTranscriber:
         """Give a line its segment's flags, and its own where it stands over silence."""
         if "over-silence" not in flags and activity.share(line.start, line.end) == 0:
             flags = (*flags, "over-silence")
-        return replace(line, flags=flags, words=line.words if self.options.word_times else ())
+        return replace(line, flags=flags)
 
     def _language(self, job: Job) -> str:
         """Give the language of a job, the only one of a model that knows no other; empty where it is to be found."""

@@ -1,0 +1,295 @@
+"""The Python interface: what ``import lyricsep`` hands on.
+
+Options have the names, defaults and ranges of the command line (`lyricsep.plan.TranscribeOptions`). A single song raises
+what went wrong; a stream of songs yields outcomes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lyricsep.formats import write_lyrics
+from lyricsep.lyrics import Line, Lyrics, Segment, Word
+from lyricsep.plan import SegmentOptions, SeparateOptions, TranscribeOptions, language_for, resolve
+from lyricsep.session import Job, Outcome, Session
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from lyricsep.scoring import Score
+
+__all__ = ["SongLyrics", "Stems", "Transcriber", "score", "segment", "separate", "transcribe"]
+
+Name = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class SongLyrics(Lyrics):
+    """The lyrics of a song, ready to be shown and saved.
+
+    Parameters
+    ----------
+    title : str
+        By default the name of the file.
+    """
+
+    title: str = ""
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """All words, in order."""
+        return tuple(word for line in self.lines for word in line.words)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return a table with one row per word.
+
+        Its columns are ``line`` and ``word`` (from 0), ``start``, ``end`` (seconds), ``text`` and ``probability``; a
+        line without word times is one row, without ``word`` and ``probability``.
+        """
+        import pandas as pd
+
+        rows: list[dict[str, object]] = []
+        for number, line in enumerate(self.lines):
+            items: tuple[Word | Line, ...] = line.words or (line,)
+            for position, item in enumerate(items):
+                is_word = isinstance(item, Word)
+                rows.append(
+                    {
+                        "line": number,
+                        "word": position if is_word else None,
+                        "start": item.start,
+                        "end": item.end,
+                        "text": item.text,
+                        "probability": item.probability if isinstance(item, Word) else None,
+                    }
+                )
+        return pd.DataFrame(rows, columns=["line", "word", "start", "end", "text", "probability"])
+
+    def save(self, path: Name, *, format: str | None = None, overwrite: bool = False) -> Path:  # noqa: A002
+        """Write the lyrics to a file.
+
+        Parameters
+        ----------
+        path : str or path
+            Its suffix tells the format: ``.txt``, ``.lrc``, ``.srt``, ``.vtt``, ``.json``, ``.ass``, ...
+        format : str, optional
+            Name of the format, where the suffix does not tell it (``elrc`` is LRC with word times).
+        overwrite : bool
+            Replace a file that exists.
+
+        Raises
+        ------
+        ValueError
+            If there is no such format.
+        OutputError
+            If the file exists already, or cannot be written.
+        """
+        from lyricsep.formats import FORMATS
+
+        target = Path(path)
+        name = format or target.suffix.removeprefix(".").lower()
+        if name not in FORMATS:
+            raise ValueError(f"no format is called {name!r}; there are {', '.join(FORMATS)}")
+        write_lyrics(target, self, name, overwrite=overwrite, title=self.title)
+        return target
+
+
+@dataclass(frozen=True, eq=False)
+class Stems:
+    """A song, taken apart.
+
+    Parameters
+    ----------
+    vocals, accompaniment : ndarray, shape (n_channels, n_samples)
+        float32, on the clock and at the level of the song; they add up to it.
+    sample_rate : int
+        Samples per second: the song's own.
+    """
+
+    vocals: NDArray[np.float32]
+    accompaniment: NDArray[np.float32]
+    sample_rate: int
+
+
+class Transcriber:
+    """Loaded models that transcribe many songs.
+
+    Parameters
+    ----------
+    **options
+        As the fields of `lyricsep.plan.TranscribeOptions`: ``preset``, ``separator``, ``model``, ``language``, ...
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no such option, or a value is out of its range.
+    LyricsepError
+        If a model or a language does not exist, or a model cannot be loaded.
+
+    Examples
+    --------
+    >>> transcriber = lyricsep.Transcriber(preset="fast")
+    >>> for outcome in transcriber.stream(["song.mp3", "another.mp3"]):
+    ...     print(outcome.path, outcome.error or outcome.lyrics.text)
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self.plan = resolve(TranscribeOptions(**options))
+        self._session = Session(self.plan)
+        self._session.load()
+
+    def transcribe(self, song: Name, *, language: str | None = None) -> SongLyrics:
+        """Transcribe one song.
+
+        Parameters
+        ----------
+        song : str or path
+            An audio or video file.
+        language : str, optional
+            Such as ``en``, ``french`` or ``pt-br``; by default that of the options, else it is detected.
+
+        Raises
+        ------
+        LyricsepError
+            What went wrong.
+        """
+        (outcome,) = self.stream([song], language=language)
+        lyrics = outcome.unwrap()
+        assert isinstance(lyrics, SongLyrics)  # noqa: S101 - as `stream` makes them
+        return lyrics
+
+    def stream(self, songs: Iterable[Name], *, language: str | None = None) -> Iterator[Outcome]:
+        """Transcribe songs as they come; segments of neighbouring songs share a batch.
+
+        Parameters
+        ----------
+        songs : iterable of str or path
+            Read lazily.
+        language : str, optional
+            As in `transcribe`, of all of them.
+
+        Yields
+        ------
+        Outcome
+            One for every song: ``outcome.lyrics`` (`SongLyrics`), or ``outcome.error``; ``outcome.unwrap()`` returns
+            the one or raises the other.
+        """
+        if isinstance(songs, (str, os.PathLike)):
+            raise TypeError(f"songs is a list of songs, got one path: {songs!r}; put it into a list")
+        code = language_for(language, self.plan.model)
+        jobs = (Job(Path(song), code) for song in songs)
+        return (_named(outcome) for outcome in self._session.stream(jobs))
+
+
+def transcribe(song: Name, **options: Any) -> SongLyrics:
+    """Transcribe one song.
+
+    Parameters
+    ----------
+    song : str or path
+        An audio or video file.
+    **options
+        As for `Transcriber`, which loads the models once for many songs.
+
+    Raises
+    ------
+    LyricsepError
+        What went wrong.
+
+    Examples
+    --------
+    >>> lyrics = lyricsep.transcribe("song.mp3", language="en")
+    >>> lyrics.to_dataframe().columns.tolist()
+    ['line', 'word', 'start', 'end', 'text', 'probability']
+    """
+    return Transcriber(**options).transcribe(song)
+
+
+def separate(song: Name, **options: Any) -> Stems:
+    """Separate the vocals of a song, at its own rate and channels.
+
+    Parameters
+    ----------
+    song : str or path
+        An audio or video file; it is held in memory.
+    **options
+        As the fields of `lyricsep.plan.SeparateOptions`.
+
+    Raises
+    ------
+    LyricsepError
+        What went wrong.
+
+    Examples
+    --------
+    >>> stems = lyricsep.separate("song.mp3")
+    >>> stems.vocals.shape == stems.accompaniment.shape
+    True
+    """
+    from lyricsep.audio import load_audio
+
+    mixture = load_audio(Path(song))
+    separator = resolve(SeparateOptions(**options)).load_separator()
+    vocals = separator.separate(mixture, path=Path(song)).samples.numpy()
+    return Stems(vocals, mixture.samples.numpy() - vocals, mixture.sample_rate)
+
+
+def segment(song: Name, **options: Any) -> list[Segment]:
+    """Find the spans of a song in which somebody sings, in seconds, each at most 30 s.
+
+    Parameters
+    ----------
+    song : str or path
+        An audio or video file.
+    **options
+        As the fields of `lyricsep.plan.SegmentOptions`.
+
+    Raises
+    ------
+    LyricsepError
+        What went wrong.
+
+    Examples
+    --------
+    >>> all(span.duration <= 30 for span in lyricsep.segment("song.mp3"))
+    True
+    """
+    (outcome,) = Session(resolve(SegmentOptions(**options))).stream([Job(Path(song))])
+    outcome.unwrap()
+    return list(outcome.segments or ())
+
+
+def score(reference: str, hypothesis: str, language: str, *, normalise: bool = False) -> Score:
+    """Score lyrics against what was sung.
+
+    Parameters
+    ----------
+    reference, hypothesis : str
+        Texts, with line breaks.
+    language : str
+        By which words are split, such as ``en``.
+    normalise : bool
+        First normalise both as the paper does (`lyricsep.scoring.score`).
+
+    Examples
+    --------
+    >>> lyricsep.score("I ride the train", "I rode the train", "en").rates["WER"]
+    0.25
+    """
+    from lyricsep.scoring import score as score_texts
+
+    code = language_for(language, None)
+    return score_texts(reference, hypothesis, code or language, normalise=normalise)
+
+
+def _named(outcome: Outcome) -> Outcome:
+    if outcome.error:
+        return outcome
+    values = {each.name: getattr(outcome.lyrics, each.name) for each in fields(Lyrics)}
+    return replace(outcome, lyrics=SongLyrics(**values, title=outcome.path.stem))

@@ -1,0 +1,463 @@
+"""Options, and the plan they are resolved into: the one place where a name becomes a specification.
+
+The options classes hold every default, its documentation and its range; the flags of the command line are derived
+from them. `resolve` looks every name up once; nothing later looks one up again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
+
+from lyricsep.errors import ConfigError
+from lyricsep.presets import PRESETS, preset_for
+from lyricsep.segmentation import RmsVadOptions
+from lyricsep.separators import Separator, SeparatorSpec, create_separator, find_separator
+from lyricsep.store import key_of
+from lyricsep.transcribers import (
+    BACKENDS,
+    NATIVE,
+    WhisperOptions,
+    WhisperSpec,
+    create_transcriber,
+    default_backend,
+    find_model,
+    language_code,
+)
+from lyricsep.versions import VOCALS, stamp
+from lyricsep.weights import WeightFile, content_hash
+
+if TYPE_CHECKING:
+    import torch
+
+    from lyricsep.transcribers.whisper import Backend
+
+__all__ = [
+    "About",
+    "Plan",
+    "SegmentOptions",
+    "SeparateOptions",
+    "TranscribeOptions",
+    "about",
+    "language_for",
+    "resolve",
+]
+
+
+@dataclass(frozen=True)
+class About:
+    """Documentation and range of an option.
+
+    Parameters
+    ----------
+    help : str
+        One sentence for help texts.
+    default : str
+        What stands for the default where None means "decided later".
+    min, max : float or None
+        Range, both ends included.
+    """
+
+    help: str
+    default: str = ""
+    min: float | None = None
+    max: float | None = None
+
+
+@dataclass(frozen=True)
+class SeparateOptions:
+    """Options of separation; None leaves a choice to the preset."""
+
+    preset: Annotated[
+        str | None,
+        About(
+            "Models and options that go together. "
+            + "; ".join(
+                f"{name}: {preset.summary} ({preset.separator} + {preset.model})" for name, preset in PRESETS.items()
+            )
+            + ".",
+            "chosen for your hardware",
+        ),
+    ] = None
+    separator: Annotated[
+        str | None,
+        About(
+            "Separation model: a name of `lyricsep models list`; `none` for the mixture itself, `stems` for vocals "
+            "that lie beside the song, or the path of your own entry (.toml).",
+            "the preset's",
+        ),
+    ] = None
+    query: Annotated[
+        str | None, About("What to separate, for separators that take a query.", "the separator's: singing voice")
+    ] = None
+    then: Annotated[
+        str | None,
+        About(
+            "Second model, applied to the vocals of the first: to part a duet (mossformer2) or restore them "
+            "(apollo).",
+            "none",
+        ),
+    ] = None
+    device: Annotated[str, About("auto, cpu, cuda, cuda:1 or mps.")] = "auto"
+    offline: Annotated[bool, About("Never open a connection.")] = False
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range and of the wrong type."""
+        for name, option in about(type(self)).items():
+            value = getattr(self, name)
+            if isinstance(value, str) and name in _SEQUENCES:
+                raise ValueError(f"{name} must be a sequence of numbers, got the text {value!r}")
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                too_low = option.min is not None and not value >= option.min
+                if too_low or (option.max is not None and not value <= option.max):
+                    limits = [f"at least {option.min:g}"] if option.min is not None else []
+                    limits += [f"at most {option.max:g}"] if option.max is not None else []
+                    raise ValueError(f"{name} must be {' and '.join(limits)}, got {value!r}")
+
+
+_VAD = RmsVadOptions()
+_WHISPER = WhisperOptions()
+_SEQUENCES = ("no_repeat_ngram_sizes", "temperatures")
+
+
+@dataclass(frozen=True)
+class SegmentOptions(SeparateOptions):
+    """Options of separation and segmentation; None leaves a choice to the preset."""
+
+    onset: Annotated[
+        float | None, About("Level that starts a segment, as a share of the loudest.", f"{_VAD.onset}", 0.001, 1.0)
+    ] = None
+    offset: Annotated[float | None, About("Level below which a segment may end.", f"{_VAD.offset}", 0.001, 1.0)] = (
+        None
+    )
+    min_silence: Annotated[
+        float | None, About("Seconds of silence that end a segment.", f"{_VAD.min_silence}", 0.0)
+    ] = None
+    floor_db: Annotated[
+        float | None, About("Level in dBFS below which nothing counts as sung.", f"{_VAD.floor_db:g}")
+    ] = None
+
+
+@dataclass(frozen=True)
+class TranscribeOptions(SegmentOptions):
+    """Options of the whole job; None leaves a choice to the preset."""
+
+    language: Annotated[
+        str | None, About("Language of the songs (en, french, pt-br, ...).", "detected for each song")
+    ] = None
+    model: Annotated[
+        str | None,
+        About(
+            "Whisper model: a name of `lyricsep models list`, or the path of your own: a checkpoint of "
+            "openai-whisper (.pt) or a CTranslate2 folder.",
+            "the preset's",
+        ),
+    ] = None
+    backend: Annotated[
+        str | None, About(f"Whisper backend: {' or '.join(BACKENDS)}.", "the fastest that is installed")
+    ] = None
+    mix_back: Annotated[
+        float | None,
+        About(
+            "Share of the accompaniment mixed back into the vocals that Whisper hears; 0 is the vocals alone, 1 the "
+            "mixture.",
+            f"{_WHISPER.mix_back}; paper: 0",
+            0.0,
+            1.0,
+        ),
+    ] = None
+    beam_size: Annotated[int | None, About("Beams of Whisper's search; 1 is greedy.", f"{_WHISPER.beam_size}", 1)] = (
+        None
+    )
+    batch_size: Annotated[int | None, About("Segments decoded together.", "the preset's", 1)] = None
+    no_repeat_ngram_sizes: Annotated[
+        Sequence[int] | None,
+        About(
+            "A segment that repeats itself is decoded again with repeated n-grams of these sizes forbidden, one size "
+            "after the other; comma-separated, 0 for none.",
+            ",".join(map(str, _WHISPER.no_repeat_ngram_sizes)) + "; native: 0",
+        ),
+    ] = None
+    temperatures: Annotated[
+        Sequence[float] | None,
+        About(
+            "Temperature of the first attempt, and of further ones where forbidding repeats did not help; above 0 "
+            "words are sampled. Comma-separated.",
+            "0; native: Whisper's own",
+        ),
+    ] = None
+    seed: Annotated[int | None, About("Seed of sampling at temperatures above 0.", f"{_WHISPER.seed}")] = None
+    timestamps: Annotated[
+        bool,
+        About("Take Whisper's own phrases and times as the lines, instead of lines made from aligned words."),
+    ] = False
+    native: Annotated[
+        bool, About("No segmentation: Whisper's own 30 s windows over the whole song, and its own retries.")
+    ] = False
+
+
+def about(options: type[Any]) -> dict[str, About]:
+    """Return documentation and range of each option of a class, in the order of its fields."""
+    hints = get_type_hints(options, include_extras=True)
+    return {
+        each.name: next(part for part in get_args(hints[each.name]) if isinstance(part, About))
+        for each in fields(options)
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What is done with every song, resolved: specifications instead of names.
+
+    Parameters
+    ----------
+    preset : str
+        The name it started from.
+    separators : tuple of SeparatorSpec
+        One, or two in a chain.
+    device : torch.device
+        Where the models run.
+    segmentation : RmsVadOptions or None
+        None leaves the windows to Whisper.
+    query : str or None
+        For the first separator.
+    model : WhisperSpec or None
+        None where nothing is transcribed.
+    backend : str
+        Which library runs Whisper.
+    transcription : WhisperOptions
+        How it decodes.
+    language : str or None
+        Of songs whose job does not state one; None detects it for each song.
+    offline : bool
+        Never open a connection.
+    """
+
+    preset: str
+    separators: tuple[SeparatorSpec, ...]
+    device: torch.device
+    segmentation: RmsVadOptions | None
+    query: str | None = None
+    model: WhisperSpec | None = None
+    backend: str = ""
+    transcription: WhisperOptions = field(default_factory=WhisperOptions)
+    language: str | None = None
+    offline: bool = False
+
+    @property
+    def weights(self) -> list[WeightFile]:
+        """The files of all models."""
+        files = [file for spec in self.separators for file in spec.files]
+        return [*files, *(self.model.files if self.model else ())]
+
+    @property
+    def uses_stems(self) -> bool:
+        """Whether vocals are read from files beside the song."""
+        return self.separators[0].name == "stems"
+
+    @property
+    def versions(self) -> str:
+        """The versions of the stages, as a record of a result holds them."""
+        return stamp()
+
+    def load_separator(self, *, batch_size: int | None = None) -> Separator:
+        """Build the separator, or the chain of two.
+
+        Raises
+        ------
+        WeightsError, ConfigError
+            As `lyricsep.separators.create_separator`.
+        """
+        first, *then = self.separators
+        return create_separator(
+            first,
+            self.device,
+            batch_size=batch_size,
+            offline=self.offline,
+            query=self.query,
+            then=then[0] if then else None,
+        )
+
+    def load_backend(self) -> Backend:
+        """Build what runs Whisper.
+
+        Raises
+        ------
+        WeightsError, ConfigError
+            As `lyricsep.transcribers.create_transcriber`.
+        """
+        if self.model is None:
+            raise ValueError("this plan transcribes nothing")
+        return create_transcriber(self.model, self.device, backend=self.backend, offline=self.offline).backend
+
+    def vocals_key(self, audio: Sequence[str]) -> str:
+        """Return the key of a song's vocals, by the digests of its files and the versions of their stages."""
+        return key_of({"audio": audio, "vocals": self._digests[0], "versions": VOCALS})
+
+    def lyrics_key(self, audio: Sequence[str], language: str | None) -> str:
+        """Return what identifies a song's lyrics but the versions of the stages, which `versions` tells."""
+        return key_of({"audio": audio, "lyrics": self._digests[1], "language": language})
+
+    @property
+    def _digests(self) -> tuple[str, str]:
+        # A download may pin a file whose hash nobody knew; hashing the options again takes a millisecond.
+        hashes = tuple(content_hash(file) for file in self.weights)
+        if hashes not in self._known_digests:
+            vocals = {
+                "separators": [
+                    {
+                        "name": spec.name,
+                        "weights": [content_hash(file) for file in spec.files],
+                        "settings": spec.settings,
+                    }
+                    for spec in self.separators
+                ],
+                "query": self.query,
+                "device": self.device.type,
+            }
+            lyrics = {
+                "vocals": vocals,
+                "segmentation": self.segmentation,
+                "model": [content_hash(file) for file in self.model.files] if self.model else [],
+                "backend": self.backend,
+                "transcription": self.transcription,
+            }
+            self._known_digests[hashes] = key_of(vocals), key_of(lyrics)
+        return self._known_digests[hashes]
+
+    @cached_property
+    def _known_digests(self) -> dict[tuple[str, ...], tuple[str, str]]:
+        return {}
+
+    def describe(self) -> dict[str, Any]:
+        """Return every choice that can change a result, by the names of the options, as plain values."""
+        chosen: dict[str, Any] = {
+            "separator": self.separators[0].name,
+            "then": self.separators[1].name if len(self.separators) > 1 else None,
+            "query": self.query,
+            "model": self.model.name if self.model else None,
+            "backend": self.backend or None,
+            "device": self.device.type,
+            "language": self.language,
+            "native": self.segmentation is None,
+        }
+        for options in (self.segmentation, self.transcription if self.model else None):
+            chosen |= {each.name: getattr(options, each.name) for each in fields(options)} if options else {}
+        chosen |= {f"weights of {file.name}": content_hash(file) for file in self.weights}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in chosen.items()}
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        from lyricsep.devices import describe_device
+
+        parts = " then ".join(spec.name for spec in self.separators)
+        if self.model:
+            parts += f" + {self.model.name} by {self.backend}"
+        return f"preset {self.preset}: {parts} on {describe_device(self.device)}"
+
+
+def resolve(options: SeparateOptions) -> Plan:
+    """Look up every name that options hold, once.
+
+    Parameters
+    ----------
+    options : SeparateOptions
+        `SegmentOptions` give a plan that segments, `TranscribeOptions` one that transcribes.
+
+    Raises
+    ------
+    ConfigError
+        If something does not exist, or options contradict each other.
+    """
+    from lyricsep.devices import choose_device
+
+    device = choose_device(options.device)
+    if options.preset is not None and options.preset not in PRESETS:
+        raise ConfigError(f"no preset is called {options.preset!r}; there are {', '.join(PRESETS)}")
+    name = options.preset or preset_for(device)
+    preset = PRESETS[name]
+    names = (options.separator or preset.separator, options.then)
+    plan = Plan(
+        name,
+        tuple(find_separator(separator) for separator in names if separator),
+        device,
+        preset.segmentation,
+        query=options.query,
+        offline=options.offline,
+    )
+    if isinstance(options, SegmentOptions):
+        plan = replace(plan, segmentation=_segmentation(preset.segmentation, options))
+    return _transcribing(plan, options) if isinstance(options, TranscribeOptions) else plan
+
+
+def _transcribing(plan: Plan, options: TranscribeOptions) -> Plan:
+    preset = PRESETS[plan.preset]
+    backend = options.backend or default_backend(plan.device)
+    if backend not in BACKENDS:
+        raise ConfigError(f"no Whisper backend is called {backend!r}; there are {' and '.join(BACKENDS)}")
+    if options.native and any(
+        value is not None for value in (options.onset, options.offset, options.min_silence, options.floor_db)
+    ):
+        raise ConfigError(
+            "a native transcription does not segment",
+            hint="leave out {onset}, {offset}, {min_silence} and {floor_db}, or {native}",
+        )
+    given = {
+        name: getattr(options, name)
+        for name in ("mix_back", "beam_size", "batch_size", "seed")
+        if getattr(options, name) is not None
+    }
+    given |= {name: tuple(getattr(options, name)) for name in _SEQUENCES if getattr(options, name) is not None}
+    transcription = preset.transcription
+    if options.native:
+        retries = ("no_repeat_ngram_sizes", "temperatures", "compression_ratio_threshold")
+        transcription = replace(transcription, **{name: getattr(NATIVE, name) for name in retries})
+    try:
+        transcription = replace(transcription, timestamps=options.timestamps, **given)
+    except ValueError as error:
+        raise ConfigError(f"transcription: {error}") from error
+    model = find_model(options.model or preset.model)
+    return replace(
+        plan,
+        segmentation=None if options.native else plan.segmentation,
+        model=model,
+        backend=backend,
+        transcription=transcription,
+        language=language_for(options.language, model),
+    )
+
+
+def language_for(name: str | None, model: WhisperSpec | None) -> str | None:
+    """Return the code of a language that a model knows; None for None.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such language, or the model knows English alone.
+    """
+    if name is None:
+        return None
+    code = language_code(name)
+    if model and model.name.endswith(".en") and code != "en":
+        raise ConfigError(
+            f"language {name}: {model.name} knows English alone", hint=f"choose {{model={model.name[:-3]}}}"
+        )
+    return code
+
+
+def _segmentation(preset: RmsVadOptions, options: SegmentOptions) -> RmsVadOptions:
+    given = {
+        name: getattr(options, name)
+        for name in ("onset", "offset", "min_silence", "floor_db")
+        if getattr(options, name) is not None
+    }
+    if "onset" in given and "offset" not in given:
+        given["offset"] = min(preset.offset, given["onset"])
+    try:
+        return replace(preset, **given)
+    except ValueError as error:
+        # The rule that is broken says it all; the message goes on with all the options.
+        raise ConfigError(f"segmentation: {str(error).partition(', got ')[0]}") from error
