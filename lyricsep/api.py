@@ -1,7 +1,7 @@
 """The Python interface: what ``import lyricsep`` hands on.
 
-Options have the names, defaults and ranges of the command line (`lyricsep.plan.TranscribeOptions`). A single song raises
-what went wrong; a stream of songs yields outcomes.
+Options have the names, defaults and ranges of the command line (`lyricsep.plan.TranscribeOptions`). A single song
+raises what went wrong; a stream of songs yields outcomes.
 """
 
 from __future__ import annotations

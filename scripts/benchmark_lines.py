@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     Heard = Sequence[tuple[Song, Lyrics]]
 
 LYRICSEP = (sys.executable, "-m", "lyricsep")
-PRESET = ("--preset", "fast", "--seed", "0", "--word-times", "--format", "json")
+PRESET = ("--preset", "fast", "--seed", "0", "--format", "json")
 RULES = ("sentence", "phrase", "pause", "repetition")
 PAUSES = (1.5, 3.0)  # seconds that end a section, where nothing else does
 # What weights of other rules are tried: round ones about the defaults.
