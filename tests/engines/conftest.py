@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +10,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from lyricsep.audio import load_audio
-from lyricsep.engines import Work
-from lyricsep.presets import PRESETS
-from lyricsep.transcribers import WhisperOptions
+from lyricsep.plan import Plan, TranscribeOptions, resolve
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "data" / "example" / "night_train.mp3"
 
@@ -37,7 +34,16 @@ def songs(tmp_path: Path, excerpt: NDArray[np.float32]) -> Path:
 
 
 @pytest.fixture
-def work() -> Work:
+def plan() -> Plan:
     """No separation, the smallest model, greedy."""
-    options = WhisperOptions(beam_size=1, no_repeat_ngram_sizes=())
-    return Work(replace(PRESETS["fast"], separator="none", model="tiny.en", transcription=options), "faster-whisper")
+    options = TranscribeOptions(
+        separator="none",
+        model="tiny.en",
+        beam_size=1,
+        no_repeat_ngram_sizes=(),
+        device="cpu",
+        offline=True,
+        batch_size=16,
+        backend="faster-whisper",
+    )
+    return resolve(options)

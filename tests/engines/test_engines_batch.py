@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 
-from lyricsep.engines import Batch, Delivery, Record, Task, Work
+from lyricsep.cli.console import in_flags
+from lyricsep.engines import Batch, Delivery, Record, Task
 from lyricsep.errors import ConfigError
+from lyricsep.files import file_digest
 from lyricsep.inputs import Song
-
-CPU = torch.device("cpu")
+from lyricsep.plan import Plan
 
 
 @pytest.fixture
@@ -25,41 +25,79 @@ def tasks(tmp_path: Path) -> list[Task]:
     return [Task(Song(tmp_path / f"{name}.wav", Path(name)), "en") for name in "abc"]
 
 
-def done(task: Task, work: Work) -> Record:
-    key = work.lyrics_key(("x",), CPU, "en")
-    return Record.of(task.id, task.song.path).done(results=["a.txt"], audio=("x",), key=key, vocals_found=True)
+def done(task: Task, plan: Plan) -> Record:
+    key = plan.lyrics_key(("x",), "en")
+    return Record.of(task.id, task.song.path).done(
+        results={"a.txt": ""}, audio=("x",), key=key, vocals_found=True, versions=plan.versions
+    )
 
 
-def test_what_is_to_be_done_again_is_left(work: Work, tasks: list[Task], tmp_path: Path) -> None:
+def test_what_is_to_be_done_again_is_left(plan: Plan, tasks: list[Task], tmp_path: Path) -> None:
     batch, delivery = Batch(tmp_path), Delivery(tmp_path, ("txt",))
-    assert batch.begin(tasks, work, delivery, CPU) == tasks
-    batch.journal.add(done(tasks[0], work))
-    batch.journal.add(replace(done(tasks[1], work), status="failed", error="no"))
+    assert batch.begin(tasks, plan, delivery).todo == tuple(tasks)
+    batch.journal.add(done(tasks[0], plan))
+    batch.journal.add(replace(done(tasks[1], plan), status="failed", error="no"))
     status = batch.status()
-    assert (status.n_done, status.n_left, status.n_recent, dict(status.failures)) == (1, 1, 2, {"b": "no"})
+    assert (status.n_done, status.n_left, status.n_recent, in_flags(status.failures["b"])) == (1, 1, 2, "no")
 
     # The same again: what failed is tried again, what is done stays.
-    assert batch.begin(tasks, work, delivery, CPU) == tasks[1:]
+    assert [task.id for task in batch.begin(tasks, plan, delivery).todo] == ["b", "c"]
     status = batch.status()
     assert (status.n_done, status.n_left, status.n_recent, dict(status.failures)) == (1, 2, 0, {})
 
-    # Something else: nothing of it is done yet.
-    assert batch.begin(tasks, replace(work, native=True), delivery, CPU) == tasks
+    # Other options: refused before anything changes, naming what differs; or all is to be done again.
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    other = replace(plan, segmentation=None)
+    with pytest.raises(ConfigError, match=r"holds results of other options \(native False → True, .*\)"):
+        batch.begin(tasks, other, delivery)
+    beams = replace(plan, transcription=replace(plan.transcription, beam_size=5))
+    with pytest.raises(ConfigError, match=r"other options \(beam_size 1 → 5\); choose another output, or"):
+        batch.begin(tasks, beams, delivery)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert batch.begin(tasks, other, replace(delivery, overwrite=True)).todo[0].id == "a"
     assert batch.status().n_left == 3
 
 
-def test_a_batch_that_is_damaged_is_none(work: Work, tmp_path: Path) -> None:
-    Batch(tmp_path).begin([], work, Delivery(tmp_path, ("txt",)), CPU)
+def test_results_of_an_older_version_are_done_and_told(plan: Plan, tasks: list[Task], tmp_path: Path) -> None:
+    batch, delivery = Batch(tmp_path), Delivery(tmp_path, ("txt",))
+    batch.begin(tasks, plan, delivery)
+    batch.journal.add(replace(done(tasks[0], plan), versions="decoding 0, separation 0"))
+    batch.journal.add(done(tasks[1], plan))
+    beginning = batch.begin(tasks, plan, delivery)
+    assert ([task.id for task in beginning.todo], beginning.n_older) == (["c"], 1)
+    beginning = batch.begin(tasks, plan, replace(delivery, refresh=True))
+    assert ([task.id for task in beginning.todo], beginning.n_older) == (["a", "c"], 0)
+
+
+def test_results_of_songs_that_are_gone_are_told_and_pruned(plan: Plan, tasks: list[Task], tmp_path: Path) -> None:
+    batch, delivery = Batch(tmp_path), Delivery(tmp_path, ("txt",))
+    batch.begin(tasks, plan, delivery)
+    for task in tasks:
+        path = tmp_path / f"{task.id}.txt"
+        batch.journal.add(replace(done(task, plan), results={str(path): file_digest(path)[0]}))
+    (tmp_path / "b.txt").write_text("corrected by hand")
+    assert batch.begin(tasks[:1], plan, delivery).n_gone == 2
+    assert (tmp_path / "c.txt").exists()
+    beginning = batch.begin(tasks[:1], plan, delivery, prune=True)
+    assert (beginning.n_gone, beginning.kept) == (2, (str(tmp_path / "b.txt"),))
+    assert [(tmp_path / f"{name}.txt").exists() for name in "abc"] == [True, True, False]
+    (csv, *_) = batch.write_table()
+    assert [row.split(",")[0] for row in csv.read_text().splitlines()] == ["id", "a"]
+    assert batch.begin(tasks[:1], plan, delivery).n_gone == 0
+
+
+def test_a_batch_that_is_damaged_is_none(plan: Plan, tmp_path: Path) -> None:
+    Batch(tmp_path).begin([], plan, Delivery(tmp_path, ("txt",)))
     assert Batch(tmp_path).status().n_songs == 0
     (tmp_path / ".lyricsep" / "batch.json").write_text("[]")
-    with pytest.raises(ConfigError, match="no batch ran here; name the --output of one"):
+    with pytest.raises(ConfigError, match="no batch ran here; name the output of one"):
         Batch(tmp_path).status()
 
 
-def test_a_table_is_as_new_as_the_journal(work: Work, tasks: list[Task], tmp_path: Path) -> None:
+def test_a_table_is_as_new_as_the_journal(plan: Plan, tasks: list[Task], tmp_path: Path) -> None:
     batch = Batch(tmp_path)
     assert batch.has_table  # there is nothing to tell
-    batch.journal.add(done(tasks[0], work))
+    batch.journal.add(done(tasks[0], plan))
     assert not batch.has_table
     (csv, *_) = batch.write_table()
     assert batch.has_table

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from lyricsep.engines import Delivery, Journal, Record, Task, Work, run_ray
+from lyricsep.engines import Delivery, Journal, Record, Task, run_ray
 from lyricsep.errors import ConfigError
 from lyricsep.inputs import Song
+from lyricsep.plan import Plan
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install 'lyricsep[ray]'"
@@ -56,7 +57,7 @@ def test_a_cluster_gives_what_this_machine_gives(songs: Path, tmp_path: Path) ->
 
     def facts(folder: str) -> dict[str, Record]:
         records = Journal(tmp_path / folder / ".lyricsep" / "journal.jsonl")
-        plain = {"results": (), "worker": "", "at": "", "seconds": {}, "fresh": False}
+        plain = {"results": {}, "worker": "", "at": "", "seconds": {}, "fresh": False}
         # Two songs hold the same sound: the second is known from the first.
         return {record.id: replace(record, **plain) for record in records}
 
@@ -64,17 +65,16 @@ def test_a_cluster_gives_what_this_machine_gives(songs: Path, tmp_path: Path) ->
 
 
 STOP = """
-from dataclasses import replace
 from pathlib import Path
-from lyricsep.engines import Delivery, StopError, Task, Work, run_ray
+from lyricsep.engines import Delivery, StopError, Task, run_ray
 from lyricsep.inputs import find_songs
-from lyricsep.presets import PRESETS
+from lyricsep.plan import TranscribeOptions, resolve
 
 if __name__ == "__main__":
-    work = Work(replace(PRESETS["fast"], separator="htdemucs", model="tiny.en"), "faster-whisper")
+    plan = resolve(TranscribeOptions(separator="htdemucs", model="tiny.en", offline=True))
     tasks = [Task(song, "en") for song in find_songs(["songs"]).songs]
     try:
-        list(run_ray(tasks, work, Delivery(Path("there"), ("txt",)), "cpu", n_workers=1, offline=True))
+        list(run_ray(tasks, plan, Delivery(Path("there"), ("txt",)), n_workers=1))
     except StopError as error:
         print(error)
 """
@@ -92,10 +92,8 @@ def test_what_stops_one_worker_stops_the_cluster(songs: Path, tmp_path: Path) ->
     assert told.stdout.startswith("955717e8-8726e21a.th: no source gave it: ")
 
 
-def test_no_cluster_there(work: Work, tmp_path: Path) -> None:
+def test_no_cluster_there(plan: Plan, tmp_path: Path) -> None:
     task = Task(Song(tmp_path / "a.mp3", Path("a")))
-    with pytest.raises(
-        ConfigError, match=r"--address 127.0.0.1:1: no Ray cluster there \(.*\); see `ray start`"
-    ) as e:
-        list(run_ray([task], work, Delivery(tmp_path, ("txt",)), "cpu", address="127.0.0.1:1"))
+    with pytest.raises(ConfigError, match=r"127.0.0.1:1: no Ray cluster there \(.*\); see `ray start`") as e:
+        list(run_ray([task], plan, Delivery(tmp_path, ("txt",)), address="127.0.0.1:1"))
     assert "\n" not in str(e.value)

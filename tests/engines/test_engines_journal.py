@@ -19,7 +19,7 @@ def journal(tmp_path: Path) -> Journal:
 
 def done(name: str, **facts: object) -> Record:
     record = Record.of(name, Path(__file__))
-    return record.done(**{"results": [f"{name}.txt"], "audio": ("ab",), "key": "k", "lines": 3, **facts})
+    return record.done(**{"results": {f"{name}.txt": "1f"}, "audio": ("ab",), "key": "k", "lines": 3, **facts})
 
 
 def test_what_goes_in_comes_out(journal: Journal) -> None:
@@ -43,7 +43,7 @@ def test_no_journal_is_an_empty_one(journal: Journal) -> None:
 
 
 def test_the_last_record_of_a_song_counts(journal: Journal) -> None:
-    first, second = Record.of("a", Path("a")).failed("no"), done("a")
+    first, second = Record.of("a", Path("a")).failed(AudioError("no")), done("a")
     for record in (first, done("b"), second):
         journal.add(record)
     assert journal.last()["a"] == second
@@ -63,7 +63,7 @@ def test_a_line_that_was_cut_off_costs_itself_alone(journal: Journal, n_bytes: i
     assert [record.id for record in journal] == [*kept, "d"]
 
 
-@pytest.mark.parametrize("line", ["", "[]", "null", "{}", '{"id": 3', "\x00\x00", '{"id": "x", "results": null}'])
+@pytest.mark.parametrize("line", ["", "[]", "null", "{}", '{"id": 3', "\x00\x00", '{"id": "x", "results": 3}'])
 def test_what_is_no_record_is_passed_over(journal: Journal, line: str) -> None:
     journal.add(done("a"))
     with journal.path.open("a") as file:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from lyricsep.engines import Delivery, Record, Seat, StopError, Task, Work, run_local, seats_of
+from lyricsep.cli.console import in_flags
+from lyricsep.engines import Delivery, Record, Seat, StopError, Task, run_local, seats_of
 from lyricsep.inputs import find_songs
+from lyricsep.plan import Plan
+from lyricsep.separators import find_separator
 
 SEATS = [Seat("cpu", 1)] * 2
 LONG = 6.0  # seconds; songs from here on make the recipes below do harm
@@ -23,7 +26,7 @@ def tasks_of(folder: Path) -> list[Task]:
     return [Task(song, "en") for song in find_songs([str(folder)]).songs]
 
 
-def with_recipe(work: Work, folder: Path, harm: str) -> Work:
+def with_recipe(plan: Plan, folder: Path, harm: str) -> Plan:
     """Separate by a command that gives the mixture back, and does harm to whoever runs it on a long song."""
     code = textwrap.dedent(f"""
         import os, shutil, signal, sys, time, wave
@@ -43,7 +46,7 @@ def with_recipe(work: Work, folder: Path, harm: str) -> Work:
         channels = 1
         """
     )
-    return replace(work, settings=replace(work.settings, separator=str(folder / "harmful.toml")))
+    return replace(plan, separators=(find_separator(str(folder / "harmful.toml")),))
 
 
 @pytest.fixture
@@ -53,14 +56,14 @@ def with_a_long_one(songs: Path, excerpt: np.ndarray) -> list[Task]:
     return tasks_of(songs)
 
 
-def run(tasks: list[Task], work: Work, out: Path, **options: object) -> dict[str, Record]:
-    records = list(run_local(tasks, work, Delivery(out, ("txt",)), SEATS, offline=True, **options))
+def run(tasks: list[Task], plan: Plan, out: Path, **options: object) -> dict[str, Record]:
+    records = list(run_local(tasks, plan, Delivery(out, ("txt",)), SEATS, **options))
     assert sorted(record.id for record in records) == sorted(task.id for task in tasks)
     return {record.id: record for record in records}
 
 
-def test_songs_are_done_by_processes(work: Work, songs: Path, tmp_path: Path) -> None:
-    records = run(tasks_of(songs), work, tmp_path / "out")
+def test_songs_are_done_by_processes(plan: Plan, songs: Path, tmp_path: Path) -> None:
+    records = run(tasks_of(songs), plan, tmp_path / "out")
     assert {record.status for record in records.values()} == {"done"}
     assert {record.fresh for record in records.values()} == {True}
     texts = {path.read_text() for path in (tmp_path / "out").rglob("*.txt")}
@@ -69,59 +72,63 @@ def test_songs_are_done_by_processes(work: Work, songs: Path, tmp_path: Path) ->
     assert sorted(records) == ["disc 1/söng 1", "disc 2/söng 2", "disc 3/söng 3"]
 
 
-def test_no_songs_start_no_processes(work: Work, tmp_path: Path) -> None:
-    assert list(run_local([], work, Delivery(tmp_path, ("txt",)), [], offline=True)) == []
+def test_no_songs_start_no_processes(plan: Plan, tmp_path: Path) -> None:
+    assert list(run_local([], plan, Delivery(tmp_path, ("txt",)), [])) == []
 
 
 def test_a_worker_that_is_killed_is_replaced_and_its_song_done(
-    work: Work, with_a_long_one: list[Task], tmp_path: Path
+    plan: Plan, with_a_long_one: list[Task], tmp_path: Path
 ) -> None:
     """Once, as the kernel does where memory runs out: the second attempt goes well."""
     once = "Path(mark).exists() or (Path(mark).touch(), os.kill(os.getppid(), signal.SIGKILL))"
-    records = run(with_a_long_one, with_recipe(work, tmp_path, once), tmp_path / "out")
+    records = run(with_a_long_one, with_recipe(plan, tmp_path, once), tmp_path / "out")
     assert (tmp_path / "mark").exists()
     assert {record.status for record in records.values()} == {"done"}
     assert len({record.worker for record in records.values()}) >= 2
 
 
-def test_a_song_that_kills_its_workers_is_given_up(work: Work, with_a_long_one: list[Task], tmp_path: Path) -> None:
+def test_a_song_that_kills_its_workers_is_given_up(plan: Plan, with_a_long_one: list[Task], tmp_path: Path) -> None:
     always = "with open(mark, 'a') as file: print(1, file=file)\n            os.kill(os.getppid(), signal.SIGKILL)"
-    records = run(with_a_long_one, with_recipe(work, tmp_path, always), tmp_path / "out")
+    records = run(with_a_long_one, with_recipe(plan, tmp_path, always), tmp_path / "out")
     assert (tmp_path / "mark").read_text() == "1\n1\n"  # twice, no more
     lost = records.pop("a long one")
     assert lost.status == "failed"
-    assert lost.error == (
-        "its worker died 2 times (SIGKILL, perhaps for lack of memory); use fewer --workers, or a smaller --model"
+    assert in_flags(lost.failure) == (
+        "its worker died 2 times (SIGKILL, perhaps for lack of memory); use fewer --workers or a smaller --model"
     )
     assert {record.status for record in records.values()} == {"done"}
 
 
 @pytest.mark.slow
-def test_a_song_that_takes_too_long_is_given_up(work: Work, with_a_long_one: list[Task], tmp_path: Path) -> None:
-    records = run(with_a_long_one, with_recipe(work, tmp_path, "time.sleep(3600)"), tmp_path / "out", time_limit=30)
+def test_a_song_that_takes_too_long_is_given_up(plan: Plan, with_a_long_one: list[Task], tmp_path: Path) -> None:
+    records = run(with_a_long_one, with_recipe(plan, tmp_path, "time.sleep(3600)"), tmp_path / "out", time_limit=30)
     lost = records.pop("a long one")
-    assert (lost.status, lost.error) == ("failed", "took longer than 30 s; raise --time-limit and run again")
+    assert in_flags(lost.failure) == "took longer than 30 s; raise --time-limit and run again"
     assert {record.status for record in records.values()} == {"done"}
 
 
-def test_models_that_cannot_be_had_stop_all(work: Work, songs: Path, tmp_path: Path, cache) -> None:
-    missing = replace(work, settings=replace(work.settings, separator="htdemucs"))
+def test_models_that_cannot_be_had_stop_all(plan: Plan, songs: Path, tmp_path: Path, cache) -> None:
+    missing = replace(plan, separators=(find_separator("htdemucs"),))
     with pytest.raises(StopError, match=r"955717e8-8726e21a.th: no source gave it: .*offline"):
         run(tasks_of(songs), missing, tmp_path / "out")
 
 
-class Unlucky(Work):
+def made_of(kind: type[Plan], plan: Plan) -> Plan:
+    return kind(**{each.name: getattr(plan, each.name) for each in fields(plan)})
+
+
+class Unlucky(Plan):
     """Prints as libraries do, and meets what no room foresaw."""
 
-    def load_transcriber(self, *_: Any, **__: Any) -> Any:
+    def load_backend(self, *_: Any, **__: Any) -> Any:
         print("Welcome!")
         raise PermissionError("no entry")
 
 
 def test_a_worker_neither_dies_in_silence_nor_talks_among_the_results(
-    work: Work, songs: Path, tmp_path: Path, capfd
+    plan: Plan, songs: Path, tmp_path: Path, capfd
 ) -> None:
-    (record,) = run(tasks_of(songs)[:1], Unlucky(**vars(work)), tmp_path / "out").values()
+    (record,) = run(tasks_of(songs)[:1], made_of(Unlucky, plan), tmp_path / "out").values()
     assert (record.status, record.error) == ("failed", "its worker died 2 times (exit code 1, see above)")
     told = capfd.readouterr()
     assert told.out == ""
@@ -129,10 +136,10 @@ def test_a_worker_neither_dies_in_silence_nor_talks_among_the_results(
     assert "PermissionError: no entry" in told.err
 
 
-def test_workers_that_never_get_ready_stop_all(work: Work, songs: Path, tmp_path: Path) -> None:
+def test_workers_that_never_get_ready_stop_all(plan: Plan, songs: Path, tmp_path: Path) -> None:
     """As on a machine whose memory does not even hold the libraries: here, a device that does not exist."""
     with pytest.raises(StopError, match=r"workers die before their first song \(exit code 1, see above\)"):
-        list(run_local(tasks_of(songs), work, Delivery(tmp_path, ("txt",)), [Seat("no device", 1)], offline=True))
+        list(run_local(tasks_of(songs), plan, Delivery(tmp_path, ("txt",)), [Seat("no device", 1)]))
 
 
 @pytest.mark.parametrize(

@@ -5,22 +5,21 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from lyricsep.engines import Batch, Delivery, Record, Seat, Task, Work, Worker, run_local
-from lyricsep.engines import work as work_module
+from lyricsep.engines import Batch, Delivery, Seat, Task, Worker, run_local
+from lyricsep.engines import work as worker_module
 from lyricsep.engines.cluster import _as_bytes, _from_bytes
 from lyricsep.engines.work import incoming_folder
 from lyricsep.inputs import find_songs
+from lyricsep.plan import Plan
+from lyricsep.session import Session
 
 fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed: pip install 'lyricsep[remote]'")
-
-CPU = torch.device("cpu")
 
 
 @pytest.fixture
@@ -39,8 +38,8 @@ def tasks_of(*names: str) -> list[Task]:
     return [Task(song, "en") for song in find_songs(names).songs]
 
 
-def worker(work: Work, delivery: Delivery) -> Worker:
-    return Worker(work, delivery, CPU, offline=True)
+def worker(plan: Plan, delivery: Delivery) -> Worker:
+    return Worker(plan, delivery)
 
 
 def forbidden(*_: object) -> None:
@@ -48,13 +47,13 @@ def forbidden(*_: object) -> None:
 
 
 def test_a_remote_song_gives_what_the_local_one_gives(
-    work: Work, songs: Path, bucket: Any, tmp_path: Path, monkeypatch
+    plan: Plan, songs: Path, bucket: Any, tmp_path: Path, monkeypatch
 ) -> None:
     here, there = Delivery(tmp_path / "here", ("txt", "json")), Delivery(tmp_path / "there", ("txt", "json"))
     local, *_ = tasks_of(str(songs))
     task, *others = tasks_of("memory://music")
     assert task.id == local.id == "disc 1/söng 1"
-    first, second = worker(work, here).do(local), worker(work, there).do(task)
+    first, second = worker(plan, here).do(local), worker(plan, there).do(task)
     assert (second.status, second.path) == ("done", "memory://music/disc 1/söng 1.wav")
     assert (second.key, second.audio, second.size) == (first.key, first.audio, first.size)
     for suffix in (".txt", ".json"):
@@ -67,44 +66,46 @@ def test_a_remote_song_gives_what_the_local_one_gives(
     batch = Batch(there.folder)
     batch.journal.add(second)
     monkeypatch.setattr(type(bucket), "get_file", forbidden)
-    assert batch.begin([task, *others], work, there, CPU) == others
+    assert batch.begin([task, *others], plan, there).todo == tuple(others)
     bucket.pipe("/music/disc 1/söng 1.wav", b"no music")
     (changed, *_) = tasks_of("memory://music")
-    assert batch.begin([changed, *others], work, there, CPU) == [changed, *others]
+    assert [each.id for each in batch.begin([changed, *others], plan, there).todo] == [
+        t.id for t in (changed, *others)
+    ]
     monkeypatch.undo()
-    record = worker(work, replace(there, overwrite=True)).do(changed)
+    record = worker(plan, replace(there, overwrite=True)).do(changed)
     assert record.status == "failed"
     assert record.error.startswith("memory://music/disc 1/söng 1.wav: FFmpeg cannot read it as audio")
 
 
-def test_what_nothing_tells_from_its_next_version_is_fetched_again(work: Work, bucket: Any, tmp_path: Path) -> None:
+def test_what_nothing_tells_from_its_next_version_is_fetched_again(plan: Plan, bucket: Any, tmp_path: Path) -> None:
     """And found in the store."""
     delivery = Delivery(tmp_path / "out", ("txt",))
     task, *_ = tasks_of("memory://music")
-    first = worker(work, delivery).do(task)
-    assert task.is_done(first, work, delivery, CPU)
-    assert not task.is_done(replace(first, version=""), work, delivery, CPU)
-    assert not task.is_done(replace(first, size=3), work, delivery, CPU)
-    again = worker(work, delivery).do(task)
+    first = worker(plan, delivery).do(task)
+    assert task.is_done(first, plan, delivery)
+    assert not task.is_done(replace(first, version=""), plan, delivery)
+    assert not task.is_done(replace(first, size=3), plan, delivery)
+    again = worker(plan, delivery).do(task)
     assert (again.status, again.fresh) == ("done", False)
 
 
-def test_what_a_listing_told_is_not_asked_again(work: Work, songs: Path, tmp_path: Path, monkeypatch) -> None:
+def test_what_a_listing_told_is_not_asked_again(plan: Plan, songs: Path, tmp_path: Path, monkeypatch) -> None:
     delivery = Delivery(tmp_path / "out", ("txt",))
     task, *_ = tasks_of(f"file://{songs}")
-    record = worker(work, delivery).do(task)
-    monkeypatch.setattr(work_module, "state_of", forbidden)
-    assert task.is_done(record, work, delivery, CPU)
+    record = worker(plan, delivery).do(task)
+    monkeypatch.setattr(worker_module, "state_of", forbidden)
+    assert task.is_done(record, plan, delivery)
 
 
-def test_a_song_that_is_gone_fails_alone(work: Work, bucket: Any, tmp_path: Path) -> None:
+def test_a_song_that_is_gone_fails_alone(plan: Plan, bucket: Any, tmp_path: Path) -> None:
     (task,) = tasks_of("memory://music/gone.mp3")
-    record = worker(work, Delivery(tmp_path, ("txt",))).do(task)
+    record = worker(plan, Delivery(tmp_path, ("txt",))).do(task)
     assert (record.status, record.size, record.path) == ("failed", -1, "memory://music/gone.mp3")
     assert record.error == "memory://music/gone.mp3: cannot be fetched (not found); check the URL and run again"
 
 
-def test_a_connection_that_breaks_off_costs_its_song(work: Work, songs: Path, web, tmp_path: Path) -> None:
+def test_a_connection_that_breaks_off_costs_its_song(plan: Plan, songs: Path, web, tmp_path: Path) -> None:
     pytest.importorskip("aiohttp", reason="aiohttp is not installed: pip install 'lyricsep[remote]'")
     sound = (songs / "disc 1" / "söng 1.wav").read_bytes()
     urls = [
@@ -112,63 +113,63 @@ def test_a_connection_that_breaks_off_costs_its_song(work: Work, songs: Path, we
         web.serve("/whole.wav?key=secret", web.whole(sound)),
     ]
     delivery = Delivery(tmp_path / "out", ("txt",))
-    cut, whole = (worker(work, delivery).do(task) for task in tasks_of(*urls))
+    cut, whole = (worker(plan, delivery).do(task) for task in tasks_of(*urls))
     assert (cut.status, whole.status) == ("failed", "done")
     assert cut.error.startswith(f"{web.address}/cut.wav?...: ")
     assert "secret" not in f"{cut} {whole}"
     assert not (tmp_path / "out" / "cut.txt").exists()
 
 
-class Killed(Work):
+def made_of(kind: type[Plan], plan: Plan) -> Plan:
+    return kind(**{each.name: getattr(plan, each.name) for each in fields(plan)})
+
+
+class Killed(Plan):
     """Dies with a song in its hands."""
 
-    def load_transcriber(self, *_: Any, **__: Any) -> Any:
+    def load_backend(self, *_: Any, **__: Any) -> Any:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_what_a_killed_worker_leaves_is_removed_by_the_next_run(work: Work, songs: Path, tmp_path: Path) -> None:
+def test_what_a_killed_worker_leaves_is_removed_by_the_next_run(plan: Plan, songs: Path, tmp_path: Path) -> None:
     delivery = Delivery(tmp_path / "out", ("txt",))
     tasks = tasks_of(f"file://{songs}")[:1]
-    (record,) = run_local(tasks, Killed(**vars(work)), delivery, [Seat("cpu", 1)], offline=True)
+    (record,) = run_local(tasks, made_of(Killed, plan), delivery, [Seat("cpu", 1)])
     assert "its worker died 2 times" in record.error
     assert record.path == f"file://{songs}/disc 1/söng 1.wav"
     incoming = incoming_folder(delivery.folder)
     assert len(list(incoming.rglob("*.wav"))) == 2
-    Batch(delivery.folder).begin(tasks, work, delivery, CPU)
+    Batch(delivery.folder).begin(tasks, plan, delivery)
     assert [path.name for path in incoming.iterdir()] == ["lock"]
 
 
-def test_results_are_copied_before_a_song_is_done(work: Work, songs: Path, bucket: Any, tmp_path: Path, monkeypatch):
+def test_results_are_copied_before_a_song_is_done(plan: Plan, songs: Path, bucket: Any, tmp_path: Path, monkeypatch):
     plain = Delivery(tmp_path / "out", ("txt",))
     task, *_ = tasks_of(str(songs))
-    first = worker(work, plain).do(task)
+    first = worker(plan, plain).do(task)
     copied = replace(plain, copy_to="memory://anna:secret@out/lyrics")
-    assert task.is_done(first, work, plain, CPU)
-    assert not task.is_done(first, work, copied, CPU)
+    assert task.is_done(first, plan, plain)
+    assert not task.is_done(first, plan, copied)
 
-    monkeypatch.setattr(Worker, "_transcribe", forbidden)  # the copy alone is left
+    monkeypatch.setattr(Session, "_load_signals", forbidden)  # the copy alone is left
     with monkeypatch.context() as patch:
         patch.setattr(type(bucket), "put_file", lambda *_: (_ for _ in ()).throw(PermissionError("secret")))
-        failed = worker(work, copied).do(task)
+        failed = worker(plan, copied).do(task)
     assert failed.status == "failed"
     assert failed.error == (
         "memory://anna@out/lyrics/disc 1/söng 1.txt: cannot be copied there (no permission); "
         "check --copy-to, and run again"
     )
-    done = worker(work, copied).do(task)
+    done = worker(plan, copied).do(task)
     assert (done.status, done.fresh, done.copied_to) == ("done", False, "memory://anna@out/lyrics")
     text = task.song.result(tmp_path / "out", ".txt").read_bytes()
     assert bucket.cat(bucket._strip_protocol(f"{copied.copy_to}/disc 1/söng 1.txt")) == text
-    assert task.is_done(done, work, copied, CPU)
-    assert task.is_done(done, work, plain, CPU)
-    assert not task.is_done(done, work, replace(copied, copy_to="memory://elsewhere"), CPU)
-
-
-def test_records_of_before_there_were_urls_are_still_read() -> None:
-    entry = {key: value for key, value in vars(Record("a", "a.mp3")).items() if key not in ("version", "copied_to")}
-    assert Record.from_entry(entry) == Record("a", "a.mp3")
+    assert task.is_done(done, plan, copied)
+    assert task.is_done(done, plan, plain)
+    assert not task.is_done(done, plan, replace(copied, copy_to="memory://elsewhere"))
 
 
 def test_a_url_travels_through_a_cluster() -> None:
     (task,) = tasks_of("memory://b/a.mp3")
+    task = replace(task, written={"b/a.txt": "1f"})
     assert _from_bytes(_as_bytes(task)) == task

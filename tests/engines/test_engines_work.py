@@ -12,17 +12,21 @@ import pytest
 import torch
 
 from lyricsep import files
-from lyricsep.engines import Delivery, Record, StopError, Task, Work, Worker
-from lyricsep.engines import work as work_module
+from lyricsep.engines import Delivery, Record, StopError, Task, Worker
+from lyricsep.engines import work as worker_module
 from lyricsep.formats import lyrics_from_json
 from lyricsep.inputs import Song, find_songs
+from lyricsep.plan import Plan
+from lyricsep.separators import find_separator
+from lyricsep.session import Session
 from lyricsep.store import Store
+from lyricsep.transcribers import find_model
 
 CPU = torch.device("cpu")
 
 
-def worker(work: Work, folder: Path, **delivery: object) -> Worker:
-    return Worker(work, Delivery(folder, ("txt", "json"), **delivery), CPU, offline=True)
+def worker(plan: Plan, folder: Path, **delivery: object) -> Worker:
+    return Worker(plan, Delivery(folder, ("txt", "json"), **delivery))
 
 
 def tasks_of(songs: Path) -> list[Task]:
@@ -33,10 +37,10 @@ def forbidden(*_: object) -> None:
     raise AssertionError("this was done already")
 
 
-def test_a_song_is_transcribed_once(work: Work, songs: Path, tmp_path: Path, monkeypatch) -> None:
+def test_a_song_is_transcribed_once(plan: Plan, songs: Path, tmp_path: Path, monkeypatch) -> None:
     out = tmp_path / "out"
     task = tasks_of(songs)[0]
-    first = worker(work, out).do(task)
+    first = worker(plan, out).do(task)
     assert (first.id, first.status, first.fresh, first.error) == ("disc 1/söng 1", "done", True, "")
     assert first.duration == 5.5
     assert (first.language, first.vocals_found, first.damage) == ("en", True, 0)
@@ -48,44 +52,47 @@ def test_a_song_is_transcribed_once(work: Work, songs: Path, tmp_path: Path, mon
     assert len(lyrics.lines) == first.lines
 
     # Renamed, with another format, by another worker: nothing is transcribed.
-    monkeypatch.setattr(Worker, "_transcribe", forbidden)
+    monkeypatch.setattr(Session, "_load_signals", forbidden)
     renamed = songs / "another.wav"
     task.song.path.rename(renamed)
-    again = worker(work, out).do(Task(Song(renamed, Path("another")), "en"))
+    again = worker(plan, out).do(Task(Song(renamed, Path("another")), "en"))
     assert (again.id, again.status, again.fresh, again.key) == ("another", "done", False, first.key)
     assert (out / "another.txt").read_text(encoding="utf-8") == text
     assert {**again.seconds, "all": 0} == {**first.seconds, "all": 0}
 
     # A name that the disk does not take costs its song alone.
-    endless = worker(work, out).do(Task(Song(renamed, Path("n" * 300)), "en"))
+    endless = worker(plan, out).do(Task(Song(renamed, Path("n" * 300)), "en"))
     assert endless.status == "failed"
     assert "cannot be written (File name too long)" in endless.error
 
 
-def test_all_that_changes_the_lyrics_changes_the_key(work: Work) -> None:
-    def key(work: Work, language: str | None = "en", audio: str = "a") -> str:
-        return work.lyrics_key([audio], CPU, language)
+def test_all_that_changes_the_lyrics_changes_the_key(plan: Plan) -> None:
+    def key(plan: Plan, language: str | None = "en", audio: str = "a") -> str:
+        return plan.lyrics_key([audio], language)
 
-    settings = work.settings
+    def changed(stage: str, **options: object) -> Plan:
+        return replace(plan, **{stage: replace(getattr(plan, stage), **options)})
+
+    spleeter = find_separator("spleeter")
     others = [
-        key(work, language=None),
-        key(work, audio="b"),
-        key(replace(work, native=True)),
-        key(replace(work, transcriber="openai-whisper")),
-        key(replace(work, settings=replace(settings, separator="spleeter"))),
-        key(replace(work, then="spleeter")),
-        key(replace(work, query="a choir")),
-        key(replace(work, settings=replace(settings, model="base"))),
-        key(replace(work, settings=replace(settings, transcription=replace(settings.transcription, seed=1)))),
-        key(replace(work, settings=replace(settings, segmentation=replace(settings.segmentation, onset=0.2)))),
+        key(plan, language=None),
+        key(plan, audio="b"),
+        key(replace(plan, segmentation=None)),
+        key(replace(plan, backend="openai-whisper")),
+        key(replace(plan, separators=(spleeter,))),
+        key(replace(plan, separators=(*plan.separators, spleeter))),
+        key(replace(plan, query="a choir")),
+        key(replace(plan, model=find_model("base"))),
+        key(changed("transcription", seed=1)),
+        key(changed("segmentation", onset=0.2)),
     ]
-    assert len({key(work), *others}) == len(others) + 1
-    # What a preset is called and says of itself changes nothing.
-    assert key(replace(work, settings=replace(settings, summary="other words"))) == key(work)
+    assert len({key(plan), *others}) == len(others) + 1
+    # What a preset is called changes nothing.
+    assert key(replace(plan, preset="other", offline=False)) == key(plan)
 
 
-def test_vocals_are_kept_on_request_and_used_again(work: Work, songs: Path, tmp_path: Path, monkeypatch) -> None:
-    spleeter = replace(work, settings=replace(work.settings, separator="spleeter"))
+def test_vocals_are_kept_on_request_and_used_again(plan: Plan, songs: Path, tmp_path: Path, monkeypatch) -> None:
+    spleeter = replace(plan, separators=(find_separator("spleeter"),))
     task = tasks_of(songs)[0]
     kept = worker(spleeter, tmp_path / "kept", keep_vocals=True)
     first = kept.do(task)
@@ -97,50 +104,53 @@ def test_vocals_are_kept_on_request_and_used_again(work: Work, songs: Path, tmp_
     assert plain.key == first.key
 
     # Another transcription: no separator is even loaded.
-    monkeypatch.setattr(Work, "load_separator", forbidden)
-    beams = replace(spleeter.settings, transcription=replace(spleeter.settings.transcription, beam_size=2))
-    other = worker(replace(spleeter, settings=beams), tmp_path / "kept", overwrite=True).do(task)
+    monkeypatch.setattr(Plan, "load_separator", forbidden)
+    beams = replace(spleeter, transcription=replace(spleeter.transcription, beam_size=2))
+    other = worker(beams, tmp_path / "kept", overwrite=True).do(task)
     assert (other.status, other.fresh) == ("done", True)
     assert other.key != first.key
 
 
-def test_the_lyrics_of_somebody_else_stay(work: Work, songs: Path, tmp_path: Path, monkeypatch) -> None:
+def test_the_lyrics_of_somebody_else_stay(plan: Plan, songs: Path, tmp_path: Path, monkeypatch) -> None:
     task = tasks_of(songs)[0]
     theirs = tmp_path / "disc 1" / "söng 1.txt"
     theirs.parent.mkdir()
     theirs.write_text("corrected by hand\n")
     with monkeypatch.context() as patch:
-        patch.setattr(Worker, "_transcribe", forbidden)  # hours of work that could not be written
-        record = worker(work, tmp_path).do(task)
+        patch.setattr(Session, "_load_signals", forbidden)  # hours of work that could not be written
+        record = worker(plan, tmp_path).do(task)
     assert (record.status, record.fresh) == ("failed", False)
-    assert record.error.endswith(
-        "söng 1.txt: exists already, by other options, another version or another hand; add --overwrite to replace it"
-    )
+    assert record.error.endswith("söng 1.txt: exists already, and this batch did not write it as it is")
+    assert record.hint == "set {overwrite=True} to replace it"
     assert theirs.read_text() == "corrected by hand\n"
     assert not theirs.with_suffix(".json").exists()
-    assert worker(work, tmp_path, overwrite=True).do(task).status == "done"
+    assert worker(plan, tmp_path, overwrite=True).do(task).status == "done"
     assert "train" in theirs.read_text()
     # Our own may be written again, but for what was corrected since.
-    assert worker(work, tmp_path).do(task).status == "done"
+    assert worker(plan, tmp_path).do(task).status == "done"
     theirs.write_text("corrected by hand\n")
-    record = worker(work, tmp_path).do(task)
-    assert record.error.endswith("söng 1.txt: exists already, with other lyrics; add --overwrite to replace it")
+    record = worker(plan, tmp_path).do(task)
+    assert record.error.endswith("söng 1.txt: exists already, and this batch did not write it as it is")
+    assert theirs.read_text() == "corrected by hand\n"
 
 
 def test_a_song_that_is_replaced_while_it_is_heard_fails(
-    work: Work, songs: Path, tmp_path: Path, monkeypatch
+    plan: Plan, songs: Path, tmp_path: Path, monkeypatch
 ) -> None:
     """Else its digest would lead to the lyrics of another song."""
     first, second, _ = tasks_of(songs)
 
-    def replaced(*_: object) -> dict:
-        second.song.path.replace(first.song.path)
-        return {"lyrics": "of the second", "damage": [], "seconds": {}}
+    load = Session._load_signals
 
-    monkeypatch.setattr(Worker, "_transcribe", replaced)
-    record = worker(work, tmp_path / "out").do(first)
+    def replaced(*arguments: object) -> object:
+        signals = load(*arguments)
+        second.song.path.replace(first.song.path)
+        return signals
+
+    monkeypatch.setattr(Session, "_load_signals", replaced)
+    record = worker(plan, tmp_path / "out").do(first)
     assert (record.status, record.fresh) == ("failed", False)
-    assert record.error.endswith("söng 1.wav: changed while it was heard; run again")
+    assert record.error.endswith("söng 1.wav: changed while it was read; run again")
     assert not list((tmp_path / "out").rglob("*.json"))
 
 
@@ -153,7 +163,7 @@ def test_a_song_that_is_replaced_while_it_is_heard_fails(
         ("pipe.mp3", "pipe", "pipe.mp3: is a pipe or a device, which may never end; name a file"),
     ],
 )
-def test_a_song_that_fails_says_why(work: Work, tmp_path: Path, name: str, content: object, match: str) -> None:
+def test_a_song_that_fails_says_why(plan: Plan, tmp_path: Path, name: str, content: object, match: str) -> None:
     path = tmp_path / name
     if content == "folder":
         path.mkdir()
@@ -163,40 +173,40 @@ def test_a_song_that_fails_says_why(work: Work, tmp_path: Path, name: str, conte
         os.mkfifo(path)
     elif isinstance(content, bytes):
         path.write_bytes(content)
-    record = worker(work, tmp_path / "out").do(Task(Song(path, Path(name))))
+    record = worker(plan, tmp_path / "out").do(Task(Song(path, Path(name))))
     assert record.status == "failed"
     assert re.search(match, record.error)
     assert "\n" not in record.error
 
 
-def test_an_instrumental_is_done(work: Work, tmp_path: Path) -> None:
+def test_an_instrumental_is_done(plan: Plan, tmp_path: Path) -> None:
     import numpy as np
     import soundfile
 
     soundfile.write(tmp_path / "silence.wav", np.zeros((16000, 1)), 16000)
-    record = worker(work, tmp_path / "out").do(Task(Song(tmp_path / "silence.wav", Path("silence"))))
+    record = worker(plan, tmp_path / "out").do(Task(Song(tmp_path / "silence.wav", Path("silence"))))
     assert (record.status, record.vocals_found, record.lines, record.language) == ("done", False, 0, None)
     assert (tmp_path / "out" / "silence.txt").read_text() == ""
 
 
-def test_a_full_disk_stops_the_batch(work: Work, songs: Path, tmp_path: Path, monkeypatch) -> None:
+def test_a_full_disk_stops_the_batch(plan: Plan, songs: Path, tmp_path: Path, monkeypatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(files.tempfile, "mkstemp", full)
     with pytest.raises(StopError, match=r"No space left on device.*; then run again: what is done is kept"):
-        worker(work, tmp_path / "out").do(tasks_of(songs)[0])
+        worker(plan, tmp_path / "out").do(tasks_of(songs)[0])
 
 
-def test_models_that_cannot_be_had_stop_the_batch(work: Work, songs: Path, tmp_path: Path, cache) -> None:
-    missing = replace(work, settings=replace(work.settings, separator="htdemucs"))
+def test_models_that_cannot_be_had_stop_the_batch(plan: Plan, songs: Path, tmp_path: Path, cache) -> None:
+    missing = replace(plan, separators=(find_separator("htdemucs"),))
     with pytest.raises(StopError, match=r"955717e8-8726e21a.th: no source gave it: .*offline"):
         worker(missing, tmp_path / "out").do(tasks_of(songs)[0])
 
 
-def test_stems_beside_the_song_are_part_of_it(work: Work, songs: Path, tmp_path: Path) -> None:
+def test_stems_beside_the_song_are_part_of_it(plan: Plan, songs: Path, tmp_path: Path) -> None:
     task = tasks_of(songs)[0]
-    stems = replace(work, settings=replace(work.settings, separator="stems"))
+    stems = replace(plan, separators=(find_separator("stems"),))
     assert "no vocals beside it" in worker(stems, tmp_path / "out").do(task).error
     stem = task.song.path.with_name("söng 1.vocals.wav")
     stem.write_bytes(task.song.path.read_bytes())
@@ -206,26 +216,26 @@ def test_stems_beside_the_song_are_part_of_it(work: Work, songs: Path, tmp_path:
     second = worker(stems, tmp_path / "out", overwrite=True).do(task)
     assert second.fresh
     assert second.key != first.key
-    assert not task.is_done(second, stems, Delivery(tmp_path / "out", ("txt",)), CPU)
+    assert not task.is_done(second, stems, Delivery(tmp_path / "out", ("txt",)))
 
 
-def test_what_makes_a_record_still_true(work: Work, tmp_path: Path) -> None:
+def test_what_makes_a_record_still_true(plan: Plan, tmp_path: Path) -> None:
     path, out = tmp_path / "a.wav", tmp_path / "out"
     path.write_bytes(b"1234")
     delivery = Delivery(out, ("txt",))
     task = Task(Song(path, Path("a")), "en")
-    record = Record.of("a", path).done(results=["a.txt"], audio=("x",), key=work.lyrics_key(("x",), CPU, "en"))
-    assert not task.is_done(record, work, delivery, CPU)  # its result is gone
+    record = Record.of("a", path).done(results={"a.txt": ""}, audio=("x",), key=plan.lyrics_key(("x",), "en"))
+    assert not task.is_done(record, plan, delivery)  # its result is gone
     out.mkdir()
     (out / "a.txt").write_text("la")
-    assert task.is_done(record, work, delivery, CPU)
-    assert not task.is_done(None, work, delivery, CPU)
-    assert not task.is_done(replace(record, status="failed"), work, delivery, CPU)
-    assert not task.is_done(record, work, replace(delivery, formats=("txt", "lrc")), CPU)
-    assert not task.is_done(record, replace(work, native=True), delivery, CPU)
-    assert not replace(task, language="fr").is_done(record, work, delivery, CPU)
+    assert task.is_done(record, plan, delivery)
+    assert not task.is_done(None, plan, delivery)
+    assert not task.is_done(replace(record, status="failed"), plan, delivery)
+    assert not task.is_done(record, plan, replace(delivery, formats=("txt", "lrc")))
+    assert not task.is_done(record, replace(plan, segmentation=None), delivery)
+    assert not replace(task, language="fr").is_done(record, plan, delivery)
     path.write_bytes(b"12345")
-    assert not task.is_done(record, work, delivery, CPU)
+    assert not task.is_done(record, plan, delivery)
 
 
 def test_sound_in_the_store(tmp_path: Path) -> None:
@@ -239,4 +249,4 @@ def test_sound_in_the_store(tmp_path: Path) -> None:
     (path,) = tmp_path.rglob("*.flac")
     path.write_bytes(path.read_bytes()[:20])
     assert store.load_sound("vocals", "ab") is None
-    assert work_module.state_folder(tmp_path) == tmp_path / ".lyricsep"
+    assert worker_module.state_folder(tmp_path) == tmp_path / ".lyricsep"
