@@ -233,6 +233,8 @@ class Plan:
         Of songs whose job does not state one; None detects it for each song.
     offline : bool
         Never open a connection.
+    is_default : bool
+        Whether the preset was chosen for the hardware.
     """
 
     preset: str
@@ -245,6 +247,7 @@ class Plan:
     transcription: WhisperOptions = field(default_factory=WhisperOptions)
     language: str | None = None
     offline: bool = False
+    is_default: bool = False
 
     @property
     def weights(self) -> list[WeightFile]:
@@ -356,7 +359,8 @@ class Plan:
         parts = " then ".join(spec.name for spec in self.separators)
         if self.model:
             parts += f" + {self.model.name} by {self.backend}"
-        return f"preset {self.preset}: {parts} on {describe_device(self.device)}"
+        chosen = " (chosen for your hardware)" if self.is_default else ""
+        return f"preset {self.preset}{chosen}: {parts} on {describe_device(self.device)}"
 
 
 def resolve(options: SeparateOptions) -> Plan:
@@ -387,6 +391,7 @@ def resolve(options: SeparateOptions) -> Plan:
         preset.segmentation,
         query=options.query,
         offline=options.offline,
+        is_default=options.preset is None,
     )
     if isinstance(options, SegmentOptions):
         plan = replace(plan, segmentation=_segmentation(preset.segmentation, options))

@@ -66,10 +66,10 @@ def test_a_library_from_the_first_run_to_the_last(run: Callable, library: Path, 
     assert table["duration"][1] == pytest.approx(5.5)
     with Path("out/songs.csv").open(encoding="utf-8", newline="") as file:
         assert [row["id"] for row in csv.DictReader(file)] == list(table["id"])
-    (manifest,) = Path("out").glob("lyricsep-*.json")
+    (manifest,) = Path("out").glob(".lyricsep/manifest-*.json")
     document = json.loads(manifest.read_text(encoding="utf-8"))
     assert (document["command"], document["n_songs"], document["n_done"], document["n_failed"]) == ("batch", 5, 4, 1)
-    assert document["options"]["settings"]["model"] == "tiny.en"
+    assert document["plan"]["model"] == "tiny.en"
     assert list(document["failures"]) == ["broken"]
 
     shown = run("batch", "status", "out")
@@ -87,6 +87,7 @@ def test_a_library_from_the_first_run_to_the_last(run: Callable, library: Path, 
     again = run("batch", "run", "library", *OPTIONS, "--workers", 1)
     assert again.code == 0
     assert "songs: 5, done already: 3" in again.err
+    assert "results of songs that are not named any more: 1; --prune deletes them" in again.err
     assert Counter((r.id, r.fresh) for r in journal(tmp_path)[n_records:]) == {
         ("broken", False): 1,
         ("instrumental", False): 1,
@@ -99,6 +100,24 @@ def test_a_library_from_the_first_run_to_the_last(run: Callable, library: Path, 
     table_alone = run("batch", "run", "library", *OPTIONS)
     assert (table_alone.code, table_alone.out) == (0, "out/songs.csv\nout/songs.parquet\n")
     assert len(pd.read_csv("out/songs.csv")) == 6  # with the silence under its earlier name
+
+    # Pruned: its results and its row are gone.
+    pruned = run("batch", "run", "library", *OPTIONS, "--prune")
+    assert (pruned.code, pruned.out) == (0, "out/songs.csv\nout/songs.parquet\n")
+    assert "songs whose results were deleted: 1" in pruned.err
+    assert not Path("out/silence.txt").exists()
+    assert Path("out/instrumental.txt").exists()
+    assert len(pd.read_csv("out/songs.csv")) == 5
+
+    # Another option: refused before any work, with nothing changed.
+    files = {path: path.read_bytes() for path in Path("out").rglob("*") if path.is_file()}
+    other = run("batch", "run", "library", *OPTIONS, "--mix-back", "0.5")
+    assert (other.code, other.out) == (2, "")
+    assert other.err.splitlines()[-1] == (
+        "lyricsep: out: holds results of other options (mix_back 0.3 → 0.5); choose another --output, or set "
+        "--overwrite to replace them"
+    )
+    assert {path: path.read_bytes() for path in Path("out").rglob("*") if path.is_file()} == files
 
     # And once more: nothing at all, and no worker is started for it.
     idle = run("batch", "run", "library", *OPTIONS)
@@ -118,7 +137,7 @@ def test_a_killed_batch_goes_on(library: Path, tmp_path: Path) -> None:
     before = (tmp_path / "out" / ".lyricsep" / "batch.json").read_bytes()
     other = finish("batch", "run", "library", *OPTIONS, cwd=tmp_path)
     assert (other.code, other.out) == (2, "")
-    assert other.err.splitlines()[-1].startswith("lyricsep: out: another run is at work there (see `lyricsep batch")
+    assert other.err.splitlines()[-1].startswith("lyricsep: out: another run is using it (see `lyricsep batch")
     assert (tmp_path / "out" / ".lyricsep" / "batch.json").read_bytes() == before
     process.kill()
     process.communicate()
@@ -204,9 +223,9 @@ def test_a_full_disk_is_told_with_what_to_do(run: Callable, library: Path, monke
     ("arguments", "match"),
     [
         (["--engine", "slurm"], "no engine is called 'slurm'; there are local and ray"),
-        (["--address", "auto"], "--address is that of a Ray cluster; add --engine ray"),
+        (["--address", "auto"], "an address is that of a Ray cluster; set --engine ray"),
         (["--preset", "nice"], "no preset is called 'nice'"),
-        (["--language", "fr"], "--language fr: tiny.en knows English alone"),
+        (["--language", "fr"], "language fr: tiny.en knows English alone; choose --model tiny"),
     ],
 )
 def test_wrong_usage(run: Callable, library: Path, arguments: list[str], match: str) -> None:

@@ -331,7 +331,9 @@ def test_segments_are_of_what_a_query_and_a_second_separator_leave(
     run: Callable, quieter: None, options: tuple[str, ...], n_segments: int
 ) -> None:
     """Half of the song is at -8 dBFS, a quarter below the floor."""
-    told = run("segment", "song.wav", "--separator", "quieter.toml", "--paper", "--floor-db", "-10", *options)
+    told = run(
+        "segment", "song.wav", "--separator", "quieter.toml", "--preset", "paper", "--floor-db", "-10", *options
+    )
     assert told.code == 0, told.err
     assert len(told.written[0].read_text().splitlines()) == 1 + n_segments
     (manifest,) = told.written[0].parent.glob("lyricsep-*.json")

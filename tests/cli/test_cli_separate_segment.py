@@ -53,7 +53,7 @@ def test_existing_results_are_refused_before_any_work(
         patch.setattr("lyricsep.separators.create_separator", None)
         told = run(command, song, "-o", "out")
     assert (told.code, told.out) == (1, "")
-    assert f"failed: out/song{suffix}: exists already; add --overwrite to replace it" in told.err
+    assert f"failed: out/song{suffix}: exists already; set --overwrite to replace it" in told.err
     assert old.read_text() == "mine"
     told = run(command, song, "-o", "out", "--overwrite", "--separator", "none")
     assert (told.code, told.out) == (0, f"out/song{suffix}\n")
@@ -71,13 +71,13 @@ def test_one_song_that_fails_costs_one_song(run: Callable, song: Path, tmp_path:
         "failed: gone.wav: no such file; check the name and the folder",
         "1 of 3 songs done; 2 failed",
     ]
-    assert len([path for path in (tmp_path / "out").iterdir() if path.suffix != ".json"]) == 1
-    (manifest,) = (tmp_path / "out").glob("lyricsep-*.json")
+    assert len([path for path in (tmp_path / "out").iterdir() if path.is_file()]) == 1
+    (manifest,) = (tmp_path / "out").glob(".lyricsep/manifest-*.json")
     recorded = json.loads(manifest.read_text())
     assert recorded["command"] == command
-    assert recorded["options"]["separator"] == "none"
+    assert recorded["plan"]["separator"] == "none"
     assert [record["status"] for record in recorded["songs"]] == ["failed", "failed", "done"]
-    assert recorded["songs"][2]["seconds"][command] > 0
+    assert sum(recorded["songs"][2]["seconds"].values()) > 0
 
 
 @pytest.fixture
@@ -118,11 +118,11 @@ def test_options_of_segmentation_are_heeded(run: Callable, two_bursts: Path) -> 
     assert told.code == 0
     assert f"{two_bursts}: no vocals were found" in told.err
     assert spans_of(told.written[0].read_text(), "csv") == []
-    assert run("segment", two_bursts, "--separator", "none", "--paper", "--overwrite").code == 0
+    assert run("segment", two_bursts, "--separator", "none", "--preset", "paper", "--overwrite").code == 0
     (options,) = [
-        json.loads(path.read_text())["options"]["segmentation"]
-        for path in Path("segments").glob("lyricsep-*.json")
-        if json.loads(path.read_text())["options"]["segmentation"]["floor_db"] is None
+        json.loads(path.read_text())["plan"]
+        for path in Path("segments").glob(".lyricsep/manifest-*.json")
+        if json.loads(path.read_text())["plan"]["floor_db"] is None
     ]
     assert options["min_sung"] == 0
 
@@ -135,6 +135,6 @@ def test_damage_is_said_and_recorded(run: Callable, song: Path, excerpt: np.ndar
         told = run(command, song, "-o", "out", "--separator", "none")
         assert told.code == 0
         assert "damaged in 1 place, 1.00 s lost in all; the first at 1.00 s: non-finite samples" in told.err
-        records = [json.loads(path.read_text()) for path in Path("out").glob("lyricsep-*.json")]
+        records = [json.loads(path.read_text()) for path in Path("out").glob(".lyricsep/manifest-*.json")]
         (record,) = next(record["songs"] for record in records if record["command"] == command)
         assert record["damage"] == [{"start": 1.0, "end": 2.0, "reason": "non-finite samples (NaN or infinity)"}]

@@ -16,6 +16,7 @@ import pytest
 import soundfile
 from command_line import EXAMPLE, QUICK, QUICKEST, Outcome, finish
 
+from lyricsep.files import file_digest
 from lyricsep.formats import FORMATS, file_suffixes
 from lyricsep.manifest import library_versions
 from lyricsep.presets import PRESETS
@@ -44,7 +45,7 @@ def whole(folder: Path) -> Outcome:
 @pytest.fixture(scope="module")
 def manifest(whole: Outcome, folder: Path) -> dict[str, Any]:
     assert whole.code == 0, whole.err
-    (path,) = (folder / "lyrics").glob("lyricsep-*.json")
+    (path,) = (folder / "lyrics").glob(".lyricsep/manifest-*.json")
     loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return loaded
 
@@ -60,13 +61,13 @@ def test_stdout_is_the_written_paths_and_nothing_else(whole: Outcome, folder: Pa
     assert whole.written == [Path("lyrics") / f"night_train{suffix}" for suffix in file_suffixes(FORMATS)]
     assert all((folder / path).stat().st_size for path in whole.written)
     left = {path.name for path in (folder / "lyrics").iterdir()} - {path.name for path in whole.written}
-    assert len(left) == 1, "and the manifest"
+    assert left == {".lyricsep"}, "and the manifest"
 
 
 def test_stderr_says_what_was_chosen_and_what_each_stage_did(whole: Outcome) -> None:
     first, *rest = whole.err.splitlines()
     assert re.fullmatch(
-        r"preset fast \(chosen for this device\): spleeter \+ base by .* on cpu: \d+ threads", first
+        r"preset fast \(chosen for your hardware\): spleeter \+ base by .* on cpu: \d+ threads", first
     ), first
     stages = [
         r".*night_train.mp3: decoding and separation \d+\.\d s for 49\.5 s of audio",
@@ -107,12 +108,11 @@ def test_the_manifest_tells_how_it_was_made(manifest: dict[str, Any]) -> None:
     assert manifest["schema"] == "lyricsep/manifest"
     assert manifest["lyricsep"] == __version__
     assert manifest["libraries"] == library_versions()
-    assert manifest["options"]["preset"] == "fast"
+    assert manifest["argv"][1] == "transcribe"
     assert manifest["options"]["formats"] == list(FORMATS)
-    settings = manifest["options"]["settings"]
-    assert settings["transcription"]["seed"] == 0
-    assert settings["transcription"]["mix_back"] == PRESETS["fast"].transcription.mix_back
-    assert settings["segmentation"]["onset"] == 0.1
+    plan = manifest["plan"]
+    assert (plan["separator"], plan["model"], plan["seed"], plan["onset"]) == ("spleeter", "base", 0, 0.1)
+    assert plan["mix_back"] == PRESETS["fast"].transcription.mix_back
     files = [*find_separator("spleeter").files, *find_model("base").files]
     assert manifest["weights"] == [{"name": file.name, "sha256": file.sha256} for file in files]
     assert manifest["device"].startswith("cpu")
@@ -122,6 +122,7 @@ def test_the_manifest_tells_how_it_was_made(manifest: dict[str, Any]) -> None:
 def test_the_manifest_records_the_song(manifest: dict[str, Any]) -> None:
     (song,) = manifest["songs"]
     assert song["path"] == str(EXAMPLE)
+    assert song["sha256"] == file_digest(EXAMPLE)[0]
     assert (song["status"], song["vocals_found"], song["language"]) == ("done", True, "en")
     assert song["duration"] == pytest.approx(49.53, abs=0.05)
     assert song["damage"] == []
@@ -156,13 +157,13 @@ def test_existing_results_are_refused_before_any_work(
     def work(*_: object, **__: object) -> None:
         raise AssertionError("a network was loaded")
 
-    monkeypatch.setattr("lyricsep.engines.work.create_separator", work)
+    monkeypatch.setattr("lyricsep.plan.create_separator", work)
     told = run("transcribe", song, *QUICKEST)
     assert (told.code, told.out) == (1, "")
-    assert "failed: lyrics/song.lrc: exists already; add --overwrite to replace it" in told.err
+    assert "failed: lyrics/song.lrc: exists already; set --overwrite to replace it" in told.err
     assert old.read_text() == "mine"
     assert not (tmp_path / "lyrics" / "song.txt").exists()
-    (manifest,) = old.parent.glob("lyricsep-*.json")
+    (manifest,) = old.parent.glob(".lyricsep/manifest-*.json")
     (record,) = json.loads(manifest.read_text())["songs"]
     assert record["status"] == "failed"
     assert "exists already" in record["error"]
@@ -187,7 +188,7 @@ def test_output_dash_prints_the_lyrics(run: Callable, song: Path, tmp_path: Path
 
 
 def test_output_dash_prints_any_one_format(run: Callable, song: Path) -> None:
-    told = run("transcribe", song, "-o", "-", "--format", "json", "--word-times", *QUICKEST)
+    told = run("transcribe", song, "-o", "-", "--format", "json", *QUICKEST)
     lyrics = json.loads(told.out)
     assert lyrics["lines"]
     assert all(line["words"] for line in lyrics["lines"])
@@ -195,16 +196,16 @@ def test_output_dash_prints_any_one_format(run: Callable, song: Path) -> None:
 
 def test_options_reach_the_stages_and_the_manifest(run: Callable, song: Path) -> None:
     told = run(
-        "transcribe", song, *QUICKEST, "--preset", "fast", "--transcriber", "openai-whisper", "--language", "English",
+        "transcribe", song, *QUICKEST, "--preset", "fast", "--backend", "openai-whisper", "--language", "English",
         "--batch-size", "2", "--seed", "7", "--timestamps", "--onset", "0.05", "--min-silence", "0.5",
-        "--floor-db", "-50", "-f", "txt", "--no-repeat", "6,4", "--temperatures", "0,0.5",
+        "--floor-db", "-50", "-f", "txt", "--no-repeat-ngram-sizes", "6,4", "--temperatures", "0,0.5",
     )  # fmt: skip
     assert told.code == 0, told.err
     assert told.err.startswith("preset fast: none + tiny.en by openai-whisper on ")
-    (manifest,) = Path("lyrics").glob("lyricsep-*.json")
-    options = json.loads(manifest.read_text())["options"]
-    assert options["language"] == "en"
-    assert options["transcriber"] == "openai-whisper"
+    (manifest,) = Path("lyrics").glob(".lyricsep/manifest-*.json")
+    plan = json.loads(manifest.read_text())["plan"]
+    assert plan["language"] == "en"
+    assert plan["backend"] == "openai-whisper"
     expected = {
         "mix_back": 0.3,
         "beam_size": 1,
@@ -213,20 +214,22 @@ def test_options_reach_the_stages_and_the_manifest(run: Callable, song: Path) ->
         "no_repeat_ngram_sizes": [6, 4],
         "temperatures": [0.0, 0.5],
         "timestamps": True,
-        "word_times": False,
     }
-    assert options["settings"]["transcription"].items() >= expected.items()
+    assert plan.items() >= expected.items()
     # An offset that was not given follows the onset down.
     expected = {"onset": 0.05, "offset": 0.05, "min_silence": 0.5, "floor_db": -50.0}
-    assert options["settings"]["segmentation"].items() >= expected.items()
+    assert plan.items() >= expected.items()
 
 
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (("--no-repeat", "few"), "--no-repeat few: expected whole numbers such as 8,3, or 0 for none"),
-        (("--no-repeat", "8,1"), "no_repeat_ngram_sizes must be at least 2 each, got (8, 1)"),
-        (("--temperatures", "hot"), "--temperatures hot: expected numbers such as 0,0.2,0.4"),
+        (
+            ("--no-repeat-ngram-sizes", "few"),
+            "no_repeat_ngram_sizes few: expected whole numbers such as 8,3, or 0 for none",
+        ),
+        (("--no-repeat-ngram-sizes", "8,1"), "no_repeat_ngram_sizes must be at least 2 each, got (8, 1)"),
+        (("--temperatures", "hot"), "temperatures hot: expected numbers such as 0,0.2,0.4"),
     ],
 )
 def test_retries_that_make_no_sense_are_refused(
@@ -239,22 +242,22 @@ def test_retries_that_make_no_sense_are_refused(
 
 
 def test_loops_are_decoded_again_unless_told_not_to(run: Callable, song: Path) -> None:
-    for output, options, sizes in (("a", (), [8, 3]), ("b", ("--no-repeat", "0"), [])):
+    for output, options, sizes in (("a", (), [8, 3]), ("b", ("--no-repeat-ngram-sizes", "0"), [])):
         told = run("transcribe", song, *QUICKEST, *options, "-o", output, "-f", "txt")
         assert told.code == 0, told.err
-        (manifest,) = Path(output).glob("lyricsep-*.json")
-        settings = json.loads(manifest.read_text())["options"]["settings"]["transcription"]
+        (manifest,) = Path(output).glob(".lyricsep/manifest-*.json")
+        settings = json.loads(manifest.read_text())["plan"]
         assert (settings["no_repeat_ngram_sizes"], settings["temperatures"]) == (sizes, [0.0])
 
 
 def test_native_hears_the_whole_song(run: Callable, song: Path) -> None:
     told = run("transcribe", song, "--native", "-f", "json", *QUICKEST)
     assert told.code == 0, told.err
-    (manifest,) = Path("lyrics").glob("lyricsep-*.json")
-    settings = json.loads(manifest.read_text())["options"]["settings"]
-    assert settings["transcription"]["temperatures"] == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0], "as Whisper itself"
-    assert settings["transcription"]["no_repeat_ngram_sizes"] == [], "as Whisper itself"
-    assert settings["transcription"]["compression_ratio_threshold"] == 2.4, "as Whisper itself"
+    (manifest,) = Path("lyrics").glob(".lyricsep/manifest-*.json")
+    settings = json.loads(manifest.read_text())["plan"]
+    assert settings["temperatures"] == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0], "as Whisper itself"
+    assert settings["no_repeat_ngram_sizes"] == [], "as Whisper itself"
+    assert settings["compression_ratio_threshold"] == 2.4, "as Whisper itself"
     lyrics = json.loads(Path("lyrics/song.json").read_text())
     assert lyrics["segments"][0]["start"] == 0
     assert lyrics["lines"]

@@ -331,7 +331,19 @@ def tiny(tmp_path) -> Path:
 def test_the_commands_take_a_path(tiny, tmp_path) -> None:
     """Relative to where the user stands, in one process and in workers of their own."""
     pytest.importorskip("ctranslate2")
-    quick = ["--separator", "none", "--beam-size", "1", "--no-repeat", "0", "-l", "en", "-f", "txt", "--offline"]
+    quick = [
+        "--separator",
+        "none",
+        "--beam-size",
+        "1",
+        "--no-repeat-ngram-sizes",
+        "0",
+        "-l",
+        "en",
+        "-f",
+        "txt",
+        "--offline",
+    ]
     quick += ["--device", "cpu"]
     for command, out, model in (
         (["transcribe", EXAMPLE], "name", "tiny.en"),
