@@ -19,7 +19,6 @@ from lyricsep.cli.options import (
     VerboseOption,
 )
 from lyricsep.datasets import Dataset, DatasetSpec, Song, dataset_catalog, find_dataset, is_pulled, open_dataset
-from lyricsep.datasets.languages import iso_language
 from lyricsep.errors import ConfigError, LyricsepError
 from lyricsep.tables import Table
 
@@ -148,7 +147,7 @@ def open_selected(
     wanted = languages or ()
     opened = open_dataset(name, language=wanted[0] if wanted else None, musdb18hq=musdb18hq)
     return opened.select(
-        languages=[iso_language(language) or language for language in wanted],
+        languages=wanted,
         splits=[split] if split else (),
         songs=songs or (),
         limit=limit,

@@ -68,7 +68,7 @@ def embed(
     if (output is None) is not in_place:
         raise ConfigError("--output and --in-place: choose one: a folder for tagged copies, or the songs themselves")
     if language:
-        from lyricsep.transcribers.language import language_code
+        from lyricsep.languages import language_code
 
         language = language_code(language)
     run = _Copies(output, [], overwrite=overwrite)

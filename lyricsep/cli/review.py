@@ -16,7 +16,6 @@ from lyricsep.cli.options import (
     VerboseOption,
     VocalsFolderOption,
 )
-from lyricsep.errors import ConfigError
 from lyricsep.files import shown
 
 __all__ = ["review"]
@@ -44,13 +43,11 @@ def review(
     `lyricsep score DIR/corrected DIR` and `lyricsep benchmark --dataset DIR/corrected`.
     """
     show_logs(verbose=verbose)
-    from lyricsep.datasets.languages import iso_language
+    from lyricsep.languages import language_code
     from lyricsep.pages import find_results, named_references, with_sound_of
     from lyricsep.review import ReviewServer
 
-    code = iso_language(language) if language else None
-    if language and code is None:
-        raise ConfigError(f"--language {language}: no known language; use a code such as en, fr, de or ja")
+    code = language_code(language) if language else None
     results = find_results(folder, songs=songs, vocals=vocals)
     references = named_references(reference, code, results)[1] if reference else {}
     results = with_sound_of(results, references)

@@ -10,9 +10,10 @@ from lyricsep.cli.console import say
 from lyricsep.engines.work import Work
 from lyricsep.errors import ConfigError
 from lyricsep.formats import FORMATS
+from lyricsep.languages import language_code, to_whisper
 from lyricsep.presets import PRESETS, preset_for
 from lyricsep.segmentation import RmsVadOptions
-from lyricsep.transcribers import BACKENDS, NATIVE, WhisperOptions, default_backend, find_model, language_code
+from lyricsep.transcribers import BACKENDS, NATIVE, WhisperOptions, default_backend, find_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -179,6 +180,7 @@ def _language(name: str | None, model: str) -> str | None:
     if name is None:
         return None
     code = language_code(name)
+    to_whisper(code)
     if model.endswith(".en") and code != "en":
         raise ConfigError(
             f"--language {name}: {model} knows English alone; choose --model {model.removesuffix('.en')}"
