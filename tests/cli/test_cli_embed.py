@@ -114,7 +114,11 @@ def test_the_language_may_be_told(run: Callable, album: Path) -> None:
         ("--lyrics lyrics -o out --in-place", 2, "--output and --in-place: choose one"),
         ("--in-place", 2, "Missing option '--lyrics'"),
         ("--lyrics lyrics/Été.txt -o out", 2, "--lyrics lyrics/Été.txt: is for one song, got 3"),
-        ("--lyrics lyrics -o out -l Klingon", 2, "--language Klingon: Whisper knows no such language"),
+        (
+            "--lyrics lyrics -o out -l Elvish",
+            2,
+            "no language is called 'Elvish'; did you mean English? Set --language en",
+        ),
         ("--lyrics gone -o out", 2, "--lyrics gone: no such file or folder; check the name"),
         ("--lyrics album -o out", 1, "album: no files of lyrics there; name a file, or their folder"),
     ],

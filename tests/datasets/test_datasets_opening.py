@@ -14,6 +14,7 @@ from published import write_jsonl, write_text
 from lyricsep.datasets import dataset_catalog, find_dataset, open_dataset
 from lyricsep.datasets.tables import DatasetFolder, Record
 from lyricsep.errors import DatasetError
+from lyricsep.languages import language_code
 
 
 def test_the_catalogue() -> None:

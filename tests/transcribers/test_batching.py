@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lyricsep.errors import ConfigError
+from lyricsep.languages import language_code
 from lyricsep.lyrics import Segment
 from lyricsep.transcribers import Job, WhisperOptions
 from lyricsep.transcribers.whisper import N_VOTERS, Attempt, WhisperTranscriber
