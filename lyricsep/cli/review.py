@@ -36,9 +36,10 @@ def review(
 ) -> None:
     """Correct lyrics in the browser.
 
-    Words, times and lines can be changed; the machine's version is kept. Prints the address of the page, which holds an access token and works only on this computer; Ctrl-C stops the
-    server. Corrections are saved in DIR/corrected in every format, with all earlier revisions; that folder is a
-    dataset, for `lyricsep score DIR/corrected DIR` and `lyricsep benchmark --dataset DIR/corrected`.
+    Words, times and lines can be changed; the machine's version is kept. Prints the address of the page, which holds
+    an access token and works only on this computer; Ctrl-C stops the server. Corrections are saved in DIR/corrected
+    in every format, with all earlier revisions; that folder is a dataset, for `lyricsep score DIR/corrected DIR` and
+    `lyricsep benchmark --dataset DIR/corrected`.
     """
     show_logs(verbose=verbose)
     from lyricsep.languages import language_code
