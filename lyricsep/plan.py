@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 
 from lyricsep.errors import ConfigError
+from lyricsep.languages import language_code, to_whisper
 from lyricsep.presets import PRESETS, preset_for
 from lyricsep.segmentation import RmsVadOptions
 from lyricsep.separators import Separator, SeparatorSpec, create_separator, find_separator
@@ -24,7 +25,6 @@ from lyricsep.transcribers import (
     create_transcriber,
     default_backend,
     find_model,
-    language_code,
 )
 from lyricsep.versions import VOCALS, stamp
 from lyricsep.weights import WeightFile, content_hash
@@ -446,6 +446,8 @@ def language_for(name: str | None, model: WhisperSpec | None) -> str | None:
     if name is None:
         return None
     code = language_code(name)
+    if model:
+        to_whisper(code)  # raises where Whisper does not know it
     if model and model.name.endswith(".en") and code != "en":
         raise ConfigError(
             f"language {name}: {model.name} knows English alone", hint=f"choose {{model={model.name[:-3]}}}"

@@ -27,8 +27,8 @@ from lyricsep.version import __version__
 
 __all__ = ["app", "run"]
 
-# The base of all that can be wrong with a command line. Some versions of Typer carry a click of their own, others
-# use the one that is installed; what Typer itself hands on fits both.
+# The base class of usage errors. Some versions of Typer vendor click, others use the installed one; the class that
+# Typer exports fits both.
 WrongUsageError = cast("type[typer.BadParameter]", typer.BadParameter.__base__)
 
 app = typer.Typer(
@@ -63,22 +63,22 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _common(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Songs in, readable timed lyrics out."""
 
 
 def run() -> int:
-    """Run the command line, and give its exit code; see `lyricsep.cli.main`.
+    """Run the command line and return its exit code; see `lyricsep.cli.main`.
 
     Raises
     ------
     KeyboardInterrupt
-        If it was interrupted.
+        If the user interrupts it.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # Lyrics are in any script, and names of files may not even be text.
+        # Lyrics are in any script, and file names may not be valid text.
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
         code = app(prog_name="lyricsep", standalone_mode=False)
@@ -95,7 +95,7 @@ def run() -> int:
 
 def _one_line(error: typer.BadParameter) -> str:
     message = error.format_message()
-    if "\n" in message:  # nothing was asked for, and the message is the help
+    if "\n" in message:  # no command was named, and the message is the help
         return message
     command = error.ctx.command_path if error.ctx else "lyricsep"
     return f"{command}: {message.rstrip('.')}; see `{command} --help`"

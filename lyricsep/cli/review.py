@@ -16,7 +16,6 @@ from lyricsep.cli.options import (
     VerboseOption,
     VocalsFolderOption,
 )
-from lyricsep.errors import ConfigError
 from lyricsep.files import shown
 
 __all__ = ["review"]
@@ -27,42 +26,39 @@ def review(
     reference: ReferenceOption = None,
     language: Annotated[
         str | None,
-        typer.Option("--language", "-l", help="Language of lyrics that do not say it.", show_default="none"),
+        typer.Option("--language", "-l", help="Language of lyrics that do not name it.", show_default="none"),
     ] = None,
     songs: SongsFolderOption = None,
     vocals: VocalsFolderOption = None,
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port of this machine to serve at; 0 takes one that is free.")
-    ] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Local port to serve on; 0 chooses a free one.")] = 0,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
     verbose: VerboseOption = False,
 ) -> None:
-    """Correct lyrics in the browser: words, times, lines; what the machine heard is kept.
+    """Correct lyrics in the browser.
 
-    Prints the address of the page, which this machine alone can open and which holds its key; Ctrl-C ends. What is
-    saved goes to DIR/corrected in every format, with all earlier revisions; that folder is a dataset, for
-    `lyricsep score DIR/corrected DIR` and `lyricsep benchmark --dataset DIR/corrected`.
+    Words, times and lines can be changed; the machine's version is kept. Prints the address of the page, which holds
+    an access token and works only on this computer; Ctrl-C stops the server. Corrections are saved in DIR/corrected
+    in every format, with all earlier revisions; that folder is a dataset, for `lyricsep score DIR/corrected DIR` and
+    `lyricsep benchmark --dataset DIR/corrected`.
     """
     show_logs(verbose=verbose)
-    from lyricsep.datasets.languages import iso_language
+    from lyricsep.languages import language_code
     from lyricsep.pages import find_results, named_references, with_sound_of
     from lyricsep.review import ReviewServer
 
-    code = iso_language(language) if language else None
-    if language and code is None:
-        raise ConfigError(f"--language {language}: no known language; use a code such as en, fr, de or ja")
+    code = language_code(language) if language else None
     results = find_results(folder, songs=songs, vocals=vocals)
     references = named_references(reference, code, results)[1] if reference else {}
     results = with_sound_of(results, references)
     with ReviewServer(results, references=references, language=code, port=port) as server:
         typer.echo(server.url)
-        say(f"songs: {len(results.songs)}; Ctrl-C ends")
+        say(f"songs: {len(results.songs)}; press Ctrl-C to stop")
         try:
             if browser and not webbrowser.open(server.url):
-                say("no browser could be opened; open the address yourself")
+                say("no browser could be opened; open the address by hand")
             server.wait()
         except KeyboardInterrupt:
-            say("ending")
+            say("stopping")
     for name, number in sorted(server.saved.items()):
         say(f"saved: {shown(Path(name))}, revision {number}")
     say(f"songs saved: {len(server.saved)}" + (f", in {shown(folder / 'corrected')}" if server.saved else ""))

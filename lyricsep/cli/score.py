@@ -1,4 +1,4 @@
-"""`lyricsep score` and `lyricsep compare`: how good lyrics are, and which of two runs is better."""
+"""`lyricsep score` and `lyricsep compare`: score lyrics, and compare two runs."""
 
 from __future__ import annotations
 
@@ -30,40 +30,38 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, with every
 def score(
     reference: Annotated[
         str,
-        typer.Argument(
-            metavar="REF", help="What was sung: a file of lyrics, a folder of them, or a dataset.", show_default=False
-        ),
+        typer.Argument(metavar="REF", help="Reference lyrics: a file, a folder, or a dataset.", show_default=False),
     ],
     hypothesis: Annotated[
         Path,
         typer.Argument(
-            metavar="HYP", help="What was heard: a file, or a folder (txt, lrc, srt, vtt, json).", show_default=False
+            metavar="HYP",
+            help="Transcribed lyrics: a file, or a folder (txt, lrc, srt, vtt, json).",
+            show_default=False,
         ),
     ],
     language: Annotated[
         str | None,
-        typer.Option(
-            "--language", "-l", help="Language of references that do not say it.", show_default="must be said"
-        ),
+        typer.Option("--language", "-l", help="Language of references that do not name it.", show_default="required"),
     ] = None,
     normalise: Annotated[
         bool,
         typer.Option(
             "--normalise",
-            help="First normalise both as the paper does: no punctuation but !?'\" at the end of a line, a capital "
-            "at its beginning.",
+            help="Normalise both first, as in the paper: lines start with a capital, and of the punctuation at their "
+            "end only !?'\" is kept.",
         ),
     ] = False,
     show: Annotated[
         str | None,
-        typer.Option(metavar="SONG", help="Also show the words of this song, aligned.", show_default="none"),
+        typer.Option(metavar="SONG", help="Also show the word alignment of this song.", show_default="none"),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Score lyrics against what was sung.
+    """Score lyrics against reference lyrics.
 
-    Word error rate and finer errors as alt-eval and arXiv 2506.15514 count them, with intervals over songs. The exit
-    code is 1 when songs have no hypothesis.
+    Prints the word error rate and the detailed error rates of alt-eval and arXiv 2506.15514, with confidence
+    intervals over songs. The exit code is 1 if any song has no hypothesis.
     """
     show_logs(verbose=False)
     from lyricsep.formats import read_lyrics
@@ -75,9 +73,7 @@ def score(
     run = score_songs(songs, hypotheses, normalise=normalise)
     shown_song = next((one for one in run.songs if one.song.id == show), None)
     if show is not None and shown_song is None:
-        raise ConfigError(
-            f"--show {show}: no song of that name was scored; there is {run.songs[0].song.id!r}, for one"
-        )
+        raise ConfigError(f"--show {show}: no such song was scored; expected a song such as {run.songs[0].song.id!r}")
     if as_json:
         typer.echo(json.dumps(run.as_document(), ensure_ascii=False, indent=1))
     else:
@@ -87,11 +83,11 @@ def score(
         from lyricsep.reports.alignment import render_alignment
 
         song = shown_song.song
-        # Alignments of all songs would fill the memory; the one that is asked for is made again.
+        # Alignments of all songs would fill the memory; only this one is computed again.
         edits = score_text(song.text, read_lyrics(hypotheses[song.id]).text, song.language, normalise=normalise).edits
         typer.echo(render_alignment(song.text, edits, song.language, colour=sys.stdout.isatty()))
     for name in run.missing:
-        say(f"failed: {name}: no hypothesis in {shown(hypothesis)}; it is not in the scores")
+        say(f"failed: {name}: no hypothesis in {shown(hypothesis)}; it is not scored")
     if run.missing:
         raise typer.Exit(1)
 
@@ -151,17 +147,18 @@ def compare(
         typer.Argument(
             metavar="A",
             help="A file of `lyricsep score --json`, or a folder of `lyricsep benchmark`; 'FOLDER#mixture, native' "
-            "takes one condition of it.",
+            "selects one condition.",
             show_default=False,
         ),
     ],
-    second: Annotated[str, typer.Argument(metavar="B", help="As A, over the same songs.", show_default=False)],
+    second: Annotated[str, typer.Argument(metavar="B", help="Same as A, for the same songs.", show_default=False)],
     as_json: JsonOption = False,
 ) -> None:
-    """Compare two runs over the same songs: B against A.
+    """Compare two runs on the same songs: B against A.
 
-    The difference of each rate with a paired bootstrap interval over songs and the p of a paired permutation test,
-    the songs that moved most, and by which kind of error. Two folders are compared condition by condition.
+    Prints the difference of each rate with a paired bootstrap interval over songs and the p-value of a paired
+    permutation test, the songs that changed most, and by which kind of error. Two folders are compared condition by
+    condition.
     """
     show_logs(verbose=False)
     from lyricsep.scoring import compare as compare_songs
@@ -173,7 +170,7 @@ def compare(
             raise DatasetError(f"{name}: the runs have no song in common; score both on the same dataset")
         left_out = len(set(a) ^ set(b))
         if left_out:
-            say(f"{name}: {left_out} songs are in one of the runs alone and are left out")
+            say(f"{name}: {left_out} songs are in only one of the runs and are ignored")
         a, b = {song: a[song] for song in common}, {song: b[song] for song in common}
         differences = compare_songs(a, b)
         if as_json:
@@ -210,7 +207,7 @@ def _runs(name: str) -> dict[str, Mapping[str, Counts]]:
     if not condition:
         return dict(runs)
     if condition not in runs:
-        raise ConfigError(f"{shown(Path(path))}: no condition {condition!r}; there are {'; '.join(runs)}")
+        raise ConfigError(f"{shown(Path(path))}: no condition {condition!r}; expected one of {'; '.join(runs)}")
     return {condition: runs[condition]}
 
 
@@ -222,7 +219,7 @@ def _pairs(
         return [(a if a == b else f"{a} → {b}", first[a], second[b])]
     common = [name for name in first if name in second]
     if not common:
-        raise ConfigError("the runs have no condition in common; name one of each, such as 'out#mixture, native'")
+        raise ConfigError("the runs have no condition in common; select one of each, such as 'out#mixture, native'")
     return [(name, first[name], second[name]) for name in common]
 
 
@@ -247,9 +244,9 @@ def _comparison(name: str, a: Mapping[str, Counts], b: Mapping[str, Counts]) -> 
         _kinds_note(a, b),
     )
     found = [Table(name, ("rate", "A", "B", "B - A [95 %]", "p"), tuple(rows), 1, notes)]
-    moved = sorted(a, key=lambda song: -abs(b[song].words.errors - a[song].words.errors))
+    most_changed = sorted(a, key=lambda song: -abs(b[song].words.errors - a[song].words.errors))
     songs = []
-    for song in moved[:10]:
+    for song in most_changed[:10]:
         of_a, of_b = a[song].words, b[song].words
         if of_a == of_b:
             continue
@@ -261,7 +258,7 @@ def _comparison(name: str, a: Mapping[str, Counts], b: Mapping[str, Counts]) -> 
         wers = (percent(rates(a[song])["WER"]), percent(rates(b[song])["WER"]))
         songs.append((song, *wers, *(f"{step:+d}" for step in steps)))
     if songs:
-        found.append(Table("Songs that moved most", ("song", "WER A", "WER B", "S", "D", "I"), tuple(songs), 1))
+        found.append(Table("Songs that changed most", ("song", "WER A", "WER B", "S", "D", "I"), tuple(songs), 1))
     return found
 
 
@@ -270,7 +267,9 @@ def _kinds_note(a: Mapping[str, Counts], b: Mapping[str, Counts]) -> str:
 
     of_a, of_b = pool(a.values()).as_fields(), pool(b.values()).as_fields()
     kinds = ("substitutions", "deletions", "insertions", "nonlexical_deletions", "backing_deletions", "case_errors")
-    return "errors moved: " + ", ".join(f"{kind.replace('_', ' ')} {of_b[kind] - of_a[kind]:+d}" for kind in kinds)
+    return "change in errors: " + ", ".join(
+        f"{kind.replace('_', ' ')} {of_b[kind] - of_a[kind]:+d}" for kind in kinds
+    )
 
 
 def _finite(value: float) -> float | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lyricsep.errors import DatasetError
+from lyricsep.languages import language_code
 from lyricsep.lyrics import Line
 
 __all__ = ["Dataset", "Song"]
@@ -85,18 +86,23 @@ class Dataset:
     ) -> Dataset:
         """Keep the songs that pass every filter; an empty filter passes all, `limit` keeps the first.
 
+        Languages are written in any way that `lyricsep.languages.language_code` reads.
+
         Raises
         ------
+        ConfigError
+            If there is no such language.
         DatasetError
             If a song is asked for that is not there, or nothing is left.
         """
         missing = sorted(set(songs) - {song.id for song in self.songs})
         if missing:
             raise DatasetError(f"{self.name}: no song is called {missing[0]!r}; `lyricsep datasets show` lists them")
+        codes = {language_code(language) for language in languages}
         kept = [
             song
             for song in self.songs
-            if (not languages or song.language in languages)
+            if (not codes or song.language in codes)
             and (not splits or song.split in splits)
             and (not songs or song.id in songs)
         ][:limit]

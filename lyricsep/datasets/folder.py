@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from lyricsep.datasets.base import Song
-from lyricsep.datasets.languages import LANGUAGES
 from lyricsep.datasets.tables import DatasetFolder, Record, read_lyrics, song_id, unique_songs
 from lyricsep.errors import DatasetError
 from lyricsep.files import shown
 from lyricsep.inputs import AUDIO_SUFFIXES
+from lyricsep.languages import folder_language
 
 __all__ = ["read_plain_folder", "songs_of_folder"]
 
@@ -65,12 +65,12 @@ def _songs(folder: DatasetFolder, dataset: str, language: str | None) -> Iterato
     for name, lyrics in songs_of_folder(folder.path):
         path = folder.path / name
         record = Record({"name": str(name)}, path)
-        codes = [part for part in name.parent.parts if part in LANGUAGES]
+        codes = [code for part in name.parent.parts if (code := folder_language(part))]
         spoken = codes[-1] if codes else language
         if spoken is None:
             raise DatasetError(
-                f"{shown(path)}: nothing says its language; add --language, or put it into a folder named by a "
-                "language such as 'fr'"
+                f"{shown(path)}: its language is not known",
+                hint="set {language}, or put it into a folder named by a language, such as fr",
             )
         vocals = _vocals(path)
         yield (

@@ -13,12 +13,12 @@ from lyricsep.datasets.dali import PICKLE_FOLDER, dali_files, is_dali, read_dali
 from lyricsep.datasets.folder import read_plain_folder, songs_of_folder
 from lyricsep.datasets.jam_alt import read_hub, read_legacy
 from lyricsep.datasets.jamendo_lyrics import read_jamendo_lyrics
-from lyricsep.datasets.languages import iso_language
 from lyricsep.datasets.musdb_alt import read_musdb_alt
 from lyricsep.datasets.record import pulled_folder, read_record
 from lyricsep.datasets.tables import DatasetFolder
-from lyricsep.errors import ConfigError, DatasetError
+from lyricsep.errors import DatasetError
 from lyricsep.files import shown
+from lyricsep.languages import language_code
 
 __all__ = ["is_dataset", "open_dataset"]
 
@@ -58,9 +58,7 @@ def open_dataset(
     DatasetError
         If there is no such dataset, or it is of no known layout, incomplete or broken.
     """
-    code = None if language is None else iso_language(language)
-    if language is not None and code is None:
-        raise ConfigError(f"--language {language}: no known language; use a code such as en, fr, de or ja")
+    code = None if language is None else language_code(language)
     folder, name = _locate(name_or_path)
     record = read_record(folder)
     if record:

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from lyricsep.datasets.base import Song
-from lyricsep.datasets.languages import iso_language
 from lyricsep.errors import DatasetError
 from lyricsep.files import shown
+from lyricsep.languages import known_language
 from lyricsep.lyrics import Line
 
 __all__ = ["DatasetFolder", "Record", "read_csv", "read_jsonl", "read_lyrics", "read_text", "unique_songs"]
@@ -129,14 +129,14 @@ class Record:
         return start, end
 
     def language(self, field: str) -> str:
-        """Give a language, written as a code or as an English word, as ISO 639-1.
+        """Return the code of a language, written in any way that `lyricsep.languages.language_code` reads.
 
         Raises
         ------
         DatasetError
             If it is no known language.
         """
-        code = iso_language(self.text(field))
+        code = known_language(self.text(field))
         if code is None:
             raise self.error(field, "a language such as French or fr")
         return code

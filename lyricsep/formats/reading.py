@@ -24,6 +24,7 @@ from lyricsep.formats.tables import read_audacity, read_csv, read_tsv
 from lyricsep.formats.textgrid import read_textgrid
 from lyricsep.formats.transcript import Transcript, sectioned, tidy
 from lyricsep.formats.ttml import read_ttml
+from lyricsep.languages import known_language
 
 __all__ = [
     "CORRECTED",
@@ -166,7 +167,7 @@ def _read_json(text: str, name: str) -> Transcript:
     return Transcript(
         sectioned(lyrics.lines),
         lyrics.lines,
-        lyrics.language,
+        known_language(lyrics.language) or lyrics.language,
         lyrics.duration,
         lyrics.segments,
         lyrics.decodings,

@@ -29,6 +29,7 @@ from lyricsep.files import replacing, shown
 from lyricsep.formats.clock import to_ticks
 from lyricsep.formats.lrc import render_lrc
 from lyricsep.formats.transcript import Transcript
+from lyricsep.languages import iso_639_2b, known_language, language_code
 
 __all__ = ["write_tagged"]
 
@@ -57,7 +58,7 @@ def write_tagged(
     transcript : Transcript
         The lyrics. Where they are empty, a copy is made without a change, and a song in its place is left.
     language : str, optional
-        ISO 639-1 code; that of the transcript where it is left out.
+        As `lyricsep.languages.language_code` reads it; that of the transcript where it is left out.
     overwrite : bool
         Replace lyrics that the song holds already, and a `target` that exists.
 
@@ -69,12 +70,13 @@ def write_tagged(
     Raises
     ------
     ConfigError
-        If mutagen is not installed.
+        If mutagen is not installed, or there is no such language.
     AudioError
         If the song cannot be read, or is of a kind that holds no lyrics.
     OutputError
         If the song holds lyrics already, is read-only and would be replaced, or nothing can be written.
     """
+    code = known_language(transcript.language) if language is None else language_code(language)
     in_place = target == song
     kind = _kind_of(song)
     before = song.stat()
@@ -88,7 +90,7 @@ def write_tagged(
         shutil.copyfile(song, temporary)
         names: tuple[str, ...] = ()
         if transcript.text:
-            names = _tag(temporary, kind, song, transcript, language or transcript.language, overwrite=overwrite)
+            names = _tag(temporary, kind, song, transcript, code, overwrite=overwrite)
         if _sound(temporary) != _sound(song):
             raise AudioError(f"{shown(song)}: cannot be tagged without harm to its sound; convert it to .flac")
     if in_place:
@@ -175,25 +177,13 @@ def _put_id3(file: Any, transcript: Transcript, language: str | None) -> tuple[s
         version = 4 if file.tags.version >= (2, 4) else 3
     file.tags.delall("USLT")
     file.tags.delall("SYLT")
-    named = {"encoding": _UTF_16, "lang": _iso_639_2(language), "desc": ""}
+    named = {"encoding": _UTF_16, "lang": iso_639_2b(language) if language else _UNKNOWN_LANGUAGE, "desc": ""}
     file.tags.add(USLT(text=transcript.text.rstrip("\n"), **named))  # type: ignore[no-untyped-call]
     if transcript.lines:
         entries = [(line.text, to_ticks(line.start, 1000)) for line in transcript.lines]
         file.tags.add(SYLT(format=_MILLISECONDS, type=_LYRICS, text=entries, **named))  # type: ignore[no-untyped-call]
     file.save(v2_version=version)
     return ("USLT", "SYLT") if transcript.lines else ("USLT",)
-
-
-def _iso_639_2(language: str | None) -> str:
-    """Turn ISO 639-1 into the three letters of ID3: ISO 639-2, of its two codes the bibliographic one."""
-    import iso639
-
-    try:
-        # Whisper calls Javanese by a code that ISO has withdrawn.
-        found = iso639.Language.match("jv" if language == "jw" else language or "")
-    except iso639.LanguageNotFoundError:
-        return _UNKNOWN_LANGUAGE
-    return str(found.part2b or found.part3)
 
 
 def _vorbis_lyrics(file: Any) -> list[str]:

@@ -18,6 +18,7 @@ from lyricsep.errors import DatasetError
 from lyricsep.formats.clock import MIN_CUE, from_minutes, hms, to_ticks
 from lyricsep.formats.sections import section_ends
 from lyricsep.formats.transcript import Transcript, in_order, tidy
+from lyricsep.languages import known_language
 from lyricsep.lyrics import Line, Lyrics
 
 __all__ = ["read_ttml", "render_ttml"]
@@ -99,7 +100,7 @@ def read_ttml(text: str, name: str) -> Transcript:
     return Transcript(
         tidy(line.text if line else "" for line in found),
         lines,
-        language=(root.get(_XML + "lang") or "").partition("-")[0].lower() or None,
+        language=known_language(root.get(_XML + "lang")),
         title=next(("".join(title.itertext()).strip() for title in root.iter() if _tag(title) == "title"), None)
         or None,
     )

@@ -43,6 +43,7 @@ from lyricsep.formats import (
     render_lyrics,
 )
 from lyricsep.formats.document import read_document
+from lyricsep.languages import language_code
 from lyricsep.lyrics import Lyrics
 from lyricsep.pages import FoundSong, Results
 
@@ -99,15 +100,15 @@ class Corrections:
     results : Results
         What is corrected.
     language : str, optional
-        ISO 639-1, of the lyrics that do not say theirs. A song of which nobody knows the language is corrected as
-        any other, but is not in the dataset.
+        Of the lyrics whose file names none, as `lyricsep.languages.language_code` reads it. A song whose language is
+        not known is corrected as any other, but is not in the dataset.
     """
 
     def __init__(self, results: Results, language: str | None = None) -> None:
         self.folder = results.folder / CORRECTED
         self._machine_folder = results.folder
         self._songs = {song.name: song for song in results.songs}
-        self._language = language
+        self._language = language_code(language) if language else None
         self._lock = threading.Lock()
 
     def restore(self) -> None:

@@ -30,6 +30,7 @@ from lyricsep.datasets import Song, is_dataset, open_dataset
 from lyricsep.errors import DatasetError
 from lyricsep.files import shown
 from lyricsep.formats import Transcript, find_lyrics, read_lyrics
+from lyricsep.languages import language_code
 from lyricsep.scoring.certainty import bootstrap
 from lyricsep.scoring.counts import Counts, counts_from_dict, pool, rates
 from lyricsep.scoring.timing import TimingCounts, time_lines
@@ -147,6 +148,7 @@ def find_references(name: str, language: str | None = None) -> list[Song]:
     DatasetError, ConfigError
         If there are none, or they cannot be read.
     """
+    language = None if language is None else language_code(language)
     path = Path(name)
     if path.is_file():
         return [_song_of(path, path.stem, language)]
@@ -259,9 +261,10 @@ def _song_of(path: Path, name: str, language: str | None) -> Song:
     spoken = found.language or language
     if spoken is None:
         raise DatasetError(
-            f"{shown(path)}: nothing says its language, which the words are split by; add --language en"
+            f"{shown(path)}: its language is not known, and words are split by it",
+            hint="set {language}, such as {language=en}",
         )
-    return Song(id=name, dataset=path.parent.name, language=spoken, text=found.text, lines=found.lines)
+    return Song(id=name, dataset=path.parent.name, language=language_code(spoken), text=found.text, lines=found.lines)
 
 
 def _finite(value: float) -> float | None:

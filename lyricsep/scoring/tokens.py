@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import regex
 
-from lyricsep.errors import ConfigError
+from lyricsep.languages import language_code
 
 if TYPE_CHECKING:
     from alt_eval.tokenizer import LyricsTokenizer, Token
@@ -80,21 +80,16 @@ def without_tags(text: str) -> str:
 
 
 def score_language(code: str) -> str:
-    """Give the ISO 639-1 code that alt-eval tokenizes by.
+    """Return the ISO 639-1 code that alt-eval tokenizes by.
 
     Raises
     ------
     ConfigError
         If there is no such language.
     """
-    import iso639
-
-    try:
-        found: str | None = iso639.Language.match(code).part1
-    except iso639.LanguageNotFoundError as error:
-        raise ConfigError(f"no language is called {code!r}; use a code such as en, fr or ja") from error
+    found = language_code(code)
     # Moses knows no language without a two-letter code; it then tokenizes as English.
-    return found or "en"
+    return found if len(found) == 2 else "en"
 
 
 @lru_cache(maxsize=128)
@@ -106,7 +101,8 @@ def tokenize(text: str, language: str, *, normalise: bool = False) -> Tokens:
     text : str
         Lyrics, with or without tags.
     language : str
-        ISO 639-1; Chinese and Japanese characters are a word each, whatever the language.
+        As `lyricsep.languages.language_code` reads it. Chinese and Japanese characters are a word each, whatever the
+        language.
     normalise : bool
         First apply alt-eval's `normalize_lyrics`: no punctuation but ``!?'"`` at the end of a line, and a capital at
         its beginning. The words stay the same, but for their case.

@@ -9,7 +9,6 @@ from lyricsep.transcribers.catalog import (
     find_model,
     model_catalog,
 )
-from lyricsep.transcribers.language import language_code
 
 __all__ = [
     "BACKENDS",
@@ -22,6 +21,5 @@ __all__ = [
     "create_transcriber",
     "default_backend",
     "find_model",
-    "language_code",
     "model_catalog",
 ]

@@ -29,7 +29,7 @@ class Job:
     segments : sequence of Segment or None
         The sung spans, each at most 30 s. None: the whole song, window by window as Whisper itself does.
     language : str or None
-        ISO 639-1 code; None lets the sung segments vote.
+        As `lyricsep.languages.language_code` reads it; None lets the sung segments vote.
     on_progress : callable, optional
         Called with the share of the song that is decoded, 0 to 1.
 

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from lyricsep.errors import ConfigError
+from lyricsep.languages import WHISPER_LANGUAGES, from_whisper, language_name, to_whisper
 from lyricsep.lyrics import Decoding, Line, Lyrics, Segment, Word
 from lyricsep.transcribers.alignment import AlignedWord
 from lyricsep.transcribers.base import SAMPLE_RATE, Job, WhisperOptions
@@ -149,7 +150,7 @@ class _Song:
         results = sorted(self.done, key=lambda result: result[0].start)
         return Lyrics(
             lines=tuple(line for _, lines in results for line in lines),
-            language=self.language if results else None,
+            language=from_whisper(self.language) if results else None,
             duration=len(self.job.mixture) / SAMPLE_RATE,
             segments=tuple(Segment(decoding.start, decoding.end) for decoding, _ in results),
             decodings=tuple(decoding for decoding, _ in results),
@@ -404,16 +405,18 @@ class WhisperTranscriber:
         return replace(line, flags=flags)
 
     def _language(self, job: Job) -> str:
-        """Give the language of a job, the only one of a model that knows no other; empty where it is to be found."""
-        from whisper.tokenizer import LANGUAGES
-
+        """Return Whisper's code of a job's language, of a model's only one, or "" where it is to be detected."""
         if not self.backend.is_multilingual:
             return "en"
-        if job.language is not None and job.language not in list(LANGUAGES)[: self.backend.n_languages]:
+        if job.language is None:
+            return ""
+        code = to_whisper(job.language)
+        if from_whisper(code) not in WHISPER_LANGUAGES[: self.backend.n_languages]:
             raise ConfigError(
-                f"{self.name} knows no language {job.language!r}; use a code such as en, fr or ja, or another model"
+                f"{self.name} does not know {language_name(job.language)} ({code})",
+                hint="choose another {model}, such as {model=large-v3}",
             )
-        return job.language or ""
+        return code
 
     def _tokenizer(self, language: str) -> Tokenizer:
         from whisper.tokenizer import get_tokenizer

@@ -91,7 +91,7 @@ def test_only_one_kind_of_lrc_is_called_lrc(run: Callable, songs: Path) -> None:
     assert run("convert", songs / "Été [1].json", "-f", "elrc").written == [Path("lyrics/Été [1].lrc")]
     refused = run("convert", songs / "Été [1].json", "-f", "lrc")
     assert (refused.code, refused.out) == (1, "")
-    assert refused.err == "failed: lyrics/Été [1].lrc: exists already; add --overwrite to replace it\n"
+    assert refused.err == "failed: lyrics/Été [1].lrc: exists already; set --overwrite to replace it\n"
     assert run("convert", songs / "Été [1].json", "-f", "lrc,elrc", "--overwrite").written == [
         Path("lyrics/Été [1].lrc"),
         Path("lyrics/Été [1].words.lrc"),
@@ -126,7 +126,7 @@ def test_one_bad_file_costs_that_file(run: Callable, songs: Path, tmp_path: Path
     assert failures[0].startswith("failed: bad.srt: row 1 belongs to no cue")
     assert failures[1] == "failed: gone.lrc: cannot be read (No such file or directory); check the path"
     assert failures[2].startswith("failed: song.mp3: lyrics are read from ")
-    assert failures[3] == "failed: empty: no files of lyrics there; name a file, or their folder"
+    assert failures[3] == "failed: empty: no lyrics files found; name a file, or a folder that holds some"
     assert "Été [1].txt: has no times, which vtt needs" in failures[4]
     assert failures[5:] == ["1 of 6 songs done; 5 failed"]
 
@@ -136,7 +136,7 @@ def test_two_files_never_share_a_result(run: Callable, songs: Path, tmp_path: Pa
     names = [songs / "Été [1].json", tmp_path / "other" / "Été [1].srt"]
     done = run("convert", *names, names[0], "-f", "csv")
     assert (done.code, done.written) == (1, [Path("lyrics/Été [1].csv")])
-    assert "its results would be those of" in done.err
+    assert "its results would overwrite those of" in done.err
     assert run("convert", *names, names[0], "-f", "csv", "-o", "-").out.count("start,end,text") == 2
 
 

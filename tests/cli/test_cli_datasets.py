@@ -51,19 +51,19 @@ def test_list(run: Callable, own_cache: Path) -> None:
     header, _rule, *rows = told.out.splitlines()
     assert header.split() == ["name", "status", "songs", "languages", "what"]
     assert [row.split()[0] for row in rows] == list(dataset_catalog())
-    assert "to pull" in rows[0]
+    assert "needs download" in rows[0]
     assert "by request" in rows[3]
 
 
-def test_list_as_json_tells_what_is_at_hand(run: Callable, own_cache: Path, folder: Path) -> None:
+def test_list_as_json_tells_what_is_installed(run: Callable, own_cache: Path, folder: Path) -> None:
     pulled = own_cache / "datasets" / "jam-alt"
     pulled.parent.mkdir(parents=True)
     folder.rename(pulled)
     files = {"metadata.jsonl": hash_file(pulled / "metadata.jsonl")}
     write_record(pulled, PullRecord("jam-alt", "jamendolyrics/jam-alt", "0e15962", "0e15962" + "0" * 33, files))
     listed = {spec["name"]: spec for spec in json.loads(run("datasets", "list", "--json").out)}
-    assert listed["jam-alt"]["status"] == "at hand"
-    assert listed["musdb-alt"]["status"] == "to pull"
+    assert listed["jam-alt"]["status"] == "installed"
+    assert listed["musdb-alt"]["status"] == "needs download"
     assert all(spec["citation"] and spec["licence"] for spec in listed.values())
     shown = json.loads(run("datasets", "show", "jam-alt", "--json").out)
     assert (shown["name"], shown["revision"][:7], len(shown["songs"])) == ("jam-alt", "0e15962", 3)
@@ -88,7 +88,7 @@ def test_pull_of_what_does_not_exist_is_wrong_usage(run: Callable, own_cache: Pa
     assert "no dataset is called 'jam-art'; did you mean 'jam-alt'?" in told.err
     told = run("datasets", "pull", "jam-alt", "musdb-alt", "--revision", "main")
     assert told.code == 2
-    assert "--revision is of one dataset" in told.err
+    assert "one revision for 2 datasets; pull one dataset at a time with --revision" in told.err
 
 
 def test_show_a_table(run: Callable, folder: Path) -> None:

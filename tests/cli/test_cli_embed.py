@@ -39,7 +39,7 @@ def test_copies_lie_as_the_songs_do(run: Callable, album: Path, tmp_path: Path) 
     told = run("embed", album, "--lyrics", "lyrics", "-o", "tagged")
     assert (told.code, told.written) == (1, [Path("tagged/CD 2/two.mp3"), Path("tagged/Été.flac")])
     assert told.err.splitlines() == [
-        f"failed: {album}/solo.ogg: no lyrics in lyrics are called solo; add them",
+        f"failed: {album}/solo.ogg: found no lyrics named solo in lyrics; add them",
         "2 of 3 songs done; 1 failed",
     ]
     assert {path: path.read_bytes() for path in album.rglob("*.*")} == before
@@ -79,7 +79,7 @@ def test_a_copy_never_replaces_its_song(run: Callable, album: Path) -> None:
     before = (album / "Été.flac").read_bytes()
     told = run("embed", album / "Été.flac", "--lyrics", "lyrics", "-o", album, "--overwrite")
     assert (told.code, told.out) == (1, "")
-    assert "its copy would replace it; choose another --output, or --in-place if it should" in told.err
+    assert "its copy would replace it; choose another --output, or set --in-place if it should" in told.err
     assert (album / "Été.flac").read_bytes() == before
 
 
@@ -96,7 +96,7 @@ def test_an_instrumental_is_no_failure(run: Callable, album: Path, tmp_path: Pat
     (tmp_path / "none.txt").write_text("")
     told = run("embed", album / "solo.ogg", "--lyrics", "none.txt", "-o", "tagged")
     assert (told.code, told.written) == (0, [Path("tagged/solo.ogg")])
-    assert told.err == f"{album}/solo.ogg: its lyrics are empty; none were embedded\n"
+    assert told.err == f"{album}/solo.ogg: its lyrics are empty; no tags were written\n"
     assert (tmp_path / "tagged" / "solo.ogg").read_bytes() == (album / "solo.ogg").read_bytes()
     told = run("embed", album / "solo.ogg", "--lyrics", "none.txt", "--in-place")
     assert (told.code, told.out) == (0, "")
@@ -110,13 +110,21 @@ def test_the_language_may_be_told(run: Callable, album: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        ("--lyrics lyrics", 2, "--output and --in-place: choose one"),
-        ("--lyrics lyrics -o out --in-place", 2, "--output and --in-place: choose one"),
+        ("--lyrics lyrics", 2, "choose either --output, for tagged copies, or --in-place"),
+        ("--lyrics lyrics -o out --in-place", 2, "choose either --output, for tagged copies, or --in-place"),
         ("--in-place", 2, "Missing option '--lyrics'"),
-        ("--lyrics lyrics/Été.txt -o out", 2, "--lyrics lyrics/Été.txt: is for one song, got 3"),
-        ("--lyrics lyrics -o out -l Klingon", 2, "--language Klingon: Whisper knows no such language"),
+        (
+            "--lyrics lyrics/Été.txt -o out",
+            2,
+            "--lyrics lyrics/Été.txt: one file for 3 songs; name a folder of lyrics",
+        ),
+        (
+            "--lyrics lyrics -o out -l Elvish",
+            2,
+            "no language is called 'Elvish'; did you mean English? Set --language en",
+        ),
         ("--lyrics gone -o out", 2, "--lyrics gone: no such file or folder; check the name"),
-        ("--lyrics album -o out", 1, "album: no files of lyrics there; name a file, or their folder"),
+        ("--lyrics album -o out", 1, "album: no lyrics files found; name a file, or a folder that holds some"),
     ],
 )
 def test_wrong_usage(run: Callable, album: Path, options: str, code: int, message: str) -> None:

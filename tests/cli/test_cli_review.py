@@ -71,8 +71,8 @@ def test_from_the_address_to_the_end(lyrics: Path, tmp_path: Path) -> None:
     out, err = process.communicate()
     assert (process.returncode, out) == (0, "")
     assert err.splitlines() == [
-        "songs: 1; Ctrl-C ends",
-        "ending",
+        "songs: 1; press Ctrl-C to stop",
+        "stopping",
         "saved: song, revision 1",
         "songs saved: 1, in lyrics/corrected",
     ]
@@ -148,7 +148,7 @@ def test_wrong_usage(run: Callable, lyrics: Path) -> None:
             (("lyrics", "--songs", "nowhere"), 1, "lyricsep: nowhere: no such folder"),
             (("lyrics", "--reference", "nowhere"), 1, "lyricsep: nowhere: no such folder"),
             (("lyrics", "--reference", "others"), 1, "lyricsep: others: none of its 2 references is named as a song"),
-            (("lyrics", "--language", "Klingon"), 2, "lyricsep: --language Klingon: no known language"),
+            (("lyrics", "--language", "Klingonese"), 2, "lyricsep: no language is called 'Klingonese'; use an ISO"),
             (("lyrics", "--port", port), 2, f"lyricsep: --port {port}: Address already in use; choose another"),
             (("lyrics", "--port", "70000"), 2, "lyricsep review: Invalid value for '--port'"),
         ]

@@ -59,7 +59,7 @@ def test_the_words_of_a_song_are_shown(run: Callable, files: tuple[Path, Path]) 
 def test_a_language_must_be_known(run: Callable, files: tuple[Path, Path]) -> None:
     told = run("score", *files)
     assert told.code == 1
-    assert "nothing says its language" in told.err
+    assert "its language is not known, and words are split by it; set --language, such as --language en" in told.err
     assert run("score", *files, "--language", "klingonese").code == 2
 
 
@@ -89,7 +89,7 @@ def test_folders_are_matched_by_name(run: Callable, tmp_path: Path) -> None:
     (heard / "lyricsep-20260101T000000.json").write_text("{}", encoding="utf-8")
     told = run("score", tmp_path / "refs", heard, "-l", "en")
     assert told.code == 1
-    assert told.err == f"failed: c: no hypothesis in {heard}; it is not in the scores\n"
+    assert told.err == f"failed: c: no hypothesis in {heard}; it is not scored\n"
     rows = [row.split() for row in told.out.splitlines()]
     assert ["a", "en", "2", "0.00", "0", "0", "0"] in rows
     assert ["sub/b", "en", "2", "50.00", "0", "1", "0"] in rows
@@ -170,8 +170,8 @@ def test_a_planted_difference_is_found(run: Callable, folder: Path) -> None:
     assert wer["p"] < 0.001
     told = run("compare", first, second)
     assert told.code == 0
-    assert "errors moved: substitutions +79" in told.out
-    assert "Songs that moved most" in told.out
+    assert "change in errors: substitutions +79" in told.out
+    assert "Songs that changed most" in told.out
 
 
 def test_a_run_equals_itself(run: Callable, folder: Path) -> None:
@@ -180,14 +180,14 @@ def test_a_run_equals_itself(run: Callable, folder: Path) -> None:
     assert found["rates"]["WER"]["difference"] == 0
     assert found["rates"]["WER"]["interval"] == [0, 0]
     assert found["rates"]["WER"]["p"] == 1
-    assert "Songs that moved most" not in run("compare", first, first).out
+    assert "Songs that changed most" not in run("compare", first, first).out
 
 
 def test_songs_of_one_run_alone_are_named(run: Callable, folder: Path) -> None:
     first, second = scores(folder, "first", {"a": 1, "b": 2}), scores(folder, "second", {"b": 3, "c": 1})
     told = run("compare", first, second)
     assert told.code == 0
-    assert "2 songs are in one of the runs alone and are left out" in told.err
+    assert "2 songs are in only one of the runs and are ignored" in told.err
     assert run("compare", first, scores(folder, "other", {"x": 1})).code == 1
 
 

@@ -94,7 +94,7 @@ def test_no_arguments_show_the_help(run: Callable, command: tuple[str, ...]) -> 
         ("transcribe x --format ,", "--format ,: choose from txt"),
         ("transcribe x --device tpu", "--device tpu: unknown; use auto, cpu, cuda"),
         ("transcribe x --device cuda:77", "--device cuda:77: not on this machine"),
-        ("transcribe x --language klingon", "--language klingon: Whisper knows no such language"),
+        ("transcribe x --language klingon", "Whisper does not know Klingon (tlh); leave --language out"),
         ("transcribe x --mix-back loud", "Invalid value for '--mix-back'"),
         ("transcribe x --mix-back 2", "Invalid value for '--mix-back'"),
         ("transcribe x --mix-back nan", "Invalid value for '--mix-back'"),

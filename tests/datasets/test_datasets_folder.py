@@ -44,10 +44,10 @@ def test_a_missing_language_is_named(tmp_path: Path) -> None:
     write_text(tmp_path / "a.mp3", "")
     write_text(tmp_path / "a.txt", "la")
     with pytest.raises(
-        DatasetError, match=r"a.mp3: nothing says its language; add --language, or put it into a fold"
+        DatasetError, match=r"a.mp3: its language is not known; set language, or put it into a folder named"
     ):
         open_dataset(tmp_path)
-    with pytest.raises(ConfigError, match="--language elvish: no known language"):
+    with pytest.raises(ConfigError, match="no language is called 'elvish'"):
         open_dataset(tmp_path, language="elvish")
 
 

@@ -166,7 +166,7 @@ def test_a_three_letter_code_tokenizes_as_its_two_letters() -> None:
 
 @pytest.mark.parametrize("code", ["xx", "", "klingonese"])
 def test_an_unknown_language(code: str) -> None:
-    with pytest.raises(ConfigError, match=rf"no language is called '{code}'; use a code such as en") as caught:
+    with pytest.raises(ConfigError, match=rf"no language is called '{code}'; ") as caught:
         tokenize("hey", code)
     assert "\n" not in str(caught.value)
 

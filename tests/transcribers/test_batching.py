@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lyricsep.errors import ConfigError
+from lyricsep.languages import language_code
 from lyricsep.lyrics import Segment
 from lyricsep.transcribers import Job, WhisperOptions
 from lyricsep.transcribers.whisper import N_VOTERS, Attempt, WhisperTranscriber
@@ -162,10 +163,25 @@ def test_an_english_model_transcribes_english(fake, song) -> None:
     assert backend.voters == []
 
 
-@pytest.mark.parametrize("language", ["yue", "xx", "French", ""])
-def test_a_language_the_model_does_not_know(fake, song, language) -> None:
-    with pytest.raises(ConfigError, match=f"fake knows no language '{language}'; use a code such as en"):
+@pytest.mark.parametrize(
+    ("language", "message"),
+    [
+        ("yue", r"fake does not know Yue Chinese \(yue\); choose another model, such as model='large-v3'"),
+        ("zulu", r"Whisper does not know Zulu \(zu\); leave language out"),
+        ("xx", "no language is called 'xx'"),
+        ("", "no language is called ''"),
+    ],
+)
+def test_a_language_the_model_does_not_know(fake, song, language, message) -> None:
+    with pytest.raises(ConfigError, match=message):
         list(WhisperTranscriber(fake(), ONCE).transcribe([song([20], language=language)]))
+
+
+@pytest.mark.parametrize(("language", "code"), [("French", "fr"), ("jv", "jw"), ("pt-BR", "pt"), ("Norwegian", "no")])
+def test_whisper_is_given_its_own_codes(fake, song, language, code) -> None:
+    backend = fake()
+    (lyrics,) = WhisperTranscriber(backend, ONCE).transcribe([song([20], language=language)])
+    assert (backend.calls[0].language, lyrics.language) == (code, language_code(language))
 
 
 def test_a_newer_model_knows_cantonese(fake, song) -> None:
