@@ -61,7 +61,7 @@ def test_help_shows_the_defaults(run: Callable) -> None:
         "txt,lrc,json",
         "lyricsep[embedded]",
         "LYRICSEP_OFFLINE",
-        "(0.3; paper: 0)",
+        "0.3;",
     ):
         assert text in told
 
