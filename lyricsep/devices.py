@@ -45,14 +45,14 @@ def choose_device(name: str = "auto") -> torch.device:
     }
     if not there.get(device.type, False):
         raise ConfigError(
-            f"--device {name}: not on this machine, or PyTorch was installed without it; use --device cpu, or "
-            "see `lyricsep doctor`"
+            f"device {name}: not on this machine, or PyTorch was installed without support for it",
+            hint="set {device=cpu}, or see `lyricsep doctor`",
         )
     return device
 
 
 def _unknown(name: str) -> ConfigError:
-    return ConfigError(f"--device {name}: unknown; use auto, cpu, cuda, cuda:1 or mps")
+    return ConfigError(f"device {name}: unknown", hint="set {device} to auto, cpu, cuda, cuda:1 or mps")
 
 
 def describe_device(device: torch.device) -> str:

@@ -143,9 +143,11 @@ def _claim(path: Path, temporary: Path) -> None:
 
 
 def _taken(path: Path) -> OutputError:
-    return OutputError(f"{shown(path)}: exists already; choose another --output or add --overwrite")
+    return OutputError(f"{shown(path)}: exists already", hint="choose another {output} or set {overwrite=True}")
 
 
 def _output_error(path: Path, error: OSError) -> OutputError:
     reason = error.strerror or str(error)
-    return OutputError(f"{shown(path)}: cannot be written ({reason}); free some space or choose another --output")
+    return OutputError(
+        f"{shown(path)}: cannot be written ({reason})", hint="free some space or choose another {output}"
+    )

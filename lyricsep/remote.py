@@ -10,7 +10,7 @@ import os
 import posixpath
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -92,7 +92,10 @@ def check_driver(url: str, *, offline: bool = False) -> None:
     """
     scheme = _parts(url)[0]
     if offline and scheme not in _HERE:
-        raise ConfigError(f"{shown_url(url)}: is remote, and --offline opens no connection; leave one of them out")
+        raise ConfigError(
+            f"{shown_url(url)}: is remote, and offline runs open no connection",
+            hint="leave {offline} out or name a local file",
+        )
     try:
         import fsspec
     except ImportError as error:
@@ -137,7 +140,7 @@ def find_below(url: str) -> list[Listed] | None:
     """
     if _parts(url)[0] in _WEB and not url.endswith("/"):
         return None
-    with _telling(url, ConfigError, "cannot be listed ({}); check the URL and the permissions"):
+    with _describing(url, ConfigError, "cannot be listed ({})", hint="check the URL and the permissions"):
         system, path = _opened(url)
         if not system.isdir(path):
             return [] if url.endswith("/") else None
@@ -156,7 +159,7 @@ def find_matching(url: str) -> list[Listed] | None:
     magic = "*" if scheme in _WEB else "*?["  # others have a meaning in the web
     if not any(sign in rest for sign in magic):
         return None
-    with _telling(url, ConfigError, "cannot be listed ({}); check the URL and the permissions"):
+    with _describing(url, ConfigError, "cannot be listed ({})", hint="check the URL and the permissions"):
         system, path = _opened(url)
         if "*" not in rest and system.exists(path):
             return None  # a name with magic is a file where there is one
@@ -171,7 +174,7 @@ def find_matching(url: str) -> list[Listed] | None:
 def state_of(url: str) -> tuple[int, str]:
     """Give size and version of a file: what tells, unread, whether it changed; -1 and nothing where none can tell."""
     try:
-        with _telling(url, AudioError, "{}"):
+        with _describing(url, AudioError, "{}"):
             system, path = _opened(url)
             return _state(system.info(path))
     except LyricsepError:
@@ -226,7 +229,7 @@ def at_hand(url: str, folder: Path | None = None) -> Iterator[Copy]:
 
 def renamed(error: LyricsepError, path: Path, name: str) -> LyricsepError:
     """Say of a song, by its name, what was said of its copy."""
-    return type(error)(str(error).replace(shown(path), name))
+    return type(error)(str(error.args[0]).replace(shown(path), name), hint=error.hint)
 
 
 def sweep(folder: Path) -> None:
@@ -254,7 +257,7 @@ def put(files: Iterable[Path], folder: Path, url: str) -> None:
     check_driver(url)
     for file in files:
         target = f"{url.rstrip('/')}/{file.relative_to(folder).as_posix()}"
-        with _telling(target, OutputError, "cannot be copied there ({}); check --copy-to, and run again"):
+        with _describing(target, OutputError, "cannot be copied there ({})", hint="check {copy_to} and run again"):
             system, path = _opened(target)
             try:
                 system.put_file(str(file), path)
@@ -318,7 +321,7 @@ def _state(info: dict[str, Any]) -> tuple[int, str]:
 
 def _fetch(url: str, path: Path) -> str:
     """Write a file to `path` and give its version."""
-    with _telling(url, AudioError, "cannot be fetched ({}); check the URL and run again"):
+    with _describing(url, AudioError, "cannot be fetched ({})", hint="check the URL and run again"):
         system, remote = _opened(url)
         # Asked before, not after: what was replaced meanwhile is found out by the next run.
         size, version = _state(system.info(remote))
@@ -330,14 +333,14 @@ def _fetch(url: str, path: Path) -> str:
 
 
 @contextmanager
-def _telling(url: str, kind: Callable[[str], LyricsepError], message: str) -> Iterator[None]:
-    """Say in one line what a driver raises, which may be anything, and may hold the URL."""
+def _describing(url: str, kind: type[LyricsepError], message: str, *, hint: str = "") -> Iterator[None]:
+    """Describe in one line whatever a driver raises; its text may hold the URL with its secrets."""
     try:
         yield
     except LyricsepError:
         raise
     except Exception as error:  # every driver has errors of its own
-        raise kind(f"{shown_url(url)}: {message.format(_reason(error, url))}") from error
+        raise kind(f"{shown_url(url)}: {message.format(_reason(error, url))}", hint=hint) from error
 
 
 def _reason(error: BaseException, url: str) -> str:

@@ -177,7 +177,7 @@ def test_without_fsspec(monkeypatch) -> None:
 
 
 def test_offline_means_offline(memory: Any, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"ftp://h/a.mp3: is remote, and --offline opens no connection"):
+    with pytest.raises(ConfigError, match=r"ftp://h/a.mp3: is remote, and offline runs open no connection"):
         find_songs(["ftp://h/a.mp3"], offline=True)
     (tmp_path / "l.txt").write_text("ftp://h/a.mp3\n")
     with pytest.raises(ConfigError, match=r"ftp://h/a.mp3: is remote"):
@@ -287,9 +287,7 @@ def test_results_are_put_below_a_url(memory: Any, tmp_path: Path) -> None:
 def test_a_copy_that_fails_says_why(tmp_path: Path) -> None:
     (tmp_path / "a.lrc").write_text("la")
     (tmp_path / "taken").write_text("")
-    with pytest.raises(
-        OutputError, match=r"taken/a.lrc: cannot be copied there \(.*\); check --copy-to, and run again"
-    ):
+    with pytest.raises(OutputError, match=r"taken/a.lrc: cannot be copied there \(.*\); check copy_to and run again"):
         put([tmp_path / "a.lrc"], tmp_path, f"file://{tmp_path}/taken")
 
 

@@ -221,7 +221,9 @@ class AudioWriter:
 
     def _output_error(self, error: Exception) -> OutputError:
         reason = getattr(error, "error_string", str(error)).rstrip(".")
-        return OutputError(f"{self.path}: cannot be written ({reason}); free some space or choose another --output")
+        return OutputError(
+            f"{self.path}: cannot be written ({reason})", hint="free some space or choose another {output}"
+        )
 
 
 class _AbandonedError(Exception):

@@ -32,7 +32,7 @@ class SeparatorSpec:
     Parameters
     ----------
     name : str
-        What ``--separator`` takes.
+        Unique name, as `find_separator` takes it.
     family : str
         The module that builds it.
     summary, licence, citation : str
@@ -40,7 +40,7 @@ class SeparatorSpec:
     files : tuple of WeightFile
         What to fetch, in the order the family wants it.
     settings : mapping
-        What the family needs to know beside the weights; ``query_default`` is what a query is without ``--query``.
+        Settings of the family besides the weights; ``query_default`` is the query where the user gives none.
     status : {"works", "needs setup", "unavailable", "broken"}
         See `Status`.
     reason : str
@@ -56,7 +56,7 @@ class SeparatorSpec:
     create : callable, optional
         Builds the separator on a device, for those of plugins.
     aliases : tuple of str
-        What else ``--separator`` takes: its names in other tools.
+        Its names in other tools, which `find_separator` takes too.
     """
 
     name: str
@@ -156,8 +156,9 @@ class StreamingSeparator(ABC):
         vocals = torch.cat([samples[:, :0], *self.stream(source)], dim=1)
         if vocals.shape != mixture.samples.shape:
             raise AudioError(
-                f"{self.name}: gave vocals of shape {tuple(vocals.shape)} for a mixture of shape "
-                f"{tuple(mixture.samples.shape)}; this is a bug in the separator, try another --separator"
+                f"{self.name}: returned vocals of shape {tuple(vocals.shape)} for a mixture of shape "
+                f"{tuple(mixture.samples.shape)}, which is a bug in the separator",
+                hint="try another {separator}",
             )
         return Audio(vocals.to(mixture.samples.device), mixture.sample_rate)
 

@@ -1,7 +1,7 @@
 """Separators that live in an environment of their own: WAV in, WAV out, by any command.
 
 For systems whose dependencies cannot live with ours. What to run is data: the ``settings`` of a catalogue entry, or a
-TOML file of your own (``--separator ./mine.toml``) with the same keys::
+TOML file of your own (separator ``./mine.toml``) with the same keys::
 
     summary = "Our own network"            # this one and those above [settings] may be left out
     generative = false
@@ -267,8 +267,8 @@ class Bridge(StreamingSeparator):
                 _stop(process)
         if code:
             raise AudioError(
-                f"{self.name}: its command failed with {_exit(code)}{self._last_words(folder)}; see all it said with "
-                "--verbose"
+                f"{self.name}: its command failed with {_exit(code)}{self._last_words(folder)}",
+                hint="log level INFO ({verbose=True}) shows the last 40 lines of its output",
             )
 
     def _last_words(self, folder: Path) -> str:

@@ -120,7 +120,7 @@ def create_separator(
     """
     _require_usable(spec)
     if query is not None and not spec.query:
-        raise ConfigError(f"{spec.name}: takes no query; leave --query out, or see `lyricsep models list`")
+        raise ConfigError(f"{spec.name}: takes no query", hint="leave {query} out, or see `lyricsep models list`")
     separator = _create(spec, device, batch_size, query, offline=offline)
     _warn(spec.name, generative=spec.generative, licence=spec.licence if spec.is_non_commercial else "")
     if then is None:
@@ -168,7 +168,7 @@ def _load_network(spec: SeparatorSpec, query: str | None, *, offline: bool) -> N
 
 def _require_usable(spec: SeparatorSpec) -> None:
     if spec.status in ("unavailable", "broken"):
-        raise ConfigError(f"{spec.name}: {spec.status}: {spec.reason}; choose another --separator")
+        raise ConfigError(f"{spec.name}: {spec.status}: {spec.reason}", hint="choose another {separator}")
 
 
 @cache

@@ -211,7 +211,9 @@ def load_clipsep(spec: SeparatorSpec, *, offline: bool, query: str | None = None
         )
     text = str(spec.settings.get("query_default", "")) if query is None else query
     if not text.strip():
-        raise ConfigError(f"{spec.name}: --query is a text, such as 'singing voice', got none")
+        raise ConfigError(
+            f"{spec.name}: needs a text, got none", hint="set {query} to a text such as 'singing voice'"
+        )
     try:
         path = fetch(spec.files[0], offline=offline)
     except WeightsError as error:

@@ -261,8 +261,8 @@ class NetworkSeparator(StreamingSeparator):
 
     def _too_small(self, what: str) -> ConfigError:
         return ConfigError(
-            f"{self.name}: {what} does not fit into the memory of {self.device}; "
-            "close other programs that use it, or add --device cpu"
+            f"{self.name}: {what} does not fit into the memory of {self.device}",
+            hint="close other programs that use it, or set {device=cpu}",
         )
 
 

@@ -430,12 +430,13 @@ def _ask_tagger(spec: SeparatorSpec, query: str, tagger: Cnn14) -> Fixed | Class
         try:
             return Classes(tagger, [int(index) for index in query.split(",")])
         except ValueError as error:
-            raise ConfigError(f"{spec.name}: {error}; correct --query") from error
+            raise ConfigError(f"{spec.name}: {error}", hint="correct {query}") from error
     if Path(query).is_file():
         return Fixed(_hear_example(spec, Path(query), tagger))
     raise ConfigError(
-        f"{spec.name}: --query is AudioSet classes such as 27,28, an audio file of what to look for, or a condition "
-        f"(.npy, .safetensors), got {shown(Path(query))!r}"
+        f"{spec.name}: expected AudioSet classes such as 27,28, an audio file with an example of the sound, or a "
+        f"condition (.npy, .safetensors), got {shown(Path(query))!r}",
+        hint="correct {query}",
     )
 
 
@@ -443,8 +444,9 @@ def _embed(spec: SeparatorSpec, text: str, state: Mapping[str, Any], size: int, 
     """Give the embedding of a text."""
     if not text.strip() or len(spec.files) != 3:
         raise ConfigError(
-            f"{spec.name}: --query is a text, which needs two files of tokens in the catalogue entry, or the CLAP "
-            f"embedding of one ({size} numbers, .npy or .safetensors), got {shown(Path(text))[:60]!r}"
+            f"{spec.name}: expected a text, which needs two tokenizer files in the catalogue entry, or the CLAP "
+            f"embedding of a text ({size} numbers, .npy or .safetensors), got {shown(Path(text))[:60]!r}",
+            hint="correct {query}",
         )
 
     def compute() -> Tensor:
@@ -460,7 +462,8 @@ def _embed(spec: SeparatorSpec, text: str, state: Mapping[str, Any], size: int, 
     except (ValueError, RuntimeError, IndexError, MemoryError) as error:
         reason = " ".join(str(error).split())[:200]
         raise WeightsError(
-            f"{spec.name}: cannot embed a text ({reason}); pull the model again, or give --query an embedding (.npy)"
+            f"{spec.name}: cannot embed a text ({reason})",
+            hint="pull the model again, or set {query} to the file of an embedding (.npy)",
         ) from error
 
 
@@ -479,12 +482,13 @@ def _read_condition(name: str, path: Path, size: int) -> Tensor:
     except (OSError, ValueError, TypeError, EOFError, WeightsError) as error:
         reason = " ".join(str(error).split())[:120]
         raise ConfigError(
-            f"{name}: {shown(path)} cannot be read as a condition ({reason}); correct --query"
+            f"{name}: {shown(path)} cannot be read as a condition ({reason})", hint="correct {query}"
         ) from error
     if found.shape not in ((size,), (1, size)) or not found.is_floating_point() or not bool(found.isfinite().all()):
         raise ConfigError(
             f"{name}: {shown(path)} holds {found.dtype} of the shape {tuple(found.shape)}, expected {size} finite "
-            "floats; correct --query"
+            "floats",
+            hint="correct {query}",
         )
     return found.reshape(size).float()
 
@@ -496,7 +500,7 @@ def _hear_example(spec: SeparatorSpec, path: Path, tagger: Cnn14) -> Tensor:
     windows = torch.split(samples, int(AUDIBLE_WINDOW * SAMPLE_RATE))
     audible = [window for window in windows if window.abs().max() > AUDIBLE]
     if not audible:
-        raise ConfigError(f"{spec.name}: {shown(path)} is silent; give --query an example that can be heard")
+        raise ConfigError(f"{spec.name}: {shown(path)} is silent", hint="set {query} to an audible example")
     length = int(spec.settings["segment"] * SAMPLE_RATE)
     heard = []
     with torch.inference_mode():

@@ -186,8 +186,8 @@ class MdxNetwork(Network):
         found = torch.from_numpy(answer)
         if found.shape != part.shape:
             raise WeightsError(
-                f"{self.name}: gives the shape {tuple(found.shape)} for {tuple(part.shape)}, so it is no MDX-Net; "
-                "choose another --separator"
+                f"{self.name}: returned shape {tuple(found.shape)} for {tuple(part.shape)}, so it is not an MDX-Net",
+                hint="choose another {separator}",
             )
         return found
 
@@ -352,7 +352,9 @@ def _load_mdx(spec: SeparatorSpec, *, offline: bool) -> MdxNetwork:
     try:
         options = MdxOptions.of(record)
     except ValueError as error:
-        raise ConfigError(f"{spec.name}: {error}; choose another --separator or correct its parameters") from error
+        raise ConfigError(
+            f"{spec.name}: {error}", hint="choose another {separator} or correct its parameters"
+        ) from error
     try:
         model = path.read_bytes()
         return MdxNetwork(spec.name, model, options)

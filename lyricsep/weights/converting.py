@@ -64,12 +64,12 @@ def convert_checkpoint(
     if target.suffix != ".safetensors":
         raise ConfigError(f"{shown(target)}: the file to make is called something.safetensors; choose such a name")
     if target.exists() and not overwrite:
-        raise OutputError(f"{shown(target)}: exists already; choose another name or add --overwrite")
+        raise OutputError(f"{shown(target)}: exists already", hint="choose another name or set {overwrite=True}")
     if sha256 and not re.fullmatch(r"[0-9a-f]{64}", sha256):
-        raise ConfigError(f"--sha256 is 64 lower-case hexadecimal digits, got {sha256!r}")
+        raise ConfigError(f"a sha256 is 64 lower-case hexadecimal digits, got {sha256!r}", hint="correct {sha256}")
     if allow_pickle and not sha256:
         raise ConfigError(
-            "--allow-pickle may run any code that is in the file; name its --sha256, as its author published it, too"
+            "unpickling may run any code that is in the file", hint="set {sha256} too, as its author published it"
         )
     checkpoint = _unpickled(path, sha256) if allow_pickle else _read(path, sha256)
     state, facts = _taken_apart(path, checkpoint)
@@ -85,7 +85,9 @@ def _read(path: Path, sha256: str) -> object:
     except WeightsError as error:
         if "asks to run" not in str(error):
             raise
-        raise WeightsError(f"{error}; if you trust its author: --allow-pickle and --sha256 of the file") from error
+        raise WeightsError(
+            str(error), hint="if you trust its author, set {allow_pickle=True} and the {sha256} of the file"
+        ) from error
 
 
 def _unpickled(path: Path, sha256: str) -> object:

@@ -156,7 +156,7 @@ def test_a_query_of_the_user(environment: Path, monkeypatch: pytest.MonkeyPatch)
     mine = spec(*IN_ENVIRONMENT, query="text", query_default="singing voice")
     create_separator(mine, CPU, query="a choir").separate(sound())
     assert " a choir cpu" in (environment / "heard.txt").read_text(encoding="utf-8")
-    with pytest.raises(ConfigError, match="spleeter: takes no query; leave --query out"):
+    with pytest.raises(ConfigError, match="spleeter: takes no query; leave query out"):
         create_separator(find_separator("spleeter"), CPU, query="a choir")
 
 
@@ -289,7 +289,9 @@ def test_a_crash_says_what_the_command_said_last(caplog: pytest.LogCaptureFixtur
         print("  ^^^^\\n\\n 50%|###   | 1/2", file=sys.stderr)
         sys.exit(3)
     """
-    refused(bridge(program), r"^mine: its command failed with exit code 3: RuntimeError: no such weights; see all")
+    refused(
+        bridge(program), r"^mine: its command failed with exit code 3: RuntimeError: no such weights; log level INFO"
+    )
     assert "its stderr ended with\nfirst\nRuntimeError" in caplog.text
 
 

@@ -317,9 +317,11 @@ def test_a_query_is_a_text(load) -> None:
     with torch.inference_mode():
         assert not torch.equal(network(mixture), load(query="ab")(mixture))
     for empty in ("", "  "):
-        with pytest.raises(ConfigError, match="mine: --query is a text, such as 'singing voice', got none"):
+        with pytest.raises(
+            ConfigError, match="mine: needs a text, got none; set query to a text such as 'singing voice'"
+        ):
             load(query=empty)
-    with pytest.raises(ConfigError, match="--query is a text"):
+    with pytest.raises(ConfigError, match="needs a text, got none"):
         load(default="")
 
 

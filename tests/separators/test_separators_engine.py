@@ -289,7 +289,7 @@ def test_what_did_not_fit_is_freed_before_the_next_attempt(monkeypatch) -> None:
 
 def test_one_chunk_that_does_not_fit() -> None:
     with pytest.raises(
-        ConfigError, match=r"^small: one chunk does not fit into the memory of cpu.*--device"
+        ConfigError, match=r"^small: one chunk does not fit into the memory of cpu.*device='cpu'"
     ) as caught:
         NetworkSeparator("small", Small(0), CPU, 5).separate(Audio(noise(2, 3000), RATE))
     assert isinstance(caught.value.__cause__, torch.cuda.OutOfMemoryError)

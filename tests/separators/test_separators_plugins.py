@@ -168,7 +168,7 @@ def test_a_broken_plugin_is_listed_with_its_reason_and_costs_nothing_else(
     assert spec.reason.startswith(reason)
     assert "\n" not in spec.reason
     assert separator_catalog()["good_one"].status == "works"
-    with pytest.raises(ConfigError, match=r"^faulty: broken: .*; choose another --separator$"):
+    with pytest.raises(ConfigError, match=r"^faulty: broken: .*; choose another separator$"):
         find_separator("faulty")
 
 

@@ -533,12 +533,12 @@ def test_an_example(load, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("family", "query", "reason"),
     [
-        ("uss", "30", r"classes are 0 to 29, got \[30\]; correct --query"),
-        ("uss", "singing", "--query is AudioSet classes such as 27,28, an audio file"),
-        ("uss", "27;28", "--query is AudioSet classes"),
-        ("uss", "-1", "--query is AudioSet classes"),
-        ("uss", "", "--query is AudioSet classes"),
-        ("audiosep", " ", "--query is a text"),
+        ("uss", "30", r"classes are 0 to 29, got \[30\]; correct query"),
+        ("uss", "singing", "uss: expected AudioSet classes such as 27,28, an audio file"),
+        ("uss", "27;28", "expected AudioSet classes"),
+        ("uss", "-1", "expected AudioSet classes"),
+        ("uss", "", "expected AudioSet classes"),
+        ("audiosep", " ", "audiosep: expected a text"),
     ],
 )
 def test_wrong_queries(load, family, query, reason) -> None:
