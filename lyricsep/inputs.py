@@ -20,7 +20,7 @@ from lyricsep import remote
 from lyricsep.errors import ConfigError
 from lyricsep.files import shown
 
-__all__ = ["AUDIO_SUFFIXES", "Found", "Song", "find_songs"]
+__all__ = ["AUDIO_SUFFIXES", "Found", "SongFile", "find_songs"]
 
 # What is taken from a folder or a pattern; a file that is named is taken whatever its suffix.
 # fmt: off
@@ -39,7 +39,7 @@ LONGEST_NAME = 225  # bytes
 
 
 @dataclass(frozen=True)
-class Song:
+class SongFile:
     """A song and what its results are called.
 
     Parameters
@@ -89,13 +89,13 @@ class Found:
 
     Parameters
     ----------
-    songs : tuple of Song
+    songs : tuple of SongFile
         Each once, in order.
     empty : tuple of str
         Folders and patterns that hold no song, fit to be shown.
     """
 
-    songs: tuple[Song, ...]
+    songs: tuple[SongFile, ...]
     empty: tuple[str, ...]
 
 
@@ -140,7 +140,9 @@ def find_songs(names: Iterable[str], *, offline: bool = False) -> Found:
     ids = {key: Path(song.id) for key, song in found.items() if song.id}
     _refuse_shared(ids, stems)
     stems |= ids
-    songs_found = (Song(song.path, stems[key], song.language, song.url, song.listed) for key, song in found.items())
+    songs_found = (
+        SongFile(song.path, stems[key], song.language, song.url, song.listed) for key, song in found.items()
+    )
     return Found(tuple(songs_found), tuple(empty))
 
 

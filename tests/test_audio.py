@@ -34,7 +34,7 @@ from lyricsep.audio import (
 )
 from lyricsep.audio import writing as writing_module
 from lyricsep.audio.resampling import _resample_by_sinc, _resample_by_soxr
-from lyricsep.audio.timeline import Piece, adts_frame_size, mpeg_frame_size, with_gaps
+from lyricsep.audio.timeline import DecodedFrame, adts_frame_size, mpeg_frame_size, with_gaps
 from lyricsep.errors import AudioError, ConfigError, OutputError
 
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
@@ -431,12 +431,12 @@ def test_the_estimate_at_a_variable_bit_rate(tmp_path: Path) -> None:
 # --- the timeline -------------------------------------------------------------------------------------------------
 
 
-def pieces(*starts: float | None, doubtful: tuple[int, ...] = ()) -> list[Piece]:
+def pieces(*starts: float | None, doubtful: tuple[int, ...] = ()) -> list[DecodedFrame]:
     silence = np.zeros((1, 20), np.float32)
-    return [Piece(silence, 0.02, start, i in doubtful) for i, start in enumerate(starts)]
+    return [DecodedFrame(silence, 0.02, start, i in doubtful) for i, start in enumerate(starts)]
 
 
-def gaps(given_pieces: list[Piece], *, exact: bool = False, duration: float | None = None) -> dict[int, float]:
+def gaps(given_pieces: list[DecodedFrame], *, exact: bool = False, duration: float | None = None) -> dict[int, float]:
     result = enumerate(with_gaps(given_pieces, exact=exact, duration=duration))
     return {i: round(missing, 6) for i, (missing, _) in result if missing}
 

@@ -29,7 +29,7 @@ from lyricsep.audio.signal import Audio, Damage
 from lyricsep.audio.timeline import (
     ByteClock,
     Clock,
-    Piece,
+    DecodedFrame,
     TimestampClock,
     adts_frame_size,
     mpeg_frame_size,
@@ -170,7 +170,7 @@ class AudioReader:
             )
         if first.doubtful:
             self._damage.append(Damage(0.0, 0.0, "the beginning could not be decoded"))
-        self._all_pieces: Iterator[Piece] = chain([first], pieces)
+        self._all_pieces: Iterator[DecodedFrame] = chain([first], pieces)
         self.sample_rate: int = self._converter.sample_rate
         self.n_channels: int = self._converter.n_channels
         self._declared_duration: float | None = self._find_declared_duration(first.start or 0.0)
@@ -242,7 +242,7 @@ class AudioReader:
             return TimestampClock()
         return ByteClock(self._resources.enter_context(self.path.open("rb")), frame_size)
 
-    def _pieces(self) -> Iterator[Piece]:
+    def _pieces(self) -> Iterator[DecodedFrame]:
         import av
 
         for packet in self._packets():
@@ -257,7 +257,7 @@ class AudioReader:
                     self._converter = FrameConverter(frame)
                     self._header_bytes = packet.pos or 0
                 samples = self._converter.convert(frame)
-                yield Piece(samples, frame.samples / frame.sample_rate, start, doubtful)
+                yield DecodedFrame(samples, frame.samples / frame.sample_rate, start, doubtful)
 
     def _packets(self) -> Iterator[av.Packet[av.AudioStream]]:
         import av

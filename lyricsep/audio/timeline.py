@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["ByteClock", "Clock", "Piece", "TimestampClock", "adts_frame_size", "mpeg_frame_size", "with_gaps"]
+__all__ = ["ByteClock", "Clock", "DecodedFrame", "TimestampClock", "adts_frame_size", "mpeg_frame_size", "with_gaps"]
 
 LONGEST_GAP = 600.0
 """Seconds. A longer jump is a new start of the timestamps (a spliced stream), not a hole in the sound."""
@@ -49,7 +49,7 @@ _MPEG_RATES = (44100, 48000, 32000)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Piece:
+class DecodedFrame:
     """The sound of one decoded frame.
 
     Parameters
@@ -225,12 +225,14 @@ def adts_frame_size(data: bytes) -> int | None:
     return (data[3] & 3) << 11 | data[4] << 3 | data[5] >> 5
 
 
-def with_gaps(pieces: Iterable[Piece], *, exact: bool, duration: float | None) -> Iterator[tuple[float, Piece]]:
+def with_gaps(
+    pieces: Iterable[DecodedFrame], *, exact: bool, duration: float | None
+) -> Iterator[tuple[float, DecodedFrame]]:
     """Pair every piece with the seconds that are missing before it.
 
     Parameters
     ----------
-    pieces : iterable of Piece
+    pieces : iterable of DecodedFrame
         In the order of decoding.
     exact : bool
         Whether the timestamps count samples, so that half a frame is already a gap.
@@ -239,7 +241,7 @@ def with_gaps(pieces: Iterable[Piece], *, exact: bool, duration: float | None) -
 
     Yields
     ------
-    tuple of (float, Piece)
+    tuple of (float, DecodedFrame)
         Seconds of lost sound before the piece, 0 for almost all; and the piece.
     """
     expected: float | None = None
@@ -266,7 +268,7 @@ def _longest_gap(position: float, duration: float | None) -> float:
     return min(LONGEST_GAP, duration + 1.0 - position)
 
 
-def _with_next(pieces: Iterable[Piece]) -> Iterator[tuple[Piece, Piece | None]]:
+def _with_next(pieces: Iterable[DecodedFrame]) -> Iterator[tuple[DecodedFrame, DecodedFrame | None]]:
     iterator = iter(pieces)
     piece = next(iterator, None)
     while piece is not None:
@@ -275,6 +277,6 @@ def _with_next(pieces: Iterable[Piece]) -> Iterator[tuple[Piece, Piece | None]]:
         piece = following
 
 
-def _carries_on(end: float, following: Piece | None, tolerance: float) -> bool:
+def _carries_on(end: float, following: DecodedFrame | None, tolerance: float) -> bool:
     """Tell whether the next piece confirms that this one ended at `end`, rather than jumping back."""
     return following is None or following.start is None or following.start > end - tolerance

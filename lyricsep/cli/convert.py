@@ -25,7 +25,7 @@ from lyricsep.formats import (
     read_lyrics,
     render_transcript,
 )
-from lyricsep.inputs import Song
+from lyricsep.inputs import SongFile
 from lyricsep.manifest import new_manifest
 
 __all__ = ["convert"]
@@ -73,7 +73,7 @@ def convert(
                 run.fail(song.path, error)
 
 
-def _find(names: Iterable[str], run: Run) -> Iterator[Song]:
+def _find(names: Iterable[str], run: Run) -> Iterator[SongFile]:
     """Give the files that the user named, each once; what has no lyrics in it fails here."""
     taken: dict[str, Path] = {}
     seen: set[str] = set()
@@ -91,7 +91,7 @@ def _find(names: Iterable[str], run: Run) -> Iterator[Song]:
             seen.add(absolute)
             other = taken.setdefault(unicodedata.normalize("NFC", stem.casefold()), file)
             if other is file or run.output is None:
-                yield Song(file, Path(stem))
+                yield SongFile(file, Path(stem))
             else:
                 run.fail(file, _shares_results(file, other))
 
@@ -102,7 +102,7 @@ def _shares_results(file: Path, other: Path) -> OutputError:
     )
 
 
-def _convert(song: Song, run: Run, formats: Sequence[str]) -> None:
+def _convert(song: SongFile, run: Run, formats: Sequence[str]) -> None:
     """Convert a file into all formats, or none."""
     results = run.results(song)
     existing = [path for path in results if path.exists()]

@@ -11,7 +11,7 @@ import typer
 from lyricsep.cli.console import say
 from lyricsep.errors import AudioError, LyricsepError, OutputError
 from lyricsep.files import check_writable, shown
-from lyricsep.inputs import Song, find_songs
+from lyricsep.inputs import SongFile, find_songs
 from lyricsep.manifest import write_manifest
 
 __all__ = ["Run"]
@@ -38,7 +38,7 @@ class Run:
         self.n_without_vocals = 0
         self._records: list[dict[str, object]] = []
 
-    def find(self, names: Iterable[str], *, remote: bool = False, offline: bool = False) -> list[Song]:
+    def find(self, names: Iterable[str], *, remote: bool = False, offline: bool = False) -> list[SongFile]:
         """Find the songs to work on; what has no song in it, and songs with results already, fail here.
 
         Parameters
@@ -73,11 +73,11 @@ class Run:
                 todo.append(song)
         return todo
 
-    def results(self, song: Song) -> list[Path]:
+    def results(self, song: SongFile) -> list[Path]:
         """Name the results of a song; none where they go to stdout."""
         return [song.result(self.output, suffix) for suffix in self.suffixes] if self.output else []
 
-    def done(self, song: Song, *, vocals_found: bool | None = None, **facts: object) -> None:
+    def done(self, song: SongFile, *, vocals_found: bool | None = None, **facts: object) -> None:
         """Record a song whose results are written, and print their paths."""
         results = self.results(song)
         found = {} if vocals_found is None else {"vocals_found": vocals_found}
@@ -91,7 +91,7 @@ class Run:
             say(f"{song.name}: no vocals were found")
 
     def fail(self, song: Path | str, error: LyricsepError) -> None:
-        """Say and record why a song failed, which is given by its path or `Song.name`."""
+        """Say and record why a song failed, which is given by its path or `SongFile.name`."""
         self.n_failed += 1
         say(f"failed: {error}")
         name = song if isinstance(song, str) else shown(song)

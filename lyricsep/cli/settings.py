@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from lyricsep.inputs import Song
+    from lyricsep.inputs import SongFile
 
 __all__ = [
     "choose_work",
@@ -186,7 +186,7 @@ def _language(name: str | None, model: str) -> str | None:
     return code
 
 
-def chosen_languages(songs: Iterable[Song], default: str | None, model: str) -> dict[Path, str | None]:
+def chosen_languages(songs: Iterable[SongFile], default: str | None, model: str) -> dict[Path, str | None]:
     """Give the language of every song: the one its list tells, else `default`, which is known to the model.
 
     Raises

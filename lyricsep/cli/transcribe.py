@@ -50,7 +50,7 @@ from lyricsep.remote import renamed
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lyricsep.inputs import Song
+    from lyricsep.inputs import SongFile
     from lyricsep.pipeline import Failure, Result
     from lyricsep.segmentation import RmsVadOptions
 
@@ -161,16 +161,16 @@ class _Coming:
 
     Parameters
     ----------
-    songs : sequence of Song
+    songs : sequence of SongFile
         In order.
     languages : dict
         By the paths of the songs; those of copies are added.
     """
 
-    def __init__(self, songs: Sequence[Song], languages: dict[Path, str | None]) -> None:
+    def __init__(self, songs: Sequence[SongFile], languages: dict[Path, str | None]) -> None:
         self._songs = songs
         self._languages = languages
-        self._by_path: dict[Path, Song] = {}
+        self._by_path: dict[Path, SongFile] = {}
         self._failures: dict[Path, LyricsepError] = {}
 
     def __iter__(self) -> Iterator[Path]:
@@ -186,7 +186,7 @@ class _Coming:
                 self._failures[song.path] = error
                 yield song.path
 
-    def song(self, path: Path) -> Song:
+    def song(self, path: Path) -> SongFile:
         """Give the song that came as this path."""
         return self._by_path[path]
 

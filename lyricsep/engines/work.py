@@ -32,7 +32,7 @@ from lyricsep.weights import content_hash
 if TYPE_CHECKING:
     import torch
 
-    from lyricsep.inputs import Song
+    from lyricsep.inputs import SongFile
     from lyricsep.lyrics import Lyrics
     from lyricsep.pipeline import Heard
     from lyricsep.remote import Copy
@@ -177,13 +177,13 @@ class Task:
 
     Parameters
     ----------
-    song : Song
+    song : SongFile
         The file, and what its results are called.
     language : str or None
         ISO 639-1 code; None lets the song vote.
     """
 
-    song: Song
+    song: SongFile
     language: str | None = None
 
     @property

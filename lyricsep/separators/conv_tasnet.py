@@ -135,7 +135,7 @@ class ConvTasNet(nn.Module):
         self.bottleneck = nn.Conv1d(o.n_filters, o.n_bottleneck, 1, bias=o.has_biases)
         n_blocks = o.n_repeats * o.n_blocks
         self.blocks = nn.ModuleList(
-            _Block(o, dilation=2 ** (i % o.n_blocks), goes_on=i < n_blocks - 1) for i in range(n_blocks)
+            _ConvBlock(o, dilation=2 ** (i % o.n_blocks), goes_on=i < n_blocks - 1) for i in range(n_blocks)
         )
         if o.n_skip:
             self.mask_prelu = nn.PReLU()
@@ -171,7 +171,7 @@ class ConvTasNet(nn.Module):
         return torch.sigmoid(scores) if self.options.sigmoid_masks else F.relu(scores)
 
 
-class _Block(nn.Module):
+class _ConvBlock(nn.Module):
     """1 x 1 convolution, depthwise dilated convolution, and the ways out (figure 1C of the paper)."""
 
     def __init__(self, options: ConvTasNetOptions, dilation: int, goes_on: bool) -> None:

@@ -243,7 +243,7 @@ def _load_safetensors(path: Path, name: str, spec: SeparatorSpec) -> nn.Module:
 def _load_package(path: Path, name: str, spec: SeparatorSpec) -> nn.Module:
     classes = [_class(qualified, name) for qualified in CLASSES]
     # Published packages hold notes on their training, with NumPy numbers under NumPy's older and newer names.
-    allowed: list[Any] = [Fraction, *classes, _DType, (_DType, "numpy.dtype")]
+    allowed: list[Any] = [Fraction, *classes, _PickledDType, (_PickledDType, "numpy.dtype")]
     allowed += [(_number, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
     if importlib.util.find_spec("diffq"):
         allowed.append(importlib.import_module("diffq").DiffQuantizer)
@@ -257,7 +257,7 @@ def _load_package(path: Path, name: str, spec: SeparatorSpec) -> nn.Module:
     return _build(package["klass"], package["args"], package["kwargs"], package["state"], name)
 
 
-class _DType:
+class _PickledDType:
     """Stands for `numpy.dtype` in a pickle: the real one would believe whatever the pickle says of its size."""
 
     def __init__(self, code: object, *_flags: object) -> None:
@@ -267,7 +267,7 @@ class _DType:
         """Ignore the byte order: checkpoints are written by little-endian machines."""
 
 
-def _number(dtype: _DType, content: bytes) -> object:
+def _number(dtype: _PickledDType, content: bytes) -> object:
     """Stand for NumPy's maker of scalars in a pickle."""
     import numpy as np
 

@@ -112,7 +112,9 @@ class ResUNet30(nn.Module):
         # The seventh is the bottom of the U.
         inputs = (widths[0], *widths)
         outputs = (*widths, widths[-1])
-        self.encoders = nn.ModuleList(_Block(i, o, condition_size) for i, o in zip(inputs, outputs, strict=True))
+        self.encoders = nn.ModuleList(
+            _ResidualBlock(i, o, condition_size) for i, o in zip(inputs, outputs, strict=True)
+        )
         self.decoders = nn.ModuleList(
             _Decoder(i, o, condition_size, halving)
             for i, o, halving in zip(outputs[:0:-1], widths[::-1], _HALVINGS[::-1], strict=True)
@@ -180,7 +182,7 @@ class _Activation(nn.Module):
         return F.leaky_relu(self.norm(x) + self.bias(condition)[:, :, None, None], LEAK)
 
 
-class _Block(nn.Module):
+class _ResidualBlock(nn.Module):
     """Two convolutions, and a way around them."""
 
     def __init__(self, n_inputs: int, n_outputs: int, condition_size: int) -> None:
@@ -204,7 +206,7 @@ class _Decoder(nn.Module):
         super().__init__()
         self.activation1 = _Activation(n_inputs, condition_size)
         self.up = nn.ConvTranspose2d(n_inputs, n_outputs, halving, halving, bias=False)
-        self.block = _Block(2 * n_outputs, n_outputs, condition_size)
+        self.block = _ResidualBlock(2 * n_outputs, n_outputs, condition_size)
 
     def forward(self, x: Tensor, skip: Tensor, condition: Tensor) -> Tensor:
         larger = self.up(self.activation1(x, condition))

@@ -11,7 +11,7 @@ import torch
 
 from lyricsep.engines import Batch, Delivery, Record, Task, Work
 from lyricsep.errors import ConfigError
-from lyricsep.inputs import Song
+from lyricsep.inputs import SongFile
 
 CPU = torch.device("cpu")
 
@@ -22,7 +22,7 @@ def tasks(tmp_path: Path) -> list[Task]:
     for name in "abc":
         (tmp_path / f"{name}.wav").write_bytes(name.encode())
         (tmp_path / f"{name}.txt").write_text("la")
-    return [Task(Song(tmp_path / f"{name}.wav", Path(name)), "en") for name in "abc"]
+    return [Task(SongFile(tmp_path / f"{name}.wav", Path(name)), "en") for name in "abc"]
 
 
 def done(task: Task, work: Work) -> Record:
