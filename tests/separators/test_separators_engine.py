@@ -374,7 +374,7 @@ def test_a_separator_that_loses_samples_is_found_out() -> None:
                 yield block[:, 1:]
 
     with pytest.raises(
-        AudioError, match=r"^careless: gave vocals of shape \(2, 9\) for a mixture of shape \(2, 10\)"
+        AudioError, match=r"^careless: returned vocals of shape \(2, 9\) for a mixture of shape \(2, 10\)"
     ):
         Careless().separate(Audio(noise(2, 10), RATE))
 

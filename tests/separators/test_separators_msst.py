@@ -12,6 +12,7 @@ from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
+import librosa
 import numpy as np
 import pytest
 import safetensors.torch
@@ -105,7 +106,6 @@ MODELS = list(SMALL)
 
 def mel_bands(sample_rate: int, n_fft: int, n_bands: int) -> list[int]:
     """Bins per band, as published: where librosa's filters are not 0, and both ends of the spectrum."""
-    librosa = pytest.importorskip("librosa")
     filters = librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_bands) > 0
     filters[0, 0] = filters[-1, -1] = True
     return filters.sum(axis=1).tolist()

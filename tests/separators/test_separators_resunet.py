@@ -534,11 +534,11 @@ def test_an_example(load, tmp_path) -> None:
     ("family", "query", "reason"),
     [
         ("uss", "30", r"classes are 0 to 29, got \[30\]; correct query"),
-        ("uss", "singing", "uss: expected AudioSet classes such as 27,28, an audio file"),
+        ("uss", "singing", "expected AudioSet classes such as 27,28, an audio file"),
         ("uss", "27;28", "expected AudioSet classes"),
         ("uss", "-1", "expected AudioSet classes"),
         ("uss", "", "expected AudioSet classes"),
-        ("audiosep", " ", "audiosep: expected a text"),
+        ("audiosep", " ", "expected a text"),
     ],
 )
 def test_wrong_queries(load, family, query, reason) -> None:
@@ -547,7 +547,7 @@ def test_wrong_queries(load, family, query, reason) -> None:
 
 
 def test_texts_need_tokens_and_their_encoder(load) -> None:
-    with pytest.raises(ConfigError, match="or the CLAP embedding of one"):
+    with pytest.raises(ConfigError, match="or the CLAP embedding of a text"):
         load(saved(checkpoint("audiosep")), "audiosep", "singing", texts=False)
     with pytest.raises(WeightsError, match=r"cannot embed a text \(the vocabulary lacks 'z'"):
         load(saved(checkpoint("audiosep")), "audiosep", "zoo")

@@ -522,7 +522,7 @@ def test_other_networks(uvr_folder, model, reason) -> None:
 def test_networks_that_give_something_else() -> None:
     axes, sizes = tensor("axes", np.int64([3])), tensor("sizes", np.int64([4, 5]))
     shorter = onnx([node("ReduceSum", "input axes", "output")], [axes], gives=("a", "b", "c", "d"))
-    with pytest.raises(WeightsError, match=rf"mine: gives the shape \(1, 4, {N_BINS}, 1\) .* so it is no MDX-Net"):
+    with pytest.raises(WeightsError, match=rf"mine: returned shape \(1, 4, {N_BINS}, 1\) .* so it is not an MDX-Net"):
         separated(network(shorter), noise(2, LENGTH))
     impossible = onnx([node("Reshape", "input sizes", "output")], [sizes], gives=("a", "b"))
     with pytest.raises(WeightsError, match="mine: ONNX Runtime cannot run it") as caught:
