@@ -376,7 +376,7 @@ def test_a_truncated_file_gives_what_it_has(encoded: dict[str, Path], tmp_path: 
 
 def test_a_truncated_mp4_without_its_index_is_an_error(encoded: dict[str, Path], tmp_path: Path) -> None:
     path = damaged(encoded["m4a"], tmp_path / "a.m4a", "truncated")
-    with pytest.raises(AudioError, match=r"a\.m4a: FFmpeg cannot read it as audio .* fetch it again"):
+    with pytest.raises(AudioError, match=r"a\.m4a: FFmpeg cannot read it as audio .* download it again"):
         open_audio(path)
 
 
@@ -531,7 +531,7 @@ def unknown_codec(path: Path) -> None:
         ("folder.mp3", Path.mkdir, "is a folder, not an audio file; name a file in it"),
         ("empty.mp3", Path.touch, r"is empty \(0 bytes\); fetch it again"),
         ("header.wav", header_only, "holds no audio samples that can be decoded .*fetch it again"),
-        ("text.mp3", lambda path: path.write_text("la la la\n" * 500), "fetch it again if it should be a song"),
+        ("text.mp3", lambda path: path.write_text("la la la\n" * 500), "download it again if it should be a song"),
         ("text.txt", lambda path: path.write_text("la la la\n" * 500), "no audio stream|cannot read it as audio"),
         ("silent.mp4", without_sound, "has no audio stream .*with video.*; name a file with sound"),
         ("codec.mka", unknown_codec, "FFmpeg has no decoder for its audio stream .*convert it to .wav"),

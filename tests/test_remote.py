@@ -146,7 +146,7 @@ def test_no_url_leads_out_of_a_folder(rest: str, place: str) -> None:
 @pytest.mark.parametrize(
     ("url", "match"),
     [
-        ("memory://b/l.csv", "^memory://b/l.csv: lists are read from this machine alone; fetch it$"),
+        ("memory://b/l.csv", "^memory://b/l.csv: lists must be local files; download it$"),
         ("nope://b/a.mp3", "^nope://b/a.mp3: fsspec knows no file system nope://; correct the URL$"),
         (
             "made://u:secret@b/a.mp3",
@@ -241,7 +241,7 @@ def test_whatever_a_driver_raises_is_one_line(memory: Any, monkeypatch, error: E
     monkeypatch.setattr(remote, "_opened", fail)
     with (
         pytest.raises(
-            AudioError, match=rf"^ftp://u@one/a.mp3: cannot be fetched \({reason}\); check the URL"
+            AudioError, match=rf"^ftp://u@one/a.mp3: cannot be downloaded \({reason}\); check the URL"
         ) as told,
         at_hand("ftp://u:secret@one/a.mp3"),
     ):
@@ -256,7 +256,7 @@ def test_a_file_that_came_in_part_is_no_song(memory: Any, monkeypatch) -> None:
     fill(memory, "one/a.mp3")
     monkeypatch.setattr(type(memory), "get_file", lambda self, source, target: Path(target).write_bytes(b"sou"))
     with (
-        pytest.raises(AudioError, match=r"^memory://one/a.mp3: broke off after 3 of 5 bytes; run again$"),
+        pytest.raises(AudioError, match=r"^memory://one/a.mp3: the download ended after 3 of 5 bytes; run again$"),
         at_hand("memory://one/a.mp3"),
     ):
         pass
@@ -308,13 +308,19 @@ class TestWeb:
     )
     def test_what_the_server_refuses(self, web, code: int, reason: str) -> None:
         url = web.serve("/a.mp3?key=secret", web.status(code))
-        with pytest.raises(AudioError, match=rf"/a.mp3\?...: cannot be fetched \({reason}\)") as told, at_hand(url):
+        with (
+            pytest.raises(AudioError, match=rf"/a.mp3\?...: cannot be downloaded \({reason}\)") as told,
+            at_hand(url),
+        ):
             pass
         assert "secret" not in str(told.value)
 
     def test_a_connection_that_breaks_off_gives_no_song(self, web) -> None:
         url = web.serve("/a.mp3?key=secret", web.cut(b"sound" * 1000, 100))
-        with pytest.raises(AudioError, match=r"a.mp3\?...: (cannot be fetched|broke off)") as told, at_hand(url):
+        with (
+            pytest.raises(AudioError, match=r"a.mp3\?...: (cannot be downloaded|the download ended)") as told,
+            at_hand(url),
+        ):
             pass
         assert "\n" not in str(told.value)
         assert "secret" not in str(told.value)

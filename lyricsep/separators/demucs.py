@@ -1,4 +1,4 @@
-"""Demucs, by the classes of the `demucs` library, on weights that we fetch, verify and load ourselves.
+"""Demucs, by the classes of the `demucs` library, on weights that lyricsep downloads, verifies and loads.
 
 The library would fall back in silence to pickles that may run code; here a checkpoint is a safetensors file with
 the class and its arguments as metadata (as `demucs` 4.1 publishes them), or a ``.th`` file read by an unpickler
@@ -258,7 +258,7 @@ def _load_package(path: Path, name: str, spec: SeparatorSpec) -> nn.Module:
 
 
 class _PickledDType:
-    """Stands for `numpy.dtype` in a pickle: the real one would believe whatever the pickle says of its size."""
+    """Replaces `numpy.dtype` in a pickle: the real one accepts any item size that the pickle states."""
 
     def __init__(self, code: object, *_flags: object) -> None:
         self.code = str(code)
@@ -268,7 +268,7 @@ class _PickledDType:
 
 
 def _number(dtype: _PickledDType, content: bytes) -> object:
-    """Stand for NumPy's maker of scalars in a pickle."""
+    """Replace NumPy's constructor of scalars in a pickle."""
     import numpy as np
 
     if dtype.code not in ("b1", "i4", "i8", "f2", "f4", "f8"):
@@ -299,7 +299,7 @@ def _build_waveform(state: Mapping[str, Tensor], name: str, spec: SeparatorSpec)
     """Build the network that a state is of, with the sizes that the state shows."""
     if not {"sources", "sample_rate"} <= spec.settings.keys():
         raise ConfigError(
-            f"{spec.name}: {name} wants the settings sources and sample_rate; correct the catalogue entry"
+            f"{spec.name}: {name} needs the settings sources and sample_rate; correct the catalogue entry"
         )
     try:
         channels, audio_channels, _ = state[FIRST].shape

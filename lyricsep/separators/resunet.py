@@ -1,4 +1,4 @@
-"""ResUNet30: one network that takes out of a mixture what a vector of numbers, the condition, describes.
+"""ResUNet30: a network that extracts from a mixture what a vector, the condition, describes.
 
 A U-Net of residual blocks over the magnitudes of a mono spectrogram at 32 kHz estimates a complex mask. Each block
 adds a bias per channel to what its norms give, and a linear layer makes those biases from the condition (FiLM
@@ -69,7 +69,7 @@ _BINS = 2**6
 
 
 class ResUNet30(nn.Module):
-    """What a condition describes, from a mixture, as waveforms.
+    """Extracts what a condition describes from a mixture of waveforms.
 
     Scaling the mixture does not quite scale the result: the network knows the level that it was trained at.
 
@@ -240,7 +240,7 @@ class Cnn14(nn.Module):
         super().__init__()
         if not widths or min(n_classes, *widths, n_hidden) < 1 or n_mels < 2 ** (len(widths) - 1):
             raise ValueError(
-                "Cnn14 needs positive sizes and a mel band for every halving, "
+                "Cnn14 needs positive sizes and at least one mel band per halving, "
                 f"got {n_classes=}, {widths=}, {n_mels=}, {n_hidden=}"
             )
         self.n_classes = n_classes
@@ -294,13 +294,13 @@ class Fixed(nn.Module):
         self.register_buffer("condition", condition.float())
 
     def forward(self, chunks: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the condition of each chunk, ``(batch, condition_size)``, and that it is there, ``(batch,)``."""
+        """Return the condition of each chunk, ``(batch, condition_size)``, and that it is present, ``(batch,)``."""
         condition = cast(Tensor, self.condition)
         return condition.expand(len(chunks), -1), torch.ones(len(chunks), dtype=torch.bool, device=chunks.device)
 
 
 class Classes(nn.Module):
-    """What a tagger hears of some classes in each chunk.
+    """The probabilities of some classes in each chunk, by the tagger.
 
     Parameters
     ----------
@@ -325,7 +325,7 @@ class Classes(nn.Module):
         self.register_buffer("wanted", wanted)
 
     def forward(self, chunks: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the condition of each chunk, ``(batch, n_classes)``, and whether a class is there, ``(batch,)``."""
+        """Return the condition of each chunk, ``(batch, n_classes)``, and whether a class is in it, ``(batch,)``."""
         condition = self.tagger(chunks.mean(dim=1)) * cast(Tensor, self.wanted)
         return condition, condition.amax(dim=1) >= THRESHOLD
 
@@ -443,7 +443,7 @@ def _ask_tagger(spec: SeparatorSpec, query: str, tagger: Cnn14) -> Fixed | Class
 
 
 def _embed(spec: SeparatorSpec, text: str, state: Mapping[str, Any], size: int, *, offline: bool) -> Tensor:
-    """Give the embedding of a text."""
+    """Return the embedding of a text."""
     if not text.strip() or len(spec.files) != 3:
         raise ConfigError(
             f"{spec.name}: expected a text, which needs two tokenizer files in the catalogue entry, or the CLAP "
@@ -496,7 +496,7 @@ def _read_condition(name: str, path: Path, size: int) -> Tensor:
 
 
 def _hear_example(spec: SeparatorSpec, path: Path, tagger: Cnn14) -> Tensor:
-    """Average what the tagger hears in the audible parts of a file, in segments as long as chunks."""
+    """Average the tagger's output over the audible parts of a file, in segments as long as chunks."""
     audio = load_audio(path)
     samples = resample(downmix(audio.samples), audio.sample_rate, SAMPLE_RATE)[0]
     windows = torch.split(samples, int(AUDIBLE_WINDOW * SAMPLE_RATE))
@@ -552,7 +552,7 @@ def _build_tagger(state: Mapping[str, Any]) -> Cnn14 | None:
 
 
 def _model_key(ours: str) -> str:
-    """Give the published name of one of our tensors of ResUNet30."""
+    """Return the published name of one of our tensors of ResUNet30."""
     match ours.split("."):
         case ["encoders", number, *rest]:
             place = ["conv_block7a" if number == "6" else f"encoder_block{int(number) + 1}", "conv_block1"]
@@ -570,7 +570,7 @@ def _model_key(ours: str) -> str:
 
 
 def _tagger_key(ours: str) -> str:
-    """Give the published name of one of our tensors of Cnn14."""
+    """Return the published name of one of our tensors of Cnn14."""
     names = {"filters": "logmel_extractor.melW", "norm": "bn0", "hidden": "fc1", "classes": "fc_audioset"}
     match ours.split("."):
         case ["blocks", number, part, leaf]:

@@ -1,4 +1,4 @@
-"""Vocals that are there already: of a multitrack, or from another tool."""
+"""Use existing vocals: of a multitrack, or from another tool."""
 
 from __future__ import annotations
 

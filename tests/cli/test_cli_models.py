@@ -223,7 +223,7 @@ def test_verify_needs_a_name_that_exists(run: Callable) -> None:
     told = run("models", "verify", "no-such-model")
     assert (told.code, told.err) == (
         2,
-        "lyricsep: no model is called 'no-such-model'; `lyricsep models list` shows them all\n",
+        "lyricsep: no model is called 'no-such-model'; `lyricsep models list` lists them all\n",
     )
 
 

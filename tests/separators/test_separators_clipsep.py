@@ -465,8 +465,11 @@ DOWN = "module.sound_net.unet_block.model.1.model.1.weight"
             r"has the shape \(4, 9, 4, 4\), expected \(4, 3",
         ),
         (lambda state: state.update({DOWN: torch.zeros(4)}), r"has the shape \(4,\), expected 4 dimensions"),
-        (lambda state: state.update({DOWN: torch.zeros(4, 3, 4, 4, dtype=torch.int64)}), "is no tensor of weights"),
-        (lambda state: state.update({DOWN: "weights"}), "is no tensor of weights"),
+        (
+            lambda state: state.update({DOWN: torch.zeros(4, 3, 4, 4, dtype=torch.int64)}),
+            "is not a tensor of weights",
+        ),
+        (lambda state: state.update({DOWN: "weights"}), "is not a tensor of weights"),
         (lambda state: state.pop(DOWN), "2 to 8 widths"),
         (lambda state: state.update({3: torch.zeros(3)}), "expected a dictionary of tensors"),
         (lambda state: state.clear(), "it lacks sound_net.unet_block.model.0.weight"),

@@ -734,8 +734,8 @@ TAGS = "query_net.base.conv_block3.bn2.running_var"
         ),
         (lambda state: state.update({FIRST: torch.zeros(3, 2)}), r"the shape \(3, 2\), expected \("),
         (lambda state: state.update({WIDTH: torch.zeros(0, 2, 3, 3)}), r"\(0, 2, 3, 3\), expected 4 dimensions"),
-        (lambda state: state.update({FIRST: torch.zeros(3, dtype=torch.int64)}), "is no tensor of weights"),
-        (lambda state: state.update({FIRST: "weights"}), "is no tensor of weights"),
+        (lambda state: state.update({FIRST: torch.zeros(3, dtype=torch.int64)}), "is not a tensor of weights"),
+        (lambda state: state.update({FIRST: "weights"}), "is not a tensor of weights"),
         (lambda state: state.update({3: torch.zeros(3)}), "expected a dictionary of tensors"),
         (lambda state: state.update({"ss_model.base.bn0.weight": torch.zeros(512)}), "ResUNet30 needs 6 widths"),
         (

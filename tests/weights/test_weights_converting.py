@@ -116,7 +116,7 @@ def test_what_cannot_be_unpickled_here(tmp_path: Path, monkeypatch: pytest.Monke
     ("value", "match"),
     [
         ([torch.zeros(1)], "a.pth: holds a list, expected a dictionary of tensors"),
-        ({"a": torch.zeros(1), "lr": 0.1}, "a.pth: 'lr' is no plain tensor but a float"),
+        ({"a": torch.zeros(1), "lr": 0.1}, "a.pth: 'lr' is not a plain tensor but a float"),
         ({"a": torch.zeros(2, 2).to_sparse()}, "a.pth: 'a' is no plain tensor"),
         ({3: torch.zeros(1)}, "a.pth: '3' is no plain tensor"),
     ],
