@@ -1,4 +1,4 @@
-"""Catalogues of models: tables of TOML that ship with a room, looked up by name."""
+"""Read the catalogues of models, TOML tables that ship with a subpackage, and look up models by name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Spec = TypeVar("Spec")
 
 
 def read_catalog(room: str) -> dict[str, Any]:
-    """Read the ``catalog.toml`` of a room, such as ``lyricsep.separators``."""
+    """Read the ``catalog.toml`` of a subpackage, such as ``lyricsep.separators``."""
     return tomllib.loads(resources.files(room).joinpath("catalog.toml").read_text(encoding="utf-8"))
 
 
@@ -33,4 +33,4 @@ def look_up(catalog: Mapping[str, Spec], name: str, kind: str) -> Spec:
     within = [known for known in catalog if name and name.lower() in known.lower()]
     near = difflib.get_close_matches(name, catalog, n=1) or within
     hint = f"did you mean {near[0]!r}? " if near else ""
-    raise ConfigError(f"no {kind} is called {name!r}; {hint}`lyricsep models list` shows them all")
+    raise ConfigError(f"no {kind} is called {name!r}; {hint}`lyricsep models list` lists them all")

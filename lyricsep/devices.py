@@ -1,4 +1,4 @@
-"""Where the networks run."""
+"""Choose and describe the device that runs the networks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["choose_device", "describe_device", "describe_machine"]
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """Turn a name into a device that is there.
+    """Return the device of a name, after checking that it is available.
 
     Parameters
     ----------
@@ -45,18 +45,18 @@ def choose_device(name: str = "auto") -> torch.device:
     }
     if not there.get(device.type, False):
         raise ConfigError(
-            f"--device {name}: not on this machine, or PyTorch was installed without it; use --device cpu, or "
-            "see `lyricsep doctor`"
+            f"device {name}: not on this machine, or PyTorch was installed without support for it",
+            hint="set {device=cpu}, or see `lyricsep doctor`",
         )
     return device
 
 
 def _unknown(name: str) -> ConfigError:
-    return ConfigError(f"--device {name}: unknown; use auto, cpu, cuda, cuda:1 or mps")
+    return ConfigError(f"device {name}: unknown", hint="set {device} to auto, cpu, cuda, cuda:1 or mps")
 
 
 def describe_device(device: torch.device) -> str:
-    """Name a device for people: ``cuda: NVIDIA H100, 80 GB`` or ``cpu: 8 threads``."""
+    """Return a description of a device: ``cuda: NVIDIA H100, 80 GB`` or ``cpu: 8 threads``."""
     import torch
 
     if device.type == "cuda":
@@ -68,7 +68,7 @@ def describe_device(device: torch.device) -> str:
 
 
 def describe_machine() -> dict[str, str | int | float]:
-    """Name what a measured time depends on: ``cpu``, ``cores`` and, where it is known, ``memory_gb`` (10^9 bytes)."""
+    """Return what a measured time depends on: ``cpu``, ``cores`` and, where known, ``memory_gb`` (10^9 bytes)."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     models = sorted({line.partition(":")[2].strip() for line in lines if line.startswith("model name")})

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Write files atomically: whole or not at all."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["check_writable", "file_digest", "replacing", "shown", "write_text"]
 
 @contextmanager
 def replacing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
-    """Give a temporary path in the folder of `path` and move it there when the block ends well.
+    """Yield a temporary path in the folder of `path` and move it to `path` when the block succeeds.
 
     The folder is made when missing. When the block raises, the temporary file is removed and `path` is untouched.
     What was moved is on the disk: it is there after a power cut too.
@@ -67,7 +67,7 @@ def replacing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
 
 
 def check_writable(folder: Path) -> None:
-    """Make a folder of results before the work on them begins.
+    """Create an output folder and check that it is writable.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def check_writable(folder: Path) -> None:
 
 
 def write_text(path: Path, text: str, *, overwrite: bool = True) -> None:
-    """Write `text` as UTF-8 with Unix line ends, whole or not at all.
+    """Write `text` as UTF-8 with Unix line endings, atomically.
 
     Raises
     ------
@@ -94,24 +94,24 @@ def write_text(path: Path, text: str, *, overwrite: bool = True) -> None:
 
 
 def file_digest(path: Path) -> tuple[str, int]:
-    """Give the sha256 of a file, and its bytes.
+    """Return the sha256 of a file and its size in bytes.
 
     Raises
     ------
     OSError
-        If it cannot be read; who asks knows what the file is to the user.
+        If it cannot be read.
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
 
 
 def shown(path: Path) -> str:
-    """Give the name of a file so that a message stays one line, whatever the name holds."""
+    """Return the name of a file with unprintable characters escaped, so that a message stays one line."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(path))
 
 
 def _sync_file(path: Path) -> None:
-    """Put the content of a file on the disk.
+    """Flush the content of a file to the disk.
 
     Without, a file system may move the name before the content, and a power cut leaves an empty file in the place of
     a whole one. It costs some milliseconds, beside the seconds of work that any result takes.
@@ -121,7 +121,7 @@ def _sync_file(path: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Put the names of a folder on the disk, where the system can: Windows cannot, nor can some network drives."""
+    """Flush a folder to the disk, where the system can: Windows cannot, nor can some network drives."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -131,7 +131,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _claim(path: Path, temporary: Path) -> None:
-    """Give a file a name that nobody has."""
+    """Move a finished file to its name, unless the name is taken."""
     try:
         path.hardlink_to(temporary)  # the one call that both names a whole file and refuses a name that is taken
     except FileExistsError as error:
@@ -143,9 +143,11 @@ def _claim(path: Path, temporary: Path) -> None:
 
 
 def _taken(path: Path) -> OutputError:
-    return OutputError(f"{shown(path)}: exists already; choose another --output or add --overwrite")
+    return OutputError(f"{shown(path)}: exists already", hint="choose another {output} or set {overwrite=True}")
 
 
 def _output_error(path: Path, error: OSError) -> OutputError:
     reason = error.strerror or str(error)
-    return OutputError(f"{shown(path)}: cannot be written ({reason}); free some space or choose another --output")
+    return OutputError(
+        f"{shown(path)}: cannot be written ({reason})", hint="free some space or choose another {output}"
+    )

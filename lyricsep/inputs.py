@@ -1,4 +1,4 @@
-"""What the user named: files, folders, patterns and lists to songs, and songs to names of results."""
+"""Resolve the names that a user gave (files, folders, patterns, lists, URLs) to songs and names of results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lyricsep import remote
 from lyricsep.errors import ConfigError
 from lyricsep.files import shown
 
-__all__ = ["AUDIO_SUFFIXES", "Found", "Song", "find_songs"]
+__all__ = ["AUDIO_SUFFIXES", "Found", "SongFile", "find_songs"]
 
 # What is taken from a folder or a pattern; a file that is named is taken whatever its suffix.
 # fmt: off
@@ -39,22 +39,22 @@ LONGEST_NAME = 225  # bytes
 
 
 @dataclass(frozen=True)
-class Song:
-    """A song and what its results are called.
+class SongFile:
+    """An input file and the name of its results.
 
     Parameters
     ----------
     path : Path
-        The file; of a remote song only what tells it from others (`lyricsep.remote.path_of`).
+        The file; for a remote song, a path that identifies it (`lyricsep.remote.path_of`).
     stem : Path
         Relative path of the results, without a suffix: folders below a named folder are kept, and two songs never
         share a stem.
     language : str or None
-        As a list tells it, in the words of its author.
+        As the list spells it.
     url : str
-        Of a remote song; it may hold a password, so messages and records take `name`.
+        URL of a remote song; it may hold a password, so messages and records use `name`.
     listed : tuple of int and str
-        Size and version as a listing told them, which saves a question for each song (`lyricsep.remote.state_of`).
+        Size and version from a folder listing, which saves one request per song (`lyricsep.remote.state_of`).
     """
 
     path: Path
@@ -65,11 +65,11 @@ class Song:
 
     @property
     def name(self) -> str:
-        """What messages and records call it."""
+        """Name in messages and records."""
         return _name(self.path, self.url)
 
     def at_hand(self, folder: Path | None = None) -> AbstractContextManager[remote.Copy]:
-        """Give the file on this machine, for as long as the block lasts: itself, or a copy of what is remote.
+        """Return a context that yields the local file: the file itself, or a temporary copy of a remote one.
 
         Raises
         ------
@@ -79,38 +79,38 @@ class Song:
         return remote.at_hand(self.url, folder) if self.url else nullcontext(remote.Copy(self.path))
 
     def result(self, folder: Path, suffix: str) -> Path:
-        """Name the result of one kind, such as ``.lrc``."""
+        """Return the path of the result with a suffix such as ``.lrc``."""
         return folder / self.stem.parent / (self.stem.name + suffix)
 
 
 @dataclass(frozen=True)
 class Found:
-    """What the names of the user led to.
+    """The songs that were found.
 
     Parameters
     ----------
-    songs : tuple of Song
+    songs : tuple of SongFile
         Each once, in order.
     empty : tuple of str
-        Folders and patterns that hold no song, fit to be shown.
+        Folders and patterns without songs, as text for messages.
     """
 
-    songs: tuple[Song, ...]
+    songs: tuple[SongFile, ...]
     empty: tuple[str, ...]
 
 
 def find_songs(names: Iterable[str], *, offline: bool = False) -> Found:
-    """Find the songs that the user named.
+    """Find the songs that files, folders, patterns, lists and URLs name.
 
-    Results are called as their songs, in the folders that a named folder or pattern has below it. Songs that would
-    share a name then keep their suffix, or else the folders that tell them apart.
+    Results are named like their songs, in the subfolders of a named folder or pattern. Songs that would share a name
+    keep their suffix, or else the folders that distinguish them.
 
     Parameters
     ----------
     names : iterable of str
         Files; folders, searched to the bottom; patterns such as ``"albums/*.mp3"`` or ``"**/*.flac"``. A file that
         does not exist is left to whoever opens it. What is hidden (``.name``) is a song only when it is named.
-        Lists: a ``.txt`` with a path on each line, or a ``.csv``, ``.tsv`` or ``.parquet`` with a column ``path``
+        Lists: a ``.txt`` with one path per line, or a ``.csv``, ``.tsv`` or ``.parquet`` with a column ``path``
         and perhaps ``id`` (what its results are called) and ``language``, in UTF-8, or UTF-16 with its mark. Their
         paths start where the list lies. Empty rows are passed over, and in a ``.txt`` what begins with ``#`` and is
         no file.
@@ -140,13 +140,15 @@ def find_songs(names: Iterable[str], *, offline: bool = False) -> Found:
     ids = {key: Path(song.id) for key, song in found.items() if song.id}
     _refuse_shared(ids, stems)
     stems |= ids
-    songs_found = (Song(song.path, stems[key], song.language, song.url, song.listed) for key, song in found.items())
+    songs_found = (
+        SongFile(song.path, stems[key], song.language, song.url, song.listed) for key, song in found.items()
+    )
     return Found(tuple(songs_found), tuple(empty))
 
 
 @dataclass(frozen=True)
 class _Named:
-    """A song, the path that its results take over, and what a list says of it."""
+    """A song, the relative path of its results, and its entry in a list."""
 
     path: Path
     relative: Path
@@ -161,7 +163,7 @@ def _name(path: Path, url: str) -> str:
 
 
 def _named(name: str, *, offline: bool) -> Iterator[_Named]:
-    """Give the songs of one name."""
+    """Return the songs of one name."""
     if remote.is_url(name):
         remote.check_driver(name, offline=offline)
         return _remote_songs(name)
@@ -169,13 +171,13 @@ def _named(name: str, *, offline: bool) -> Iterator[_Named]:
 
 
 def _merged(first: _Named, second: _Named) -> _Named:
-    """Keep what a list says of a song that is named more than once."""
+    """Merge two entries of the same song; a list entry wins over a plain name."""
     if (second.id, second.language) in {("", None), (first.id, first.language)}:
         return first
     if (first.id, first.language) == ("", None):
         return second
     raise ConfigError(
-        f"{_name(second.path, second.url)}: is listed twice, with other ids or languages "
+        f"{_name(second.path, second.url)}: is listed twice, with different ids or languages "
         f"({first.id or '-'}, {first.language or '-'} and {second.id or '-'}, {second.language or '-'}); keep one row"
     )
 
@@ -209,14 +211,14 @@ def _listed(path: Path) -> Iterator[_Named]:
         if not any(row.values()):
             continue
         if not row["path"]:
-            raise ConfigError(f"{shown(path)}: row {number} has no path; fill it")
+            raise ConfigError(f"{shown(path)}: row {number} has no path; add one")
         url = row["path"] if remote.is_url(row["path"]) else ""
         song = remote.path_of(url) if url else path.parent / row["path"]
         if not song.name or "\0" in row["path"]:
-            raise ConfigError(f"{shown(path)}: row {number}: a path leads to a file, got {row['path'][:60]!r}")
+            raise ConfigError(f"{shown(path)}: row {number}: a path must name a file, got {row['path'][:60]!r}")
         id_ = row.get("id", "")
         if id_ and (Path(id_).is_absolute() or ".." in Path(id_).parts or not Path(id_).name or "\0" in id_):
-            raise ConfigError(f"{shown(path)}: row {number}: an id is a name for files, got {id_[:60]!r}")
+            raise ConfigError(f"{shown(path)}: row {number}: an id must be a file name, got {id_[:60]!r}")
         if any(len(os.fsencode(part)) > LONGEST_NAME for part in Path(id_).parts):
             raise ConfigError(
                 f"{shown(path)}: row {number}: an id has at most {LONGEST_NAME} bytes, got {id_[:60]!r}..."
@@ -267,12 +269,12 @@ def _refuse_shared(ids: Mapping[Path, Path], stems: Mapping[Path, Path]) -> None
         other = taken.setdefault(_key(stem), song)
         if other != song:
             raise ConfigError(
-                f"the id {str(stem)!r} is that of {shown(other)} and of {shown(song)}; make them differ"
+                f"the id {str(stem)!r} is that of {shown(other)} and of {shown(song)}; make them different"
             )
 
 
 def _songs_of(name: str) -> list[tuple[Path, Path]]:
-    """Give the songs of one name, each with the path that its results take over."""
+    """Return the songs of one name, each with the relative path of its results."""
     # The functions of os.path call a name that no file can have missing, where those of Path raise.
     if os.path.isdir(name):  # noqa: PTH112
         top, paths = Path(name), sorted(Path(name).rglob("*"))
@@ -288,10 +290,10 @@ def _songs_of(name: str) -> list[tuple[Path, Path]]:
 
 
 def _remote_songs(url: str) -> Iterator[_Named]:
-    """Give the songs of a URL; nothing is asked about one that ends as songs do."""
+    """Yield the songs of a URL; no request is made for one with an audio suffix."""
     path = remote.path_of(url)
     if path.suffix.lower() in LIST_SUFFIXES:
-        raise ConfigError(f"{remote.shown_url(url)}: lists are read from this machine alone; fetch it")
+        raise ConfigError(f"{remote.shown_url(url)}: lists must be local files; download it")
     pattern = remote.find_matching(url)
     if pattern is not None:
         found = pattern
@@ -308,19 +310,19 @@ def _remote_songs(url: str) -> Iterator[_Named]:
 
 
 def _fixed_part(pattern: str) -> Path:
-    """Give the folder in front of the first part of a pattern that has magic."""
+    """Return the folder before the first part of a pattern that holds wildcards."""
     parts = Path(pattern).parts
     n_fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
     return Path(*parts[:n_fixed])
 
 
 def _absolute(path: Path) -> Path:
-    """Make one name of the many that a file can have, without following links, and without ``..``."""
+    """Return the absolute path of a file, without following links, and without ``..``."""
     return Path(os.path.abspath(path))  # noqa: PTH100
 
 
 def _below(path: Path, top: Path) -> Path:
-    """Give the path from `top` to a file; from its own folder where a ``..`` led out of `top`."""
+    """Return the path of a file relative to `top`, or its name if it is outside `top`."""
     path, top = _absolute(path), _absolute(top)
     return path.relative_to(top if path.is_relative_to(top) else path.parent)
 
@@ -338,7 +340,7 @@ def _is_named_as_song(relative: PurePath) -> bool:
 
 
 def _named_apart(relatives: Mapping[Path, Path]) -> dict[Path, Path]:
-    """Give every song, known by its absolute path, a stem of its own."""
+    """Assign a unique stem to every song, known by its absolute path."""
     stems = {song: _stem(song, relative) for song, relative in relatives.items()}
     for clash in _clashes({song: song.with_name(stem.name) for song, stem in stems.items()}):
         for song in clash:
@@ -352,7 +354,7 @@ def _named_apart(relatives: Mapping[Path, Path]) -> dict[Path, Path]:
 
 
 def _numbered(stems: Mapping[Path, Path]) -> dict[Path, Path]:
-    """Tell apart by a number what nothing else tells apart."""
+    """Append a number to the stems that are still equal."""
     taken: set[str] = set()
     numbered = {}
     for song, stem in stems.items():
@@ -366,7 +368,7 @@ def _numbered(stems: Mapping[Path, Path]) -> dict[Path, Path]:
 
 
 def _clashes(stems: Mapping[Path, Path]) -> list[list[Path]]:
-    """Give the songs whose stems a file system may take for the same."""
+    """Return the groups of songs whose stems a file system may treat as equal."""
     songs = defaultdict(list)
     for song, stem in stems.items():
         songs[_key(stem)].append(song)

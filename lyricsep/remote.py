@@ -1,7 +1,7 @@
-"""Files behind URLs, through fsspec: found, fetched whole or not at all, and put.
+"""List, download and upload files behind URLs, through fsspec.
 
-Who may read them is for the configuration of fsspec and of its drivers to say. A URL may hold a password or a
-signature: what is told of it (`shown_url`) holds neither.
+Credentials come from the configuration of fsspec and of its drivers. A URL may hold a password or a signature:
+messages and records use `shown_url`, which holds neither.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import posixpath
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -51,12 +51,12 @@ LONGEST_NAME = 200  # bytes of the name of a local copy
 
 
 def is_url(name: str) -> bool:
-    """Say whether a name begins with a scheme, as ``s3://`` does."""
+    """Return whether a name begins with a scheme such as ``s3://``."""
     return _URL.match(name) is not None
 
 
 def shown_url(url: str) -> str:
-    """Give a URL as messages and records may hold it: on one line, without password and signature."""
+    """Return a URL for messages and records: on one line, without password and signature."""
     scheme, place, rest = _parts(url)
     # A token may stand alone in front of a web server; elsewhere that is a user, or a container.
     user, _, host = place.rpartition("@")
@@ -68,9 +68,9 @@ def shown_url(url: str) -> str:
 
 
 def path_of(url: str) -> Path:
-    """Give a path that stands for a URL where files are told apart and results are named; no file is there.
+    """Return a path that identifies a URL and names its results; no such file exists.
 
-    Names of the web are decoded. What the path cannot tell, such as a query, stands in it as a digest.
+    Names of the web are decoded. Parts that the path cannot hold, such as a query, are replaced by a digest.
     """
     scheme, _, rest = _parts(url)
     path, hidden = _path_and_query(scheme, rest)
@@ -83,7 +83,7 @@ def path_of(url: str) -> Path:
 
 
 def check_driver(url: str, *, offline: bool = False) -> None:
-    """Refuse a URL that nothing here can open, before any work.
+    """Check that a URL can be opened here, before any work.
 
     Raises
     ------
@@ -92,7 +92,10 @@ def check_driver(url: str, *, offline: bool = False) -> None:
     """
     scheme = _parts(url)[0]
     if offline and scheme not in _HERE:
-        raise ConfigError(f"{shown_url(url)}: is remote, and --offline opens no connection; leave one of them out")
+        raise ConfigError(
+            f"{shown_url(url)}: is remote, and offline runs open no connection",
+            hint="leave {offline} out or name a local file",
+        )
     try:
         import fsspec
     except ImportError as error:
@@ -137,7 +140,7 @@ def find_below(url: str) -> list[Listed] | None:
     """
     if _parts(url)[0] in _WEB and not url.endswith("/"):
         return None
-    with _telling(url, ConfigError, "cannot be listed ({}); check the URL and the permissions"):
+    with _describing(url, ConfigError, "cannot be listed ({})", hint="check the URL and the permissions"):
         system, path = _opened(url)
         if not system.isdir(path):
             return [] if url.endswith("/") else None
@@ -156,7 +159,7 @@ def find_matching(url: str) -> list[Listed] | None:
     magic = "*" if scheme in _WEB else "*?["  # others have a meaning in the web
     if not any(sign in rest for sign in magic):
         return None
-    with _telling(url, ConfigError, "cannot be listed ({}); check the URL and the permissions"):
+    with _describing(url, ConfigError, "cannot be listed ({})", hint="check the URL and the permissions"):
         system, path = _opened(url)
         if "*" not in rest and system.exists(path):
             return None  # a name with magic is a file where there is one
@@ -169,9 +172,9 @@ def find_matching(url: str) -> list[Listed] | None:
 
 
 def state_of(url: str) -> tuple[int, str]:
-    """Give size and version of a file: what tells, unread, whether it changed; -1 and nothing where none can tell."""
+    """Return size and version of a file, which change with its content; -1 and "" where unknown."""
     try:
-        with _telling(url, AudioError, "{}"):
+        with _describing(url, AudioError, "{}"):
             system, path = _opened(url)
             return _state(system.info(path))
     except LyricsepError:
@@ -180,7 +183,7 @@ def state_of(url: str) -> tuple[int, str]:
 
 @dataclass(frozen=True)
 class Copy:
-    """A song on this machine.
+    """A local copy of a song, or the local file itself.
 
     Parameters
     ----------
@@ -196,7 +199,7 @@ class Copy:
 
 @contextmanager
 def at_hand(url: str, folder: Path | None = None) -> Iterator[Copy]:
-    """Fetch a file for as long as the block lasts; errors that name the copy name the URL instead.
+    """Download a file for the duration of the block; errors that name the copy name the URL instead.
 
     Parameters
     ----------
@@ -208,7 +211,7 @@ def at_hand(url: str, folder: Path | None = None) -> Iterator[Copy]:
     Raises
     ------
     AudioError
-        If it is not there, not for us, or did not come whole.
+        If it does not exist, may not be read, or the download is incomplete.
     ConfigError
         As `check_driver`.
     OutputError
@@ -225,12 +228,12 @@ def at_hand(url: str, folder: Path | None = None) -> Iterator[Copy]:
 
 
 def renamed(error: LyricsepError, path: Path, name: str) -> LyricsepError:
-    """Say of a song, by its name, what was said of its copy."""
-    return type(error)(str(error).replace(shown(path), name))
+    """Return an error about the copy of a song as an error about the song."""
+    return type(error)(str(error.args[0]).replace(shown(path), name), hint=error.hint)
 
 
 def sweep(folder: Path) -> None:
-    """Remove the copies that killed workers left, unless others still use theirs."""
+    """Remove the copies that killed workers left, unless other processes still use copies there."""
     if not folder.is_dir():
         return
     import shutil
@@ -254,7 +257,7 @@ def put(files: Iterable[Path], folder: Path, url: str) -> None:
     check_driver(url)
     for file in files:
         target = f"{url.rstrip('/')}/{file.relative_to(folder).as_posix()}"
-        with _telling(target, OutputError, "cannot be copied there ({}); check --copy-to, and run again"):
+        with _describing(target, OutputError, "cannot be copied there ({})", hint="check {copy_to} and run again"):
             system, path = _opened(target)
             try:
                 system.put_file(str(file), path)
@@ -264,7 +267,7 @@ def put(files: Iterable[Path], folder: Path, url: str) -> None:
 
 
 def _parts(url: str) -> tuple[str, str, str]:
-    """Take a URL apart: scheme, what stands in front of the first slash, and the rest."""
+    """Split a URL into its scheme, the part before the first slash, and the rest."""
     match = _URL.match(url)
     if match is None:
         raise ValueError("expected a URL with a scheme")
@@ -278,7 +281,7 @@ def _path_and_query(scheme: str, rest: str) -> tuple[str, str]:
 
 
 def _opened(url: str) -> tuple[Any, str]:
-    """Give the file system of a URL, and what that calls the file."""
+    """Return the file system of a URL, and the path of the file in it."""
     import fsspec
 
     scheme, place, _ = _parts(url)
@@ -288,7 +291,7 @@ def _opened(url: str) -> tuple[Any, str]:
 
 
 def _below(top: str, top_path: str, files: Mapping[str, dict[str, Any]]) -> list[Listed]:
-    """Give every file its URL: not that of the file system, which may forget the user and the host."""
+    """Return every file with its URL, built from `top`: the file system may drop the user and the host."""
     found, scheme = [], _parts(top)[0]
     start = top_path.rstrip("/") + "/" if top_path else ""
     for path, info in sorted(files.items()):
@@ -300,13 +303,13 @@ def _below(top: str, top_path: str, files: Mapping[str, dict[str, Any]]) -> list
 
 
 def _decoded(scheme: str, path: str) -> list[str]:
-    """Take a path apart; only the web encodes names."""
+    """Split a path into names; only web servers encode them."""
     parts = path.split("/")
     return [unquote(part, errors="surrogateescape") for part in parts] if scheme in _WEB else parts
 
 
 def _names(parts: Iterable[str]) -> list[str]:
-    """Keep of a path what can be names of files."""
+    """Return the parts of a path that are valid file names."""
     return [part.replace("/", "_").replace("\0", "_") for part in parts if part not in ("", ".", "..")]
 
 
@@ -317,27 +320,27 @@ def _state(info: dict[str, Any]) -> tuple[int, str]:
 
 
 def _fetch(url: str, path: Path) -> str:
-    """Write a file to `path` and give its version."""
-    with _telling(url, AudioError, "cannot be fetched ({}); check the URL and run again"):
+    """Download a file to `path` and return its version."""
+    with _describing(url, AudioError, "cannot be downloaded ({})", hint="check the URL and run again"):
         system, remote = _opened(url)
         # Asked before, not after: what was replaced meanwhile is found out by the next run.
         size, version = _state(system.info(remote))
         system.get_file(remote, str(path))
     got = path.stat().st_size
     if size >= 0 and got != size:
-        raise AudioError(f"{shown_url(url)}: broke off after {got} of {size} bytes; run again")
+        raise AudioError(f"{shown_url(url)}: the download ended after {got} of {size} bytes; run again")
     return version
 
 
 @contextmanager
-def _telling(url: str, kind: Callable[[str], LyricsepError], message: str) -> Iterator[None]:
-    """Say in one line what a driver raises, which may be anything, and may hold the URL."""
+def _describing(url: str, kind: type[LyricsepError], message: str, *, hint: str = "") -> Iterator[None]:
+    """Describe in one line whatever a driver raises; its text may hold the URL with its secrets."""
     try:
         yield
     except LyricsepError:
         raise
     except Exception as error:  # every driver has errors of its own
-        raise kind(f"{shown_url(url)}: {message.format(_reason(error, url))}") from error
+        raise kind(f"{shown_url(url)}: {message.format(_reason(error, url))}", hint=hint) from error
 
 
 def _reason(error: BaseException, url: str) -> str:
@@ -370,7 +373,7 @@ def _without_secrets(text: str, url: str) -> str:
 
 
 def _local_name(url: str) -> str:
-    """Name the copy as the song: decoders mind the suffix, people the rest."""
+    """Return a file name for the copy: that of the song, whose suffix decoders need, shortened if too long."""
     name = path_of(url).name
     stem, suffix = os.path.splitext(name)  # noqa: PTH122 - a name, not a path
     while len(os.fsencode(stem + suffix[:16])) > LONGEST_NAME:
@@ -380,7 +383,7 @@ def _local_name(url: str) -> str:
 
 @contextmanager
 def _place(folder: Path | None) -> Iterator[Path]:
-    """Make a folder for one copy."""
+    """Yield a temporary folder for one copy."""
     with ExitStack() as stack:
         try:
             if folder:
@@ -396,7 +399,7 @@ def _place(folder: Path | None) -> Iterator[Path]:
 
 
 def _hold(handle: int, *, alone: bool) -> None:
-    """Take part in a lock that ends with its process; Windows needs none: what is open there cannot be removed."""
+    """Lock a file until the process ends; Windows needs no lock, since open files cannot be removed there."""
     try:
         import fcntl
     except ImportError:

@@ -34,7 +34,7 @@ from lyricsep.audio import (
 )
 from lyricsep.audio import writing as writing_module
 from lyricsep.audio.resampling import _resample_by_sinc, _resample_by_soxr
-from lyricsep.audio.timeline import Piece, adts_frame_size, mpeg_frame_size, with_gaps
+from lyricsep.audio.timeline import DecodedFrame, adts_frame_size, mpeg_frame_size, with_gaps
 from lyricsep.errors import AudioError, ConfigError, OutputError
 
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
@@ -376,7 +376,7 @@ def test_a_truncated_file_gives_what_it_has(encoded: dict[str, Path], tmp_path: 
 
 def test_a_truncated_mp4_without_its_index_is_an_error(encoded: dict[str, Path], tmp_path: Path) -> None:
     path = damaged(encoded["m4a"], tmp_path / "a.m4a", "truncated")
-    with pytest.raises(AudioError, match=r"a\.m4a: FFmpeg cannot read it as audio .* fetch it again"):
+    with pytest.raises(AudioError, match=r"a\.m4a: FFmpeg cannot read it as audio .* download it again"):
         open_audio(path)
 
 
@@ -431,12 +431,12 @@ def test_the_estimate_at_a_variable_bit_rate(tmp_path: Path) -> None:
 # --- the timeline -------------------------------------------------------------------------------------------------
 
 
-def pieces(*starts: float | None, doubtful: tuple[int, ...] = ()) -> list[Piece]:
+def pieces(*starts: float | None, doubtful: tuple[int, ...] = ()) -> list[DecodedFrame]:
     silence = np.zeros((1, 20), np.float32)
-    return [Piece(silence, 0.02, start, i in doubtful) for i, start in enumerate(starts)]
+    return [DecodedFrame(silence, 0.02, start, i in doubtful) for i, start in enumerate(starts)]
 
 
-def gaps(given_pieces: list[Piece], *, exact: bool = False, duration: float | None = None) -> dict[int, float]:
+def gaps(given_pieces: list[DecodedFrame], *, exact: bool = False, duration: float | None = None) -> dict[int, float]:
     result = enumerate(with_gaps(given_pieces, exact=exact, duration=duration))
     return {i: round(missing, 6) for i, (missing, _) in result if missing}
 
@@ -531,7 +531,7 @@ def unknown_codec(path: Path) -> None:
         ("folder.mp3", Path.mkdir, "is a folder, not an audio file; name a file in it"),
         ("empty.mp3", Path.touch, r"is empty \(0 bytes\); fetch it again"),
         ("header.wav", header_only, "holds no audio samples that can be decoded .*fetch it again"),
-        ("text.mp3", lambda path: path.write_text("la la la\n" * 500), "fetch it again if it should be a song"),
+        ("text.mp3", lambda path: path.write_text("la la la\n" * 500), "download it again if it should be a song"),
         ("text.txt", lambda path: path.write_text("la la la\n" * 500), "no audio stream|cannot read it as audio"),
         ("silent.mp4", without_sound, "has no audio stream .*with video.*; name a file with sound"),
         ("codec.mka", unknown_codec, "FFmpeg has no decoder for its audio stream .*convert it to .wav"),

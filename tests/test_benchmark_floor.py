@@ -354,7 +354,7 @@ def test_what_is_wrong_is_one_line(floor: ModuleType, tmp_path: Path, monkeypatc
         run(floor, monkeypatch, *out, "--separator", "spleter")
     with pytest.raises(SystemExit, match=r"^benchmark_floor: none: has no network that could be counted; choose"):
         run(floor, monkeypatch, *out, "--separator", "none")
-    with pytest.raises(SystemExit, match=r"^benchmark_floor: --device gpu: unknown"):
+    with pytest.raises(SystemExit, match=r"^benchmark_floor: device gpu: unknown"):
         run(floor, monkeypatch, "-o", tmp_path / "out", "--device", "gpu")
     with pytest.raises(SystemExit, match=r"^2$"):
         run(floor, monkeypatch, *out, "--minutes", 0)

@@ -254,7 +254,7 @@ class TestRandomWeights:
         assert command[command.index("-n") + 1] == "random"
 
     def test_only_of_sizes_that_are_known(self, speed: ModuleType, tmp_path: Path) -> None:
-        with pytest.raises(ConfigError, match="--random-weights: no Whisper model of the name 'huge' was published"):
+        with pytest.raises(ConfigError, match="--random-weights: no Whisper model named 'huge' was published"):
             speed._random_whisper("huge", tmp_path)
 
 

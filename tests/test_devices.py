@@ -43,14 +43,14 @@ def test_what_is_there_can_be_named(machine: pytest.MonkeyPatch, name: str) -> N
 @pytest.mark.parametrize("name", ["cuda:2", "cuda:7", "mps", "xpu", "meta", "cpu:1"])
 def test_what_is_not_there_is_refused(machine: pytest.MonkeyPatch, name: str) -> None:
     _two_gpus(machine)
-    with pytest.raises(ConfigError, match=f"^--device {name}: not on this machine.*; use --device cpu, or see"):
+    with pytest.raises(ConfigError, match=f"^device {name}: not on this machine.*; set device='cpu', or see"):
         choose_device(name)
 
 
 @pytest.mark.parametrize("name", ["", "gpu", "cuda:x", "cuda:-1", "CPU", "cuda:256"])
 def test_what_is_no_device_is_refused(machine: pytest.MonkeyPatch, name: str) -> None:
     _two_gpus(machine)
-    with pytest.raises(ConfigError, match=f"^--device {name}: unknown; use auto, cpu, cuda, cuda:1 or mps"):
+    with pytest.raises(ConfigError, match=f"^device {name}: unknown; set device to auto, cpu, cuda, cuda:1 or mps"):
         choose_device(name)
 
 

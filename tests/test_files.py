@@ -23,7 +23,7 @@ def test_overwriting(tmp_path: Path) -> None:
     write_text(path, "one")
     write_text(path, "two")
     assert path.read_text() == "two"
-    with pytest.raises(OutputError, match=r"a\.txt: exists already; choose another --output or add --overwrite"):
+    with pytest.raises(OutputError, match=r"a\.txt: exists already; choose another output or set overwrite=True"):
         write_text(path, "three", overwrite=False)
     assert path.read_text() == "two"
     assert list(tmp_path.iterdir()) == [path]

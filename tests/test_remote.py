@@ -146,7 +146,7 @@ def test_no_url_leads_out_of_a_folder(rest: str, place: str) -> None:
 @pytest.mark.parametrize(
     ("url", "match"),
     [
-        ("memory://b/l.csv", "^memory://b/l.csv: lists are read from this machine alone; fetch it$"),
+        ("memory://b/l.csv", "^memory://b/l.csv: lists must be local files; download it$"),
         ("nope://b/a.mp3", "^nope://b/a.mp3: fsspec knows no file system nope://; correct the URL$"),
         (
             "made://u:secret@b/a.mp3",
@@ -177,7 +177,7 @@ def test_without_fsspec(monkeypatch) -> None:
 
 
 def test_offline_means_offline(memory: Any, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"ftp://h/a.mp3: is remote, and --offline opens no connection"):
+    with pytest.raises(ConfigError, match=r"ftp://h/a.mp3: is remote, and offline runs open no connection"):
         find_songs(["ftp://h/a.mp3"], offline=True)
     (tmp_path / "l.txt").write_text("ftp://h/a.mp3\n")
     with pytest.raises(ConfigError, match=r"ftp://h/a.mp3: is remote"):
@@ -241,7 +241,7 @@ def test_whatever_a_driver_raises_is_one_line(memory: Any, monkeypatch, error: E
     monkeypatch.setattr(remote, "_opened", fail)
     with (
         pytest.raises(
-            AudioError, match=rf"^ftp://u@one/a.mp3: cannot be fetched \({reason}\); check the URL"
+            AudioError, match=rf"^ftp://u@one/a.mp3: cannot be downloaded \({reason}\); check the URL"
         ) as told,
         at_hand("ftp://u:secret@one/a.mp3"),
     ):
@@ -256,7 +256,7 @@ def test_a_file_that_came_in_part_is_no_song(memory: Any, monkeypatch) -> None:
     fill(memory, "one/a.mp3")
     monkeypatch.setattr(type(memory), "get_file", lambda self, source, target: Path(target).write_bytes(b"sou"))
     with (
-        pytest.raises(AudioError, match=r"^memory://one/a.mp3: broke off after 3 of 5 bytes; run again$"),
+        pytest.raises(AudioError, match=r"^memory://one/a.mp3: the download ended after 3 of 5 bytes; run again$"),
         at_hand("memory://one/a.mp3"),
     ):
         pass
@@ -287,9 +287,7 @@ def test_results_are_put_below_a_url(memory: Any, tmp_path: Path) -> None:
 def test_a_copy_that_fails_says_why(tmp_path: Path) -> None:
     (tmp_path / "a.lrc").write_text("la")
     (tmp_path / "taken").write_text("")
-    with pytest.raises(
-        OutputError, match=r"taken/a.lrc: cannot be copied there \(.*\); check --copy-to, and run again"
-    ):
+    with pytest.raises(OutputError, match=r"taken/a.lrc: cannot be copied there \(.*\); check copy_to and run again"):
         put([tmp_path / "a.lrc"], tmp_path, f"file://{tmp_path}/taken")
 
 
@@ -310,13 +308,19 @@ class TestWeb:
     )
     def test_what_the_server_refuses(self, web, code: int, reason: str) -> None:
         url = web.serve("/a.mp3?key=secret", web.status(code))
-        with pytest.raises(AudioError, match=rf"/a.mp3\?...: cannot be fetched \({reason}\)") as told, at_hand(url):
+        with (
+            pytest.raises(AudioError, match=rf"/a.mp3\?...: cannot be downloaded \({reason}\)") as told,
+            at_hand(url),
+        ):
             pass
         assert "secret" not in str(told.value)
 
     def test_a_connection_that_breaks_off_gives_no_song(self, web) -> None:
         url = web.serve("/a.mp3?key=secret", web.cut(b"sound" * 1000, 100))
-        with pytest.raises(AudioError, match=r"a.mp3\?...: (cannot be fetched|broke off)") as told, at_hand(url):
+        with (
+            pytest.raises(AudioError, match=r"a.mp3\?...: (cannot be downloaded|the download ended)") as told,
+            at_hand(url),
+        ):
             pass
         assert "\n" not in str(told.value)
         assert "secret" not in str(told.value)

@@ -96,7 +96,7 @@ class FrameConverter:
         self._source: tuple[int, str] | None = None
 
     def convert(self, frame: av.AudioFrame) -> npt.NDArray[np.float32]:
-        """Give the sound of a frame, shape (channels, n_samples), in memory of its own."""
+        """Return the samples of a frame as a new array, shape (channels, n_samples)."""
         import av
         import numpy as np
 

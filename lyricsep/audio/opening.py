@@ -1,4 +1,4 @@
-"""Opening a file, and what can be told about it apart from its sound."""
+"""Open a file, and read what its container says beside the sound."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def open_container(path: Path) -> InputContainer:
     except av.FFmpegError as error:
         raise AudioError(
             f"{shown(path)}: FFmpeg cannot read it as audio ({error.strerror or error}); "
-            "fetch it again if it should be a song, or convert it to .wav"
+            "download it again if it should be a song, or convert it to .wav"
         ) from error
 
 
 def _check_file(path: Path) -> None:
-    """Tell the common mishaps apart, which FFmpeg reports as one and the same."""
+    """Raise a specific error for the common failures, which FFmpeg reports as one."""
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
@@ -61,11 +61,11 @@ def _check_file(path: Path) -> None:
             f"{shown(path)}: cannot be opened ({error.strerror or error}); check its permissions"
         ) from error
     if size == 0:
-        raise AudioError(f"{shown(path)}: is empty (0 bytes); fetch it again")
+        raise AudioError(f"{shown(path)}: is empty (0 bytes); download it again")
 
 
 def first_audio_stream(path: Path, container: InputContainer) -> av.AudioStream:
-    """Give the first audio stream, ready to be decoded.
+    """Return the first audio stream, ready to be decoded.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def first_audio_stream(path: Path, container: InputContainer) -> av.AudioStream:
 
 
 def xing_duration(path: Path, first_packet: int, sample_rate: int) -> float | None:
-    """Give the seconds that the Xing header of an MP3 declares, which stands in the frame before the sound.
+    """Return the duration in seconds that the Xing header of an MP3 declares, in the frame before the sound.
 
     FFmpeg reads it too, but replaces it by a guess where the file is longer than the header says.
     Source: the layout of the Xing header as LAME writes it: tag, flags, then the number of frames if flag 1 is set.
@@ -109,13 +109,13 @@ def xing_duration(path: Path, first_packet: int, sample_rate: int) -> float | No
 
 
 def matroska_duration(tags: Mapping[str, str]) -> float | None:
-    """Give the seconds at which a Matroska track ends by its tag ``DURATION`` (hours:minutes:seconds)."""
+    """Return the end of a Matroska track in seconds, by its tag ``DURATION`` (hours:minutes:seconds)."""
     match = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", tags.get("DURATION", "").strip())
     return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]) if match else None
 
 
 def ends_within_ogg_page(path: Path) -> bool:
-    """Tell whether the last page of an Ogg file promises more bytes than there are (RFC 3533, section 6)."""
+    """Return whether the last page of an Ogg file declares more bytes than there are (RFC 3533, section 6)."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 2**16 - 512))

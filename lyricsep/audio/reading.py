@@ -1,4 +1,4 @@
-"""Decoding whatever FFmpeg can, by PyAV, which brings its own FFmpeg.
+"""Decode any file that FFmpeg can, through PyAV, which includes its own FFmpeg.
 
 The clock: time 0 is the first sample that FFmpeg gives for the first audio stream, even where a container says
 that its sound starts late; the silence that encoders put in front is gone where the file says how long it is. What
@@ -29,7 +29,7 @@ from lyricsep.audio.signal import Audio, Damage
 from lyricsep.audio.timeline import (
     ByteClock,
     Clock,
-    Piece,
+    DecodedFrame,
     TimestampClock,
     adts_frame_size,
     mpeg_frame_size,
@@ -166,11 +166,11 @@ class AudioReader:
         if first is None or self._converter is None:
             raise AudioError(
                 f"{shown(path)}: holds no audio samples that can be decoded ({self._format}); "
-                "fetch it again if it should be a song"
+                "download it again if it should be a song"
             )
         if first.doubtful:
             self._damage.append(Damage(0.0, 0.0, "the beginning could not be decoded"))
-        self._all_pieces: Iterator[Piece] = chain([first], pieces)
+        self._all_pieces: Iterator[DecodedFrame] = chain([first], pieces)
         self.sample_rate: int = self._converter.sample_rate
         self.n_channels: int = self._converter.n_channels
         self._declared_duration: float | None = self._find_declared_duration(first.start or 0.0)
@@ -242,7 +242,7 @@ class AudioReader:
             return TimestampClock()
         return ByteClock(self._resources.enter_context(self.path.open("rb")), frame_size)
 
-    def _pieces(self) -> Iterator[Piece]:
+    def _pieces(self) -> Iterator[DecodedFrame]:
         import av
 
         for packet in self._packets():
@@ -257,7 +257,7 @@ class AudioReader:
                     self._converter = FrameConverter(frame)
                     self._header_bytes = packet.pos or 0
                 samples = self._converter.convert(frame)
-                yield Piece(samples, frame.samples / frame.sample_rate, start, doubtful)
+                yield DecodedFrame(samples, frame.samples / frame.sample_rate, start, doubtful)
 
     def _packets(self) -> Iterator[av.Packet[av.AudioStream]]:
         import av
@@ -305,7 +305,7 @@ class AudioReader:
         return self._container.duration / 1_000_000 if self._container.duration else None
 
     def _find_declared_duration(self, start: float) -> float | None:
-        """Give the duration that the header promises for the sound itself; None where it promises none."""
+        """Return the duration in seconds that the header declares for the sound; None if it declares none."""
         if self._format == "mp3":
             return xing_duration(self.path, self._header_bytes, self.sample_rate)
         if self._format in _GUESSED_DURATION:

@@ -1,4 +1,4 @@
-"""Changing the sample rate, in one go or block by block with the same result."""
+"""Change the sample rate, at once or block by block with the same result."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LARGEST_KERNEL = 4_000_000
 
 
 def resampled_length(n_samples: int, from_rate: int, to_rate: int) -> int:
-    """Give the length after resampling: ``n_samples * to_rate / from_rate`` to the nearest (halves up).
+    """Compute the length after resampling: ``n_samples * to_rate / from_rate`` to the nearest (halves up).
 
     At least 1 where there was a sample. soxr rounds like this, so nothing is invented at the end.
 
@@ -45,7 +45,7 @@ def resample(samples: torch.Tensor, from_rate: int, to_rate: int) -> torch.Tenso
     """Change the sample rate by band-limited interpolation.
 
     On the CPU by soxr; on another device by the windowed sinc of julius, without leaving the device (ratios
-    between uncommon rates, whose filter would not fit, take the way through the CPU).
+    between uncommon rates, whose filter would be too large, are resampled on the CPU).
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def resample(samples: torch.Tensor, from_rate: int, to_rate: int) -> torch.Tenso
 
 
 class StreamResampler:
-    """Resamples a stream of blocks; the outputs joined are what `resample` gives for the blocks joined.
+    """Resamples a stream of blocks; the concatenated output equals `resample` of the concatenated blocks.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ class StreamResampler:
             self._stream = soxr.ResampleStream(from_rate, to_rate, n_channels, dtype="float32", quality=_QUALITY)
 
     def feed(self, block: torch.Tensor) -> torch.Tensor:
-        """Give as many resampled samples as are ready after one more block.
+        """Return the resampled samples that are ready after one more block.
 
         Parameters
         ----------
@@ -133,7 +133,7 @@ class StreamResampler:
         return block if self._stream is None else self._resample(self._stream, block, last=False)
 
     def flush(self) -> torch.Tensor:
-        """Give the samples that are still due, float32 of shape (channels, n), and end the stream."""
+        """Return the remaining samples, float32 of shape (channels, n), and end the stream."""
         import torch
 
         self._is_flushed = True

@@ -1,4 +1,4 @@
-"""Sound as plain data: samples with their rate, and the spans of a file that were lost."""
+"""Audio samples with their rate, and the damaged spans of a file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Audio:
     sample_rate: int
 
     def __post_init__(self) -> None:
-        """Refuse what the rest of the program could not work with."""
+        """Check the samples and the rate."""
         check_samples(self.samples)
         if self.sample_rate <= 0:
             raise ValueError(f"sample_rate must be positive, got {self.sample_rate!r}")

@@ -1,4 +1,4 @@
-"""Where decoded frames stand on the clock of the file, and how much is missing before them.
+"""Place decoded frames on the clock of the file, and find how much is missing before them.
 
 A decoder silently leaves out what it cannot decode, so counting samples makes everything after a damaged spot
 early. Containers say when a frame sounds, and that is used here, with care: timestamps are rounded (Matroska, ASF
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["ByteClock", "Clock", "Piece", "TimestampClock", "adts_frame_size", "mpeg_frame_size", "with_gaps"]
+__all__ = ["ByteClock", "Clock", "DecodedFrame", "TimestampClock", "adts_frame_size", "mpeg_frame_size", "with_gaps"]
 
 LONGEST_GAP = 600.0
 """Seconds. A longer jump is a new start of the timestamps (a spliced stream), not a hole in the sound."""
@@ -49,7 +49,7 @@ _MPEG_RATES = (44100, 48000, 32000)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Piece:
+class DecodedFrame:
     """The sound of one decoded frame.
 
     Parameters
@@ -71,18 +71,18 @@ class Piece:
 
 
 class Clock(Protocol):
-    """Says when decoded frames start."""
+    """Returns when decoded frames start."""
 
     def refused(self, packet: av.Packet[av.AudioStream] | None) -> None:
-        """Take note of a packet that could not be decoded (None: not even read)."""
+        """Record a packet that could not be decoded (None: not even read)."""
 
     def place(
         self, packet: av.Packet[av.AudioStream], frames: Sequence[av.AudioFrame]
     ) -> list[tuple[float | None, bool]]:
-        """Give the start in seconds (None: unknown) of each frame of a packet, and whether to doubt it."""
+        """Return the start in seconds (None: unknown) of each frame of a packet, and whether to doubt it."""
 
     def lost_at_end(self) -> float | None:
-        """Give the seconds that could not be decoded after the last frame; None where nothing was refused."""
+        """Return the seconds that could not be decoded after the last frame; None where nothing was refused."""
 
 
 class TimestampClock:
@@ -92,13 +92,13 @@ class TimestampClock:
         self._doubtful = False
 
     def refused(self, packet: av.Packet[av.AudioStream] | None) -> None:
-        """Take note of a packet that could not be decoded (None: not even read)."""
+        """Record a packet that could not be decoded (None: not even read)."""
         self._doubtful = True
 
     def place(
         self, packet: av.Packet[av.AudioStream], frames: Sequence[av.AudioFrame]
     ) -> list[tuple[float | None, bool]]:
-        """Give the start in seconds (None: unknown) of each frame of a packet, and whether to doubt it."""
+        """Return the start in seconds (None: unknown) of each frame of a packet, and whether to doubt it."""
         places: list[tuple[float | None, bool]] = []
         for frame in frames:
             places.append((frame.time, self._doubtful))
@@ -106,7 +106,7 @@ class TimestampClock:
         return places
 
     def lost_at_end(self) -> float | None:
-        """Give 0 where the last packets were refused: for how long they would have sounded is not known."""
+        """Return 0 where the last packets were refused: for how long they would have sounded is not known."""
         return 0.0 if self._doubtful else None
 
 
@@ -132,7 +132,7 @@ class ByteClock:
         self._is_cut = False
 
     def refused(self, packet: av.Packet[av.AudioStream] | None) -> None:
-        """Take note of a packet that could not be decoded (None: not even read)."""
+        """Record a packet that could not be decoded (None: not even read)."""
         if packet is None:
             return
         data = bytes(packet)
@@ -145,7 +145,7 @@ class ByteClock:
     def place(
         self, packet: av.Packet[av.AudioStream], frames: Sequence[av.AudioFrame]
     ) -> list[tuple[float | None, bool]]:
-        """Give the start in seconds of each frame of a packet, and whether bytes were lost before it."""
+        """Return the start in seconds of each frame of a packet, and whether bytes were lost before it."""
         data = bytes(packet)
         self._lost_bytes += self._lost_before(packet, data)
         if not frames:
@@ -172,7 +172,7 @@ class ByteClock:
         return places
 
     def lost_at_end(self) -> float | None:
-        """Give the seconds that could not be decoded after the last frame; None where nothing was refused."""
+        """Return the seconds that could not be decoded after the last frame; None where nothing was refused."""
         n_lost = self._n_lost_frames()
         return n_lost * self._frame_duration if n_lost or self._is_cut else None
 
@@ -182,7 +182,7 @@ class ByteClock:
         return round(self._lost_bytes * len(self._sizes) / sum(self._sizes))
 
     def _lost_before(self, packet: av.Packet[av.AudioStream], data: bytes) -> int:
-        """Find a packet in the file, which FFmpeg does not tell, and give the bytes skipped since the last one."""
+        """Find a packet in the file, since FFmpeg does not report it, and return the bytes skipped before it."""
         if self._offset is None:
             self._offset = packet.pos or 0
         probe = data[:32]
@@ -197,7 +197,7 @@ class ByteClock:
 
 
 def mpeg_frame_size(data: bytes) -> int | None:
-    """Give the size in bytes of the MPEG audio frame (MP1, MP2, MP3) that starts here; None if none does.
+    """Return the size in bytes of the MPEG audio frame (MP1, MP2, MP3) that starts here; None if none does.
 
     Source: ISO/IEC 11172-3 section 2.4.1.3 and 13818-3; MPEG 2.5 halves the rates of MPEG 2.
     """
@@ -216,7 +216,7 @@ def mpeg_frame_size(data: bytes) -> int | None:
 
 
 def adts_frame_size(data: bytes) -> int | None:
-    """Give the size in bytes of the ADTS frame (raw AAC) that starts here; None if none does.
+    """Return the size in bytes of the ADTS frame (raw AAC) that starts here; None if none does.
 
     Source: ISO/IEC 13818-7 section 6.2, ``aac_frame_length``.
     """
@@ -225,12 +225,14 @@ def adts_frame_size(data: bytes) -> int | None:
     return (data[3] & 3) << 11 | data[4] << 3 | data[5] >> 5
 
 
-def with_gaps(pieces: Iterable[Piece], *, exact: bool, duration: float | None) -> Iterator[tuple[float, Piece]]:
-    """Pair every piece with the seconds that are missing before it.
+def with_gaps(
+    pieces: Iterable[DecodedFrame], *, exact: bool, duration: float | None
+) -> Iterator[tuple[float, DecodedFrame]]:
+    """Yield every frame with the seconds that are missing before it.
 
     Parameters
     ----------
-    pieces : iterable of Piece
+    pieces : iterable of DecodedFrame
         In the order of decoding.
     exact : bool
         Whether the timestamps count samples, so that half a frame is already a gap.
@@ -239,8 +241,8 @@ def with_gaps(pieces: Iterable[Piece], *, exact: bool, duration: float | None) -
 
     Yields
     ------
-    tuple of (float, Piece)
-        Seconds of lost sound before the piece, 0 for almost all; and the piece.
+    tuple of (float, DecodedFrame)
+        Seconds of lost sound before the frame, 0 for almost all; and the frame.
     """
     expected: float | None = None
     position = 0.0
@@ -266,7 +268,7 @@ def _longest_gap(position: float, duration: float | None) -> float:
     return min(LONGEST_GAP, duration + 1.0 - position)
 
 
-def _with_next(pieces: Iterable[Piece]) -> Iterator[tuple[Piece, Piece | None]]:
+def _with_next(pieces: Iterable[DecodedFrame]) -> Iterator[tuple[DecodedFrame, DecodedFrame | None]]:
     iterator = iter(pieces)
     piece = next(iterator, None)
     while piece is not None:
@@ -275,6 +277,6 @@ def _with_next(pieces: Iterable[Piece]) -> Iterator[tuple[Piece, Piece | None]]:
         piece = following
 
 
-def _carries_on(end: float, following: Piece | None, tolerance: float) -> bool:
-    """Tell whether the next piece confirms that this one ended at `end`, rather than jumping back."""
+def _carries_on(end: float, following: DecodedFrame | None, tolerance: float) -> bool:
+    """Return whether the next frame confirms that this one ended at `end`, rather than jumping back."""
     return following is None or following.start is None or following.start > end - tolerance

@@ -1,4 +1,4 @@
-"""Sound into .wav and .flac files, whole or not at all, of any length."""
+"""Write audio of any length to .wav and .flac files, atomically."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ class AudioWriter:
             _as_riff_where_it_fits(stored)
 
     def _abandon(self) -> None:
-        """Remove the temporary file, leaving the error that made us do it as it is."""
+        """Remove the temporary file without hiding the error that caused it."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -221,15 +221,17 @@ class AudioWriter:
 
     def _output_error(self, error: Exception) -> OutputError:
         reason = getattr(error, "error_string", str(error)).rstrip(".")
-        return OutputError(f"{self.path}: cannot be written ({reason}); free some space or choose another --output")
+        return OutputError(
+            f"{self.path}: cannot be written ({reason})", hint="free some space or choose another {output}"
+        )
 
 
 class _AbandonedError(Exception):
-    """Tells `replacing` to clean up; never leaves this module."""
+    """Makes `replacing` clean up; internal to this module."""
 
 
 def _as_riff_where_it_fits(path: Path) -> None:
-    """Turn the header of an RF64 file into that of an ordinary .wav where 32 bits can count its bytes.
+    """Rewrite the header of an RF64 file as an ordinary .wav header where 32 bits can hold its size.
 
     Source: EBU Tech 3306: the ``ds64`` chunk of the one stands where the other has ``JUNK``.
     """

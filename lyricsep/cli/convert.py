@@ -25,7 +25,7 @@ from lyricsep.formats import (
     read_lyrics,
     render_transcript,
 )
-from lyricsep.inputs import Song
+from lyricsep.inputs import SongFile
 from lyricsep.manifest import new_manifest
 
 __all__ = ["convert"]
@@ -91,7 +91,7 @@ def _find(names: Iterable[str], run: Run) -> Iterator[Song]:
             seen.add(absolute)
             other = taken.setdefault(unicodedata.normalize("NFC", stem.casefold()), file)
             if other is file or run.output is None:
-                yield Song(file, Path(stem))
+                yield SongFile(file, Path(stem))
             else:
                 run.fail(file, _shares_results(file, other))
 

@@ -15,7 +15,7 @@ from lyricsep.cli.run import Run
 from lyricsep.errors import ConfigError, DatasetError, LyricsepError, OutputError
 from lyricsep.files import shown
 from lyricsep.formats import TIMED_SUFFIXES, find_lyrics, read_lyrics
-from lyricsep.inputs import Song
+from lyricsep.inputs import SongFile
 from lyricsep.manifest import new_manifest
 
 __all__ = ["embed"]
@@ -88,7 +88,7 @@ def embed(
 class _Copies(Run):
     """A run whose results are tagged copies of the songs, or the songs themselves."""
 
-    def results(self, song: Song) -> list[Path]:
+    def results(self, song: SongFile) -> list[Path]:
         if self.output is None:
             return []
         # A stem that distinguishes two songs may end with the suffix already.
@@ -97,7 +97,7 @@ class _Copies(Run):
         return [self.output / song.stem.parent / (name + suffix)]
 
 
-def _find(lyrics: Path, songs: list[Song]) -> dict[str, Path]:
+def _find(lyrics: Path, songs: list[SongFile]) -> dict[str, Path]:
     """Find the files of lyrics by the stems of songs.
 
     Raises
@@ -125,7 +125,7 @@ def _key(stem: str) -> str:
     return unicodedata.normalize("NFC", stem)
 
 
-def _embed(song: Song, file: Path | None, lyrics: Path, run: Run, language: str | None) -> None:
+def _embed(song: SongFile, file: Path | None, lyrics: Path, run: Run, language: str | None) -> None:
     """Tag a song, or its copy."""
     from lyricsep.formats.tags import write_tagged
 

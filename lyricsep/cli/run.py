@@ -38,7 +38,7 @@ class Run:
         self.n_without_vocals = 0
         self._records: list[dict[str, object]] = []
 
-    def find(self, names: Iterable[str], *, remote: bool = False, offline: bool = False) -> list[Song]:
+    def find(self, names: Iterable[str], *, remote: bool = False, offline: bool = False) -> list[SongFile]:
         """Find the songs to work on; what has no song in it, and songs with results already, fail here.
 
         Parameters
@@ -74,11 +74,11 @@ class Run:
                 todo.append(song)
         return todo
 
-    def results(self, song: Song) -> list[Path]:
+    def results(self, song: SongFile) -> list[Path]:
         """Name the results of a song; none where they go to stdout."""
         return [song.result(self.output, suffix) for suffix in self.suffixes] if self.output else []
 
-    def done(self, song: Song, *, vocals_found: bool | None = None, **facts: object) -> None:
+    def done(self, song: SongFile, *, vocals_found: bool | None = None, **facts: object) -> None:
         """Record a song whose results are written, and print their paths."""
         results = self.results(song)
         found = {} if vocals_found is None else {"vocals_found": vocals_found}
@@ -99,7 +99,7 @@ class Run:
             say(f"{song.name}: no vocals were found")
 
     def fail(self, song: Path | str, error: LyricsepError) -> None:
-        """Say and record why a song failed, which is given by its path or `Song.name`."""
+        """Say and record why a song failed, which is given by its path or `SongFile.name`."""
         self.n_failed += 1
         say(f"failed: {in_flags(error)}")
         name = song if isinstance(song, str) else shown(song)

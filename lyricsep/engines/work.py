@@ -78,7 +78,7 @@ class Task:
 
     Parameters
     ----------
-    song : Song
+    song : SongFile
         The file, and what its results are called.
     language : str or None
         ISO 639-1 code; None takes the plan's, or detects it.
@@ -87,7 +87,7 @@ class Task:
         be replaced while they are as they were written.
     """
 
-    song: Song
+    song: SongFile
     language: str | None = None
     written: Mapping[str, str] = field(default_factory=dict)
 

@@ -114,7 +114,7 @@ def plot_spectrograms(
 ) -> None:
     """Draw the spectrograms of the mixture and the vocals above each other, in the same colours.
 
-    Bands are equally wide in mel (O'Shaughnessy 1987); a sine at full scale is at 0 dBFS, whatever its band.
+    Bands are equally wide in mel (HTK's formula, O'Shaughnessy 1987); a sine at full scale is at 0 dBFS in any band.
 
     Parameters
     ----------
@@ -437,47 +437,38 @@ def _spectrogram_figure(mixture: NDArray[np.float32], vocals: NDArray[np.float32
 
 
 def _mel(frequency: float) -> float:
-    return 2595 * math.log10(1 + frequency / 700)
+    import librosa
+
+    return float(librosa.hz_to_mel(frequency, htk=True))
 
 
 def _levels(signal: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Give the level of each band in each column, in dBFS: shape (bands, columns).
+    """Return the level of each band in each column, in dBFS: shape (bands, columns).
 
-    Of a long song some frames are left out, so that an hour takes no longer than a few minutes.
+    The frames of a long song are farther apart, so that an hour takes no longer than a few minutes.
     """
+    import librosa  # not at the top of the module: it takes 2 s
+
     hop = max(_FFT // 4, math.ceil(len(signal) / (4 * _COLUMNS)))
-    starts = np.arange(0, max(len(signal), 1), hop)
-    window = np.hanning(_FFT + 1)[:-1]
-    bands = _bands()
-    power = np.empty((len(bands), len(starts)))
-    for index, start in enumerate(starts):
-        spectrum = np.fft.rfft(window * _frame(signal, int(start)))
-        power[:, index] = bands @ np.abs(spectrum * 2 / window.sum()) ** 2 / _HANN_BINS
-    edges = np.unique(np.linspace(0, len(starts), min(_COLUMNS, len(starts)) + 1).astype(int))
+    n_frames = max(1, math.ceil(len(signal) / hop))
+    power = librosa.feature.melspectrogram(
+        # Zeros stand beyond the ends; librosa warns of signals that are shorter than a frame.
+        y=np.pad(signal, (0, max(0, _FFT - len(signal)))),
+        sr=SAMPLE_RATE,
+        n_fft=_FFT,
+        hop_length=hop,
+        window="hann",
+        center=True,
+        pad_mode="constant",
+        power=2.0,
+        n_mels=_BANDS,
+        fmin=_LOWEST,
+        htk=True,
+        norm=None,
+    )[:, :n_frames]
+    # A sine of amplitude 1 has a magnitude of half the sum of the window, which is n_fft / 2.
+    power *= (4 / _FFT) ** 2 / _HANN_BINS
+    edges = np.unique(np.linspace(0, n_frames, min(_COLUMNS, n_frames) + 1).astype(int))
     pooled = np.add.reduceat(power, edges[:-1], axis=1) / np.diff(edges)
-    levels: NDArray[np.float64] = 10 * np.log10(np.maximum(pooled, 1e-20))
+    levels: NDArray[np.float64] = librosa.power_to_db(pooled, ref=1.0, amin=1e-20, top_db=None)
     return levels
-
-
-def _frame(signal: NDArray[np.float32], centre: int) -> NDArray[np.float32]:
-    """Cut a frame out of a signal; zeros stand beyond its ends."""
-    frame = np.zeros(_FFT, np.float32)
-    first = centre - _FFT // 2
-    part = signal[max(first, 0) : first + _FFT]
-    frame[max(-first, 0) :][: len(part)] = part
-    return frame
-
-
-def _bands() -> NDArray[np.float64]:
-    """Give the weights of the bins in each band: shape (bands, bins).
-
-    A triangle over its neighbours' centres, but at least two bins wide: low bands are narrower than a bin.
-    """
-    centres = 700 * (10 ** (np.linspace(_mel(_LOWEST), _mel(SAMPLE_RATE / 2), _BANDS + 2) / 2595) - 1)
-    bins = np.arange(_FFT // 2 + 1) * SAMPLE_RATE / _FFT
-    width = SAMPLE_RATE / _FFT
-    low, middle, high = centres[:-2, None], centres[1:-1, None], centres[2:, None]
-    rising = (bins - middle) / np.maximum(middle - low, width) + 1
-    falling = (middle - bins) / np.maximum(high - middle, width) + 1
-    weights: NDArray[np.float64] = np.clip(np.minimum(rising, falling), 0, None)
-    return weights

@@ -1,4 +1,4 @@
-"""Vocals → the segments of time in which somebody sings."""
+"""Find the segments of the vocals in which somebody sings."""
 
 from lyricsep.segmentation.merge import MAX_DURATION, SAMPLE_RATE, merge_segments
 from lyricsep.segmentation.rms import PAPER, RmsVadOptions, find_segments, rms_envelope, segment, thresholds

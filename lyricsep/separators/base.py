@@ -1,4 +1,4 @@
-"""What a separator is: mixture in, vocals out, block by block."""
+"""Protocol and base classes of separators: mixture in, vocals out, block by block."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ class SeparatorSpec:
     Parameters
     ----------
     name : str
-        What ``--separator`` takes.
+        Unique name, as `find_separator` takes it.
     family : str
         The module that builds it.
     summary, licence, citation : str
-        For people.
+        Text for users.
     files : tuple of WeightFile
-        What to fetch, in the order the family wants it.
+        Weights files, in the order that the family expects.
     settings : mapping
-        What the family needs to know beside the weights; ``query_default`` is what a query is without ``--query``.
+        Settings of the family besides the weights; ``query_default`` is the query where the user gives none.
     status : {"works", "needs setup", "unavailable", "broken"}
         See `Status`.
     reason : str
@@ -48,15 +48,16 @@ class SeparatorSpec:
     setup : str
         How to make its environment.
     vocals : bool
-        Whether it gives the vocals of a song. Others want to come after one that does, as those that part speakers.
+        Whether it returns the vocals of a song. Others are meant to run after one that does, such as those that
+        separate speakers.
     generative : bool
-        Whether it makes vocals up instead of taking them out of the mixture.
+        Whether it generates vocals instead of extracting them from the mixture.
     query : str
         The kind of query it takes (``text``); empty where it takes none.
     create : callable, optional
         Builds the separator on a device, for those of plugins.
     aliases : tuple of str
-        What else ``--separator`` takes: its names in other tools.
+        Its names in other tools, which `find_separator` takes too.
     """
 
     name: str
@@ -121,7 +122,7 @@ class Separator(Protocol):
 
 
 class StreamingSeparator(ABC):
-    """A `Separator` that only has to say how it streams."""
+    """Base class of a `Separator` that only implements `stream`."""
 
     name: str
 
@@ -147,7 +148,7 @@ class StreamingSeparator(ABC):
         Raises
         ------
         AudioError
-            If the separator gives another length than it got.
+            If the vocals are not as long as the mixture.
         """
         import torch
 
@@ -156,14 +157,15 @@ class StreamingSeparator(ABC):
         vocals = torch.cat([samples[:, :0], *self.stream(source)], dim=1)
         if vocals.shape != mixture.samples.shape:
             raise AudioError(
-                f"{self.name}: gave vocals of shape {tuple(vocals.shape)} for a mixture of shape "
-                f"{tuple(mixture.samples.shape)}; this is a bug in the separator, try another --separator"
+                f"{self.name}: returned vocals of shape {tuple(vocals.shape)} for a mixture of shape "
+                f"{tuple(mixture.samples.shape)}, which is a bug in the separator",
+                hint="try another {separator}",
             )
         return Audio(vocals.to(mixture.samples.device), mixture.sample_rate)
 
 
 class Chain(StreamingSeparator):
-    """Separates what another one gave, such as the speakers of a duet.
+    """Runs a second separator on the vocals of the first, such as one for the speakers of a duet.
 
     Parameters
     ----------

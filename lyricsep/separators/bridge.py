@@ -1,7 +1,7 @@
-"""Separators that live in an environment of their own: WAV in, WAV out, by any command.
+"""Separators that run in their own environment: WAV in, WAV out, by any command.
 
-For systems whose dependencies cannot live with ours. What to run is data: the ``settings`` of a catalogue entry, or a
-TOML file of your own (``--separator ./mine.toml``) with the same keys::
+For systems whose dependencies conflict with ours. What to run is data: the ``settings`` of a catalogue entry, or a
+TOML file of your own (separator ``./mine.toml``) with the same keys::
 
     summary = "Our own network"            # this one and those above [settings] may be left out
     generative = false
@@ -125,11 +125,11 @@ class Recipe:
             if settings:
                 raise ValueError(f"unknown key {min(settings)!r}")
         except ValueError as error:
-            raise ConfigError(f"{spec.name}: its settings are no recipe: {error}; correct the recipe") from error
+            raise ConfigError(f"{spec.name}: its settings are not a recipe: {error}; correct the recipe") from error
         return recipe
 
     def __post_init__(self) -> None:
-        """Refuse what could never work."""
+        """Check the recipe."""
         used = {name for argument in self.command for name in _PLACEHOLDER.findall(argument)}
         if "output_dir" not in used or not used & {"input", "input_dir"}:
             raise ValueError("command needs {input} or {input_dir}, and {output_dir}, among its arguments")
@@ -148,7 +148,7 @@ class Recipe:
         return any(name in ("python", "env") for part in self.command for name in _PLACEHOLDER.findall(part))
 
     def arguments(self, values: Mapping[str, str]) -> list[str]:
-        """Fill the placeholders; braces that are none stay."""
+        """Return the arguments with their placeholders filled; other braces are kept."""
         return [_PLACEHOLDER.sub(lambda match: values[match[1]], argument) for argument in self.command]
 
 
@@ -209,7 +209,7 @@ class Bridge(StreamingSeparator):
             yield from self._read(vocals, mixture, n_samples)
 
     def _write(self, mixture: Mixture, path: Path) -> int:
-        """Write the song as the command wants it; gives the number of samples the song has at its own rate."""
+        """Write the song in the format of the command; return its number of samples at its own rate."""
         rate, n_channels = self.recipe.sample_rate, self.recipe.n_channels
         resampler = StreamResampler(mixture.sample_rate, rate, n_channels)
         n_samples = 0
@@ -221,12 +221,13 @@ class Bridge(StreamingSeparator):
                 writer.write(resampler.flush())
         except OutputError as error:
             raise OutputError(
-                f"{self.name}: the song cannot be handed over ({error}); or set TMPDIR to a folder with more space"
+                f"{self.name}: the song cannot be passed to its command ({error.args[0]})",
+                hint="free some space, or set TMPDIR to a folder with more space",
             ) from error
         return n_samples
 
     def _run(self, song: Path, folder: Path) -> None:
-        """Run the command until it ends or its time is over; nothing of it is left running."""
+        """Run the command until it ends or times out; none of its processes is left running."""
         env = _folder_of(self._python)
         values = {
             "input": str(song),
@@ -260,19 +261,19 @@ class Bridge(StreamingSeparator):
                 code = process.wait(self.recipe.time_limit)
             except subprocess.TimeoutExpired as error:
                 raise AudioError(
-                    f"{self.name}: stopped, since it was not done after {self.recipe.time_limit:g} s"
-                    f"{self._last_words(folder)}; take a quicker device or a recipe with a longer time_limit"
+                    f"{self.name}: stopped, since it did not finish within {self.recipe.time_limit:g} s"
+                    f"{self._last_words(folder)}; use a faster device, or a recipe with a longer time_limit"
                 ) from error
             finally:
                 _stop(process)
         if code:
             raise AudioError(
-                f"{self.name}: its command failed with {_exit(code)}{self._last_words(folder)}; see all it said with "
-                "--verbose"
+                f"{self.name}: its command failed with {_exit(code)}{self._last_words(folder)}",
+                hint="log level INFO ({verbose=True}) shows the last 40 lines of its output",
             )
 
     def _last_words(self, folder: Path) -> str:
-        """Give the last line that says something, stderr before stdout, and log what was before it."""
+        """Return the last line with text, from stderr or else stdout, and log the lines before it."""
         for log in (folder / "stderr", folder / "stdout"):
             with log.open("rb") as handle:
                 handle.seek(max(0, log.stat().st_size - LAST_WORDS))
@@ -282,7 +283,7 @@ class Bridge(StreamingSeparator):
             if said:
                 logger.info("%s: its %s ended with\n%s", self.name, log.name, "\n".join(said[-40:]))
                 return f": {said[-1].strip()[:300]}"
-        return ", without a word"
+        return " (it printed nothing)"
 
     def _find(self, folder: Path) -> Path:
         found = sorted(path for path in folder.glob(self.recipe.output) if path.is_file())
@@ -293,11 +294,11 @@ class Bridge(StreamingSeparator):
         raise AudioError(
             f"{self.name}: expected one file {self.recipe.output}, got {len(found)} (its command wrote {names}"
             f"{', ...' if len(written) > 5 else ''}){self._last_words(folder.parent)}; correct `output` in the "
-            "recipe, or try the command by hand"
+            "recipe, or run the command yourself to see why"
         )
 
     def _check(self, path: Path, duration: float) -> None:
-        """Look at all of what the command wrote before any of it is handed on."""
+        """Check the whole output of the command before any of it is returned."""
         rate = self.recipe.sample_rate
         with self._open(path) as reader:
             if reader.sample_rate != rate:
@@ -309,7 +310,7 @@ class Bridge(StreamingSeparator):
             raise self._wrong(path, f"{duration:.2f} s", f"{n_samples / rate:.2f} s")
 
     def _read(self, path: Path, mixture: Mixture, n_samples: int) -> Iterator[Tensor]:
-        """Give the vocals at the song's rate and channels, cut or filled to its length."""
+        """Yield the vocals at the song's rate and channels, cut or padded to its length."""
         import torch
 
         resampler = StreamResampler(self.recipe.sample_rate, mixture.sample_rate, mixture.n_channels)
@@ -332,23 +333,24 @@ class Bridge(StreamingSeparator):
             return open_audio(path)
         except AudioError as error:
             raise AudioError(
-                f"{self.name}: what its command wrote cannot be read ({error}); try the command by hand"
+                f"{self.name}: the output of its command cannot be read ({error})",
+                hint="run the command yourself to see why",
             ) from error
 
     def _wrong(self, path: Path, expected: str, got: str) -> AudioError:
         return AudioError(
             f"{self.name}: its command wrote {shown(Path(path.name))} with {got}, expected {expected}; "
-            "correct the recipe, or try the command by hand"
+            "correct the recipe, or run the command yourself to see why"
         )
 
 
 def environment_variable(name: str) -> str:
-    """Name the variable that says where the environment of a separator is: ``LYRICSEP_ENV_FLOWSEP``."""
+    """Return the name of the variable that holds the environment of a separator: ``LYRICSEP_ENV_FLOWSEP``."""
     return "LYRICSEP_ENV_" + re.sub(r"\W", "_", name).upper()
 
 
 def has_environment(spec: SeparatorSpec) -> bool:
-    """Say whether the environment of a separator is there, or the program where it needs none; nothing is run."""
+    """Return whether the environment of a separator, or its program, is installed; nothing is run."""
     try:
         recipe = Recipe.of(spec)
         if not recipe.needs_environment:
@@ -364,7 +366,7 @@ def _find_python(spec: SeparatorSpec, recipe: Recipe) -> Path:
     named = os.environ.get(variable) or recipe.python
     if not named:
         how = f"`lyricsep models show {spec.name}` says how to make it" if spec.setup else "make it"
-        raise ConfigError(f"{spec.name}: needs an environment of its own; {how}, then set {variable} to its folder")
+        raise ConfigError(f"{spec.name}: needs its own environment; {how}, then set {variable} to its folder")
     # Not resolved: the interpreter of an environment is often a link, and is another one behind it.
     path = Path(named).expanduser().absolute()
     candidates = [path / "bin" / "python", path / "Scripts" / "python.exe", path / "python.exe"]
@@ -372,18 +374,18 @@ def _find_python(spec: SeparatorSpec, recipe: Recipe) -> Path:
         if candidate.is_file():
             return candidate
     origin = variable if os.environ.get(variable) else "`python` in its recipe"
-    raise ConfigError(f"{spec.name}: {shown(path)} is no environment and no interpreter; correct {origin}")
+    raise ConfigError(f"{spec.name}: {shown(path)} is neither an environment nor an interpreter; correct {origin}")
 
 
 def _folder_of(python: Path | None) -> Path | None:
-    """Give the folder of an environment, knowing its interpreter."""
+    """Return the folder of an environment from the path of its interpreter."""
     if python is None:
         return None
     return python.parent.parent if python.parent.name in ("bin", "Scripts") else python.parent
 
 
 def _environment(*, offline: bool) -> dict[str, str]:
-    """Give the variables for the command: ours, without what would bring our own packages into its Python."""
+    """Return the environment variables of the command: ours, without those that expose our packages to its Python."""
     ours = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"}
     variables = {key: value for key, value in os.environ.items() if key not in ours}
     variables["PYTHONNOUSERSITE"] = "1"
@@ -393,7 +395,7 @@ def _environment(*, offline: bool) -> dict[str, str]:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End a command and all it started, also where it has ended itself."""
+    """End a command and all processes it started, even if it has ended itself."""
     try:
         _signal(process, "SIGTERM")
         with suppress(subprocess.TimeoutExpired):

@@ -55,7 +55,7 @@ def _aliases() -> Mapping[str, str]:
 
 
 def find_separator(name: str) -> SeparatorSpec:
-    """Look up a separator that can be selected.
+    """Look up a separator by its name, alias, UVR file or recipe.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def create_separator(
     query: str | None = None,
     then: SeparatorSpec | None = None,
 ) -> Separator:
-    """Fetch the weights, build the network, put it on the device.
+    """Download the weights, build the network and move it to the device.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def create_separator(
     """
     _require_usable(spec)
     if query is not None and not spec.query:
-        raise ConfigError(f"{spec.name}: takes no query; leave --query out, or see `lyricsep models list`")
+        raise ConfigError(f"{spec.name}: takes no query", hint="leave {query} out, or see `lyricsep models list`")
     separator = _create(spec, device, batch_size, query, offline=offline)
     _warn(spec.name, generative=spec.generative, licence=spec.licence if spec.is_non_commercial else "")
     if then is None:
@@ -168,15 +168,15 @@ def _load_network(spec: SeparatorSpec, query: str | None, *, offline: bool) -> N
 
 def _require_usable(spec: SeparatorSpec) -> None:
     if spec.status in ("unavailable", "broken"):
-        raise ConfigError(f"{spec.name}: {spec.status}: {spec.reason}; choose another --separator")
+        raise ConfigError(f"{spec.name}: {spec.status}: {spec.reason}", hint="choose another {separator}")
 
 
 @cache
 def _warn(name: str, *, generative: bool, licence: str) -> None:
-    """Say once what a user of this separator must know."""
+    """Warn once about a generative separator or a non-commercial licence."""
     if generative:
         # SDR agrees with listeners on generative models at 0.18 (Spearman): Bereuter et al., WASPAA 2025.
-        logger.warning("%s: makes its vocals up: it may invent words, and must not be ranked by SDR", name)
+        logger.warning("%s: generates its vocals: it may invent words and must not be ranked by SDR", name)
     if licence:
         logger.warning("%s: its licence forbids commercial use (%s)", name, licence)
 
@@ -188,7 +188,7 @@ def _read_own(path: Path) -> SeparatorSpec:
     except OSError as error:
         raise ConfigError(f"{shown(path)}: cannot be read ({error.strerror or error}); name an entry") from error
     except ValueError as error:  # no TOML, or no text
-        raise ConfigError(f"{shown(path)}: no TOML ({' '.join(str(error).split())}); correct it") from error
+        raise ConfigError(f"{shown(path)}: not valid TOML ({' '.join(str(error).split())}); correct it") from error
     folder = path.absolute().parent
     is_recipe = table.get("family", "exec") == "exec"
     table = {

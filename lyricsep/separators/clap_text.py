@@ -1,4 +1,4 @@
-"""The half of CLAP that reads: from a text to the direction in which sounds of it lie.
+"""CLAP's text encoder: from a text to its embedding in the space of sounds.
 
 RoBERTa (base size in the published checkpoints) reads the tokens of a text; what it makes of the first one goes
 through two layers to a vector of length 1. Tokens are those of GPT-2: runs of bytes, merged pair by pair.
@@ -76,7 +76,7 @@ class Tokenizer:
         return cls(numbers, {cast(tuple[str, str], pair): rank for rank, pair in enumerate(pairs)})
 
     def tokens(self, text: str) -> list[int]:
-        """Give the numbers of the tokens of a text, with those around it.
+        """Return the token ids of a text, with the start and end tokens.
 
         Raises
         ------
@@ -89,7 +89,7 @@ class Tokenizer:
         return [*numbers, END]
 
     def number(self, token: str) -> int:
-        """Give the number of a token.
+        """Return the id of a token.
 
         Raises
         ------
@@ -118,7 +118,7 @@ class Tokenizer:
 
 
 def _characters() -> Mapping[int, str]:
-    """Give every byte a character that can be seen: itself, or one from 256 on."""
+    """Map every byte to a printable character: itself, or one from 256 on."""
     visible = {*range(33, 127), *range(161, 173), *range(174, 256)}
     hidden = [byte for byte in range(256) if byte not in visible]
     return {byte: chr(byte) for byte in visible} | {byte: chr(256 + i) for i, byte in enumerate(hidden)}
@@ -128,7 +128,7 @@ _BYTES = _characters()
 
 
 def spelled(text: str) -> list[str]:
-    """Give the characters that stand for the bytes of a text in a vocabulary."""
+    """Return a text with each byte as its character in the vocabulary."""
     return [_BYTES[byte] for byte in text.encode()]
 
 
@@ -250,7 +250,7 @@ _PUBLISHED_LAYER = {
 
 
 def _keys(ours: str) -> list[str]:
-    """Give the published names of one of our tensors, in the order in which they are stacked."""
+    """Return the published names of one of our tensors, in the order in which they are stacked."""
     if ours == "kind":
         return ["text_branch.embeddings.token_type_embeddings.weight"]
     layer, _, leaf = ours.rpartition(".")

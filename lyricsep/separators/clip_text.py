@@ -1,4 +1,4 @@
-"""The half of CLIP that reads: from a text to where pictures of it lie.
+"""CLIP's text encoder: from a text to its embedding in the space of images.
 
 A transformer (12 layers of 512 in ViT-B/32) reads the tokens of a text from left to right; what it makes of the last
 one is mapped to an embedding, whose length is left as it is. Tokens are runs of bytes, merged pair by pair, in which
@@ -36,10 +36,10 @@ _PIECES = re.compile(r"'(?:s|t|re|ve|m|ll|d)|[^\W\d_]+|\d|(?:[^\s\w]|_)+")
 
 @dataclass(frozen=True)
 class ClipTokenizer(Tokenizer):
-    """Texts to CLIP's tokens, all in small letters."""
+    """Converts texts to CLIP's tokens, in lower case."""
 
     def tokens(self, text: str) -> list[int]:
-        """Give the numbers of the tokens of a text, with those around it.
+        """Return the token ids of a text, with the start and end tokens.
 
         Raises
         ------
@@ -144,7 +144,7 @@ class ClipText(nn.Module):
 
 
 def _gelu(x: Tensor) -> Tensor:
-    """Give OpenAI's short form of it."""
+    """Compute OpenAI's approximation of GELU."""
     return x * torch.sigmoid(1.702 * x)
 
 
@@ -162,7 +162,7 @@ _PUBLISHED = {
 
 
 def _keys(ours: str) -> list[str]:
-    """Give the published names of one of our tensors, in the order in which they are stacked."""
+    """Return the published names of one of our tensors, in the order in which they are stacked."""
     layer, _, leaf = ours.rpartition(".")
     if not layer.startswith("layers."):
         return [f"{_PUBLISHED[layer]}.{leaf}"]

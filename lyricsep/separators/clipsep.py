@@ -1,4 +1,4 @@
-"""CLIPSep: takes out of a mixture what a text asks for, learnt from videos without any text.
+"""CLIPSep: extracts from a mixture what a text describes, trained on videos without text.
 
 A U-Net over the logarithms of a magnitude spectrogram, its frequencies warped to be finer below, makes as many
 pictures of a mixture as a query has channels. Weighted by those they give the mask, which as the authors publish it
@@ -55,7 +55,7 @@ WIDTHS = (64, 128, 256, 512, 512, 512, 512)  # channels on the way down
 
 
 class ClipSep(nn.Module):
-    """The mask for what an embedding asks for.
+    """Estimates the mask of what an embedding describes.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ class ClipSep(nn.Module):
         return cast(Tensor, self.unwarp) @ torch.sigmoid(self.odds(magnitude, query))
 
     def odds(self, magnitude: Tensor, query: Tensor) -> Tensor:
-        """Give the logarithms of the odds in warped bins, which cross entropy is taken of; (batch, 256, n_frames)."""
+        """Return the log-odds in warped bins, the input of the cross entropy; (batch, 256, n_frames)."""
         warped = cast(Tensor, self.warp) @ (magnitude + MIN_MAGNITUDE)
         x = self.norm(torch.log(warped)[:, None])
         levels = [cast(_Level, level) for level in self.levels]
@@ -142,7 +142,7 @@ class _Level(nn.Module):
 
 
 def _between(places: Tensor, n_values: int) -> Tensor:
-    """Give the matrix that reads values, evenly spaced from 0 to 1, at other places, linearly between them."""
+    """Return the matrix that interpolates values, evenly spaced from 0 to 1, linearly at other positions."""
     index = (places * (n_values - 1)).clamp(0, n_values - 1)
     distance = (index[:, None] - torch.arange(n_values, dtype=index.dtype)).abs()
     return (1 - distance).clamp(min=0).float()
@@ -211,13 +211,15 @@ def load_clipsep(spec: SeparatorSpec, *, offline: bool, query: str | None = None
         )
     text = str(spec.settings.get("query_default", "")) if query is None else query
     if not text.strip():
-        raise ConfigError(f"{spec.name}: --query is a text, such as 'singing voice', got none")
+        raise ConfigError(
+            f"{spec.name}: needs a text, got none", hint="set {query} to a text such as 'singing voice'"
+        )
     try:
         path = fetch(spec.files[0], offline=offline)
     except WeightsError as error:
         raise WeightsError(
             f"{spec.name}: {error}; the file comes from the authors' share, and `lyricsep models show {spec.name}` "
-            "says where to put it"
+            "explains where to put it"
         ) from error
     name = spec.files[0].name
     try:
@@ -227,12 +229,12 @@ def load_clipsep(spec: SeparatorSpec, *, offline: bool, query: str | None = None
         embedding = text_embedding(text, spec.files[1:], spec.family, model.query.in_features, compute)
     except (ValueError, RuntimeError, IndexError, MemoryError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise WeightsError(f"{name}: not what {spec.name} needs ({reason}); get it again") from error
+        raise WeightsError(f"{name}: not the file that {spec.name} needs ({reason}); get it again") from error
     return ClipSepNetwork(model, embedding)
 
 
 def _embed(text: str, files: Sequence[WeightFile], *, offline: bool) -> Tensor:
-    """Have CLIP read a text."""
+    """Return CLIP's embedding of a text."""
     clip, vocabulary, merges = (fetch(file, offline=offline) for file in files)
     tokens = ClipTokenizer.read(vocabulary, merges).tokens(text)
     with torch.no_grad():
@@ -262,7 +264,7 @@ _PUBLISHED = {"norm": "sound_net.bn0", "query": "frame_net", "scale": "synth_net
 
 
 def _published(ours: str, n_levels: int) -> str:
-    """Give the published name of one of our tensors: levels lie in each other, their layers in a row."""
+    """Return the published name of one of our tensors; published levels are nested, their layers in sequence."""
     match ours.split("."):
         case ["levels", number, layer, leaf]:
             level = int(number)

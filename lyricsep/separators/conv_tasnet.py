@@ -109,7 +109,7 @@ class ConvTasNetOptions:
     pads_edges: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse sizes that make no network."""
+        """Check the sizes."""
         sizes = [value for name, value in vars(self).items() if type(value) is int and name != "n_skip"]
         if min(sizes) < 1 or self.n_skip < 0 or self.filter_length % 2 or not self.kernel_size % 2:
             raise ValueError(f"sizes are positive, filter_length is even, kernel_size is odd, got {self}")
@@ -135,7 +135,7 @@ class ConvTasNet(nn.Module):
         self.bottleneck = nn.Conv1d(o.n_filters, o.n_bottleneck, 1, bias=o.has_biases)
         n_blocks = o.n_repeats * o.n_blocks
         self.blocks = nn.ModuleList(
-            _Block(o, dilation=2 ** (i % o.n_blocks), goes_on=i < n_blocks - 1) for i in range(n_blocks)
+            _ConvBlock(o, dilation=2 ** (i % o.n_blocks), goes_on=i < n_blocks - 1) for i in range(n_blocks)
         )
         if o.n_skip:
             self.mask_prelu = nn.PReLU()
@@ -171,7 +171,7 @@ class ConvTasNet(nn.Module):
         return torch.sigmoid(scores) if self.options.sigmoid_masks else F.relu(scores)
 
 
-class _Block(nn.Module):
+class _ConvBlock(nn.Module):
     """1 x 1 convolution, depthwise dilated convolution, and the ways out (figure 1C of the paper)."""
 
     def __init__(self, options: ConvTasNetOptions, dilation: int, goes_on: bool) -> None:
@@ -214,7 +214,7 @@ class _FrameNorm(nn.LayerNorm):
 
 
 def _global_norm(n_channels: int) -> nn.GroupNorm:
-    """Give the paper's gLN: all channels and frames of a chunk together."""
+    """Apply the paper's gLN: normalise all channels and frames of a chunk together."""
     return nn.GroupNorm(1, n_channels, eps=EPSILON)
 
 
@@ -278,7 +278,7 @@ class ConvTasNetNetwork(Network):
 
 
 def _gains(mixture: Tensor, sources: Tensor) -> Tensor:
-    """Give (batch, n_sources) factors that bring the sum of the sources nearest to the mixture."""
+    """Return (batch, n_sources) factors with which the sum of the sources is closest to the mixture."""
     flat = sources.flatten(2)
     products = flat @ flat.mT
     energy = products.diagonal(dim1=1, dim2=2).mean(dim=1)
@@ -290,7 +290,7 @@ def _gains(mixture: Tensor, sources: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class _Layout:
-    """A publication: its names of our layers (blocks are {index}, or {place} in {repeat}), and what is its own."""
+    """A publication: its layer names (blocks are {index}, or {place} in {repeat}) and its differences."""
 
     name: str
     keys: Mapping[str, str]
@@ -299,7 +299,7 @@ class _Layout:
     keeps_gain: bool
 
     def key(self, ours: str, n_blocks: int) -> str:
-        """Give the published name of one of our tensors, of a network with that many blocks per repeat."""
+        """Return the published name of one of our tensors, of a network with that many blocks per repeat."""
         index = 0
         if ours.startswith("blocks."):
             _, number, ours = ours.split(".", 2)
@@ -445,7 +445,7 @@ def _read(path: Path) -> tuple[Mapping[str, Tensor], Mapping[str, object]]:
         raise ValueError(f"expected a dictionary of tensors, got {type(checkpoint).__name__}")
     for key, value in checkpoint.items():
         if not isinstance(key, str) or not isinstance(value, Tensor) or not value.is_floating_point():
-            raise ValueError(f"{str(key)[:60]!r} is no tensor of weights")
+            raise ValueError(f"{str(key)[:60]!r} is not a tensor of weights")
     return checkpoint, arguments
 
 
@@ -519,7 +519,7 @@ def _depth(layout: _Layout, state: Mapping[str, Tensor], arguments: Mapping[str,
         return n_first, len(places) // n_first
     n_blocks = TORCHAUDIO_BLOCKS if layout.name == "torchaudio" else arguments.get("n_blocks")
     if type(n_blocks) is not int or n_blocks < 1 or n_first % n_blocks:
-        raise ValueError(f"{n_first} blocks are no repeats of {str(n_blocks)[:20]}")
+        raise ValueError(f"{n_first} blocks are not a multiple of {str(n_blocks)[:20]}")
     return n_first // n_blocks, n_blocks
 
 

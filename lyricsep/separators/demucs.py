@@ -1,4 +1,4 @@
-"""Demucs, by the classes of the `demucs` library, on weights that we fetch, verify and load ourselves.
+"""Demucs, by the classes of the `demucs` library, on weights that lyricsep downloads, verifies and loads.
 
 The library would fall back in silence to pickles that may run code; here a checkpoint is a safetensors file with
 the class and its arguments as metadata (as `demucs` 4.1 publishes them), or a ``.th`` file read by an unpickler
@@ -243,7 +243,7 @@ def _load_safetensors(path: Path, name: str, spec: SeparatorSpec) -> nn.Module:
 def _load_package(path: Path, name: str, spec: SeparatorSpec) -> nn.Module:
     classes = [_class(qualified, name) for qualified in CLASSES]
     # Published packages hold notes on their training, with NumPy numbers under NumPy's older and newer names.
-    allowed: list[Any] = [Fraction, *classes, _DType, (_DType, "numpy.dtype")]
+    allowed: list[Any] = [Fraction, *classes, _PickledDType, (_PickledDType, "numpy.dtype")]
     allowed += [(_number, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
     if importlib.util.find_spec("diffq"):
         allowed.append(importlib.import_module("diffq").DiffQuantizer)
@@ -257,8 +257,8 @@ def _load_package(path: Path, name: str, spec: SeparatorSpec) -> nn.Module:
     return _build(package["klass"], package["args"], package["kwargs"], package["state"], name)
 
 
-class _DType:
-    """Stands for `numpy.dtype` in a pickle: the real one would believe whatever the pickle says of its size."""
+class _PickledDType:
+    """Replaces `numpy.dtype` in a pickle: the real one accepts any item size that the pickle states."""
 
     def __init__(self, code: object, *_flags: object) -> None:
         self.code = str(code)
@@ -267,8 +267,8 @@ class _DType:
         """Ignore the byte order: checkpoints are written by little-endian machines."""
 
 
-def _number(dtype: _DType, content: bytes) -> object:
-    """Stand for NumPy's maker of scalars in a pickle."""
+def _number(dtype: _PickledDType, content: bytes) -> object:
+    """Replace NumPy's constructor of scalars in a pickle."""
     import numpy as np
 
     if dtype.code not in ("b1", "i4", "i8", "f2", "f4", "f8"):
@@ -299,7 +299,7 @@ def _build_waveform(state: Mapping[str, Tensor], name: str, spec: SeparatorSpec)
     """Build the network that a state is of, with the sizes that the state shows."""
     if not {"sources", "sample_rate"} <= spec.settings.keys():
         raise ConfigError(
-            f"{spec.name}: {name} wants the settings sources and sample_rate; correct the catalogue entry"
+            f"{spec.name}: {name} needs the settings sources and sample_rate; correct the catalogue entry"
         )
     try:
         channels, audio_channels, _ = state[FIRST].shape

@@ -1,4 +1,4 @@
-"""Embeddings of texts, kept: a text model of hundreds of megabytes reads every text once.
+"""Cache of text embeddings, so that a text model of hundreds of megabytes runs once per text.
 
 The cache holds ``embeddings/<family>-<key>.safetensors``. The key is a digest of the text, of the text model's files
 and of the code that reads with it, so a change of any of them does not find the old embedding.
@@ -33,7 +33,7 @@ SHA256_DIGITS = 64
 def text_embedding(
     text: str, files: Sequence[WeightFile], family: str, size: int, compute: Callable[[], Tensor]
 ) -> Tensor:
-    """Give the embedding of a text: the one that was kept, else a new one, which is kept.
+    """Return the embedding of a text, from the cache if it was computed before.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def _place(text: str, files: Sequence[WeightFile], family: str) -> Path | None:
 
 
 def _read(path: Path, size: int) -> Tensor | None:
-    """Give what a file keeps; None where there is none, or it is damaged."""
+    """Return the content of a cache file; None if it is missing or damaged."""
     import torch
 
     try:

@@ -102,7 +102,7 @@ class Chunking:
     weight: Tensor
 
     def __post_init__(self) -> None:
-        """Refuse chunks that leave gaps."""
+        """Check that chunks leave no gaps."""
         if not (1 <= self.hop <= self.length and 0 <= self.lead < self.length):
             raise ValueError(
                 "Chunking needs 1 <= hop <= length and 0 <= lead < length in samples, "
@@ -118,7 +118,7 @@ class Chunking:
 
     @classmethod
     def triangular(cls, length: int, overlap: float) -> Chunking:
-        """Cut into overlapping chunks that fade into each other, weights rising to the middle.
+        """Return overlapping chunks with triangular weights.
 
         Parameters
         ----------
@@ -150,7 +150,7 @@ class Network(nn.Module, ABC):
         return vocals
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Half precision on CUDA for networks whose result it does not change; else nothing."""
+        """Return a context: half precision on CUDA for networks whose result it does not change, else none."""
         device = next(self.parameters()).device
         if self.half_is_safe and device.type == "cuda":
             return torch.autocast("cuda", dtype=torch.float16)
@@ -261,8 +261,8 @@ class NetworkSeparator(StreamingSeparator):
 
     def _too_small(self, what: str) -> ConfigError:
         return ConfigError(
-            f"{self.name}: {what} does not fit into the memory of {self.device}; "
-            "close other programs that use it, or add --device cpu"
+            f"{self.name}: {what} does not fit into the memory of {self.device}",
+            hint="close other programs that use it, or set {device=cpu}",
         )
 
 
@@ -288,7 +288,7 @@ class _Groups:
 
 
 class _Counted:
-    """Blocks that remember how many samples went by."""
+    """Iterates over blocks and counts their samples."""
 
     def __init__(self, blocks: Iterable[Tensor]) -> None:
         self.blocks = blocks
@@ -313,7 +313,7 @@ def _resampled(blocks: Iterable[Tensor], from_rate: int, to_rate: int) -> Iterat
 
 
 def _as_long_as(source: _Counted, blocks: Iterable[Tensor]) -> Iterator[Tensor]:
-    """Cut or fill what rounding of two resamplings left; at most a few samples."""
+    """Cut or pad the few samples by which two resamplings differ in length."""
     n_given = 0
     last: Tensor | None = None
     for block in blocks:
@@ -326,7 +326,7 @@ def _as_long_as(source: _Counted, blocks: Iterable[Tensor]) -> Iterator[Tensor]:
 
 
 def _cut(blocks: Iterable[Tensor], chunking: Chunking) -> Iterator[tuple[Tensor, int]]:
-    """Yield each chunk that has a say in the song, with how many of its samples lie before the song's end.
+    """Yield each chunk that contributes to the song, with how many of its samples lie before the song's end.
 
     What lies outside the song is zeros.
     """
@@ -357,7 +357,7 @@ def _cut(blocks: Iterable[Tensor], chunking: Chunking) -> Iterator[tuple[Tensor,
 
 
 class _Joined:
-    """Overlap-add of chunks that come in order, giving out what no later chunk can change."""
+    """Overlap-add of consecutive chunks; returns samples once no later chunk changes them."""
 
     def __init__(self, chunking: Chunking) -> None:
         self.chunking = chunking
@@ -377,7 +377,7 @@ class _Joined:
         return final
 
     def rest(self, n_samples: int) -> Tensor:
-        """Give what is left of a song of `n_samples`."""
+        """Return the remaining samples of a song of `n_samples`."""
         return self._mean(n_samples - self.position)
 
     def _mean(self, stop: int) -> Tensor:

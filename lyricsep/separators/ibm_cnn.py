@@ -1,4 +1,4 @@
-"""IBM-CNN: a convolutional network that says for every time-frequency bin how likely it is the voice's.
+"""IBM-CNN: a convolutional network that estimates for every time-frequency bin how likely it is voice.
 
 It was trained by cross entropy against ideal binary masks, on windows of nine frames of a magnitude spectrogram. A
 song is seen window by window, a frame apart; only the middle frame of each is kept. What the network says is used as
@@ -78,7 +78,7 @@ _DAMAGE = (
 
 
 class IbmCnn(nn.Module):
-    """The odds of the voice in every bin of a window of frames.
+    """Estimates the odds of voice in every bin of a window of frames.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ class IbmCnn(nn.Module):
         self.output = nn.Linear(hidden[1], N_FRAMES * n_bins)
 
     def forward(self, magnitude: Tensor) -> Tensor:
-        """Give the logarithms of the odds; ``(batch, N_FRAMES, n_bins)`` to the same.
+        """Compute the log-odds; ``(batch, N_FRAMES, n_bins)`` to the same.
 
         Their sigmoid is the mask, and what cross entropy is taken of.
         """
@@ -266,7 +266,7 @@ def from_tensorflow(variables: Mapping[str, NDArray[np.generic]]) -> dict[str, T
         shapes = sorted((array.shape for array in arrays), key=len)
         layer = wanted.get(shapes[-1])
         if layer is None or shapes != [shapes[-1][-1:], shapes[-1]]:
-            raise ValueError(f"{scope[:60]!r} has variables of shapes {shapes}, which is no layer of IBM-CNN")
+            raise ValueError(f"{scope[:60]!r} has variables of shapes {shapes}, which is not a layer of IBM-CNN")
         if f"{layer}.weight" in state:
             raise ValueError(f"{layer} is there twice, the second time as {scope[:60]!r}")
         for array in arrays:
@@ -283,7 +283,7 @@ def from_tensorflow(variables: Mapping[str, NDArray[np.generic]]) -> dict[str, T
 
 
 def _published_shapes() -> dict[tuple[int, ...], str]:
-    """Give the layers by the shapes of TensorFlow's weights."""
+    """Return the layers, keyed by the shapes of TensorFlow's weights."""
     with torch.device("meta"):
         state = IbmCnn().state_dict()
     shapes = {}
@@ -308,10 +308,10 @@ def _read(path: Path) -> dict[str, NDArray[np.generic]]:
     with zipfile.ZipFile(path) as archive:
         declared = sum(member.file_size for member in archive.infolist())
     if declared > MAX_BYTES:
-        raise ValueError(f"it would unfold into {declared} bytes")
+        raise ValueError(f"it would unpack into {declared} bytes")
     with np.load(path, allow_pickle=False) as arrays:
         found: dict[str, object] = {name: arrays[name] for name in arrays.files}
     # NumPy gives the bytes of members that are no arrays.
     if others := [name for name, array in found.items() if not isinstance(array, np.ndarray)]:
-        raise ValueError(f"{others[0][:60]!r} is no array")
+        raise ValueError(f"{others[0][:60]!r} is not an array")
     return cast(dict[str, NDArray[np.generic]], found)

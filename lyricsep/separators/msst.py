@@ -230,7 +230,7 @@ def _check_settings(spec: SeparatorSpec) -> None:
     if len(spec.files) != 1:
         raise _wrong(spec, f"needs one file, got {len(spec.files)}")
     if unknown := settings.keys() - _WANTED.keys() - {"normalizes"}:
-        raise _wrong(spec, f"{min(unknown)} is no setting of msst")
+        raise _wrong(spec, f"{min(unknown)} is not a setting of msst")
     for key, kind in _WANTED.items():
         value = settings.get(key)
         if not isinstance(value, kind) or isinstance(value, bool):
@@ -255,7 +255,7 @@ def _build(spec: SeparatorSpec) -> Any:
     # The library takes, and ignores, more than it names.
     known = _MDX23C if name == "mdx23c" else set(inspect.signature(kind).parameters) - {"kwargs", "stft_window_fn"}
     if unknown := options.keys() - known:
-        raise _wrong(spec, f"{min(unknown)} is no option of {name}")
+        raise _wrong(spec, f"{min(unknown)} is not an option of {name}")
     # SCNet was trained with frames as they are.
     warnings.filterwarnings("ignore", "A window was not provided")
     try:
@@ -318,7 +318,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
         raise ValueError(f"expected a dictionary of tensors, got {type(state).__name__}")
     for key, value in state.items():
         if not isinstance(key, str) or not isinstance(value, Tensor) or not value.is_floating_point():
-            raise ValueError(f"{str(key)[:60]!r} is no tensor of weights")
+            raise ValueError(f"{str(key)[:60]!r} is not a tensor of weights")
     return state
 
 

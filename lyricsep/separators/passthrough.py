@@ -1,4 +1,4 @@
-"""No separation: what was sung is looked for in the mixture itself."""
+"""No separation: the mixture itself is segmented and transcribed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Passthrough"]
 
 
 class Passthrough(StreamingSeparator):
-    """Gives the mixture as it is."""
+    """Returns the mixture unchanged."""
 
     name = "none"
 

@@ -1,4 +1,4 @@
-"""Separators of other packages, by the entry-point group ``lyricsep.separators``.
+"""Separators of other packages, found through the entry-point group ``lyricsep.separators``.
 
 A package names a function in its ``pyproject.toml``::
 
@@ -51,7 +51,7 @@ GROUP = "lyricsep.separators"
 
 
 def plugin_catalog(taken: Collection[str]) -> Mapping[str, SeparatorSpec]:
-    """Give the separators of all plugins by name, the broken ones as such.
+    """Return the separators of all plugins by name; broken plugins have the status "broken".
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def plugin_catalog(taken: Collection[str]) -> Mapping[str, SeparatorSpec]:
 
 
 def create_plugin(spec: SeparatorSpec, device: torch.device) -> Separator:
-    """Build the separator of a plugin, and watch that it keeps its promises.
+    """Build the separator of a plugin, and check its output.
 
     Raises
     ------
@@ -89,14 +89,18 @@ def create_plugin(spec: SeparatorSpec, device: torch.device) -> Separator:
     except LyricsepError:
         raise
     except Exception as error:  # whatever a stranger's code raises
-        raise ConfigError(f"{spec.name}: its plugin could not build it ({_line(error)}); tell its author") from error
+        raise ConfigError(
+            f"{spec.name}: its plugin could not build it ({_line(error)}); report it to its author"
+        ) from error
     if not callable(getattr(separator, "stream", None)):
-        raise ConfigError(f"{spec.name}: its plugin built {type(separator).__name__}, no Separator; tell its author")
+        raise ConfigError(
+            f"{spec.name}: its plugin built {type(separator).__name__}, no Separator; report it to its author"
+        )
     return _Watched(spec.name, separator)
 
 
 class _Watched(StreamingSeparator):
-    """A separator of a plugin, whose mistakes cost one song, and whose name is the one that was asked for."""
+    """A plugin's separator under its catalogue name, whose failures affect one song only."""
 
     def __init__(self, name: str, separator: Separator) -> None:
         self.name = name
@@ -116,11 +120,12 @@ class _Watched(StreamingSeparator):
             self._check(vocals, mixture.n_channels)
             n_given += vocals.shape[-1]
             yield vocals
-        for _ in blocks:  # what it did not even ask for counts, too
+        for _ in blocks:  # blocks that the plugin did not read count too
             pass
         if n_given != n_taken:
             raise AudioError(
-                f"{self.name}: its plugin gave {n_given} samples of vocals for a song of {n_taken}; tell its author"
+                f"{self.name}: its plugin returned {n_given} samples of vocals for a song of {n_taken}",
+                hint="report it to its author",
             )
 
     def _attempted(self, mixture: Mixture) -> Iterator[Tensor]:
@@ -129,7 +134,7 @@ class _Watched(StreamingSeparator):
         except LyricsepError:
             raise
         except Exception as error:  # whatever a stranger's code raises
-            raise AudioError(f"{self.name}: its plugin failed ({_line(error)}); tell its author") from error
+            raise AudioError(f"{self.name}: its plugin failed ({_line(error)}); report it to its author") from error
 
     def _check(self, vocals: object, n_channels: int) -> None:
         import torch
@@ -140,7 +145,7 @@ class _Watched(StreamingSeparator):
                 return
             got = f"{vocals.dtype} {tuple(vocals.shape)}"
         raise AudioError(
-            f"{self.name}: its plugin gave {got}, expected blocks of torch.float32 ({n_channels}, n_samples); "
+            f"{self.name}: its plugin returned {got}, expected blocks of torch.float32 ({n_channels}, n_samples); "
             "tell its author"
         )
 
@@ -168,7 +173,7 @@ def _checked(spec: object) -> SeparatorSpec:
     if not callable(spec.create):
         raise TypeError(f"{spec.name}: create is a function of a device, got {spec.create!r}")
     if not spec.name or spec.name != spec.name.strip() or spec.name.endswith(".toml"):
-        raise ValueError(f"{spec.name!r} is no name for a separator")
+        raise ValueError(f"{spec.name!r} is not a valid separator name")
     return spec
 
 

@@ -1,4 +1,4 @@
-"""ResUNet30: one network that takes out of a mixture what a vector of numbers, the condition, describes.
+"""ResUNet30: a network that extracts from a mixture what a vector, the condition, describes.
 
 A U-Net of residual blocks over the magnitudes of a mono spectrogram at 32 kHz estimates a complex mask. Each block
 adds a bias per channel to what its norms give, and a linear layer makes those biases from the condition (FiLM
@@ -69,7 +69,7 @@ _BINS = 2**6
 
 
 class ResUNet30(nn.Module):
-    """What a condition describes, from a mixture, as waveforms.
+    """Extracts what a condition describes from a mixture of waveforms.
 
     Scaling the mixture does not quite scale the result: the network knows the level that it was trained at.
 
@@ -112,7 +112,9 @@ class ResUNet30(nn.Module):
         # The seventh is the bottom of the U.
         inputs = (widths[0], *widths)
         outputs = (*widths, widths[-1])
-        self.encoders = nn.ModuleList(_Block(i, o, condition_size) for i, o in zip(inputs, outputs, strict=True))
+        self.encoders = nn.ModuleList(
+            _ResidualBlock(i, o, condition_size) for i, o in zip(inputs, outputs, strict=True)
+        )
         self.decoders = nn.ModuleList(
             _Decoder(i, o, condition_size, halving)
             for i, o, halving in zip(outputs[:0:-1], widths[::-1], _HALVINGS[::-1], strict=True)
@@ -180,7 +182,7 @@ class _Activation(nn.Module):
         return F.leaky_relu(self.norm(x) + self.bias(condition)[:, :, None, None], LEAK)
 
 
-class _Block(nn.Module):
+class _ResidualBlock(nn.Module):
     """Two convolutions, and a way around them."""
 
     def __init__(self, n_inputs: int, n_outputs: int, condition_size: int) -> None:
@@ -204,7 +206,7 @@ class _Decoder(nn.Module):
         super().__init__()
         self.activation1 = _Activation(n_inputs, condition_size)
         self.up = nn.ConvTranspose2d(n_inputs, n_outputs, halving, halving, bias=False)
-        self.block = _Block(2 * n_outputs, n_outputs, condition_size)
+        self.block = _ResidualBlock(2 * n_outputs, n_outputs, condition_size)
 
     def forward(self, x: Tensor, skip: Tensor, condition: Tensor) -> Tensor:
         larger = self.up(self.activation1(x, condition))
@@ -238,7 +240,7 @@ class Cnn14(nn.Module):
         super().__init__()
         if not widths or min(n_classes, *widths, n_hidden) < 1 or n_mels < 2 ** (len(widths) - 1):
             raise ValueError(
-                "Cnn14 needs positive sizes and a mel band for every halving, "
+                "Cnn14 needs positive sizes and at least one mel band per halving, "
                 f"got {n_classes=}, {widths=}, {n_mels=}, {n_hidden=}"
             )
         self.n_classes = n_classes
@@ -292,13 +294,13 @@ class Fixed(nn.Module):
         self.register_buffer("condition", condition.float())
 
     def forward(self, chunks: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the condition of each chunk, ``(batch, condition_size)``, and that it is there, ``(batch,)``."""
+        """Return the condition of each chunk, ``(batch, condition_size)``, and that it is present, ``(batch,)``."""
         condition = cast(Tensor, self.condition)
         return condition.expand(len(chunks), -1), torch.ones(len(chunks), dtype=torch.bool, device=chunks.device)
 
 
 class Classes(nn.Module):
-    """What a tagger hears of some classes in each chunk.
+    """The probabilities of some classes in each chunk, by the tagger.
 
     Parameters
     ----------
@@ -323,7 +325,7 @@ class Classes(nn.Module):
         self.register_buffer("wanted", wanted)
 
     def forward(self, chunks: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the condition of each chunk, ``(batch, n_classes)``, and whether a class is there, ``(batch,)``."""
+        """Return the condition of each chunk, ``(batch, n_classes)``, and whether a class is in it, ``(batch,)``."""
         condition = self.tagger(chunks.mean(dim=1)) * cast(Tensor, self.wanted)
         return condition, condition.amax(dim=1) >= THRESHOLD
 
@@ -430,21 +432,23 @@ def _ask_tagger(spec: SeparatorSpec, query: str, tagger: Cnn14) -> Fixed | Class
         try:
             return Classes(tagger, [int(index) for index in query.split(",")])
         except ValueError as error:
-            raise ConfigError(f"{spec.name}: {error}; correct --query") from error
+            raise ConfigError(f"{spec.name}: {error}", hint="correct {query}") from error
     if Path(query).is_file():
         return Fixed(_hear_example(spec, Path(query), tagger))
     raise ConfigError(
-        f"{spec.name}: --query is AudioSet classes such as 27,28, an audio file of what to look for, or a condition "
-        f"(.npy, .safetensors), got {shown(Path(query))!r}"
+        f"{spec.name}: expected AudioSet classes such as 27,28, an audio file with an example of the sound, or a "
+        f"condition (.npy, .safetensors), got {shown(Path(query))!r}",
+        hint="correct {query}",
     )
 
 
 def _embed(spec: SeparatorSpec, text: str, state: Mapping[str, Any], size: int, *, offline: bool) -> Tensor:
-    """Give the embedding of a text."""
+    """Return the embedding of a text."""
     if not text.strip() or len(spec.files) != 3:
         raise ConfigError(
-            f"{spec.name}: --query is a text, which needs two files of tokens in the catalogue entry, or the CLAP "
-            f"embedding of one ({size} numbers, .npy or .safetensors), got {shown(Path(text))[:60]!r}"
+            f"{spec.name}: expected a text, which needs two tokenizer files in the catalogue entry, or the CLAP "
+            f"embedding of a text ({size} numbers, .npy or .safetensors), got {shown(Path(text))[:60]!r}",
+            hint="correct {query}",
         )
 
     def compute() -> Tensor:
@@ -460,7 +464,8 @@ def _embed(spec: SeparatorSpec, text: str, state: Mapping[str, Any], size: int, 
     except (ValueError, RuntimeError, IndexError, MemoryError) as error:
         reason = " ".join(str(error).split())[:200]
         raise WeightsError(
-            f"{spec.name}: cannot embed a text ({reason}); pull the model again, or give --query an embedding (.npy)"
+            f"{spec.name}: cannot embed a text ({reason})",
+            hint="pull the model again, or set {query} to the file of an embedding (.npy)",
         ) from error
 
 
@@ -479,24 +484,25 @@ def _read_condition(name: str, path: Path, size: int) -> Tensor:
     except (OSError, ValueError, TypeError, EOFError, WeightsError) as error:
         reason = " ".join(str(error).split())[:120]
         raise ConfigError(
-            f"{name}: {shown(path)} cannot be read as a condition ({reason}); correct --query"
+            f"{name}: {shown(path)} cannot be read as a condition ({reason})", hint="correct {query}"
         ) from error
     if found.shape not in ((size,), (1, size)) or not found.is_floating_point() or not bool(found.isfinite().all()):
         raise ConfigError(
             f"{name}: {shown(path)} holds {found.dtype} of the shape {tuple(found.shape)}, expected {size} finite "
-            "floats; correct --query"
+            "floats",
+            hint="correct {query}",
         )
     return found.reshape(size).float()
 
 
 def _hear_example(spec: SeparatorSpec, path: Path, tagger: Cnn14) -> Tensor:
-    """Average what the tagger hears in the audible parts of a file, in segments as long as chunks."""
+    """Average the tagger's output over the audible parts of a file, in segments as long as chunks."""
     audio = load_audio(path)
     samples = resample(downmix(audio.samples), audio.sample_rate, SAMPLE_RATE)[0]
     windows = torch.split(samples, int(AUDIBLE_WINDOW * SAMPLE_RATE))
     audible = [window for window in windows if window.abs().max() > AUDIBLE]
     if not audible:
-        raise ConfigError(f"{spec.name}: {shown(path)} is silent; give --query an example that can be heard")
+        raise ConfigError(f"{spec.name}: {shown(path)} is silent", hint="set {query} to an audible example")
     length = int(spec.settings["segment"] * SAMPLE_RATE)
     heard = []
     with torch.inference_mode():
@@ -546,7 +552,7 @@ def _build_tagger(state: Mapping[str, Any]) -> Cnn14 | None:
 
 
 def _model_key(ours: str) -> str:
-    """Give the published name of one of our tensors of ResUNet30."""
+    """Return the published name of one of our tensors of ResUNet30."""
     match ours.split("."):
         case ["encoders", number, *rest]:
             place = ["conv_block7a" if number == "6" else f"encoder_block{int(number) + 1}", "conv_block1"]
@@ -564,7 +570,7 @@ def _model_key(ours: str) -> str:
 
 
 def _tagger_key(ours: str) -> str:
-    """Give the published name of one of our tensors of Cnn14."""
+    """Return the published name of one of our tensors of Cnn14."""
     names = {"filters": "logmel_extractor.melW", "norm": "bn0", "hidden": "fc1", "classes": "fc_audioset"}
     match ours.split("."):
         case ["blocks", number, part, leaf]:

@@ -1,4 +1,4 @@
-"""Published weights in networks of our own: which tensor goes where, of which shape, and none that nobody knows."""
+"""Load published weights into our networks: check every name and shape, and refuse unknown tensors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def filled(
     prefix: str = "",
     unused: str = r"(?!)",
 ) -> Model:
-    """Give a network its weights, every one of them.
+    """Load all weights of a network.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def filled(
 
 
 def shape_of(state: Mapping[str, Any], key: str, n_dimensions: int) -> tuple[int, ...]:
-    """Give the shape of a published tensor, from which the sizes of a network are told.
+    """Return the shape of a published tensor, from which the sizes of a network follow.
 
     Raises
     ------
@@ -84,5 +84,5 @@ def _tensor_of(state: Mapping[str, Any], key: str) -> Tensor:
         raise ValueError(f"it lacks {key}")
     tensor = state[key]
     if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
-        raise ValueError(f"{key} is no tensor of weights")
+        raise ValueError(f"{key} is not a tensor of weights")
     return tensor

@@ -1,4 +1,4 @@
-"""Vocals that are there already: of a multitrack, or from another tool."""
+"""Use existing vocals: of a multitrack, or from another tool."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Stems(StreamingSeparator):
         import torch
 
         if mixture.path is None:
-            raise AudioError("stems: audio without a file has no vocals beside it; choose another --separator")
+            raise AudioError("stems: audio without a file has no vocals beside it", hint="choose another {separator}")
         path = find_vocals(mixture.path)
         logger.info("%s: vocals from %s", shown(mixture.path), shown(path))
         n_samples = sum(block.shape[-1] for block in mixture.blocks)
@@ -79,7 +79,8 @@ def find_vocals(song: Path) -> Path:
     name = shown(Path(song.stem))
     raise AudioError(
         f"{shown(song)}: no vocals beside it (looked for {name}.vocals.wav, {name}/vocals.wav and other "
-        "audio suffixes); make them with `lyricsep separate` or choose another --separator"
+        "audio suffixes)",
+        hint="make them with `lyricsep separate` or choose another {separator}",
     )
 
 

@@ -1,4 +1,4 @@
-"""TIGER: few weights, used again and again, between the bands of a spectrogram and its frames.
+"""TIGER: few weights, shared by repeated blocks over the bands and the frames of a spectrogram.
 
 Each band of a complex spectrum is normalised over a chunk and mapped to as many features. One block goes over them,
 first from band to band, then from frame to frame, `n_repeats` times with the same weights. Every band then gives a
@@ -90,7 +90,7 @@ class TigerOptions:
     n_repeats: int
 
     def __post_init__(self) -> None:
-        """Refuse sizes that make no network."""
+        """Check the sizes."""
         sizes = (self.n_hidden, self.n_heads, self.n_attention, self.n_sources, self.n_repeats, self.n_features)
         if min(*sizes, *self.bands, len(self.bands)) < 1 or self.n_scales < 3 or self.n_fft % (2 * HOPS_PER_WINDOW):
             raise ValueError(f"sizes are positive, scales 3 or more, bins a multiple of 4 and one, got {self}")
@@ -166,7 +166,7 @@ class Tiger(nn.Module):
         return masks + (1 - masks.sum(dim=1, keepdim=True)) / self.options.n_sources
 
     def _of_band(self, x: Tensor) -> Tensor:
-        """Give complex ``(batch, n_sources, n_bins, n_frames)`` of a band, from four times as many numbers."""
+        """Return the complex mask of a band, ``(batch, n_sources, n_bins, n_frames)``, from 4 times as many reals."""
         value, gate = x.reshape(len(x), 2, 2, self.options.n_sources, -1, x.shape[-1]).unbind(1)
         real, imaginary = (value * torch.sigmoid(gate)).unbind(1)
         return torch.complex(real, imaginary)
@@ -399,7 +399,7 @@ def _read(path: Path, part: str) -> Mapping[str, Tensor]:
         raise ValueError(f"expected a dictionary of tensors, got {type(state).__name__}")
     for key, value in state.items():
         if not isinstance(key, str) or not isinstance(value, Tensor) or not value.is_floating_point():
-            raise ValueError(f"{str(key)[:60]!r} is no tensor of weights")
+            raise ValueError(f"{str(key)[:60]!r} is not a tensor of weights")
     if not part:
         return state
     return {key.removeprefix(f"{part}."): value for key, value in state.items() if key.startswith(f"{part}.")}
@@ -475,5 +475,5 @@ _PUBLISHED = {
 
 
 def _published(ours: str) -> str:
-    """Give the published name of one of our tensors."""
+    """Return the published name of one of our tensors."""
     return ".".join(_PUBLISHED.get(part, part) for part in ours.split("."))

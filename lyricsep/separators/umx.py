@@ -186,7 +186,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
     state = {key: value for key, value in state.items() if key not in _UNUSED}
     for key, value in state.items():
         if not isinstance(key, str) or not isinstance(value, Tensor) or not value.is_floating_point():
-            raise ValueError(f"{str(key)[:60]!r} is no tensor of weights")
+            raise ValueError(f"{str(key)[:60]!r} is not a tensor of weights")
     return state
 
 

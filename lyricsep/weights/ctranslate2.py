@@ -1,4 +1,4 @@
-"""Whisper models of CTranslate2 as openai-whisper checkpoints and back, with neither CTranslate2 nor a network.
+"""Convert Whisper models of CTranslate2 to openai-whisper checkpoints and back, without CTranslate2.
 
 A CTranslate2 ``model.bin`` of binary version 6 is, in little-endian order and without padding:
 
@@ -100,13 +100,13 @@ def read_whisper(folder: Path) -> tuple[dict[str, int], dict[str, torch.Tensor],
         return dims, state, _alignment_heads(folder / "config.json", dims)
     except OSError as error:
         name = error.filename or model
-        raise WeightsError(f"{name}: cannot be read ({error.strerror or error}); fetch the model again") from error
+        raise WeightsError(f"{name}: cannot be read ({error.strerror or error}); download the model again") from error
     except _UnfitError as error:
         raise WeightsError(f"{model}: {error}; {error.advice}") from error
 
 
 def check_whisper(folder: Path) -> None:
-    """Refuse a CTranslate2 folder that would fail in the middle of the work, or hear with another model's tokens.
+    """Check that a CTranslate2 folder is complete and that its vocabulary belongs to its model.
 
     Only the outlines of ``model.bin`` are read, so it takes milliseconds; weights may be of any type.
 
@@ -133,7 +133,7 @@ def check_whisper(folder: Path) -> None:
         heads = _alignment_heads(config, dims)
     except OSError as error:
         name = error.filename or model
-        raise WeightsError(f"{name}: cannot be read ({error.strerror or error}); fetch the model again") from error
+        raise WeightsError(f"{name}: cannot be read ({error.strerror or error}); download the model again") from error
     except _UnfitError as error:
         raise WeightsError(f"{model}: {error}; {error.advice}") from error
     if not heads:
@@ -146,7 +146,7 @@ def write_whisper(
     state: Mapping[str, torch.Tensor],
     alignment_heads: Sequence[tuple[int, int]],
 ) -> None:
-    """Write a Whisper model as a CTranslate2 folder in float16, whole or not at all: the inverse of `read_whisper`.
+    """Write a Whisper model as a CTranslate2 folder in float16, atomically: the inverse of `read_whisper`.
 
     The folder holds ``model.bin``, ``config.json`` and ``vocabulary.json`` for CTranslate2, and for faster-whisper
     ``tokenizer.json`` and ``preprocessor_config.json``. One weight at a time is converted.
@@ -216,24 +216,24 @@ def load_openai_checkpoint(path: Path) -> tuple[dict[str, int], dict[str, torch.
                 raise _UnfitError("it does not hold dims and a model_state_dict")
     except _UnfitError as error:
         raise WeightsError(
-            f"{path}: is no openai-whisper checkpoint, {error}; get it again, or one that openai-whisper can load"
+            f"{path}: is not an openai-whisper checkpoint, {error}; get it again, or one that openai-whisper can load"
         ) from error
 
 
 class _UnfitError(Exception):
-    """The model is not one that can be read; the text follows the path of the file."""
+    """The model cannot be read; the text follows the path of the file."""
 
     advice = "convert it again with ct2-transformers-converter --quantization float16"
 
 
 class _DamagedError(_UnfitError):
-    """The bytes make no sense."""
+    """The bytes cannot be parsed."""
 
-    advice = "fetch the model again"
+    advice = "download the model again"
 
 
 class _Reader:
-    """Goes through the bytes of a model without reading those it does not need."""
+    """Parses the bytes of a model, skipping those that are not needed."""
 
     def __init__(self, path: Path) -> None:
         import numpy as np
@@ -244,10 +244,10 @@ class _Reader:
         self._position = 0
 
     def variables(self) -> dict[str, np.ndarray]:
-        """Give all variables by name, as views of the file, aliases included."""
+        """Return all variables by name, aliases included, as views of the file."""
         (version,) = self._numbers("I")
         if version != BINARY_VERSION:
-            raise _UnfitError(f"is no CTranslate2 model of binary version {BINARY_VERSION} (it says {version})")
+            raise _UnfitError(f"is not a CTranslate2 model of binary version {BINARY_VERSION} (it says {version})")
         kind = self._name()
         (revision, count) = self._numbers("II")
         if (kind, revision) != (KIND, REVISION):
@@ -257,7 +257,7 @@ class _Reader:
         for _ in range(count):
             alias, name = self._name(), self._name()
             if name not in variables:
-                raise _DamagedError(f"calls {alias} the same as {name}, which it has not")
+                raise _DamagedError(f"calls {alias} the same as {name}, which it lacks")
             variables[alias] = variables[name]
         if self._position != len(self._bytes):
             raise _DamagedError(f"has {len(self._bytes)} bytes, expected {self._position}")
@@ -387,7 +387,7 @@ def _check_dims(dims: Mapping[str, int]) -> None:
 
 def _variable(variables: Mapping[str, np.ndarray], name: str) -> np.ndarray:
     if name not in variables:
-        raise _UnfitError(f"has no {name}, so it is no Whisper model")
+        raise _UnfitError(f"has no {name}, so it is not a Whisper model")
     return variables[name]
 
 
@@ -401,7 +401,7 @@ def _shape(variables: Mapping[str, np.ndarray], name: str, rank: int) -> tuple[i
 def _count(variables: Mapping[str, np.ndarray], name: str) -> int:
     variable = _variable(variables, name)
     if variable.shape != () or variable.dtype.kind != "i" or variable < 1:
-        raise _UnfitError(f"{name} is no positive number")
+        raise _UnfitError(f"{name} is not a positive number")
     return int(variable)
 
 
@@ -415,7 +415,7 @@ def _layers(variables: Mapping[str, np.ndarray], side: str) -> int:
 
 
 def _weights(variables: Mapping[str, np.ndarray], entry: _Entry) -> np.ndarray:
-    """Give a variable as it lies in the file, if it is of the right shape and holds weights."""
+    """Return a variable as stored in the file, after checking its shape and type."""
     variable = _variable(variables, entry.name)
     if variable.dtype.kind != "f":
         stored = "bfloat16" if variable.dtype.kind == "V" else variable.dtype.name
@@ -427,7 +427,7 @@ def _weights(variables: Mapping[str, np.ndarray], entry: _Entry) -> np.ndarray:
 
 
 def _state(variables: Mapping[str, np.ndarray], dims: Mapping[str, int]) -> dict[str, torch.Tensor]:
-    """Take the variables of a file apart into the weights of openai-whisper."""
+    """Split the variables of a file into the weights of openai-whisper."""
     import numpy as np
     import torch
 
@@ -439,7 +439,7 @@ def _state(variables: Mapping[str, np.ndarray], dims: Mapping[str, int]) -> dict
                 # The copy is aligned, writable, and outlives the file.
                 state[part] = torch.from_numpy(np.array(weights, subok=False))
             elif weights.any():
-                raise _UnfitError(f"{entry.name} has a bias for keys, which Whisper has not")
+                raise _UnfitError(f"{entry.name} has a bias for keys, which Whisper lacks")
     return state
 
 
@@ -451,7 +451,7 @@ def _check_checkpoint(dims: Mapping[str, int], state: Mapping[str, torch.Tensor]
         raise _UnfitError(f"its dims are not {', '.join(DIMENSIONS)}")
     for name, value in dims.items():
         if type(value) is not int or value < 1:
-            raise _UnfitError(f"its {name} is no positive number")
+            raise _UnfitError(f"its {name} is not a positive number")
     _check_dims(dims)
     unknown = set(state)
     for entry in _entries(dims):
@@ -463,7 +463,7 @@ def _check_checkpoint(dims: Mapping[str, int], state: Mapping[str, torch.Tensor]
                 raise _UnfitError(f"{part} has the shape {tuple(weights.shape)}, expected {entry.part_shape}")
             unknown.remove(part)
     if unknown:
-        raise _UnfitError(f"it has {min(map(repr, unknown))}, which Whisper has not")
+        raise _UnfitError(f"it has {min(map(repr, unknown))}, which Whisper lacks")
 
 
 def _assemble(
@@ -471,7 +471,7 @@ def _assemble(
 ) -> None:
     tokens = VOCABULARIES[dims["n_vocab"]]
     if folder.is_dir() and any(folder.iterdir()):
-        raise WeightsError(f"{folder}: holds something already; remove it or choose another folder")
+        raise WeightsError(f"{folder}: is not empty; remove it or choose another folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".lyricsep-", dir=folder.parent) as temporary:
         fresh = Path(temporary) / "fresh"
@@ -560,9 +560,11 @@ def _alignment_heads(path: Path, dims: Mapping[str, int]) -> list[tuple[int, int
         pairs = [(layer, head) for layer, head in heads]
         fit = _has_heads(dims, pairs)
     except (ValueError, TypeError, AttributeError) as error:
-        raise WeightsError(f"{path}: is not the config.json of a CTranslate2 model; fetch the model again") from error
+        raise WeightsError(
+            f"{path}: is not the config.json of a CTranslate2 model; download the model again"
+        ) from error
     if not fit:
-        raise WeightsError(f"{path}: names alignment heads that the model has not; fetch the model again")
+        raise WeightsError(f"{path}: names alignment heads that the model lacks; download the model again")
     return pairs
 
 
@@ -574,7 +576,7 @@ def _n_tokens(folder: Path) -> int:
     try:
         tokens = json.loads(listed.read_bytes())
     except ValueError as error:
-        raise WeightsError(f"{listed}: is no JSON; fetch the model again") from error
+        raise WeightsError(f"{listed}: is not valid JSON; download the model again") from error
     return len(tokens) if isinstance(tokens, list) else 0
 
 

@@ -1,4 +1,4 @@
-"""One download over HTTP: resumed, retried, bounded, and never more trusted than its bytes deserve.
+"""Download over HTTP: resumed, retried, limited in size, and untrusted until its hash is verified.
 
 Nothing here decides whether the content is right: the caller knows its sha256. That is also why a download is
 resumed without comparing entity tags: were the file another one by now, the hash of the whole would tell, and
@@ -33,7 +33,7 @@ BUSY = (408, 425, 429)  # the answers below 500 that mean "later"
 
 @dataclass(frozen=True, slots=True)
 class DownloadPolicy:
-    """How patient a download is.
+    """Attempts and timeouts of a download.
 
     Parameters
     ----------
@@ -55,13 +55,13 @@ class DownloadPolicy:
     backoff: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse values that would never try, or wait for ever."""
+        """Check the values."""
         if self.attempts < 1 or not self.timeout > 0 or not self.backoff >= 0:
             raise ValueError(f"DownloadPolicy needs attempts >= 1, timeout > 0 and backoff >= 0, got {self}")
 
 
 class _TransientError(Exception):
-    """A try that failed in a way that another may not."""
+    """A failed attempt that is worth repeating."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def download(
     exact: bool = True,
     policy: DownloadPolicy,
 ) -> None:
-    """Write what `url` holds to `handle` from position `start` on, going on from the bytes that are there.
+    """Download `url` to `handle` from position `start`, resuming after the bytes that are there.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def _restart(handle: BinaryIO, request: _Request) -> int:
 
 
 def _get(session: requests.Session, request: _Request, done: int, timeout: float) -> requests.Response:
-    """Follow redirects by hand: the token must not travel, nor the bytes in the clear."""
+    """Follow redirects ourselves: the token stays with its host, and only https is followed."""
     url = request.url
     for _ in range(MAX_REDIRECTS):
         # Ranges count bytes of what is sent, so it must be the file itself and not a compressed form of it.
@@ -214,7 +214,7 @@ def _agreed_start(response: requests.Response, request: _Request, handle: Binary
         return _restart(handle, request)
     if status in (206, 416):
         _restart(handle, request)
-        raise _TransientError(f"HTTP {status}: would not go on at byte {done}")
+        raise _TransientError(f"HTTP {status}: would not resume at byte {done}")
     line = f"HTTP {status} {response.reason or ''}".rstrip()
     if status >= 500 or status in BUSY:
         raise _TransientError(line)
@@ -232,7 +232,7 @@ def _promised_total(response: requests.Response, request: _Request, done: int) -
 
 
 def _reason(error: requests.RequestException, policy: DownloadPolicy) -> str:
-    """Say in a few words what the libraries below say in many."""
+    """Return a short description of an error of the HTTP libraries."""
     import requests
 
     # A timeout inside the body arrives as a ConnectionError, known by its text alone.
@@ -251,7 +251,7 @@ def _reason(error: requests.RequestException, policy: DownloadPolicy) -> str:
 
 @contextmanager
 def _progress(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show a bar on a terminal, else one plain line; gives a function that takes the bytes so far."""
+    """Show a progress bar on a terminal, else one plain line; yield a function that takes the bytes so far."""
     if not sys.stderr.isatty():
         size = "" if total is None else f" ({total / 1e6:.1f} MB)"
         sys.stderr.write(f"fetching {label}{size}\n")

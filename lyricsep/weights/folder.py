@@ -1,4 +1,4 @@
-"""Where lyricsep keeps what it fetched."""
+"""The folder of downloaded files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["cache_folder"]
 
 
 def cache_folder() -> Path:
-    """Give the folder for what lyricsep keeps between runs: ``LYRICSEP_CACHE``, else the user's cache folder.
+    """Return the cache folder: ``LYRICSEP_CACHE``, else the user's cache folder.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Reading and writing weights without running anything that a file asks for.
+"""Read and write weights without running code from a file.
 
 Safetensors are plain data. The other formats are pickles, which are small programs: they are read by
 interpreters that know a handful of harmless instructions and refuse the rest: torch's own for checkpoints
@@ -77,7 +77,7 @@ def load_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str
 
 
 def save_safetensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
-    """Write a safetensors file, whole or not at all.
+    """Write a safetensors file atomically.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def save_safetensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: 
 
 
 class Ignored:
-    """Stands in a checkpoint for whatever a training script noted beside the weights, which nobody asks for.
+    """Placeholder for objects that a training script stored beside the weights and that are not needed.
 
     ``(Ignored, "full.name")`` among what `load_checkpoint` allows lets objects of that class, or what a function of
     that name gives, be in a file, without anything of theirs being made or called.
@@ -136,7 +136,7 @@ def load_checkpoint(path: Path, *, allow: Sequence[type] = ()) -> object:
     Raises
     ------
     WeightsError
-        If the file cannot be read, is damaged, asks for what is not allowed, or would unfold into far more
+        If the file cannot be read, is damaged, asks for what is not allowed, or would unpack into far more
         bytes than it has.
     """
     import torch
@@ -186,7 +186,7 @@ def load_numpy_pickle(path: Path) -> object:
 
 
 class _Array:
-    """An array that awaits its state, as a pickle makes it: first the shell, then the content."""
+    """An array before its state is set: a pickle builds the empty object first, then its content."""
 
     __slots__ = ("content",)
 
@@ -200,7 +200,7 @@ class _Array:
                 flat = np.frombuffer(content, code)
                 self.content = flat.reshape(shape, order="F" if by_columns else "C").copy()
             case _:
-                raise pickle.UnpicklingError("an array with a content that is not numbers")
+                raise pickle.UnpicklingError("an array whose content is not numbers")
 
 
 class _DType:
@@ -220,7 +220,7 @@ class _DType:
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Knows the few names that pickled arrays use, and has its own harmless meaning for each."""
+    """Unpickler that maps the few names that pickled arrays use to harmless replacements."""
 
     def find_class(self, module: str, name: str) -> object:
         known = {
@@ -250,7 +250,7 @@ class _ArrayUnpickler(pickle.Unpickler):
         import numpy as np
 
         if not isinstance(dtype, _DType) or not isinstance(content, bytes):
-            raise pickle.UnpicklingError("a scalar that is no number")
+            raise pickle.UnpicklingError("a scalar that is not a number")
         scalar: np.generic
         (scalar,) = np.frombuffer(content, dtype.code)
         return scalar
@@ -269,12 +269,12 @@ class _ArrayUnpickler(pickle.Unpickler):
 def _load_arrays(file: IO[bytes]) -> object:
     value = _ArrayUnpickler(file).load()
     if file.read(1):
-        raise pickle.UnpicklingError("it goes on after its end")
+        raise pickle.UnpicklingError("it continues after its end")
     return _finished(value, {})
 
 
 def _finished(value: object, seen: dict[int, object]) -> object:
-    """Put the arrays in place of their shells, everywhere in plain containers."""
+    """Replace the placeholders by their arrays, in nested plain containers too."""
     import numpy as np
 
     if value is None or isinstance(value, bool | int | float | complex | str | bytes | np.generic):
@@ -288,7 +288,7 @@ def _finished(value: object, seen: dict[int, object]) -> object:
         elif isinstance(value, _Array):
             seen[id(value)] = value.content
         else:
-            raise pickle.UnpicklingError(f"a {type(value).__name__} is no weight")
+            raise pickle.UnpicklingError(f"a {type(value).__name__} is not a weight")
     return seen[id(value)]
 
 
@@ -303,8 +303,8 @@ def _refuse_bomb(path: Path) -> None:
         raise _damaged(path, "a checkpoint", error) from error
     if declared > max(MAX_EXPANSION * size, MAX_SMALL):
         raise WeightsError(
-            f"{path}: refused, its {size} bytes would unfold into {declared}; "
-            "weights do not shrink like that: get the file from its author again"
+            f"{path}: refused, its {size} bytes would unpack into {declared}; "
+            "weights do not compress that well: download the file again from its author"
         )
 
 

@@ -21,7 +21,7 @@ __all__ = ["pin", "pin_path", "pinned"]
 
 
 def pinned(file: WeightFile) -> WeightFile:
-    """Give a file with its full sha256, where the catalogue or an earlier download tells it; else the file itself."""
+    """Return a file with its full sha256, from the catalogue or an earlier download; else the file unchanged."""
     if file.is_pinned:
         return file
     try:
@@ -34,7 +34,7 @@ def pinned(file: WeightFile) -> WeightFile:
 
 
 def pin(file: WeightFile, sha256: str) -> WeightFile:
-    """Write down what a download brought.
+    """Record the hash of a download.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a file of weights is, and where it may come from.
+"""Weights files and their sources.
 
 A source is written as a URI, or as a list of URIs whose bytes are joined in order:
 
@@ -141,7 +141,7 @@ class WeightFile:
     sources: tuple[Source, ...]
 
     def __post_init__(self) -> None:
-        """Refuse names that could leave the cache, and hashes that can never match."""
+        """Check the name, hash, size and sources."""
         if not is_plain_name(self.name):
             raise ValueError(f"the name of a file of weights is a plain name without folders, got {self.name!r}")
         if not re.fullmatch(r"([0-9a-f]{64}|[0-9a-f]{8})?", self.sha256):
@@ -160,7 +160,7 @@ class WeightFile:
         return len(self.sha256) == 64
 
     def relative_to(self, folder: Path) -> WeightFile:
-        """Give the same file with paths of this machine that start from `folder`."""
+        """Return the same file with local paths relative to `folder`."""
 
         def placed(part: Local | Remote) -> Local | Remote:
             if isinstance(part, LocalFile):
@@ -187,7 +187,7 @@ class WeightFile:
 
 
 def is_plain_name(name: str) -> bool:
-    """Say whether `name` is a file name without folders on every system: no separators, not just dots."""
+    """Return whether `name` is a file name without folders on every system: no separators, not just dots."""
     return name not in ("", ".", "..") and name.isprintable() and not set(name) & set('/\\:*?"<>|')
 
 
@@ -222,7 +222,7 @@ def locate(part: Local) -> Path:
 
 
 def web_address(part: Remote) -> tuple[str, str | None]:
-    """Give the address of a source on the network, and the token to show to its host (None: show nothing).
+    """Return the URL of a source and the access token for its host (None: no token).
 
     Raises
     ------
@@ -239,7 +239,7 @@ def web_address(part: Remote) -> tuple[str, str | None]:
 
 
 def is_safe_url(url: str) -> bool:
-    """Say whether `url` is ``https`` to some host, or plain ``http`` to this machine itself."""
+    """Return whether `url` is ``https`` to some host, or plain ``http`` to this machine itself."""
     try:
         split = urlsplit(url)
         host = split.hostname or ""
@@ -268,7 +268,7 @@ def _part(uri: str) -> Local | Remote:
     if scheme == "file" and rest:
         return LocalFile(rest)
     raise ConfigError(
-        f"{uri!r} is no source; expected wheel:NAME==VERSION/PATH, https://HOST/PATH, "
+        f"{uri!r} is not a source; expected wheel:NAME==VERSION/PATH, https://HOST/PATH, "
         "hub:OWNER/REPOSITORY@REVISION/PATH or file:PATH"
     )
 

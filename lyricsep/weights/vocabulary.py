@@ -1,4 +1,4 @@
-"""What Whisper's tokens are called, in the files that CTranslate2 and faster-whisper expect beside a model.
+"""Write Whisper's vocabulary in the files that CTranslate2 and faster-whisper expect beside a model.
 
 All of it follows from openai-whisper's own tokenizer, which needs no network. A token of text is a string of
 bytes; in these files each byte is spelled as one printable character, as GPT-2 did it first.
@@ -40,7 +40,7 @@ def whisper_vocabulary(multilingual: bool, n_languages: int) -> list[str]:
 
 
 def whisper_token_ids(multilingual: bool, n_languages: int) -> dict[str, list[int]]:
-    """Give the tokens that CTranslate2 treats in a way of their own, as its ``config.json`` lists them.
+    """Return the special tokens that the ``config.json`` of CTranslate2 lists.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def _spelled(multilingual: bool, n_languages: int) -> tuple[list[str], list[str]
 
 @cache
 def _letters() -> list[str]:
-    """Give the character that stands for each byte: itself where Latin-1 can print it, else one from U+0100 on."""
+    """Return the character that represents each byte: itself where Latin-1 can print it, else one from U+0100 on."""
     letters = [chr(byte) for byte in range(256)]
     # U+00AD, the soft hyphen, is printed only at the end of a line.
     unprintable = [*range(0x21), *range(0x7F, 0xA1), 0xAD]
@@ -131,7 +131,7 @@ def _letters() -> list[str]:
 
 
 def _merges(texts: list[str]) -> list[str]:
-    """Say of which two tokens each longer one is made.
+    """Return the two tokens from which each longer token is merged.
 
     Byte pair encoding learns a token by joining two known ones, so a token, tokenised with only those learned
     before it, falls into just these two.

@@ -19,7 +19,7 @@ WHISPER_SIZES = {
 
 
 def whisper_dims(name: str) -> dict[str, int]:
-    """Give the ``dims`` of a published checkpoint.
+    """Return the ``dims`` of a published checkpoint.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def whisper_dims(name: str) -> dict[str, int]:
     size = name.removesuffix(".en")
     is_english = size != name
     if size not in WHISPER_SIZES or (is_english and size.startswith("large")):
-        raise ValueError(f"no Whisper model of the name {name!r} was published")
+        raise ValueError(f"no Whisper model named {name!r} was published")
     width, n_heads, n_audio_layers, n_text_layers = WHISPER_SIZES[size]
     # Since large-v3 there are 128 mel bands instead of 80, and one more language.
     is_third = size.startswith("large-v3")

@@ -223,7 +223,7 @@ def test_verify_needs_a_name_that_exists(run: Callable) -> None:
     told = run("models", "verify", "no-such-model")
     assert (told.code, told.err) == (
         2,
-        "lyricsep: no model is called 'no-such-model'; `lyricsep models list` shows them all\n",
+        "lyricsep: no model is called 'no-such-model'; `lyricsep models list` lists them all\n",
     )
 
 
@@ -385,7 +385,7 @@ def test_convert_refuses_in_one_line(run: Callable, tmp_path: Path) -> None:
     assert re.fullmatch(r".*a\.pth: is not a torch checkpoint, or is damaged \(.*\); get it again\n", told.err)
     told = run("models", "convert", tmp_path / "a.pth", tmp_path / "a.safetensors", "--allow-pickle")
     assert told.code == 2
-    assert "--allow-pickle may run any code that is in the file; name its --sha256" in told.err
+    assert "unpickling may run any code that is in the file; set --sha256 too" in told.err
 
 
 def test_a_model_is_found_by_its_name_in_other_tools(run: Callable) -> None:

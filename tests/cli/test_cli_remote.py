@@ -75,7 +75,7 @@ def test_transcribe_takes_urls(run: Callable, library: Path, tmp_path: Path) -> 
     told = run("transcribe", *names, "-o", "there", *OPTIONS)
     assert told.code == 1
     assert results(tmp_path / "there") == results(tmp_path / "here")
-    assert f"failed: {names[1]}: cannot be fetched (not found); check the URL and run again\n" in told.err
+    assert f"failed: {names[1]}: cannot be downloaded (not found); check the URL and run again\n" in told.err
     assert f"failed: {names[2]}: FFmpeg cannot read it as audio" in told.err
     (manifest,) = Path("there").glob("lyricsep-*.json")
     songs = json.loads(manifest.read_text(encoding="utf-8"))["songs"]

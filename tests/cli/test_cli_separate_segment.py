@@ -67,7 +67,7 @@ def test_one_song_that_fails_costs_one_song(run: Callable, song: Path, tmp_path:
     assert told.code == 1
     assert len(told.written) == 1
     assert told.err.splitlines()[1:] == [
-        "failed: empty.wav: is empty (0 bytes); fetch it again",
+        "failed: empty.wav: is empty (0 bytes); download it again",
         "failed: gone.wav: no such file; check the name and the folder",
         "1 of 3 songs done; 2 failed",
     ]

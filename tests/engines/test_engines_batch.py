@@ -22,7 +22,7 @@ def tasks(tmp_path: Path) -> list[Task]:
     for name in "abc":
         (tmp_path / f"{name}.wav").write_bytes(name.encode())
         (tmp_path / f"{name}.txt").write_text("la")
-    return [Task(Song(tmp_path / f"{name}.wav", Path(name)), "en") for name in "abc"]
+    return [Task(SongFile(tmp_path / f"{name}.wav", Path(name)), "en") for name in "abc"]
 
 
 def done(task: Task, plan: Plan) -> Record:

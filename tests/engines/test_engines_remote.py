@@ -102,7 +102,7 @@ def test_a_song_that_is_gone_fails_alone(plan: Plan, bucket: Any, tmp_path: Path
     (task,) = tasks_of("memory://music/gone.mp3")
     record = worker(plan, Delivery(tmp_path, ("txt",))).do(task)
     assert (record.status, record.size, record.path) == ("failed", -1, "memory://music/gone.mp3")
-    assert record.error == "memory://music/gone.mp3: cannot be fetched (not found); check the URL and run again"
+    assert record.error == "memory://music/gone.mp3: cannot be downloaded (not found); check the URL and run again"
 
 
 def test_a_connection_that_breaks_off_costs_its_song(plan: Plan, songs: Path, web, tmp_path: Path) -> None:

@@ -318,3 +318,13 @@ def test_real_songs(shared: Path, tmp_path: Path, recwarn: pytest.WarningsRecord
 def test_colours_are_those_of_okabe_and_ito(song: Figure) -> None:
     wave = {found.get_label(): to_hex(found.get_facecolor()[0]) for found in song.axes[0].collections}
     assert wave == {"mixture": "#999999", "vocals": "#0072b2"}
+
+
+def test_levels_do_not_depend_on_what_stands_beyond_a_short_signal(drawn: Callable) -> None:
+    short, padded = tone(0.1), np.concatenate([tone(0.1), silence(0.2)])
+    first, longer = (
+        np.asarray(drawn(plot_spectrograms, signal, signal).axes[0].images[0].get_array())
+        for signal in (short, padded)
+    )
+    assert first.shape == (160, 4)
+    np.testing.assert_allclose(first, longer[:, :4], atol=1e-6)

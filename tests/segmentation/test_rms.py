@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import librosa
 import numpy as np
 import pytest
 import soundfile as sf
@@ -156,7 +157,6 @@ def between(vocals: Samples, lines: list[tuple[float, float]], *, at_least: floa
 
 @pytest.mark.parametrize("n_samples", [1, 2, 511, 512, 513, 2047, 2049, 1023 * 512, 1024 * 512, 1025 * 512 + 7])
 def test_envelope_equals_librosa(n_samples: int) -> None:
-    librosa = pytest.importorskip("librosa")
     y = np.random.default_rng(n_samples).standard_normal(n_samples).astype(np.float32)
     wanted = librosa.feature.rms(y=y, frame_length=2048, hop_length=512)[0]
     assert np.array_equal(rms_envelope(y), wanted)
@@ -164,7 +164,6 @@ def test_envelope_equals_librosa(n_samples: int) -> None:
 
 @pytest.mark.parametrize(("frame_length", "hop_length"), [(1024, 256), (400, 160), (2048, 2048)])
 def test_envelope_equals_librosa_at_other_lengths(frame_length: int, hop_length: int) -> None:
-    librosa = pytest.importorskip("librosa")
     y = np.random.default_rng(0).standard_normal(100_003).astype(np.float32)
     wanted = librosa.feature.rms(y=y, frame_length=frame_length, hop_length=hop_length)[0]
     assert np.array_equal(rms_envelope(y, frame_length=frame_length, hop_length=hop_length), wanted)

@@ -211,7 +211,7 @@ def test_a_family_is_one_file_and_its_model_one_entry(tmp_path, cache, monkeypat
 
 
 def test_a_name_like_no_other() -> None:
-    with pytest.raises(ConfigError, match=r"no separator is called 'xyzzy'; `lyricsep models list` shows them all"):
+    with pytest.raises(ConfigError, match=r"no separator is called 'xyzzy'; `lyricsep models list` lists them all"):
         find_separator("xyzzy")
 
 

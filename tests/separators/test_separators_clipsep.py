@@ -317,9 +317,11 @@ def test_a_query_is_a_text(load) -> None:
     with torch.inference_mode():
         assert not torch.equal(network(mixture), load(query="ab")(mixture))
     for empty in ("", "  "):
-        with pytest.raises(ConfigError, match="mine: --query is a text, such as 'singing voice', got none"):
+        with pytest.raises(
+            ConfigError, match="mine: needs a text, got none; set query to a text such as 'singing voice'"
+        ):
             load(query=empty)
-    with pytest.raises(ConfigError, match="--query is a text"):
+    with pytest.raises(ConfigError, match="needs a text, got none"):
         load(default="")
 
 
@@ -463,8 +465,11 @@ DOWN = "module.sound_net.unet_block.model.1.model.1.weight"
             r"has the shape \(4, 9, 4, 4\), expected \(4, 3",
         ),
         (lambda state: state.update({DOWN: torch.zeros(4)}), r"has the shape \(4,\), expected 4 dimensions"),
-        (lambda state: state.update({DOWN: torch.zeros(4, 3, 4, 4, dtype=torch.int64)}), "is no tensor of weights"),
-        (lambda state: state.update({DOWN: "weights"}), "is no tensor of weights"),
+        (
+            lambda state: state.update({DOWN: torch.zeros(4, 3, 4, 4, dtype=torch.int64)}),
+            "is not a tensor of weights",
+        ),
+        (lambda state: state.update({DOWN: "weights"}), "is not a tensor of weights"),
         (lambda state: state.pop(DOWN), "2 to 8 widths"),
         (lambda state: state.update({3: torch.zeros(3)}), "expected a dictionary of tensors"),
         (lambda state: state.clear(), "it lacks sound_net.unet_block.model.0.weight"),

@@ -540,8 +540,11 @@ def changed(layout: str, change: Callable[[dict[str, object]], None]) -> bytes:
             lambda state, key: state.update({key: torch.zeros(8, 13, 1)}),
             r"has the shape \(8, 13, 1\), expected \(8, 12",
         ),
-        (lambda state, key: state.update({key: torch.zeros(8, 12, 1, dtype=torch.int64)}), "is no tensor of weights"),
-        (lambda state, key: state.update({key: "weights"}), "is no tensor of weights"),
+        (
+            lambda state, key: state.update({key: torch.zeros(8, 12, 1, dtype=torch.int64)}),
+            "is not a tensor of weights",
+        ),
+        (lambda state, key: state.update({key: "weights"}), "is not a tensor of weights"),
         (lambda state, key: state.pop(key), "expected the layout of demucs, torchaudio, asteroid"),
         (lambda state, key: state.clear(), "got keys like 'none'"),
     ],
@@ -564,9 +567,9 @@ def test_wrong_states(load, layout, change, reason) -> None:
         ({"fb_name": "STFTFB"}, "fb_name is 'STFTFB'"),
         ({"mask_act": "softmax"}, "mask_act is 'softmax', expected sigmoid or relu"),
         ({"stride": 2}, "stride is '2', expected 3"),
-        ({"n_blocks": 4}, "6 blocks are no repeats of 4"),
-        ({"n_blocks": "3"}, "6 blocks are no repeats of 3"),
-        ({"n_blocks": 0}, "6 blocks are no repeats of 0"),
+        ({"n_blocks": 4}, "6 blocks are not a multiple of 4"),
+        ({"n_blocks": "3"}, "6 blocks are not a multiple of 3"),
+        ({"n_blocks": 0}, "6 blocks are not a multiple of 0"),
     ],
 )
 def test_what_asteroid_could_do_and_is_not_here(load, changes, reason) -> None:

@@ -656,7 +656,7 @@ def test_waveforms_without_what_their_file_does_not_say(served) -> None:
     data = saved(waveform_state())
     for settings_ in ({}, {"sources": SOURCES}, {"sample_rate": RATE}):
         spec = made_of(served(data, "model.th"), **settings_)
-        refused(spec, "mine: model.th wants the settings sources and sample_rate", ConfigError)
+        refused(spec, "mine: model.th needs the settings sources and sample_rate", ConfigError)
     for sources in (["vocals"], ["a", "b", "c", "d"], 3):
         refused(made_of(served(data, "model.th"), sources=sources, sample_rate=RATE), "Demucs")
 

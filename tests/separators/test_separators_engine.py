@@ -289,7 +289,7 @@ def test_what_did_not_fit_is_freed_before_the_next_attempt(monkeypatch) -> None:
 
 def test_one_chunk_that_does_not_fit() -> None:
     with pytest.raises(
-        ConfigError, match=r"^small: one chunk does not fit into the memory of cpu.*--device"
+        ConfigError, match=r"^small: one chunk does not fit into the memory of cpu.*device='cpu'"
     ) as caught:
         NetworkSeparator("small", Small(0), CPU, 5).separate(Audio(noise(2, 3000), RATE))
     assert isinstance(caught.value.__cause__, torch.cuda.OutOfMemoryError)
@@ -374,7 +374,7 @@ def test_a_separator_that_loses_samples_is_found_out() -> None:
                 yield block[:, 1:]
 
     with pytest.raises(
-        AudioError, match=r"^careless: gave vocals of shape \(2, 9\) for a mixture of shape \(2, 10\)"
+        AudioError, match=r"^careless: returned vocals of shape \(2, 9\) for a mixture of shape \(2, 10\)"
     ):
         Careless().separate(Audio(noise(2, 10), RATE))
 

@@ -551,7 +551,7 @@ def test_every_entry_refuses(name, attack, tmp_path, cache) -> None:
             spec = local(name, layout, tmp_path / "files", **{file: data})
             said = refused(spec, file, tmp_path / "executed")
             if attack == "zip bomb" and content.dumps not in (bytes, safetensors.torch.save):
-                assert "would unfold into" in said
+                assert "would unpack into" in said
             n_refused += 1
     assert n_refused or (attack == "other shapes" and name == "uvr:<file>")
 

@@ -388,7 +388,7 @@ def test_a_zip_bomb(load, monkeypatch) -> None:
     monkeypatch.setattr("lyricsep.separators.ibm_cnn.MAX_BYTES", 1 << 20)
     data = archive(**{"a.npy": header("(1000000,)") + bytes(4_000_000)})
     assert len(data) < 10_000
-    with pytest.raises(WeightsError, match="it would unfold into 4000128 bytes"):
+    with pytest.raises(WeightsError, match="it would unpack into 4000128 bytes"):
         load(data)
 
 

@@ -12,6 +12,7 @@ from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
+import librosa
 import numpy as np
 import pytest
 import safetensors.torch
@@ -105,7 +106,6 @@ MODELS = list(SMALL)
 
 def mel_bands(sample_rate: int, n_fft: int, n_bands: int) -> list[int]:
     """Bins per band, as published: where librosa's filters are not 0, and both ends of the spectrum."""
-    librosa = pytest.importorskip("librosa")
     filters = librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_bands) > 0
     filters[0, 0] = filters[-1, -1] = True
     return filters.sum(axis=1).tolist()
@@ -646,8 +646,8 @@ class Hostile:
         (lambda state, key: state.pop(key), "it lacks "),
         (lambda state, key: state.update({"extra.weight": torch.zeros(3)}), "'extra.weight' is not known to it"),
         (lambda state, key: state.update({key: torch.zeros(8, 13)}), r"has the shape \(8, 13\), expected "),
-        (lambda state, key: state.update({key: torch.zeros(3, dtype=torch.int64)}), "is no tensor of weights"),
-        (lambda state, key: state.update({key: "weights"}), "is no tensor of weights"),
+        (lambda state, key: state.update({key: torch.zeros(3, dtype=torch.int64)}), "is not a tensor of weights"),
+        (lambda state, key: state.update({key: "weights"}), "is not a tensor of weights"),
         (lambda state, key: state.clear(), "it lacks "),
     ],
     ids=["missing", "unknown", "shape", "whole numbers", "text", "empty"],
@@ -698,7 +698,7 @@ def test_lists_and_notes_are_no_checkpoints(load) -> None:
         ),
         ("scnet", {"model": 3}, "the setting model is missing or of another kind, got 3"),
         ("scnet", {"source": True}, "the setting source is missing or of another kind"),
-        ("scnet", {"chunk": 3}, "chunk is no setting of msst"),
+        ("scnet", {"chunk": 3}, "chunk is not a setting of msst"),
         ("scnet", {"overlap": 1.0}, "overlap is 0 to below 1"),
         ("scnet", {"normalizes": 1}, "normalizes is true, false or peak, got 1"),
         ("apollo", {"normalizes": "rms"}, "normalizes is true, false or peak, got 'rms'"),
@@ -715,7 +715,7 @@ def test_lists_and_notes_are_no_checkpoints(load) -> None:
         ("scnet", {"options": SMALL["scnet"]["options"] | {"num_dplayer": 3}}, "num_dplayer is even, got 3"),
         ("mdx23c", {"segment": 0.1}, "a segment of mdx23c has a multiple of 4 frames here, got 69"),
         ("bs_roformer", {"options": {"dim": 12}}, "the options make no bs_roformer .*depth"),
-        ("bs_roformer", {"options": {"freq_bands": 12}}, "freq_bands is no option of bs_roformer"),
+        ("bs_roformer", {"options": {"freq_bands": 12}}, "freq_bands is not an option of bs_roformer"),
         ("bs_roformer", {"options": {"dim": 8, "depth": 1, "freqs_per_bands": [3, 4]}}, "must equal 1025"),
         ("mdx23c", {"options": {"act": "gelu"}}, "the options make no mdx23c .*is missing"),
         (

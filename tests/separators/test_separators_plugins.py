@@ -154,8 +154,8 @@ def test_the_first_of_two_plugins_has_the_name(install: Install, caplog: pytest.
             plugin("yield", extra=", create=None").replace("create=Mine, ", ""),
             "TypeError: mine: create is a function",
         ),
-        (plugin("yield", name="mine.toml"), "ValueError: 'mine.toml' is no name for a separator"),
-        (plugin("yield", name=""), "ValueError: '' is no name for a separator"),
+        (plugin("yield", name="mine.toml"), "ValueError: 'mine.toml' is not a valid separator name"),
+        (plugin("yield", name=""), "ValueError: '' is not a valid separator name"),
     ],
 )
 def test_a_broken_plugin_is_listed_with_its_reason_and_costs_nothing_else(
@@ -168,7 +168,7 @@ def test_a_broken_plugin_is_listed_with_its_reason_and_costs_nothing_else(
     assert spec.reason.startswith(reason)
     assert "\n" not in spec.reason
     assert separator_catalog()["good_one"].status == "works"
-    with pytest.raises(ConfigError, match=r"^faulty: broken: .*; choose another --separator$"):
+    with pytest.raises(ConfigError, match=r"^faulty: broken: .*; choose another separator$"):
         find_separator("faulty")
 
 
@@ -190,7 +190,7 @@ def test_a_broken_plugin_with_a_built_in_name_is_listed_beside_it(install: Insta
         ),
         ("yield torch.zeros(2, 1000).double()", r"gave torch.float64 \(2, 1000\), expected"),
         ("yield [0.0] * 1000", "gave list, expected"),
-        ("yield from 3", r"failed \(TypeError: 'int' object is not iterable\); tell its author"),
+        ("yield from 3", r"failed \(TypeError: 'int' object is not iterable\); report it to its author"),
         ("yield next(iter(mixture.blocks)); raise RuntimeError('a\\nb')", r"failed \(RuntimeError: a b\); tell its"),
         ("yield from (); raise AudioError('the song is odd')", "^the song is odd$"),
     ],
@@ -207,7 +207,7 @@ def test_a_plugin_that_breaks_its_promises_costs_one_song(install: Install, body
     ("create", "match"),
     [
         (lambda device: 1 / 0, r"^mine: its plugin could not build it \(ZeroDivisionError: division by zero\); tell"),
-        (lambda device: None, "^mine: its plugin built NoneType, no Separator; tell its author"),
+        (lambda device: None, "^mine: its plugin built NoneType, no Separator; report it to its author"),
         (lambda: None, r"^mine: its plugin could not build it \(TypeError: "),
     ],
 )

@@ -533,12 +533,12 @@ def test_an_example(load, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("family", "query", "reason"),
     [
-        ("uss", "30", r"classes are 0 to 29, got \[30\]; correct --query"),
-        ("uss", "singing", "--query is AudioSet classes such as 27,28, an audio file"),
-        ("uss", "27;28", "--query is AudioSet classes"),
-        ("uss", "-1", "--query is AudioSet classes"),
-        ("uss", "", "--query is AudioSet classes"),
-        ("audiosep", " ", "--query is a text"),
+        ("uss", "30", r"classes are 0 to 29, got \[30\]; correct query"),
+        ("uss", "singing", "expected AudioSet classes such as 27,28, an audio file"),
+        ("uss", "27;28", "expected AudioSet classes"),
+        ("uss", "-1", "expected AudioSet classes"),
+        ("uss", "", "expected AudioSet classes"),
+        ("audiosep", " ", "expected a text"),
     ],
 )
 def test_wrong_queries(load, family, query, reason) -> None:
@@ -547,7 +547,7 @@ def test_wrong_queries(load, family, query, reason) -> None:
 
 
 def test_texts_need_tokens_and_their_encoder(load) -> None:
-    with pytest.raises(ConfigError, match="or the CLAP embedding of one"):
+    with pytest.raises(ConfigError, match="or the CLAP embedding of a text"):
         load(saved(checkpoint("audiosep")), "audiosep", "singing", texts=False)
     with pytest.raises(WeightsError, match=r"cannot embed a text \(the vocabulary lacks 'z'"):
         load(saved(checkpoint("audiosep")), "audiosep", "zoo")
@@ -734,8 +734,8 @@ TAGS = "query_net.base.conv_block3.bn2.running_var"
         ),
         (lambda state: state.update({FIRST: torch.zeros(3, 2)}), r"the shape \(3, 2\), expected \("),
         (lambda state: state.update({WIDTH: torch.zeros(0, 2, 3, 3)}), r"\(0, 2, 3, 3\), expected 4 dimensions"),
-        (lambda state: state.update({FIRST: torch.zeros(3, dtype=torch.int64)}), "is no tensor of weights"),
-        (lambda state: state.update({FIRST: "weights"}), "is no tensor of weights"),
+        (lambda state: state.update({FIRST: torch.zeros(3, dtype=torch.int64)}), "is not a tensor of weights"),
+        (lambda state: state.update({FIRST: "weights"}), "is not a tensor of weights"),
         (lambda state: state.update({3: torch.zeros(3)}), "expected a dictionary of tensors"),
         (lambda state: state.update({"ss_model.base.bn0.weight": torch.zeros(512)}), "ResUNet30 needs 6 widths"),
         (

@@ -525,8 +525,11 @@ def changed(layout: str, change: Callable[[dict[str, object]], None]) -> bytes:
         ),
         (lambda state, key: state.update({key: torch.zeros(())}), "BN.0.1.weight is a single number"),
         (lambda state, key: state.update({key: torch.zeros(5, 2, 1)}), "5 features cannot be parted into"),
-        (lambda state, key: state.update({key: torch.zeros(8, 2, 1, dtype=torch.int64)}), "is no tensor of weights"),
-        (lambda state, key: state.update({key: "weights"}), "is no tensor of weights"),
+        (
+            lambda state, key: state.update({key: torch.zeros(8, 2, 1, dtype=torch.int64)}),
+            "is not a tensor of weights",
+        ),
+        (lambda state, key: state.update({key: "weights"}), "is not a tensor of weights"),
         (lambda state, key: state.clear(), "it lacks BN.0.0.weight"),
         (
             lambda state, key: state.update({key.replace("1.weight", "0.weight"): torch.zeros(4)}),

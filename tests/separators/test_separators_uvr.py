@@ -458,7 +458,7 @@ def refused(model: bytes, reason: str, folder: Callable[..., Path]) -> None:
     with pytest.raises(WeightsError, match=reason) as caught:
         load(folder("net.onnx", model, record=RECORD))
     line = str(caught.value)
-    assert line.startswith("net.onnx: no MDX-Net (")
+    assert line.startswith("net.onnx: not an MDX-Net (")
     assert line.isprintable()
     assert len(line) < 400
 
@@ -522,7 +522,7 @@ def test_other_networks(uvr_folder, model, reason) -> None:
 def test_networks_that_give_something_else() -> None:
     axes, sizes = tensor("axes", np.int64([3])), tensor("sizes", np.int64([4, 5]))
     shorter = onnx([node("ReduceSum", "input axes", "output")], [axes], gives=("a", "b", "c", "d"))
-    with pytest.raises(WeightsError, match=rf"mine: gives the shape \(1, 4, {N_BINS}, 1\) .* so it is no MDX-Net"):
+    with pytest.raises(WeightsError, match=rf"mine: returned shape \(1, 4, {N_BINS}, 1\) .* so it is not an MDX-Net"):
         separated(network(shorter), noise(2, LENGTH))
     impossible = onnx([node("Reshape", "input sizes", "output")], [sizes], gives=("a", "b"))
     with pytest.raises(WeightsError, match="mine: ONNX Runtime cannot run it") as caught:
@@ -746,7 +746,7 @@ def test_where_the_yaml_lies(uvr_folder, name, yaml) -> None:
     ("change", "reason"),
     [
         (("sample_rate: 44100", "sample_rate: 48000"), "expected 44100 Hz, got 48000"),
-        (("target_instrument: other", "target_instrument: drums"), "it gives drums, and no vocals"),
+        (("target_instrument: other", "target_instrument: drums"), "it gives drums, not vocals"),
         (("freqs_per_bands", "bands_per_freqs"), "expected one of num_bands, freqs_per_bands, num_subbands, band_SR"),
         (("audio:", "sound:"), "'audio' is missing"),
         (("chunk_size: 4096", "chunk_size: [4096]"), r"describes no network known here \("),
@@ -754,7 +754,7 @@ def test_where_the_yaml_lies(uvr_folder, name, yaml) -> None:
         (("chunk_size: 4096", "chunk_size: .nan"), "chunk_size is a number of samples, got nan"),
         (("num_overlap: 4", "num_overlap: many"), r"describes no network known here \("),
         ((SMALL, "[audio, model, training]"), r"describes no network known here \("),
-        (("  heads: 2", "  heads: 2\n  conjures: 3"), "conjures is no option of bs_roformer"),
+        (("  heads: 2", "  heads: 2\n  conjures: 3"), "conjures is not an option of bs_roformer"),
     ],
 )
 def test_other_yaml(uvr_folder, change, reason) -> None:

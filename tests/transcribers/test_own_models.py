@@ -214,7 +214,7 @@ def test_heads_are_taken_from_a_published_model_where_that_is_certain(name, chec
 
 @pytest.mark.parametrize("name", ["", "huge", "large", "large-v2.en", "turbo"])
 def test_sizes_of_models_that_were_not_published(name) -> None:
-    with pytest.raises(ValueError, match=f"no Whisper model of the name '{name}' was published"):
+    with pytest.raises(ValueError, match=f"no Whisper model named '{name}' was published"):
         whisper_dims(name)
 
 
@@ -266,8 +266,8 @@ class Hostile:
     [
         (b"", "damaged"),
         (b"no checkpoint at all", "damaged"),
-        ({"weights": 1}, "is no openai-whisper checkpoint, it does not hold dims and a model_state_dict"),
-        ({"dims": {}, "model_state_dict": {}}, "is no openai-whisper checkpoint, its dims are not"),
+        ({"weights": 1}, "is not an openai-whisper checkpoint, it does not hold dims and a model_state_dict"),
+        ({"dims": {}, "model_state_dict": {}}, "is not an openai-whisper checkpoint, its dims are not"),
         (Hostile(), "refused, it asks to run .*system"),
         (None, "damaged"),  # the first half of a good one
     ],

