@@ -71,7 +71,7 @@ def convert(
                 run.fail(song.path, error)
 
 
-def _find(names: Iterable[str], run: Run) -> Iterator[Song]:
+def _find(names: Iterable[str], run: Run) -> Iterator[SongFile]:
     """Yield the files that the user named, each once; a path without lyrics is recorded as failed."""
     taken: dict[str, Path] = {}
     seen: set[str] = set()
@@ -102,7 +102,7 @@ def _shares_results(file: Path, other: Path) -> OutputError:
     )
 
 
-def _convert(song: Song, run: Run, formats: Sequence[str]) -> None:
+def _convert(song: SongFile, run: Run, formats: Sequence[str]) -> None:
     """Convert a file to all formats, or to none if one fails."""
     results = run.results(song)
     existing = [path for path in results if path.exists()]

@@ -11,7 +11,7 @@ import typer
 from lyricsep.cli.console import in_flags, say
 from lyricsep.errors import AudioError, LyricsepError, OutputError
 from lyricsep.files import check_writable, file_digest, shown
-from lyricsep.inputs import Song, find_songs
+from lyricsep.inputs import SongFile, find_songs
 from lyricsep.manifest import write_manifest
 
 __all__ = ["Run"]
@@ -127,7 +127,7 @@ class Run:
             raise typer.Exit(1)
 
 
-def _sha256(song: Song) -> str | None:
+def _sha256(song: SongFile) -> str | None:
     """Return the digest of a song's file; None of a remote one, whose copy is gone."""
     try:
         return None if song.url else file_digest(song.path)[0]

@@ -29,7 +29,7 @@ from lyricsep.plan import Plan, TranscribeOptions, language_for, resolve
 from lyricsep.remote import renamed
 
 if TYPE_CHECKING:
-    from lyricsep.inputs import Song
+    from lyricsep.inputs import SongFile
     from lyricsep.session import Job, Outcome
 
 __all__ = ["transcribe"]
@@ -80,7 +80,7 @@ def transcribe(
                 progress(outcome.path, "done", 1.0)
 
 
-def _jobs(songs: Sequence[Song], plan: Plan) -> Iterator[Job | Outcome]:
+def _jobs(songs: Sequence[SongFile], plan: Plan) -> Iterator[Job | Outcome]:
     """Return the jobs of songs; remote ones are downloaded when they are asked for, and removed after."""
     from lyricsep.session import Job, Outcome
 

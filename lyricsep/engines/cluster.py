@@ -22,7 +22,7 @@ from lyricsep.engines.journal import Record
 from lyricsep.engines.local import CPU_THREADS, Pool, Seat
 from lyricsep.engines.work import Delivery, StopError, Task
 from lyricsep.errors import ConfigError, LyricsepError
-from lyricsep.inputs import Song
+from lyricsep.inputs import SongFile
 from lyricsep.plan import Plan
 
 if TYPE_CHECKING:
@@ -180,5 +180,5 @@ def _as_bytes(task: Task) -> bytes:
 
 def _from_bytes(task: bytes) -> Task:
     path, stem, language, url, written = bytes(task).split(b"\0")
-    song = Song(Path(os.fsdecode(path)), Path(os.fsdecode(stem)), url=os.fsdecode(url))
+    song = SongFile(Path(os.fsdecode(path)), Path(os.fsdecode(stem)), url=os.fsdecode(url))
     return Task(song, language.decode() or None, json.loads(written))

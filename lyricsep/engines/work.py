@@ -25,7 +25,7 @@ from lyricsep.session import Job, Outcome, Session
 from lyricsep.store import KeptVocals, Store
 
 if TYPE_CHECKING:
-    from lyricsep.inputs import Song
+    from lyricsep.inputs import SongFile
     from lyricsep.lyrics import Lyrics
     from lyricsep.remote import Copy
 

@@ -12,7 +12,7 @@ from lyricsep.cli.console import in_flags
 from lyricsep.engines import Batch, Delivery, Record, Task
 from lyricsep.errors import ConfigError
 from lyricsep.files import file_digest
-from lyricsep.inputs import Song
+from lyricsep.inputs import SongFile
 from lyricsep.plan import Plan
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from lyricsep.engines import Delivery, Journal, Record, Task, run_ray
 from lyricsep.errors import ConfigError
-from lyricsep.inputs import Song
+from lyricsep.inputs import SongFile
 from lyricsep.plan import Plan
 
 pytestmark = pytest.mark.skipif(
@@ -93,7 +93,7 @@ def test_what_stops_one_worker_stops_the_cluster(songs: Path, tmp_path: Path) ->
 
 
 def test_no_cluster_there(plan: Plan, tmp_path: Path) -> None:
-    task = Task(Song(tmp_path / "a.mp3", Path("a")))
+    task = Task(SongFile(tmp_path / "a.mp3", Path("a")))
     with pytest.raises(ConfigError, match=r"127.0.0.1:1: no Ray cluster there \(.*\); see `ray start`") as e:
         list(run_ray([task], plan, Delivery(tmp_path, ("txt",)), address="127.0.0.1:1"))
     assert "\n" not in str(e.value)

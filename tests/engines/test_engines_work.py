@@ -15,7 +15,7 @@ from lyricsep import files
 from lyricsep.engines import Delivery, Record, StopError, Task, Worker
 from lyricsep.engines import work as worker_module
 from lyricsep.formats import lyrics_from_json
-from lyricsep.inputs import Song, find_songs
+from lyricsep.inputs import SongFile, find_songs
 from lyricsep.plan import Plan
 from lyricsep.separators import find_separator
 from lyricsep.session import Session
@@ -55,13 +55,13 @@ def test_a_song_is_transcribed_once(plan: Plan, songs: Path, tmp_path: Path, mon
     monkeypatch.setattr(Session, "_load_signals", forbidden)
     renamed = songs / "another.wav"
     task.song.path.rename(renamed)
-    again = worker(plan, out).do(Task(Song(renamed, Path("another")), "en"))
+    again = worker(plan, out).do(Task(SongFile(renamed, Path("another")), "en"))
     assert (again.id, again.status, again.fresh, again.key) == ("another", "done", False, first.key)
     assert (out / "another.txt").read_text(encoding="utf-8") == text
     assert {**again.seconds, "all": 0} == {**first.seconds, "all": 0}
 
     # A name that the disk does not take costs its song alone.
-    endless = worker(plan, out).do(Task(Song(renamed, Path("n" * 300)), "en"))
+    endless = worker(plan, out).do(Task(SongFile(renamed, Path("n" * 300)), "en"))
     assert endless.status == "failed"
     assert "cannot be written (File name too long)" in endless.error
 
@@ -173,7 +173,7 @@ def test_a_song_that_fails_says_why(plan: Plan, tmp_path: Path, name: str, conte
         os.mkfifo(path)
     elif isinstance(content, bytes):
         path.write_bytes(content)
-    record = worker(plan, tmp_path / "out").do(Task(Song(path, Path(name))))
+    record = worker(plan, tmp_path / "out").do(Task(SongFile(path, Path(name))))
     assert record.status == "failed"
     assert re.search(match, record.error)
     assert "\n" not in record.error
@@ -184,7 +184,7 @@ def test_an_instrumental_is_done(plan: Plan, tmp_path: Path) -> None:
     import soundfile
 
     soundfile.write(tmp_path / "silence.wav", np.zeros((16000, 1)), 16000)
-    record = worker(plan, tmp_path / "out").do(Task(Song(tmp_path / "silence.wav", Path("silence"))))
+    record = worker(plan, tmp_path / "out").do(Task(SongFile(tmp_path / "silence.wav", Path("silence"))))
     assert (record.status, record.vocals_found, record.lines, record.language) == ("done", False, 0, None)
     assert (tmp_path / "out" / "silence.txt").read_text() == ""
 
@@ -223,7 +223,7 @@ def test_what_makes_a_record_still_true(plan: Plan, tmp_path: Path) -> None:
     path, out = tmp_path / "a.wav", tmp_path / "out"
     path.write_bytes(b"1234")
     delivery = Delivery(out, ("txt",))
-    task = Task(Song(path, Path("a")), "en")
+    task = Task(SongFile(path, Path("a")), "en")
     record = Record.of("a", path).done(results={"a.txt": ""}, audio=("x",), key=plan.lyrics_key(("x",), "en"))
     assert not task.is_done(record, plan, delivery)  # its result is gone
     out.mkdir()
