@@ -26,7 +26,7 @@ from lyricsep.files import check_writable, shown, write_text
 from lyricsep.manifest import new_manifest, write_manifest
 from lyricsep.presets import PRESETS
 from lyricsep.separators import find_separator
-from lyricsep.transcribers import BACKENDS, default_backend, find_model
+from lyricsep.transcribers import BACKENDS, backend_name, default_backend, find_model
 
 if TYPE_CHECKING:
     from lyricsep.benchmark.grid import Grid
@@ -96,9 +96,7 @@ def benchmark(
     if preset is not None and preset not in PRESETS:
         raise ConfigError(f"no preset is called {preset!r}; there are {', '.join(PRESETS)}")
     chosen = choose_device(device)
-    backend = transcriber or default_backend(chosen)
-    if backend not in BACKENDS:
-        raise ConfigError(f"no transcriber is called {backend!r}; there are {' and '.join(BACKENDS)}")
+    backend = backend_name(transcriber or default_backend(chosen))
     wanted = read_grid(grid).with_models(
         separator or (preset and PRESETS[preset].separator), model or (preset and PRESETS[preset].model)
     )

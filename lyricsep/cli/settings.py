@@ -12,7 +12,7 @@ from lyricsep.errors import ConfigError
 from lyricsep.formats import FORMATS
 from lyricsep.presets import PRESETS, preset_for
 from lyricsep.segmentation import RmsVadOptions
-from lyricsep.transcribers import BACKENDS, NATIVE, WhisperOptions, default_backend, find_model, language_code
+from lyricsep.transcribers import NATIVE, WhisperOptions, backend_name, default_backend, find_model, language_code
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,8 +70,6 @@ def choose_work(
 
     if preset is not None and preset not in PRESETS:
         raise ConfigError(f"no preset is called {preset!r}; there are {', '.join(PRESETS)}")
-    if transcriber is not None and transcriber not in BACKENDS:
-        raise ConfigError(f"no transcriber is called {transcriber!r}; there are {' and '.join(BACKENDS)}")
     if native and any(value is not None for value in segmentation.values()):
         raise ConfigError("--native does not segment; leave out --onset, --offset, --min-silence and --floor-db")
     name = preset or preset_for(device)
@@ -88,7 +86,7 @@ def choose_work(
         segmentation=segmentation_of(base.segmentation, **segmentation),
         transcription=_changed(base.transcription, **transcription),
     )
-    work = Work(settings, transcriber or default_backend(device), query, then, native)
+    work = Work(settings, backend_name(transcriber or default_backend(device)), query, then, native)
     known = _language(language, find_model(settings.model).name)
     separators = " then ".join(spec.name for spec in work.separators)
     say(

@@ -4,6 +4,7 @@ from lyricsep.transcribers.base import NATIVE, SAMPLE_RATE, Job, Transcriber, Wh
 from lyricsep.transcribers.catalog import (
     BACKENDS,
     WhisperSpec,
+    backend_name,
     create_transcriber,
     default_backend,
     find_model,
@@ -19,6 +20,7 @@ __all__ = [
     "Transcriber",
     "WhisperOptions",
     "WhisperSpec",
+    "backend_name",
     "create_transcriber",
     "default_backend",
     "find_model",

@@ -37,9 +37,18 @@ if TYPE_CHECKING:
     from lyricsep.transcribers.base import WhisperOptions
     from lyricsep.transcribers.whisper import Backend, WhisperTranscriber
 
-__all__ = ["BACKENDS", "WhisperSpec", "create_transcriber", "default_backend", "find_model", "model_catalog"]
+__all__ = [
+    "BACKENDS",
+    "WhisperSpec",
+    "backend_name",
+    "create_transcriber",
+    "default_backend",
+    "find_model",
+    "model_catalog",
+]
 
-BACKENDS = ("openai-whisper", "faster-whisper")
+BACKENDS = ("openai-whisper", "ctranslate2")
+OLD_BACKENDS = {"faster-whisper": "ctranslate2"}  # names of earlier releases
 VOCABULARIES = ("vocabulary.json", "vocabulary.txt")  # of a CTranslate2 folder, which holds one of them
 
 
@@ -158,10 +167,29 @@ def _own_name(path: Path, name: str) -> str:
     return re.sub(r"[^\w.+ -]", "_", name if name.strip(".") else path.resolve().name) or "model"
 
 
+def backend_name(name: str) -> str:
+    """Return the canonical name of a Whisper backend.
+
+    Parameters
+    ----------
+    name : str
+        One of `BACKENDS`, or ``faster-whisper``, the former name of ``ctranslate2``.
+
+    Raises
+    ------
+    ConfigError
+        If no backend has that name; the message lists those that exist.
+    """
+    canonical = OLD_BACKENDS.get(name, name)
+    if canonical not in BACKENDS:
+        raise ConfigError(f"no Whisper backend is called {name!r}; there are {' and '.join(BACKENDS)}")
+    return canonical
+
+
 def default_backend(device: torch.device) -> str:
-    """Choose the quickest backend that is installed and runs on the device."""
-    quick = device.type != "mps" and importlib.util.find_spec("ctranslate2") is not None
-    return "faster-whisper" if quick else "openai-whisper"
+    """Return the fastest backend that is installed and runs on the device."""
+    is_fast = device.type != "mps" and importlib.util.find_spec("ctranslate2") is not None
+    return "ctranslate2" if is_fast else "openai-whisper"
 
 
 def create_transcriber(
@@ -183,10 +211,10 @@ def create_transcriber(
         Where to run.
     options : WhisperOptions, optional
         How to decode.
-    backend : {"openai-whisper", "faster-whisper"}
-        Who runs the network.
+    backend : {"openai-whisper", "ctranslate2"}
+        The library that runs the network; also the former name ``faster-whisper``.
     compute_type : str, optional
-        CTranslate2's number format, for faster-whisper; by default int8 on the CPU and float16 on CUDA.
+        Number format of ``ctranslate2``; by default int8 on the CPU and float16 on CUDA.
     offline : bool
         Never open a connection.
 
@@ -199,22 +227,21 @@ def create_transcriber(
     """
     from lyricsep.transcribers.whisper import WhisperTranscriber
 
+    backend = backend_name(backend)
     runner: Backend
     if backend == "openai-whisper":
         from lyricsep.transcribers.openai_whisper import OpenAIWhisper
 
         runner = OpenAIWhisper(f"openai-whisper {spec.name}", _openai_model(spec, offline=offline), device)
-    elif backend == "faster-whisper":
+    else:
         if importlib.util.find_spec("ctranslate2") is None:
-            raise ConfigError("faster-whisper is not installed: pip install 'lyricsep[faster-whisper]'")
+            raise ConfigError("ctranslate2 is not installed", hint="run: pip install 'lyricsep[ctranslate2]'")
         if device.type == "mps":
-            raise ConfigError("faster-whisper does not run on mps; use --transcriber openai-whisper or --device cpu")
-        from lyricsep.transcribers.faster_whisper import FasterWhisper
+            raise ConfigError("ctranslate2 does not run on mps", hint="set {backend=openai-whisper} or {device=cpu}")
+        from lyricsep.transcribers.ctranslate2 import CTranslate2Whisper
 
         folder = _ctranslate2_folder(spec, offline=offline)
-        runner = FasterWhisper(f"faster-whisper {spec.name}", folder, device, compute_type)
-    else:
-        raise ConfigError(f"no transcriber is called {backend!r}; there are {' and '.join(BACKENDS)}")
+        runner = CTranslate2Whisper(f"ctranslate2 {spec.name}", folder, device, compute_type)
     return WhisperTranscriber(runner, options)
 
 

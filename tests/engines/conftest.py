@@ -40,4 +40,4 @@ def songs(tmp_path: Path, excerpt: NDArray[np.float32]) -> Path:
 def work() -> Work:
     """No separation, the smallest model, greedy."""
     options = WhisperOptions(beam_size=1, no_repeat_ngram_sizes=())
-    return Work(replace(PRESETS["fast"], separator="none", model="tiny.en", transcription=options), "faster-whisper")
+    return Work(replace(PRESETS["fast"], separator="none", model="tiny.en", transcription=options), "ctranslate2")

@@ -71,7 +71,7 @@ from lyricsep.inputs import find_songs
 from lyricsep.presets import PRESETS
 
 if __name__ == "__main__":
-    work = Work(replace(PRESETS["fast"], separator="htdemucs", model="tiny.en"), "faster-whisper")
+    work = Work(replace(PRESETS["fast"], separator="htdemucs", model="tiny.en"), "ctranslate2")
     tasks = [Task(song, "en") for song in find_songs(["songs"]).songs]
     try:
         list(run_ray(tasks, work, Delivery(Path("there"), ("txt",)), "cpu", n_workers=1, offline=True))

@@ -22,7 +22,7 @@ from lyricsep.transcribers.log_mel import clip_log_mel
 from lyricsep.transcribers.whisper import Attempt, Backend, Hypothesis
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "data" / "example"
-BACKENDS = {"openai-whisper": None, "faster-whisper": "float32"}
+BACKENDS = {"openai-whisper": None, "ctranslate2": "float32"}
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +31,7 @@ def real() -> Callable[[str, str], Backend]:
 
     @cache
     def load(model: str, runner: str) -> Backend:
-        if runner == "faster-whisper":
+        if runner == "ctranslate2":
             pytest.importorskip("ctranslate2")
         spec, device = find_model(model), torch.device("cpu")
         try:

@@ -310,7 +310,7 @@ def test_a_folder_that_is_damaged(folder, name, harm, reason) -> None:
     pytest.importorskip("ctranslate2")
     harm(folder / name)
     with pytest.raises(WeightsError, match=reason) as caught:
-        create_transcriber(find_model(str(folder)), CPU, backend="faster-whisper", offline=True)
+        create_transcriber(find_model(str(folder)), CPU, backend="ctranslate2", offline=True)
     assert "\n" not in str(caught.value)
 
 
@@ -342,7 +342,7 @@ def test_the_commands_take_a_path(tiny, tmp_path) -> None:
         line = [sys.executable, "-m", "lyricsep", *map(str, arguments)]
         done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        assert out == "name" or "tuned by faster-whisper" in done.stderr
+        assert out == "name" or "tuned by ctranslate2" in done.stderr
     texts = [next((tmp_path / out).glob("*.txt")).read_text() for out in ("name", "path", "batch")]
     assert texts[0] == texts[1] == texts[2] != ""
     (manifest,) = (tmp_path / "path").glob("lyricsep-*.json")

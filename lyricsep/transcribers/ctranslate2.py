@@ -1,4 +1,4 @@
-"""Whisper by CTranslate2, the engine of faster-whisper: quick on CPUs and CUDA."""
+"""The Whisper backend CTranslate2, the engine of faster-whisper: fast on CPUs and CUDA."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Given = TypeVar("Given")
 Found = TypeVar("Found")
 
-__all__ = ["FasterWhisper"]
+__all__ = ["CTranslate2Whisper"]
 
 MAX_LENGTH = 448  # the model's context; CTranslate2 decodes half of it at most, as openai-whisper does
 # Samples drawn at once, of all clips together: each keeps its own copy of what it attends to, 37 MB for Whisper base
@@ -38,8 +38,8 @@ MAX_INITIAL_TIMESTAMP = 50  # ticks; openai-whisper lets text start within the f
 MAX_WORKERS = 4
 
 
-class FasterWhisper:
-    """The backend for speed.
+class CTranslate2Whisper:
+    """The fastest Whisper backend, on CPU and CUDA.
 
     Parameters
     ----------
