@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from lyricsep.separators.engine import NetworkSeparator
     from lyricsep.tables import Table
     from lyricsep.transcribers import WhisperOptions
-    from lyricsep.transcribers.whisper import Backend, Hypothesis
+    from lyricsep.transcribers.whisper import Backend, DecodedText
 
 Result = TypeVar("Result")
 
@@ -430,7 +430,7 @@ def _measure_whisper(
     def encode() -> list[Tensor]:
         return [backend.encode(batch) for batch in batches]
 
-    def decode(batch: Tensor) -> list[list[Hypothesis]]:
+    def decode(batch: Tensor) -> list[list[DecodedText]]:
         return backend.decode(batch, tokenizer, Attempt(0.0, timestamps=False), options)
 
     features = encode()

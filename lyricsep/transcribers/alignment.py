@@ -12,7 +12,8 @@ from lyricsep.transcribers.tokens import TICK
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from whisper.tokenizer import Tokenizer
+
+    from lyricsep.transcribers.whisper_internals import Tokenizer
 
 __all__ = ["AlignedWord", "aligned_words", "warping_path"]
 
@@ -66,18 +67,20 @@ def aligned_words(
     list of AlignedWord
         In order; their tokens, joined, are `tokens`.
     """
-    from whisper.timing import WordTiming, merge_punctuations
+    from lyricsep.transcribers.whisper_internals import TokenizedWord, merge_punctuation
 
     indices, ticks = path
     starts = ticks[np.diff(indices, prepend=-1) > 0] * TICK
     texts, groups = tokenizer.split_to_word_tokens([*tokens, tokenizer.eot])
     bounds = np.cumsum([0, *(len(group) for group in groups[:-1])])
     words = [
-        WordTiming(text, group, float(starts[first]), float(starts[last]), float(np.mean(probabilities[first:last])))
+        TokenizedWord(
+            text, group, float(starts[first]), float(starts[last]), float(np.mean(probabilities[first:last]))
+        )
         for text, group, first, last in zip(texts[:-1], groups[:-1], bounds[:-1], bounds[1:], strict=True)
     ]
-    merge_punctuations(words, PREPENDED, APPENDED)
-    return [AlignedWord(tuple(w.tokens), w.start, w.end, w.probability) for w in words if w.tokens]
+    merged = merge_punctuation(words, PREPENDED, APPENDED)
+    return [AlignedWord(tuple(w.tokens), w.start, w.end, w.probability) for w in merged]
 
 
 def warping_path(costs: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
 import importlib.util
 import os
 import re
@@ -32,7 +30,7 @@ from lyricsep.weights import (
 
 if TYPE_CHECKING:
     import torch
-    from whisper.model import Whisper
+    from whisper import Whisper
 
     from lyricsep.transcribers.base import WhisperOptions
     from lyricsep.transcribers.whisper import Backend, WhisperTranscriber
@@ -246,9 +244,7 @@ def create_transcriber(
 
 
 def _openai_model(spec: WhisperSpec, *, offline: bool) -> Whisper:
-    import torch
-
-    from lyricsep.transcribers.openai_whisper import empty_whisper
+    from lyricsep.transcribers.whisper_internals import empty_whisper, set_alignment_heads
 
     if spec.files == spec.ctranslate2:
         dims, state, heads = read_whisper(fetch_folder(spec.name, spec.ctranslate2, offline=offline))
@@ -257,9 +253,7 @@ def _openai_model(spec: WhisperSpec, *, offline: bool) -> Whisper:
     model = empty_whisper(dims)
     model.load_state_dict(state)
     if heads:
-        mask = torch.zeros(dims["n_text_layer"], dims["n_text_head"], dtype=torch.bool)
-        mask[tuple(zip(*heads, strict=True))] = True
-        model.register_buffer("alignment_heads", mask.to_sparse(), persistent=False)
+        set_alignment_heads(model, heads)
     return model
 
 
@@ -281,8 +275,10 @@ def _read_checkpoint(
     checkpoint: WeightFile, *, offline: bool
 ) -> tuple[dict[str, int], dict[str, torch.Tensor], list[tuple[int, int]]]:
     """Give the dimensions, the weights and the alignment heads, where they are known."""
+    from lyricsep.transcribers.whisper_internals import published_alignment_heads
+
     dims, state = load_openai_checkpoint(fetch(checkpoint, offline=offline))
-    return dims, state, _official_heads(_published_name(checkpoint, dims), dims)
+    return dims, state, published_alignment_heads(_published_name(checkpoint, dims), dims)
 
 
 def _published_name(checkpoint: WeightFile, dims: Mapping[str, int]) -> str:
@@ -294,15 +290,3 @@ def _published_name(checkpoint: WeightFile, dims: Mapping[str, int]) -> str:
     same = [name for name, spec in model_catalog().items() if spec.openai and spec.openai.sha256 == checkpoint.sha256]
     alike = same or [name for name in model_catalog() if whisper_dims(name) == dims]
     return alike[0] if len(alike) == 1 else ""
-
-
-def _official_heads(name: str, dims: Mapping[str, int]) -> list[tuple[int, int]]:
-    """Find the decoder layers and heads that follow time; none for a model that openai-whisper does not know."""
-    import numpy as np
-    from whisper import _ALIGNMENT_HEADS
-
-    if name not in _ALIGNMENT_HEADS:
-        return []
-    mask = np.frombuffer(gzip.decompress(base64.b85decode(_ALIGNMENT_HEADS[name])), dtype=bool)
-    pairs = np.argwhere(mask.reshape(dims["n_text_layer"], dims["n_text_head"]))
-    return [(int(layer), int(head)) for layer, head in pairs]

@@ -16,12 +16,11 @@ from torch import Tensor
 from lyricsep.errors import WeightsError
 from lyricsep.files import shown
 from lyricsep.transcribers.alignment import AlignedWord, aligned_words
-from lyricsep.transcribers.whisper import Attempt, Hypothesis
+from lyricsep.transcribers.whisper import Attempt, DecodedText
 
 if TYPE_CHECKING:
-    from whisper.tokenizer import Tokenizer
-
     from lyricsep.transcribers.base import WhisperOptions
+    from lyricsep.transcribers.whisper_internals import Tokenizer
 
 Given = TypeVar("Given")
 Found = TypeVar("Found")
@@ -110,7 +109,7 @@ class CTranslate2Whisper:
 
     def decode(
         self, features: Tensor, tokenizer: Tokenizer, attempt: Attempt, options: WhisperOptions
-    ) -> list[list[Hypothesis]]:
+    ) -> list[list[DecodedText]]:
         """Decode clips together: what each beam found at temperature 0, several samples above, best first."""
         prompt = list(tokenizer.sot_sequence)
         if not attempt.timestamps:
@@ -181,10 +180,10 @@ def _view(features: Tensor) -> ctranslate2.StorageView:
     return ctranslate2.StorageView.from_array(np.ascontiguousarray(features.numpy()))
 
 
-def _hypotheses(result: ctranslate2.models.WhisperGenerationResult) -> list[Hypothesis]:
+def _hypotheses(result: ctranslate2.models.WhisperGenerationResult) -> list[DecodedText]:
     # The score is the mean over the tokens; openai-whisper counts the end of the text as one more.
     return [
-        Hypothesis(tuple(tokens), score * len(tokens) / (len(tokens) + 1), result.no_speech_prob)
+        DecodedText(tuple(tokens), score * len(tokens) / (len(tokens) + 1), result.no_speech_prob)
         for tokens, score in zip(result.sequences_ids, result.scores, strict=True)
     ]
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from lyricsep.lyrics import Line, Segment, Word
-from lyricsep.transcribers.tokens import Piece
+from lyricsep.transcribers.tokens import Phrase
 
-__all__ = ["JOINTS", "LineRules", "TimedWord", "line_starts", "lines_of_pieces", "lines_of_words"]
+__all__ = ["JOINTS", "LineRules", "TimedWord", "line_starts", "lines_of_phrases", "lines_of_words"]
 
 SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？")
 PHRASE_ENDS = (",", ";", ":", "、", "，")
@@ -95,14 +95,14 @@ def lines_of_words(words: Sequence[TimedWord], language: str, decode: Callable[[
     return [line for line in lines if line.text]
 
 
-def lines_of_pieces(
-    pieces: Sequence[Piece], words: Sequence[TimedWord], span: Segment, decode: Callable[[list[int]], str]
+def lines_of_phrases(
+    pieces: Sequence[Phrase], words: Sequence[TimedWord], span: Segment, decode: Callable[[list[int]], str]
 ) -> list[Line]:
     """Make a line of each piece that the model timed.
 
     Parameters
     ----------
-    pieces : sequence of Piece
+    pieces : sequence of Phrase
         On the clock of the segment.
     words : sequence of TimedWord
         Of all pieces, on the song's clock; empty where word times are not wanted.

@@ -50,7 +50,7 @@ def clip_log_mel(clip: NDArray[np.float32], n_mels: int) -> Tensor:
     ValueError
         If the clip is longer than 30 s.
     """
-    from whisper.audio import log_mel_spectrogram
+    from lyricsep.transcribers.whisper_internals import log_mel_spectrogram
 
     if clip.shape[-1] > N_SAMPLES:
         raise ValueError(f"a clip lasts at most 30 s ({N_SAMPLES} samples), got {clip.shape[-1]} samples")
@@ -75,7 +75,7 @@ def song_log_mel(song: NDArray[np.float32], n_mels: int) -> Tensor:
     Tensor, shape (n_mels, n_samples // 160)
         float32.
     """
-    from whisper.audio import mel_filters
+    from lyricsep.transcribers.whisper_internals import mel_filters
 
     n_frames = song.shape[-1] // HOP_LENGTH
     n_heard = n_frames + N_TAIL_FRAMES

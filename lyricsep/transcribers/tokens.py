@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Piece", "split_pieces", "unfinished_cut"]
+__all__ = ["Phrase", "split_phrases", "unfinished_cut"]
 
 TICK = 0.02  # seconds from one timestamp token to the next (openai-whisper: 30 s / 1500)
 
 
 @dataclass(frozen=True)
-class Piece:
+class Phrase:
     """Text between two timestamps.
 
     Parameters
@@ -27,9 +27,9 @@ class Piece:
     tokens: tuple[int, ...]
 
 
-def split_pieces(tokens: Sequence[int], timestamp_begin: int) -> list[Piece]:
+def split_phrases(tokens: Sequence[int], timestamp_begin: int) -> list[Phrase]:
     """Cut at timestamps; text after the last timestamp has no end, text before the first no start."""
-    pieces: list[Piece] = []
+    pieces: list[Phrase] = []
     start: float | None = None
     text: list[int] = []
     for token in tokens:
@@ -38,11 +38,11 @@ def split_pieces(tokens: Sequence[int], timestamp_begin: int) -> list[Piece]:
             continue
         time = (token - timestamp_begin) * TICK
         if text:
-            pieces.append(Piece(start, time, tuple(text)))
+            pieces.append(Phrase(start, time, tuple(text)))
             text = []
         start = time
     if text:
-        pieces.append(Piece(start, None, tuple(text)))
+        pieces.append(Phrase(start, None, tuple(text)))
     return pieces
 
 

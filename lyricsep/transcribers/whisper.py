@@ -23,15 +23,16 @@ from lyricsep.lyrics import Decoding, Line, Lyrics, Segment, Word
 from lyricsep.transcribers.alignment import AlignedWord
 from lyricsep.transcribers.base import SAMPLE_RATE, Job, WhisperOptions
 from lyricsep.transcribers.guard import Activity, compression_ratio, flags_of, is_accepted, repeats_itself
-from lyricsep.transcribers.lines import TimedWord, lines_of_pieces, lines_of_words
+from lyricsep.transcribers.lines import TimedWord, lines_of_phrases, lines_of_words
 from lyricsep.transcribers.log_mel import FRAMES_PER_SECOND, N_FRAMES, clip_log_mel, song_log_mel
-from lyricsep.transcribers.tokens import Piece, split_pieces, unfinished_cut
+from lyricsep.transcribers.tokens import Phrase, split_phrases, unfinished_cut
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from whisper.tokenizer import Tokenizer
 
-__all__ = ["Attempt", "Backend", "Hypothesis", "WhisperTranscriber"]
+    from lyricsep.transcribers.whisper_internals import Tokenizer
+
+__all__ = ["Attempt", "Backend", "DecodedText", "WhisperTranscriber"]
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Hypothesis:
+class DecodedText:
     """What a backend decoded from one clip.
 
     Parameters
@@ -93,7 +94,7 @@ class Backend(Protocol):
 
     def decode(
         self, features: Tensor, tokenizer: Tokenizer, attempt: Attempt, options: WhisperOptions
-    ) -> list[list[Hypothesis]]:
+    ) -> list[list[DecodedText]]:
         """Decode clips together: of each what its beams found, or its samples, the most probable first."""
         ...
 
@@ -115,14 +116,14 @@ class Backend(Protocol):
 class _Candidate:
     """One hypothesis for a clip, and how it came about."""
 
-    hypothesis: Hypothesis
+    hypothesis: DecodedText
     text: str
     attempt: Attempt
     accepted: bool
 
 
 @dataclass
-class _Song:
+class _SongInProgress:
     job: Job
     language: str
     activity: Activity
@@ -160,7 +161,7 @@ class _Song:
 class _Clip:
     """A segment on its way through the decoder."""
 
-    song: _Song
+    song: _SongInProgress
     span: Segment
     feature: Tensor | None = None
     candidates: list[_Candidate] = field(default_factory=list)
@@ -192,10 +193,10 @@ class WhisperTranscriber:
             If the model does not know a job's language, or not even one segment fits into the device's memory.
         """
         self.backend.seed(self.options.seed)
-        songs: deque[_Song] = deque()
+        songs: deque[_SongInProgress] = deque()
         waiting: list[_Clip] = []
         for job in jobs:
-            song = _Song(job, self._language(job), Activity(job.vocals))
+            song = _SongInProgress(job, self._language(job), Activity(job.vocals))
             songs.append(song)
             if job.segments is None:
                 self._fits(partial(self._transcribe_whole, song), 1)
@@ -210,7 +211,7 @@ class WhisperTranscriber:
         for song in songs:
             yield song.lyrics()
 
-    def _clips(self, song: _Song, segments: Sequence[Segment]) -> list[_Clip]:
+    def _clips(self, song: _SongInProgress, segments: Sequence[Segment]) -> list[_Clip]:
         song.n_clips = len(segments)
         clips = [_Clip(song, segment) for segment in segments]
         if not song.language and clips:
@@ -301,7 +302,7 @@ class WhisperTranscriber:
                 clip.feature = feature
         return torch.stack([clip.feature for clip in clips if clip.feature is not None])
 
-    def _transcribe_whole(self, song: _Song) -> None:
+    def _transcribe_whole(self, song: _SongInProgress) -> None:
         """Window by window, each from where the last one's finished text ends (openai-whisper `transcribe`)."""
         duration = len(song.job.mixture) / SAMPLE_RATE
         mel = song_log_mel(song.heard(Segment(0.0, duration), self.options.mix_back), self.backend.n_mels)
@@ -336,13 +337,13 @@ class WhisperTranscriber:
         # As published, the last attempt is kept even when it failed.
         return clip.candidates[-1]
 
-    def _is_silent(self, hypothesis: Hypothesis) -> bool:
+    def _is_silent(self, hypothesis: DecodedText) -> bool:
         return (
             hypothesis.no_speech_prob > self.options.no_speech_threshold
             and hypothesis.avg_logprob < self.options.logprob_threshold
         )
 
-    def _candidate(self, hypothesis: Hypothesis, attempt: Attempt, tokenizer: Tokenizer) -> _Candidate:
+    def _candidate(self, hypothesis: DecodedText, attempt: Attempt, tokenizer: Tokenizer) -> _Candidate:
         text = tokenizer.decode([t for t in hypothesis.tokens if t < tokenizer.eot]).strip()
         return _Candidate(hypothesis, text, attempt, is_accepted(text, hypothesis.avg_logprob, self.options))
 
@@ -354,13 +355,13 @@ class WhisperTranscriber:
         for candidate in chosen:
             # Tokens between text and times, such as those of languages, say nothing.
             tokens = [t for t in candidate.hypothesis.tokens if t < tokenizer.eot or t >= tokenizer.timestamp_begin]
-            pieces.append(split_pieces(tokens, tokenizer.timestamp_begin))
+            pieces.append(split_phrases(tokens, tokenizer.timestamp_begin))
         words: Sequence[Sequence[TimedWord]] = [()] * len(clips)
         if self.options.word_times or not chosen[0].attempt.timestamps:
             words = self._align(clips, pieces, features, tokenizer)
         for clip, candidate, own_pieces, own_words in zip(clips, chosen, pieces, words, strict=True):
             if candidate.attempt.timestamps:
-                lines = lines_of_pieces(own_pieces, own_words, clip.span, tokenizer.decode)
+                lines = lines_of_phrases(own_pieces, own_words, clip.span, tokenizer.decode)
             else:
                 lines = lines_of_words(own_words, clip.song.language, tokenizer.decode)
             self._record(clip, candidate, lines)
@@ -382,7 +383,7 @@ class WhisperTranscriber:
         clip.song.add(decoding, tuple(self._marked(line, flags, activity) for line in lines))
 
     def _align(
-        self, clips: Sequence[_Clip], pieces: Sequence[Sequence[Piece]], features: Tensor, tokenizer: Tokenizer
+        self, clips: Sequence[_Clip], pieces: Sequence[Sequence[Phrase]], features: Tensor, tokenizer: Tokenizer
     ) -> list[list[TimedWord]]:
         """Find the words of each clip; none where there is no text."""
         texts = [[token for piece in own for token in piece.tokens] for own in pieces]
@@ -405,7 +406,7 @@ class WhisperTranscriber:
 
     def _language(self, job: Job) -> str:
         """Give the language of a job, the only one of a model that knows no other; empty where it is to be found."""
-        from whisper.tokenizer import LANGUAGES
+        from lyricsep.transcribers.whisper_internals import LANGUAGES
 
         if not self.backend.is_multilingual:
             return "en"
@@ -416,13 +417,9 @@ class WhisperTranscriber:
         return job.language or ""
 
     def _tokenizer(self, language: str) -> Tokenizer:
-        from whisper.tokenizer import get_tokenizer
+        from lyricsep.transcribers.whisper_internals import load_tokenizer
 
-        if not self.backend.is_multilingual:
-            return get_tokenizer(multilingual=False)
-        return get_tokenizer(
-            multilingual=True, num_languages=self.backend.n_languages, language=language, task="transcribe"
-        )
+        return load_tokenizer(self.backend.n_languages if self.backend.is_multilingual else None, language)
 
 
 def _on_the_songs_clock(clip: _Clip, aligned: Sequence[AlignedWord], tokenizer: Tokenizer) -> list[TimedWord]:

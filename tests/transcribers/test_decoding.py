@@ -15,8 +15,8 @@ from whisper.tokenizer import get_tokenizer
 from lyricsep.segmentation import segment
 from lyricsep.transcribers import Job, WhisperOptions
 from lyricsep.transcribers.log_mel import clip_log_mel
-from lyricsep.transcribers.openai_whisper import _NoRepeat
-from lyricsep.transcribers.whisper import Attempt, Hypothesis, WhisperTranscriber
+from lyricsep.transcribers.whisper import Attempt, DecodedText, WhisperTranscriber
+from lyricsep.transcribers.whisper_internals import _NoRepeat
 
 GREEDY = WhisperOptions(mix_back=0.0, no_repeat_ngram_sizes=(), beam_size=1)
 RUNNERS = ["openai-whisper", "ctranslate2"]
@@ -260,7 +260,7 @@ def test_languages_without_spaces_are_aligned_by_character(real, mels, runner) -
 # Chance
 
 
-def sample(backend, features: torch.Tensor, seed: int, best_of: int = 2) -> list[list[Hypothesis]]:
+def sample(backend, features: torch.Tensor, seed: int, best_of: int = 2) -> list[list[DecodedText]]:
     backend.seed(seed)
     options = replace(GREEDY, best_of=best_of)
     return backend.decode(features, french(backend), Attempt(1.0, timestamps=False), options)

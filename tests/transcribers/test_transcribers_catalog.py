@@ -27,8 +27,8 @@ from lyricsep.transcribers import (
     find_model,
     model_catalog,
 )
-from lyricsep.transcribers.catalog import _official_heads
 from lyricsep.transcribers.whisper import Attempt
+from lyricsep.transcribers.whisper_internals import published_alignment_heads
 from lyricsep.weights import Source, WeightFile
 
 CPU = torch.device("cpu")
@@ -65,7 +65,7 @@ def test_ctranslate2_layouts_are_whole() -> None:
 @pytest.mark.parametrize("name", model_catalog())
 def test_official_heads_are_those_of_openai_whisper(name) -> None:
     n_layers, n_heads = decoder(name)
-    heads = _official_heads(name, {"n_text_layer": n_layers, "n_text_head": n_heads})
+    heads = published_alignment_heads(name, {"n_text_layer": n_layers, "n_text_head": n_heads})
     shell = Whisper(ModelDimensions(80, 10, n_heads, n_heads, 1, 10, 10, n_heads, n_heads, n_layers))
     shell.set_alignment_heads(whisper._ALIGNMENT_HEADS[name])
     assert sorted(heads) == sorted(map(tuple, shell.alignment_heads.indices().T.tolist()))
@@ -75,12 +75,12 @@ def test_official_heads_are_those_of_openai_whisper(name) -> None:
 @pytest.mark.parametrize("name", ["base", "tiny.en"])
 def test_official_heads_are_those_of_the_installed_weights(real, name) -> None:
     n_layers, n_heads = decoder(name)
-    heads = _official_heads(name, {"n_text_layer": n_layers, "n_text_head": n_heads})
+    heads = published_alignment_heads(name, {"n_text_layer": n_layers, "n_text_head": n_heads})
     assert sorted(map(tuple, real(name, "openai-whisper")._heads)) == sorted(heads)
 
 
-def test_a_model_of_ones_own_has_no_official_heads() -> None:
-    assert _official_heads("mine", {"n_text_layer": 4, "n_text_head": 6}) == []
+def test_a_model_of_ones_own_has_nopublished_alignment_heads() -> None:
+    assert published_alignment_heads("mine", {"n_text_layer": 4, "n_text_head": 6}) == []
 
 
 @pytest.mark.parametrize(
