@@ -1,4 +1,4 @@
-"""Sung segments to lyrics: Whisper by several backends, on the same weights."""
+"""Transcription of sung segments: Whisper with several backends, on the same weights."""
 
 from lyricsep.transcribers.base import NATIVE, SAMPLE_RATE, Job, Transcriber, WhisperOptions
 from lyricsep.transcribers.catalog import (

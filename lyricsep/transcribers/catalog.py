@@ -1,4 +1,4 @@
-"""The catalogue of Whisper models: names to specifications to running transcribers."""
+"""The catalogue of Whisper models, and transcribers made from it."""
 
 from __future__ import annotations
 
@@ -52,16 +52,16 @@ VOCABULARIES = ("vocabulary.json", "vocabulary.txt")  # of a CTranslate2 folder,
 
 @dataclass(frozen=True)
 class WhisperSpec:
-    """One Whisper model, of the catalogue or of the user's own.
+    """A Whisper model of the catalogue, or one of the user's.
 
     Parameters
     ----------
     name : str
-        For people; what ``--model`` takes, for a model of the catalogue.
+        Shown to the user; for a model of the catalogue, the name that selects it.
     summary : str
-        For people.
+        Shown to the user.
     openai : WeightFile or None
-        The checkpoint of openai-whisper; None where there is but a CTranslate2 folder.
+        The checkpoint of openai-whisper; None if there is only a CTranslate2 folder.
     ctranslate2 : tuple of WeightFile
         The same weights as a CTranslate2 folder; empty where none is known.
 
@@ -77,13 +77,13 @@ class WhisperSpec:
     ctranslate2: tuple[WeightFile, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a model without weights."""
+        """Check that the model has weights."""
         if self.openai is None and not self.ctranslate2:
             raise ValueError(f"{self.name}: a model has a checkpoint or the files of a CTranslate2 folder")
 
     @property
     def files(self) -> tuple[WeightFile, ...]:
-        """What this machine would use: what is at hand, else the checkpoint."""
+        """The files this machine would use: those that are installed, otherwise the checkpoint."""
         if self.openai is None or (self.ctranslate2 and all(map(is_available_offline, self.ctranslate2))):
             return self.ctranslate2
         return (self.openai,)
@@ -105,47 +105,49 @@ def model_catalog() -> Mapping[str, WhisperSpec]:
 
 
 def find_model(name: str) -> WhisperSpec:
-    """Look a model up.
+    """Return a model by name or path.
 
     Parameters
     ----------
     name : str
         A name of the catalogue; or the path of a model of your own: a checkpoint of openai-whisper, or a CTranslate2
-        folder (``model.bin``, ``config.json``, ``vocabulary.json`` or ``.txt``). What ends in ``.pt``, has a slash,
-        or is there, is a path, unless the catalogue has the name: ``./base`` is never the published model.
+        folder (``model.bin``, ``config.json``, ``vocabulary.json`` or ``.txt``). A name that ends in ``.pt``, holds a
+        slash, or exists as a file is a path, unless the catalogue has it: ``./base`` is never the published model.
 
     Returns
     -------
     WhisperSpec
-        A model of your own is called as its file without the suffix, or as its folder. Its files are pinned by what
-        they hold now, and hashed once a process: what they hold later is another model.
+        A model of your own is named after its file without the suffix, or after its folder. Its files are pinned by
+        their present content, hashed once per process; after a change they are another model.
 
     Raises
     ------
     ConfigError
-        If no model has that name (the message names the nearest), or nothing, or no model, is at the path.
+        If no model has that name (the message suggests the nearest), or the path is missing or holds no model.
     WeightsError
-        If a file of your own cannot be read.
+        If a file cannot be read.
     """
     if name in model_catalog() or not name:
         return look_up(model_catalog(), name, "Whisper model")
     path = Path(name).expanduser()
     try:
         if path.is_dir():
-            return _own_folder(path)
+            return _user_folder(path)
         if path.is_file():
-            return WhisperSpec(_own_name(path, path.stem), f"checkpoint {path.name}", pinned_here(path))
+            return WhisperSpec(_user_model_name(path, path.stem), f"checkpoint {path.name}", pinned_here(path))
     except OSError as error:
-        raise ConfigError(f"{shown(path)}: cannot be read ({error.strerror or error}); check the path") from error
+        raise ConfigError(
+            f"{shown(path)}: cannot be read ({error.strerror or error})", hint="check the path"
+        ) from error
     if path.suffix == ".pt" or {"/", os.sep} & set(name):
         raise ConfigError(
-            f"{shown(path)}: there is no such file or folder; name a checkpoint (.pt), a CTranslate2 folder, or a "
-            "model of `lyricsep models list`"
+            f"{shown(path)}: there is no such file or folder",
+            hint="set {model} to a checkpoint (.pt), a CTranslate2 folder, or a model of `lyricsep models list`",
         )
     return look_up(model_catalog(), name, "Whisper model")
 
 
-def _own_folder(path: Path) -> WhisperSpec:
+def _user_folder(path: Path) -> WhisperSpec:
     inside = [path / name for name in ("model.bin", "config.json", *VOCABULARIES)]
     found = [file for file in inside if file.is_file()]
     missing = [file.name for file in inside[:2] if file not in found]
@@ -153,15 +155,15 @@ def _own_folder(path: Path) -> WhisperSpec:
         missing.append(" or ".join(VOCABULARIES))
     if missing:
         raise ConfigError(
-            f"{shown(path)}: is no CTranslate2 model, it has no {' and no '.join(missing)}; name such a folder, or "
-            "make one of a Hugging Face model with ct2-transformers-converter"
+            f"{shown(path)}: is not a CTranslate2 model, it has no {' and no '.join(missing)}",
+            hint="choose a folder with these files, or convert a Hugging Face model with ct2-transformers-converter",
         )
-    name = _own_name(path, path.name)
+    name = _user_model_name(path, path.name)
     return WhisperSpec(name, f"CTranslate2 folder {name}", None, tuple(map(pinned_here, found)))
 
 
-def _own_name(path: Path, name: str) -> str:
-    """Give a name that can be that of a folder, too: "." and ".." are none."""
+def _user_model_name(path: Path, name: str) -> str:
+    """Return a name that is also valid for a folder, unlike "." and ".."."""
     return re.sub(r"[^\w.+ -]", "_", name if name.strip(".") else path.resolve().name) or "model"
 
 
@@ -199,27 +201,27 @@ def create_transcriber(
     compute_type: str | None = None,
     offline: bool = False,
 ) -> WhisperTranscriber:
-    """Fetch the weights, build the model, put it on the device.
+    """Load the weights, build the model and move it to the device.
 
     Parameters
     ----------
     spec : WhisperSpec
         From `find_model`, or your own.
     device : torch.device
-        Where to run.
+        The device to run on.
     options : WhisperOptions, optional
-        How to decode.
+        Decoding options.
     backend : {"openai-whisper", "ctranslate2"}
         The library that runs the network; also the former name ``faster-whisper``.
     compute_type : str, optional
         Number format of ``ctranslate2``; by default int8 on the CPU and float16 on CUDA.
     offline : bool
-        Never open a connection.
+        Make no network requests.
 
     Raises
     ------
     WeightsError
-        If the weights cannot be had or loaded.
+        If the weights cannot be downloaded or loaded.
     ConfigError
         If the backend does not exist, is not installed, or does not run on the device.
     """
@@ -266,7 +268,7 @@ def _ctranslate2_folder(spec: WhisperSpec, *, offline: bool) -> Path:
     folder = cache_folder() / "converted" / checkpoint.sha256[:16] / spec.name
     if not folder.is_dir():
         read = _read_checkpoint(checkpoint, offline=offline)
-        if not folder.is_dir():  # loading takes seconds, in which another process may have been quicker
+        if not folder.is_dir():  # another process may have converted it while this one loaded
             write_whisper(folder, *read)
     return folder
 
@@ -274,7 +276,7 @@ def _ctranslate2_folder(spec: WhisperSpec, *, offline: bool) -> Path:
 def _read_checkpoint(
     checkpoint: WeightFile, *, offline: bool
 ) -> tuple[dict[str, int], dict[str, torch.Tensor], list[tuple[int, int]]]:
-    """Give the dimensions, the weights and the alignment heads, where they are known."""
+    """Return the dimensions, the weights and, where known, the alignment heads."""
     from lyricsep.transcribers.whisper_internals import published_alignment_heads
 
     dims, state = load_openai_checkpoint(fetch(checkpoint, offline=offline))
@@ -282,10 +284,10 @@ def _read_checkpoint(
 
 
 def _published_name(checkpoint: WeightFile, dims: Mapping[str, int]) -> str:
-    """Say which published model a checkpoint is, or has been trained on from; empty where that is not certain.
+    """Return the published model that a checkpoint is or was fine-tuned from; empty where that is not certain.
 
-    Its own hash tells it, and else its size, which training on does not change, if just one published model has it:
-    large-v1 and large-v2 are equally large, but their heads differ.
+    It is identified by its hash, or else by its dimensions, which fine-tuning keeps, if only one published model has
+    them: large-v1 and large-v2 have the same dimensions but different heads.
     """
     same = [name for name, spec in model_catalog().items() if spec.openai and spec.openai.sha256 == checkpoint.sha256]
     alike = same or [name for name in model_catalog() if whisper_dims(name) == dims]

@@ -1,4 +1,4 @@
-"""Whisper by openai-whisper: PyTorch, any device."""
+"""The Whisper backend openai-whisper: PyTorch, any device."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ __all__ = ["OpenAIWhisper"]
 
 
 class OpenAIWhisper:
-    """The backend that every device can run.
+    """The Whisper backend that runs on every device.
 
     Parameters
     ----------
     name : str
-        For people.
+        Shown to the user.
     model : whisper.model.Whisper
-        Becomes the backend's own: it is put on the device, on CUDA in half precision.
+        Modified in place and moved to the device; on CUDA in half precision.
     device : torch.device
         Where to run.
     """
@@ -49,7 +49,7 @@ class OpenAIWhisper:
         share_cross_attention(self.model)
         self._dtype = torch.float16 if device.type == "cuda" else torch.float32
         for module in self.model.modules():
-            # The layers that openai-whisper would cast anew at every step; the others stay in full precision there.
+            # Layers that openai-whisper casts again at every step; it keeps the others in full precision.
             if isinstance(module, torch.nn.Linear | torch.nn.Conv1d):
                 module.to(self._dtype)
 
@@ -60,7 +60,7 @@ class OpenAIWhisper:
         return features
 
     def language_probabilities(self, features: Tensor) -> list[dict[str, float]]:
-        """Probability of each language, per clip; English for a model that knows no other."""
+        """Return the probability of each language, per clip; English for an English-only model."""
         if not self.is_multilingual:
             return [{"en": 1.0}] * len(features)
         with torch.inference_mode():
@@ -71,7 +71,7 @@ class OpenAIWhisper:
     def decode(
         self, features: Tensor, tokenizer: Tokenizer, attempt: Attempt, options: WhisperOptions
     ) -> list[list[DecodedText]]:
-        """Decode clips together: beam search at temperature 0, several samples above, the most probable first."""
+        """Decode clips together: beam search at temperature 0, several samples above 0; the most probable first."""
         searching = attempt.temperature == 0
         decoding = DecodingOptions(
             language=tokenizer.language or "en",
@@ -87,7 +87,7 @@ class OpenAIWhisper:
     def align(
         self, features: Tensor, tokenizer: Tokenizer, texts: Sequence[Sequence[int]], n_frames: Sequence[int]
     ) -> list[list[AlignedWord]]:
-        """Find when each word of decoded clips is sung, by the cross-attention."""
+        """Return the words of decoded clips with times, from the cross-attention."""
         return [
             self._align_one(feature, tokenizer, tokens, n)
             for feature, tokens, n in zip(features, texts, n_frames, strict=True)
@@ -96,17 +96,17 @@ class OpenAIWhisper:
     def _align_one(
         self, feature: Tensor, tokenizer: Tokenizer, tokens: Sequence[int], n_frames: int
     ) -> list[AlignedWord]:
-        """Do as openai-whisper's `find_alignment`."""
+        """Align one clip as openai-whisper's `find_alignment` does."""
         n_prompt = len(tokenizer.sot_sequence)
         sequence = [*tokenizer.sot_sequence, tokenizer.no_timestamps, *tokens, tokenizer.eot]
         attention, logits = decoder_attention(self.model, feature, sequence, self._heads)
         matrix = normalized_attention(attention[:, :, : n_frames // 2])[n_prompt:-1]
-        # The path is for the tokens and, as the last, the end of the text.
+        # The path holds the tokens and, last, the end of the text.
         indices, ticks = warping_path(-matrix.double().numpy())
         chances = logits[n_prompt : n_prompt + len(tokens), : tokenizer.eot].softmax(dim=-1)
         probabilities = chances[torch.arange(len(tokens)), torch.tensor(tokens)]
         return aligned_words(tokenizer, tokens, (indices, ticks), probabilities.tolist())
 
     def seed(self, seed: int) -> None:
-        """Start the random numbers anew."""
+        """Seed the random numbers."""
         torch.manual_seed(seed)

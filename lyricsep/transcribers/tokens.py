@@ -1,4 +1,4 @@
-"""Whisper's tokens as timed pieces of text."""
+"""Whisper's tokens as timed phrases."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Phrase:
     Parameters
     ----------
     start, end : float or None
-        Seconds from the start of the audio that was decoded; None where the model gave no time.
+        Seconds from the start of the decoded audio; None where the model wrote no timestamp.
     tokens : tuple of int
         The text's tokens, without timestamps.
     """
@@ -28,8 +28,8 @@ class Phrase:
 
 
 def split_phrases(tokens: Sequence[int], timestamp_begin: int) -> list[Phrase]:
-    """Cut at timestamps; text after the last timestamp has no end, text before the first no start."""
-    pieces: list[Phrase] = []
+    """Split at timestamps; text after the last timestamp has no end, text before the first no start."""
+    phrases: list[Phrase] = []
     start: float | None = None
     text: list[int] = []
     for token in tokens:
@@ -38,19 +38,19 @@ def split_phrases(tokens: Sequence[int], timestamp_begin: int) -> list[Phrase]:
             continue
         time = (token - timestamp_begin) * TICK
         if text:
-            pieces.append(Phrase(start, time, tuple(text)))
+            phrases.append(Phrase(start, time, tuple(text)))
             text = []
         start = time
     if text:
-        pieces.append(Phrase(start, None, tuple(text)))
-    return pieces
+        phrases.append(Phrase(start, None, tuple(text)))
+    return phrases
 
 
 def unfinished_cut(tokens: Sequence[int], timestamp_begin: int) -> tuple[tuple[int, ...], float | None]:
-    """Cut off what the next window of a long recording decodes again (openai-whisper `transcribe`).
+    """Remove what the next window of a long recording decodes again (openai-whisper `transcribe`).
 
-    A pair of timestamps ends one piece and starts the next. Whatever follows the last pair is unfinished, unless
-    the window ends with text and a single timestamp, which says that nothing is sung after it.
+    A pair of timestamps ends one phrase and starts the next. Whatever follows the last pair is unfinished, unless
+    the window ends with text and a single timestamp, which means that nothing is sung after it.
 
     Returns
     -------

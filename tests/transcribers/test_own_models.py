@@ -224,7 +224,7 @@ def test_sizes_of_models_that_were_not_published(name) -> None:
 @pytest.mark.parametrize("name", ["nowhere.pt", "no/where", "./base"])
 def test_nothing_is_there(name, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigError, match="there is no such file or folder; name a checkpoint"):
+    with pytest.raises(ConfigError, match="there is no such file or folder; set model to a checkpoint"):
         find_model(name)
 
 
@@ -244,7 +244,7 @@ def test_a_file_that_may_not_be_read(checkpoint) -> None:
 @pytest.mark.parametrize("missing", ["model.bin", "config.json", "vocabulary.json"])
 def test_a_folder_that_lacks_a_file(folder, missing) -> None:
     (folder / missing).rename(folder / "elsewhere")
-    with pytest.raises(ConfigError, match=f"my: is no CTranslate2 model, it has no {missing}"):
+    with pytest.raises(ConfigError, match=f"my: is not a CTranslate2 model, it has no {missing}"):
         find_model(str(folder))
 
 
