@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from lyricsep.separators.engine import NetworkSeparator
     from lyricsep.tables import Table
     from lyricsep.transcribers import WhisperOptions
-    from lyricsep.transcribers.whisper import Backend, Hypothesis
+    from lyricsep.transcribers.whisper import Backend, DecodedText
 
 Result = TypeVar("Result")
 
@@ -194,7 +194,7 @@ def _numbers(backend: str, device: torch.device) -> Numbers:
     """Say what lyricsep chooses; biases, convolutions and attention of CTranslate2's int8 are float32."""
     if device.type == "cuda":
         return Numbers("float16", "float16")
-    return Numbers("int8" if backend == "faster-whisper" else "float32", "float32")
+    return Numbers("int8" if backend == "ctranslate2" else "float32", "float32")
 
 
 def _count(run: Callable[[], Result]) -> tuple[Work, Result]:
@@ -430,7 +430,7 @@ def _measure_whisper(
     def encode() -> list[Tensor]:
         return [backend.encode(batch) for batch in batches]
 
-    def decode(batch: Tensor) -> list[list[Hypothesis]]:
+    def decode(batch: Tensor) -> list[list[DecodedText]]:
         return backend.decode(batch, tokenizer, Attempt(0.0, timestamps=False), options)
 
     features = encode()
@@ -477,8 +477,8 @@ def _measure(options: argparse.Namespace, device: torch.device) -> Iterator[Stag
     dims, clips = backend.model.dims, _clips(song, vocals, backend.n_mels)
     yield from _measure_whisper(backend, "openai-whisper", clips, dims, decoding, device)
     if importlib.util.find_spec("ctranslate2"):
-        other = create_transcriber(model, device, decoding, backend="faster-whisper").backend
-        yield from _measure_whisper(other, "faster-whisper", clips, dims, decoding, device)
+        other = create_transcriber(model, device, decoding, backend="ctranslate2").backend
+        yield from _measure_whisper(other, "ctranslate2", clips, dims, decoding, device)
 
 
 def _run(options: argparse.Namespace, device: torch.device) -> tuple[list[dict[str, Ceiling]], list[Stage]]:
@@ -556,7 +556,7 @@ def _tables(
         f"{asked['beam_size']}, batches of {asked['batch_size']}, decoded once; measured is the median of {ROUNDS} "
         "after a warm-up, the floor is the larger of the two seconds before it, the gap is measured / floor",
         "passes: times that the weights are read: the separator's calls, the encoder's batches, the decoder's calls "
-        "(openai-whisper) or the tokens of each batch's longest text (faster-whisper)",
+        "(openai-whisper) or the tokens of each batch's longest text (ctranslate2)",
         f"{about['cpu']}, {about['cores']} cores (load {about['load_before']:.1f} before), {about['memory_gb']} GB; "
         f"{about['device']}; {about['platform']}; lyricsep {about['lyricsep']}, Python {about['python']}, {versions}",
     )

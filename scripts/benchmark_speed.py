@@ -18,7 +18,7 @@ lyricsep by what it finds sung. So ratios of transcribers are of seconds a windo
 out where windows are not as many. It is no picture of songs, which have fewer tokens a window: lyricsep times every
 word of them, the others none. It also hashes models that it is given by path when a process starts. There is no WER.
 
-Wants lyricsep[embedded,faster-whisper,benchmark], faster-whisper and imageio-ffmpeg; who misses something is skipped.
+Wants lyricsep[embedded,ctranslate2,benchmark], faster-whisper and imageio-ffmpeg; who misses something is skipped.
 Memory is the peak of the resident memory of a contender's processes together, where there is a /proc, else that of
 the largest; on CUDA it is what all cards hold more than before, so nothing else should use them. "GPU busy" is the
 share of time in which the busiest card had work (nvidia-smi's utilization.gpu, asked once a second), the mean over a
@@ -131,7 +131,7 @@ def _contenders() -> dict[str, Contender]:
         Contender("faster-whisper", hear, fast("faster-whisper"), _load_faster()),
         Contender(BATCHED, hear, fast(BATCHED), _load_faster(batched=True)),
         Contender(SEGMENTS, hear, fast(SEGMENTS), _load_faster(batched=True, segments=True)),
-        Contender("lyricsep, faster-whisper", hear, *_ours("faster-whisper", "none")),
+        Contender("lyricsep, ctranslate2", hear, *_ours("ctranslate2", "none")),
         Contender("separate, then whisper", job, _separate_then_whisper),
         Contender("lyricsep", job, *_ours()),
         Contender("demucs", split, _demucs),
@@ -143,13 +143,13 @@ def _contenders() -> dict[str, Contender]:
 BATCHED = "faster-whisper batched"
 # Its detector of speech drops singing, and what is not heard costs nothing: here it is given what lyricsep hears.
 SEGMENTS = "faster-whisper batched, lyricsep's segments"
-SCALED = (SEGMENTS, "lyricsep, faster-whisper", "lyricsep")  # by count and length of songs
+SCALED = (SEGMENTS, "lyricsep, ctranslate2", "lyricsep")  # by count and length of songs
 # Ours, another, and how many times as fast ours should be on a CPU and on CUDA.
 PAIRS: tuple[tuple[str, str, float | None, float | None], ...] = (
-    ("lyricsep, faster-whisper", BATCHED, 1.0, 1.0),
-    ("lyricsep, faster-whisper", SEGMENTS, 1.0, 1.0),
-    ("lyricsep, faster-whisper", "faster-whisper", None, None),
-    ("lyricsep, faster-whisper", "whisper", None, 10.0),
+    ("lyricsep, ctranslate2", BATCHED, 1.0, 1.0),
+    ("lyricsep, ctranslate2", SEGMENTS, 1.0, 1.0),
+    ("lyricsep, ctranslate2", "faster-whisper", None, None),
+    ("lyricsep, ctranslate2", "whisper", None, 10.0),
     ("lyricsep, openai-whisper", "whisper", 2.0, 10.0),
     ("lyricsep", "separate, then whisper", 2.0, None),
     ("lyricsep separate", "demucs", None, 4.0),

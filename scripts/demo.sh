@@ -1,6 +1,6 @@
 #!/bin/sh
 # From a machine with only Python and pip to lyrics: installs into .venv, transcribes the example, scores it.
-extras=embedded,faster-whisper
+extras=embedded,ctranslate2
 . "$(dirname "$0")/setup.sh"
 lyrics=$(mktemp -d)
 trap 'rm -rf "$lyrics"' EXIT

@@ -1,6 +1,6 @@
 #!/bin/sh
 # From a machine with only Python and pip to a tested checkout; options go through to pytest.
-extras=embedded,faster-whisper,benchmark,tags,remote,quality,msst,uvr,ray,example,dev
+extras=embedded,ctranslate2,benchmark,tags,remote,quality,msst,uvr,ray,example,dev
 . "$(dirname "$0")/setup.sh"
 if [ $# -eq 0 ]; then
     .venv/bin/ruff check .

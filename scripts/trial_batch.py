@@ -4,7 +4,7 @@ Makes short songs out of the example that ships, some of them broken, and transc
 undisturbed; on this machine with a worker and then the whole run killed; on a Ray cluster of three nodes of this
 machine undisturbed; and on such a cluster with a node and then the whole run killed. Then compares every byte of the
 results, reads the journals for work that was done twice, and writes what it found as JSON, Markdown and a plot of
-memory and pace. Needs lyricsep[embedded,faster-whisper,benchmark,ray].
+memory and pace. Needs lyricsep[embedded,ctranslate2,benchmark,ray].
 
 usage: python scripts/trial_batch.py -o OUT [--songs 500] [--only local,local-killed,ray,ray-killed]
 """

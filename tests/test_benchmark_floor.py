@@ -116,9 +116,9 @@ class TestWhisper:
 
     def test_formats_are_those_that_lyricsep_chooses(self, floor: ModuleType) -> None:
         cuda = torch.device("cuda")
-        assert floor._numbers("faster-whisper", CPU) == floor.Numbers("int8", "float32")
+        assert floor._numbers("ctranslate2", CPU) == floor.Numbers("int8", "float32")
         assert floor._numbers("openai-whisper", CPU) == floor.Numbers("float32", "float32")
-        assert floor._numbers("faster-whisper", cuda) == floor.Numbers("float16", "float16")
+        assert floor._numbers("ctranslate2", cuda) == floor.Numbers("float16", "float16")
 
 
 class TestCounter:
@@ -307,7 +307,7 @@ def test_the_smallest_run(
     run(floor, monkeypatch, "-o", tmp_path / "out", *options)
     document = json.loads((tmp_path / "out" / "floor.json").read_text(encoding="utf-8"))
     stages = {(one["stage"], one["by"]): one for one in document["stages"]}
-    whisper = ("openai-whisper", "faster-whisper")
+    whisper = ("openai-whisper", "ctranslate2")
     assert list(stages) == [
         ("separation", "spleeter"),
         *((stage, by) for by in whisper for stage in ("encoder", "decoding")),
@@ -325,7 +325,7 @@ def test_the_smallest_run(
         assert set(ours["operations"]) == {"float32"}
         assert set(theirs["operations"]) == {"int8", "float32"}
         assert theirs["bytes"] < ours["bytes"]
-    encoder = stages["encoder", "faster-whisper"]["operations"]
+    encoder = stages["encoder", "ctranslate2"]["operations"]
     assert sum(encoder.values()) == stages["encoder", "openai-whisper"]["operations"]["float32"]
     assert all(10 < stages["decoding", by]["passes"] < 60 for by in whisper)  # two lines or three are sung
     assert len(document["rounds"]) == 1 + len(stages)
@@ -343,7 +343,7 @@ def test_the_smallest_run(
     assert len(about["weights"]) >= 3
     markdown = (tmp_path / "out" / "floor.md").read_text(encoding="utf-8")
     assert "### Ceilings" in markdown
-    assert "| decoding | faster-whisper | 1 clips |" in markdown
+    assert "| decoding | ctranslate2 | 1 clips |" in markdown
     assert about["cpu"] in markdown
     assert "Floor and gap" in capsys.readouterr().out
 

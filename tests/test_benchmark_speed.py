@@ -268,7 +268,7 @@ def test_a_race_without_weights(tmp_path: Path) -> None:
     (tmp_path / "songs" / "lines.txt").write_text("one two")
     options = ["--dataset", tmp_path / "songs", "--model", "tiny", "--beam-size", "1", "--rounds", "1"]
     options += ["--random-weights", "--no-warm", "--counts", "", "--minutes", "", "--device", "cpu"]
-    names = ["whisper", "faster-whisper", "lyricsep, faster-whisper", "lyricsep, openai-whisper"]
+    names = ["whisper", "faster-whisper", "lyricsep, ctranslate2", "lyricsep, openai-whisper"]
     options += [part for name in names for part in ("--only", name)] + ["--separator", "none"]
     done = subprocess.run([sys.executable, SCRIPT, *options, "-o", tmp_path / "out"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

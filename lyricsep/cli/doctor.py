@@ -16,7 +16,7 @@ from lyricsep.weights import cache_folder, is_available_offline
 
 __all__ = ["doctor"]
 
-EXTRAS = {"ctranslate2": "faster-whisper"}
+EXTRAS = {"ctranslate2": "ctranslate2"}
 
 
 def doctor() -> None:

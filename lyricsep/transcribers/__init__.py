@@ -1,9 +1,10 @@
-"""Sung segments to lyrics: Whisper by several backends, on the same weights."""
+"""Transcription of sung segments: Whisper with several backends, on the same weights."""
 
 from lyricsep.transcribers.base import NATIVE, SAMPLE_RATE, Job, Transcriber, WhisperOptions
 from lyricsep.transcribers.catalog import (
     BACKENDS,
     WhisperSpec,
+    backend_name,
     create_transcriber,
     default_backend,
     find_model,
@@ -18,6 +19,7 @@ __all__ = [
     "Transcriber",
     "WhisperOptions",
     "WhisperSpec",
+    "backend_name",
     "create_transcriber",
     "default_backend",
     "find_model",

@@ -1,4 +1,4 @@
-"""Aligned tokens to words with times, the same for every backend."""
+"""Conversion of aligned tokens to words with times, the same for every backend."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from lyricsep.transcribers.tokens import TICK
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from whisper.tokenizer import Tokenizer
+
+    from lyricsep.transcribers.whisper_internals import Tokenizer
 
 __all__ = ["AlignedWord", "aligned_words", "warping_path"]
 
-# Punctuation that belongs to the next and the previous word (openai-whisper `add_word_timestamps`)
+# Punctuation that belongs to the next and to the previous word (openai-whisper `add_word_timestamps`)
 PREPENDED = "\"'“¿([{-"
 APPENDED = "\"'.。,，!！?？:：”)]}、"
 
 
 @dataclass(frozen=True)
 class AlignedWord:
-    """A word on the clip's clock.
+    """A word with times in its clip.
 
     Parameters
     ----------
     tokens : tuple of int
-        The word's tokens, its punctuation among them.
+        The word's tokens, including its punctuation.
     start, end : float
         Seconds from the start of the clip.
     probability : float
@@ -47,45 +48,47 @@ def aligned_words(
     path: tuple[NDArray[np.integer], NDArray[np.integer]],
     probabilities: Sequence[float],
 ) -> list[AlignedWord]:
-    """Make words of aligned tokens (openai-whisper `find_alignment`).
+    """Group aligned tokens into words with times (openai-whisper `find_alignment`).
 
     Parameters
     ----------
     tokenizer : Tokenizer
-        Knows where words end in its language.
+        Of the language, which decides where words end.
     tokens : sequence of int
         Text without timestamps; at least one.
     path : pair of ndarray
-        Of the warping: for each of its steps the index of a token, and the tick it is sung at. Indices rise from 0
-        to ``len(tokens)``, which is the end of the text.
+        Warping path: for each step the index of a token, and the tick at which it is sung. Indices rise from 0 to
+        ``len(tokens)``, which is the end of the text.
     probabilities : sequence of float
         Of each token, 0 to 1.
 
     Returns
     -------
     list of AlignedWord
-        In order; their tokens, joined, are `tokens`.
+        In order; their concatenated tokens are `tokens`.
     """
-    from whisper.timing import WordTiming, merge_punctuations
+    from lyricsep.transcribers.whisper_internals import TokenizedWord, merge_punctuation
 
     indices, ticks = path
     starts = ticks[np.diff(indices, prepend=-1) > 0] * TICK
     texts, groups = tokenizer.split_to_word_tokens([*tokens, tokenizer.eot])
     bounds = np.cumsum([0, *(len(group) for group in groups[:-1])])
     words = [
-        WordTiming(text, group, float(starts[first]), float(starts[last]), float(np.mean(probabilities[first:last])))
+        TokenizedWord(
+            text, group, float(starts[first]), float(starts[last]), float(np.mean(probabilities[first:last]))
+        )
         for text, group, first, last in zip(texts[:-1], groups[:-1], bounds[:-1], bounds[1:], strict=True)
     ]
-    merge_punctuations(words, PREPENDED, APPENDED)
-    return [AlignedWord(tuple(w.tokens), w.start, w.end, w.probability) for w in words if w.tokens]
+    merged = merge_punctuation(words, PREPENDED, APPENDED)
+    return [AlignedWord(tuple(w.tokens), w.start, w.end, w.probability) for w in merged]
 
 
 def warping_path(costs: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Find the cheapest way through a matrix by dynamic time warping.
+    """Return the path of lowest cost through a matrix, by dynamic time warping.
 
-    The same path as openai-whisper's `dtw_cpu`, ties and rounding included, without the two seconds for which that
-    is compiled in every process: the cells of an antidiagonal depend on the two before it alone, so they are done
-    together.
+    The same path as openai-whisper's `dtw_cpu`, including ties and rounding, without the two seconds that compiling
+    it takes in every process: the cells of an antidiagonal depend only on the two antidiagonals before it, so they
+    are computed together.
 
     Parameters
     ----------
@@ -95,7 +98,7 @@ def warping_path(costs: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[
     Returns
     -------
     tokens, ticks : ndarray, shape (n_steps,)
-        From (0, 0) to the last token and tick; neither ever falls.
+        From (0, 0) to the last token and tick; neither decreases.
     """
     n, m = costs.shape
     totals = np.full((n + 1, m + 1), np.inf, np.float32)

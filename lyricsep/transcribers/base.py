@@ -1,4 +1,4 @@
-"""What a transcriber is: jobs in, lyrics out, many songs a batch."""
+"""Interface of transcribers: jobs in, lyrics out, many songs per batch."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NATIVE", "SAMPLE_RATE", "Job", "Transcriber", "WhisperOptions"]
 
-SAMPLE_RATE = 16_000  # of every job, Whisper's own
-MAX_SEGMENT = 30  # seconds that Whisper hears at once
+SAMPLE_RATE = 16_000  # Hz, of every job; Whisper's
+MAX_SEGMENT = 30  # seconds, the length of Whisper's input
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,18 +25,18 @@ class Job:
     Parameters
     ----------
     mixture, vocals : ndarray, shape (n_samples,)
-        The song and its vocals: float32 mono at `SAMPLE_RATE`, on one clock, equally long.
+        The song and its vocals: float32 mono at `SAMPLE_RATE`, synchronous and of equal length.
     segments : sequence of Segment or None
-        The sung spans, each at most 30 s. None: the whole song, window by window as Whisper itself does.
+        The sung spans, each at most 30 s. None: the whole song, in windows, as openai-whisper does.
     language : str or None
         As `lyricsep.languages.language_code` reads it; None lets the sung segments vote.
     on_progress : callable, optional
-        Called with the share of the song that is decoded, 0 to 1.
+        Called with the fraction of the song that is decoded, 0 to 1.
 
     Raises
     ------
     ValueError
-        If the signals are not two of a kind, or a segment is too long for Whisper.
+        If the signals differ in type or length, or a segment is longer than 30 s.
     """
 
     mixture: NDArray[np.float32]
@@ -46,7 +46,7 @@ class Job:
     on_progress: Callable[[float], None] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse here what would stop a batch of many songs later."""
+        """Check here what would fail later, in a batch of many songs."""
         kinds = [f"{signal.dtype} {signal.shape}" for signal in (self.mixture, self.vocals)]
         if kinds[0] != kinds[1] or kinds[0] != f"float32 ({len(self.mixture)},)":
             raise ValueError(f"mixture and vocals are float32 of one shape (n_samples,), got {' and '.join(kinds)}")
@@ -56,11 +56,11 @@ class Job:
 
 
 class Transcriber(Protocol):
-    """Jobs in, lyrics out."""
+    """Converts jobs to lyrics."""
 
     @property
     def name(self) -> str:
-        """Backend and model, for people."""
+        """Backend and model, as shown to the user."""
         ...
 
     def transcribe(self, jobs: Iterable[Job]) -> Iterator[Lyrics]:
@@ -70,63 +70,62 @@ class Transcriber(Protocol):
 
 @dataclass(frozen=True)
 class WhisperOptions:
-    """How Whisper decodes.
+    """Decoding options of Whisper.
 
     Parameters
     ----------
     mix_back : float
-        Share of the accompaniment mixed back into the vocals: 0 is the vocals alone, 1 the mixture.
+        Gain of the accompaniment that is mixed back into the vocals: 0 is only the vocals, 1 the mixture.
     timestamps : bool
-        Let the model write the time of every phrase between its words, and make those phrases the lines. Off, it
-        writes words alone, which loops less; lines and their times then come from the alignment of the words.
-        Whole songs always need them.
+        Let the model write timestamps around every phrase, and use those phrases as lines. Without timestamps it
+        loops less; lines and their times then come from the alignment of the words. Whole songs always need them.
     beam_size : int
-        Beams of the deterministic attempts; 1 is greedy.
+        Beams of the attempts at temperature 0; 1 is greedy.
     no_repeat_ngram_sizes : tuple of int
-        A segment that repeats itself is decoded again, until it is accepted, by a beam search in which no so many
-        tokens in a row come twice; for each of these sizes in turn, each at least 2. None of them: it is left.
+        A segment that repeats itself is decoded again by a beam search that forbids repeated n-grams of tokens, with
+        each of these sizes in turn until it is accepted; each at least 2. Empty: it is not decoded again.
     temperatures : tuple of float
-        That of the first attempt, and those of more attempts where all sizes have failed. 0 is beam search; above
-        it, `best_of` samples are drawn, and the most probable of those that pass is taken. (In whole songs, as
-        published, all that fails is tried again, and the most probable of all samples is taken.)
+        The temperature of the first attempt, then those of further attempts where all sizes have failed. 0 is beam
+        search; above 0, `best_of` samples are drawn, and the most probable accepted one is used. (In whole songs, as
+        in openai-whisper, every failure is decoded again, and the most probable of all samples is used.)
     best_of : int
         Samples per segment at temperatures above 0.
     compression_ratio_threshold : float
-        Text that compresses better than this repeats itself: a failure.
+        Text that compresses better than this counts as repetition: a failure.
     logprob_threshold : float
         A mean log-probability of the tokens below this is a failure.
     no_speech_threshold : float
-        With a log-probability below `logprob_threshold`, a probability of silence above this means silence.
+        A segment with a log-probability below `logprob_threshold` and a no-speech probability above this is silence.
     word_times : bool
         Find the time of every word also where lines do not need it: with `timestamps`, and in whole songs.
     batch_size : int
         Segments decoded together.
     seed : int
-        Start of the random numbers of temperatures above 0.
+        Seed of the random numbers at temperatures above 0.
 
     Raises
     ------
     ValueError
-        If a number is out of its range.
+        If a number is out of range.
     """
 
     # Spleeter and Whisper base on the five Jam-ALT songs, pooled WER: 0.441 with 0.3, 0.467 with 0, 0.478 with 1
-    # (then measured; `lyricsep benchmark lyricsep` measures anew).
+    # (measured at the time; `lyricsep benchmark lyricsep` measures again).
     mix_back: float = 0.3
-    # With timestamps Whisper base loops far more often on singing.
-    timestamps: bool = False  # the reference implementation of the paper decodes its clips without, too
+    # With timestamps, Whisper base loops far more often on singing.
+    timestamps: bool = False  # the reference implementation of the paper decodes its clips without timestamps, too
     beam_size: int = 5  # the paper, section 3
-    # Loops survive the low temperatures of Whisper's own ladder (`NATIVE`), and 1 writes salad; what is drawn at 0.6
-    # and 0.8 is no better than the most probable words without the loop, costs five times as much, and is chance.
-    # Pooled WER of Whisper base on the five Jam-ALT songs, heard in 20 ways of which each loops somewhere, and
+    # Loops survive the low temperatures of openai-whisper's retries (`NATIVE`), and 1 gives random words; samples at
+    # 0.6 and 0.8 are no better than the most probable words without the loop, take five times as long, and are random.
+    # Pooled WER of Whisper base on the five Jam-ALT songs, with 20 settings of which each loops somewhere, and
     # processor seconds of all retries: 48.6 without any; 46.2 and 46.5 (two seeds) and 190 with temperatures 0.6 and
-    # 0.8; 46.0 and 26 with these sizes. With `timestamps`, in 3 ways: 77.7; 48.6 and 48.3 and 71; 48.0 and 31. All
-    # that compresses beyond 2.4 was a loop there.
+    # 0.8; 46.0 and 26 with these sizes. With `timestamps`, 3 settings: 77.7; 48.6 and 48.3 and 71; 48.0 and 31. Every
+    # text that compressed beyond 2.4 was a loop there.
     no_repeat_ngram_sizes: tuple[int, ...] = (8, 3)
     temperatures: tuple[float, ...] = (0.0,)
     best_of: int = 5
-    # Whisper's own 2.4 is made for speech: refrains reach 2.7, and come back misspelt where they may not repeat
-    # themselves. WER of the 20 ways above with 2.4, 2.7 and 3: 45.95, 46.04 and 46.4; retries take 26, 9 and 6 s.
+    # openai-whisper's 2.4 is meant for speech: refrains reach 2.7, and are misspelt where repetition is forbidden.
+    # WER of the 20 settings above with 2.4, 2.7 and 3: 45.95, 46.04 and 46.4; retries take 26, 9 and 6 s.
     compression_ratio_threshold: float = 2.7
     logprob_threshold: float = -1.0
     no_speech_threshold: float = 0.6
@@ -135,7 +134,7 @@ class WhisperOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse numbers out of range."""
+        """Check that all numbers are in range."""
         if min(self.beam_size, self.best_of, self.batch_size) < 1:
             raise ValueError("beam_size, best_of and batch_size must be at least 1")
         if not 0 <= self.mix_back <= 1:
@@ -152,4 +151,4 @@ NATIVE = WhisperOptions(
     compression_ratio_threshold=2.4,
     word_times=False,
 )
-"""How Whisper itself decodes whole songs (openai-whisper `transcribe`)."""
+"""How openai-whisper decodes whole songs (`transcribe`)."""

@@ -1,9 +1,7 @@
-"""The catalogue of Whisper models: names to specifications to running transcribers."""
+"""The catalogue of Whisper models, and transcribers made from it."""
 
 from __future__ import annotations
 
-import base64
-import gzip
 import importlib.util
 import os
 import re
@@ -32,29 +30,38 @@ from lyricsep.weights import (
 
 if TYPE_CHECKING:
     import torch
-    from whisper.model import Whisper
+    from whisper import Whisper
 
     from lyricsep.transcribers.base import WhisperOptions
     from lyricsep.transcribers.whisper import Backend, WhisperTranscriber
 
-__all__ = ["BACKENDS", "WhisperSpec", "create_transcriber", "default_backend", "find_model", "model_catalog"]
+__all__ = [
+    "BACKENDS",
+    "WhisperSpec",
+    "backend_name",
+    "create_transcriber",
+    "default_backend",
+    "find_model",
+    "model_catalog",
+]
 
-BACKENDS = ("openai-whisper", "faster-whisper")
+BACKENDS = ("openai-whisper", "ctranslate2")
+OLD_BACKENDS = {"faster-whisper": "ctranslate2"}  # names of earlier releases
 VOCABULARIES = ("vocabulary.json", "vocabulary.txt")  # of a CTranslate2 folder, which holds one of them
 
 
 @dataclass(frozen=True)
 class WhisperSpec:
-    """One Whisper model, of the catalogue or of the user's own.
+    """A Whisper model of the catalogue, or one of the user's.
 
     Parameters
     ----------
     name : str
-        For people; what ``--model`` takes, for a model of the catalogue.
+        Shown to the user; for a model of the catalogue, the name that selects it.
     summary : str
-        For people.
+        Shown to the user.
     openai : WeightFile or None
-        The checkpoint of openai-whisper; None where there is but a CTranslate2 folder.
+        The checkpoint of openai-whisper; None if there is only a CTranslate2 folder.
     ctranslate2 : tuple of WeightFile
         The same weights as a CTranslate2 folder; empty where none is known.
 
@@ -70,13 +77,13 @@ class WhisperSpec:
     ctranslate2: tuple[WeightFile, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a model without weights."""
+        """Check that the model has weights."""
         if self.openai is None and not self.ctranslate2:
             raise ValueError(f"{self.name}: a model has a checkpoint or the files of a CTranslate2 folder")
 
     @property
     def files(self) -> tuple[WeightFile, ...]:
-        """What this machine would use: what is at hand, else the checkpoint."""
+        """The files this machine would use: those that are installed, otherwise the checkpoint."""
         if self.openai is None or (self.ctranslate2 and all(map(is_available_offline, self.ctranslate2))):
             return self.ctranslate2
         return (self.openai,)
@@ -98,47 +105,49 @@ def model_catalog() -> Mapping[str, WhisperSpec]:
 
 
 def find_model(name: str) -> WhisperSpec:
-    """Look a model up.
+    """Return a model by name or path.
 
     Parameters
     ----------
     name : str
         A name of the catalogue; or the path of a model of your own: a checkpoint of openai-whisper, or a CTranslate2
-        folder (``model.bin``, ``config.json``, ``vocabulary.json`` or ``.txt``). What ends in ``.pt``, has a slash,
-        or is there, is a path, unless the catalogue has the name: ``./base`` is never the published model.
+        folder (``model.bin``, ``config.json``, ``vocabulary.json`` or ``.txt``). A name that ends in ``.pt``, holds a
+        slash, or exists as a file is a path, unless the catalogue has it: ``./base`` is never the published model.
 
     Returns
     -------
     WhisperSpec
-        A model of your own is called as its file without the suffix, or as its folder. Its files are pinned by what
-        they hold now, and hashed once a process: what they hold later is another model.
+        A model of your own is named after its file without the suffix, or after its folder. Its files are pinned by
+        their present content, hashed once per process; after a change they are another model.
 
     Raises
     ------
     ConfigError
-        If no model has that name (the message names the nearest), or nothing, or no model, is at the path.
+        If no model has that name (the message suggests the nearest), or the path is missing or holds no model.
     WeightsError
-        If a file of your own cannot be read.
+        If a file cannot be read.
     """
     if name in model_catalog() or not name:
         return look_up(model_catalog(), name, "Whisper model")
     path = Path(name).expanduser()
     try:
         if path.is_dir():
-            return _own_folder(path)
+            return _user_folder(path)
         if path.is_file():
-            return WhisperSpec(_own_name(path, path.stem), f"checkpoint {path.name}", pinned_here(path))
+            return WhisperSpec(_user_model_name(path, path.stem), f"checkpoint {path.name}", pinned_here(path))
     except OSError as error:
-        raise ConfigError(f"{shown(path)}: cannot be read ({error.strerror or error}); check the path") from error
+        raise ConfigError(
+            f"{shown(path)}: cannot be read ({error.strerror or error})", hint="check the path"
+        ) from error
     if path.suffix == ".pt" or {"/", os.sep} & set(name):
         raise ConfigError(
-            f"{shown(path)}: there is no such file or folder; name a checkpoint (.pt), a CTranslate2 folder, or a "
-            "model of `lyricsep models list`"
+            f"{shown(path)}: there is no such file or folder",
+            hint="set {model} to a checkpoint (.pt), a CTranslate2 folder, or a model of `lyricsep models list`",
         )
     return look_up(model_catalog(), name, "Whisper model")
 
 
-def _own_folder(path: Path) -> WhisperSpec:
+def _user_folder(path: Path) -> WhisperSpec:
     inside = [path / name for name in ("model.bin", "config.json", *VOCABULARIES)]
     found = [file for file in inside if file.is_file()]
     missing = [file.name for file in inside[:2] if file not in found]
@@ -146,22 +155,41 @@ def _own_folder(path: Path) -> WhisperSpec:
         missing.append(" or ".join(VOCABULARIES))
     if missing:
         raise ConfigError(
-            f"{shown(path)}: is no CTranslate2 model, it has no {' and no '.join(missing)}; name such a folder, or "
-            "make one of a Hugging Face model with ct2-transformers-converter"
+            f"{shown(path)}: is not a CTranslate2 model, it has no {' and no '.join(missing)}",
+            hint="choose a folder with these files, or convert a Hugging Face model with ct2-transformers-converter",
         )
-    name = _own_name(path, path.name)
+    name = _user_model_name(path, path.name)
     return WhisperSpec(name, f"CTranslate2 folder {name}", None, tuple(map(pinned_here, found)))
 
 
-def _own_name(path: Path, name: str) -> str:
-    """Give a name that can be that of a folder, too: "." and ".." are none."""
+def _user_model_name(path: Path, name: str) -> str:
+    """Return a name that is also valid for a folder, unlike "." and ".."."""
     return re.sub(r"[^\w.+ -]", "_", name if name.strip(".") else path.resolve().name) or "model"
 
 
+def backend_name(name: str) -> str:
+    """Return the canonical name of a Whisper backend.
+
+    Parameters
+    ----------
+    name : str
+        One of `BACKENDS`, or ``faster-whisper``, the former name of ``ctranslate2``.
+
+    Raises
+    ------
+    ConfigError
+        If no backend has that name; the message lists those that exist.
+    """
+    canonical = OLD_BACKENDS.get(name, name)
+    if canonical not in BACKENDS:
+        raise ConfigError(f"no Whisper backend is called {name!r}; there are {' and '.join(BACKENDS)}")
+    return canonical
+
+
 def default_backend(device: torch.device) -> str:
-    """Choose the quickest backend that is installed and runs on the device."""
-    quick = device.type != "mps" and importlib.util.find_spec("ctranslate2") is not None
-    return "faster-whisper" if quick else "openai-whisper"
+    """Return the fastest backend that is installed and runs on the device."""
+    is_fast = device.type != "mps" and importlib.util.find_spec("ctranslate2") is not None
+    return "ctranslate2" if is_fast else "openai-whisper"
 
 
 def create_transcriber(
@@ -173,55 +201,52 @@ def create_transcriber(
     compute_type: str | None = None,
     offline: bool = False,
 ) -> WhisperTranscriber:
-    """Fetch the weights, build the model, put it on the device.
+    """Load the weights, build the model and move it to the device.
 
     Parameters
     ----------
     spec : WhisperSpec
         From `find_model`, or your own.
     device : torch.device
-        Where to run.
+        The device to run on.
     options : WhisperOptions, optional
-        How to decode.
-    backend : {"openai-whisper", "faster-whisper"}
-        Who runs the network.
+        Decoding options.
+    backend : {"openai-whisper", "ctranslate2"}
+        The library that runs the network; also the former name ``faster-whisper``.
     compute_type : str, optional
-        CTranslate2's number format, for faster-whisper; by default int8 on the CPU and float16 on CUDA.
+        Number format of ``ctranslate2``; by default int8 on the CPU and float16 on CUDA.
     offline : bool
-        Never open a connection.
+        Make no network requests.
 
     Raises
     ------
     WeightsError
-        If the weights cannot be had or loaded.
+        If the weights cannot be downloaded or loaded.
     ConfigError
         If the backend does not exist, is not installed, or does not run on the device.
     """
     from lyricsep.transcribers.whisper import WhisperTranscriber
 
+    backend = backend_name(backend)
     runner: Backend
     if backend == "openai-whisper":
         from lyricsep.transcribers.openai_whisper import OpenAIWhisper
 
         runner = OpenAIWhisper(f"openai-whisper {spec.name}", _openai_model(spec, offline=offline), device)
-    elif backend == "faster-whisper":
+    else:
         if importlib.util.find_spec("ctranslate2") is None:
-            raise ConfigError("faster-whisper is not installed: pip install 'lyricsep[faster-whisper]'")
+            raise ConfigError("ctranslate2 is not installed", hint="run: pip install 'lyricsep[ctranslate2]'")
         if device.type == "mps":
-            raise ConfigError("faster-whisper does not run on mps; use --transcriber openai-whisper or --device cpu")
-        from lyricsep.transcribers.faster_whisper import FasterWhisper
+            raise ConfigError("ctranslate2 does not run on mps", hint="set {backend=openai-whisper} or {device=cpu}")
+        from lyricsep.transcribers.ctranslate2 import CTranslate2Whisper
 
         folder = _ctranslate2_folder(spec, offline=offline)
-        runner = FasterWhisper(f"faster-whisper {spec.name}", folder, device, compute_type)
-    else:
-        raise ConfigError(f"no transcriber is called {backend!r}; there are {' and '.join(BACKENDS)}")
+        runner = CTranslate2Whisper(f"ctranslate2 {spec.name}", folder, device, compute_type)
     return WhisperTranscriber(runner, options)
 
 
 def _openai_model(spec: WhisperSpec, *, offline: bool) -> Whisper:
-    import torch
-
-    from lyricsep.transcribers.openai_whisper import empty_whisper
+    from lyricsep.transcribers.whisper_internals import empty_whisper, set_alignment_heads
 
     if spec.files == spec.ctranslate2:
         dims, state, heads = read_whisper(fetch_folder(spec.name, spec.ctranslate2, offline=offline))
@@ -230,9 +255,7 @@ def _openai_model(spec: WhisperSpec, *, offline: bool) -> Whisper:
     model = empty_whisper(dims)
     model.load_state_dict(state)
     if heads:
-        mask = torch.zeros(dims["n_text_layer"], dims["n_text_head"], dtype=torch.bool)
-        mask[tuple(zip(*heads, strict=True))] = True
-        model.register_buffer("alignment_heads", mask.to_sparse(), persistent=False)
+        set_alignment_heads(model, heads)
     return model
 
 
@@ -245,7 +268,7 @@ def _ctranslate2_folder(spec: WhisperSpec, *, offline: bool) -> Path:
     folder = cache_folder() / "converted" / checkpoint.sha256[:16] / spec.name
     if not folder.is_dir():
         read = _read_checkpoint(checkpoint, offline=offline)
-        if not folder.is_dir():  # loading takes seconds, in which another process may have been quicker
+        if not folder.is_dir():  # another process may have converted it while this one loaded
             write_whisper(folder, *read)
     return folder
 
@@ -253,29 +276,19 @@ def _ctranslate2_folder(spec: WhisperSpec, *, offline: bool) -> Path:
 def _read_checkpoint(
     checkpoint: WeightFile, *, offline: bool
 ) -> tuple[dict[str, int], dict[str, torch.Tensor], list[tuple[int, int]]]:
-    """Give the dimensions, the weights and the alignment heads, where they are known."""
+    """Return the dimensions, the weights and, where known, the alignment heads."""
+    from lyricsep.transcribers.whisper_internals import published_alignment_heads
+
     dims, state = load_openai_checkpoint(fetch(checkpoint, offline=offline))
-    return dims, state, _official_heads(_published_name(checkpoint, dims), dims)
+    return dims, state, published_alignment_heads(_published_name(checkpoint, dims), dims)
 
 
 def _published_name(checkpoint: WeightFile, dims: Mapping[str, int]) -> str:
-    """Say which published model a checkpoint is, or has been trained on from; empty where that is not certain.
+    """Return the published model that a checkpoint is or was fine-tuned from; empty where that is not certain.
 
-    Its own hash tells it, and else its size, which training on does not change, if just one published model has it:
-    large-v1 and large-v2 are equally large, but their heads differ.
+    It is identified by its hash, or else by its dimensions, which fine-tuning keeps, if only one published model has
+    them: large-v1 and large-v2 have the same dimensions but different heads.
     """
     same = [name for name, spec in model_catalog().items() if spec.openai and spec.openai.sha256 == checkpoint.sha256]
     alike = same or [name for name in model_catalog() if whisper_dims(name) == dims]
     return alike[0] if len(alike) == 1 else ""
-
-
-def _official_heads(name: str, dims: Mapping[str, int]) -> list[tuple[int, int]]:
-    """Find the decoder layers and heads that follow time; none for a model that openai-whisper does not know."""
-    import numpy as np
-    from whisper import _ALIGNMENT_HEADS
-
-    if name not in _ALIGNMENT_HEADS:
-        return []
-    mask = np.frombuffer(gzip.decompress(base64.b85decode(_ALIGNMENT_HEADS[name])), dtype=bool)
-    pairs = np.argwhere(mask.reshape(dims["n_text_layer"], dims["n_text_head"]))
-    return [(int(layer), int(head)) for layer, head in pairs]

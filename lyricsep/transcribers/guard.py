@@ -1,11 +1,12 @@
-"""The guard against invented words.
+"""Detection of hallucinated words.
 
-Whisper falls into loops and writes credits over silence. Both show: a loop compresses well, text over silence
-lies where the vocals have no energy, and guesses have a low probability. What repeats itself is decoded again; what
-is doubted at the end is kept and flagged, never deleted, so that a person or a score decides.
+Whisper falls into loops and writes credits over silence. Both can be detected: a loop compresses well, text over
+silence lies where the vocals have no energy, and guesses have a low probability. Segments that repeat themselves are
+decoded again; segments that remain doubtful are kept and flagged, never deleted, so that a person or a score decides.
 
-A chorus is not a loop. It compresses too, though less, and every repetition is sung, so its words come no faster than
-people sing: only what repeats itself more than refrains do is retried, and flagged only when nobody could sing it.
+A chorus is not a loop. It compresses too, but less, and every repetition is sung, so its words are no faster than
+singing: only segments that repeat themselves more than refrains do are retried, and they are flagged only when they
+are too fast to be sung.
 """
 
 from __future__ import annotations
@@ -32,17 +33,17 @@ FLAGS = {
     "no-speech": "the model hears no voice",
 }
 
-# Syllables come at up to 8 a second in fast rap, lines of the tests' five songs stay below 4; a loop that fills
-# Whisper's 224 tokens has more.
+# Fast rap reaches 8 syllables per second, lines of the tests' five songs stay below 4; a loop that fills Whisper's
+# 224 tokens has more.
 MAX_SYLLABLES_PER_SECOND = 9.0
 LETTERS_PER_SYLLABLE = 2.5  # roughly, in the languages written with an alphabet
 
 FRAME_LENGTH = 320  # samples
 FRAME_DURATION = FRAME_LENGTH / 16_000  # seconds
-ROUNDING = 1e-6  # frames; a time that is a whole number of frames belongs to the frame it starts
-BREATH_FRAMES = 15  # 0.3 s of silence within a word; a longer one stands beside it
+ROUNDING = 1e-6  # frames; a time on a frame boundary belongs to the frame it starts
+BREATH_FRAMES = 15  # 0.3 s; shorter silence is part of a word, longer silence is a pause
 RELATIVE_LEVEL = 0.03  # of the loudest frame: -30 dB, well below the RMS-VAD's 0.1
-ABSOLUTE_LEVEL = 10 ** (-55 / 20)  # full scale is 1; quieter than any voice that was meant to be heard
+ABSOLUTE_LEVEL = 10 ** (-55 / 20)  # full scale is 1; quieter than any intended voice
 
 
 class Activity:
@@ -62,19 +63,19 @@ class Activity:
         self._active = level >= threshold
 
     def share(self, start: float, end: float) -> float:
-        """Share of the frames that two times in seconds touch which have energy; 0 beyond the vocals' end."""
+        """Return the fraction of frames between two times in seconds that have energy; 0 after the vocals' end."""
         frames = self._active[self._frames(start, end)]
         return float(frames.mean()) if frames.size else 0.0
 
     def trimmed(self, start: float, end: float, *, to_last: bool = False) -> tuple[float, float]:
-        """Cut a span in seconds to a stretch of it that is sung without a pause; a span that is all silence stays.
+        """Trim a span to a part of it that is sung without a pause; a silent span is returned unchanged.
 
         Parameters
         ----------
         start, end : float
-            The span.
+            The span, in seconds.
         to_last : bool
-            Keep the last stretch; by default the first.
+            Keep the last such part; by default the first.
         """
         span = self._frames(start, end)
         active = span.start + np.flatnonzero(self._active[span])
@@ -86,38 +87,38 @@ class Activity:
         return float(first), float(last)
 
     def _frames(self, start: float, end: float) -> slice:
-        """Give the frames that a span touches; one at least."""
+        """Return the frames that overlap a span; at least one."""
         first = math.floor(start / FRAME_DURATION + ROUNDING)
         return slice(first, max(first + 1, math.ceil(end / FRAME_DURATION - ROUNDING)))
 
 
 def compression_ratio(text: str) -> float:
-    """Bytes of the text over bytes of its zlib compression (openai-whisper); 0 for the empty text."""
+    """Return the bytes of a text over those of its zlib compression (openai-whisper); 0 for the empty text."""
     content = text.encode()
     return len(content) / len(zlib.compress(content)) if content else 0.0
 
 
 def is_accepted(text: str, avg_logprob: float, options: WhisperOptions) -> bool:
-    """Whether Whisper would keep a decoded segment: it neither repeats itself nor guesses."""
+    """Return whether Whisper would keep a decoded segment: it is neither repetitive nor improbable."""
     return not repeats_itself(text, options) and avg_logprob >= options.logprob_threshold
 
 
 def repeats_itself(text: str, options: WhisperOptions) -> bool:
-    """Whether a text compresses too well: a loop, or a chorus."""
+    """Return whether a text compresses too well: a loop, or a chorus."""
     return compression_ratio(text) > options.compression_ratio_threshold
 
 
 def flags_of(
     text: str, span: Segment, avg_logprob: float, no_speech_prob: float, activity: Activity, options: WhisperOptions
 ) -> tuple[str, ...]:
-    """Say why a decoded segment should be doubted, in the order of `FLAGS`; empty where nothing speaks against it.
+    """Return the reasons to doubt a decoded segment, in the order of `FLAGS`; empty if there are none.
 
     Parameters
     ----------
     text : str
-        What was decoded.
+        The decoded text.
     span : Segment
-        From where, seconds.
+        The segment.
     avg_logprob, no_speech_prob : float
         As in `lyricsep.lyrics.Decoding`.
     activity : Activity

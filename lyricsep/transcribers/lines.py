@@ -1,4 +1,4 @@
-"""Decoded text to lines with times: the model's own phrases, or lines made of aligned words."""
+"""Lines with times from decoded text: the model's phrases, or lines made of aligned words."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from lyricsep.lyrics import Line, Segment, Word
-from lyricsep.transcribers.tokens import Piece
+from lyricsep.transcribers.tokens import Phrase
 
-__all__ = ["JOINTS", "LineRules", "TimedWord", "line_starts", "lines_of_pieces", "lines_of_words"]
+__all__ = ["JOINTS", "LineRules", "TimedWord", "line_starts", "lines_of_phrases", "lines_of_words"]
 
 SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？")
 PHRASE_ENDS = (",", ";", ":", "、", "，")
 OPENING = "\"'“‘«([¿¡（「"  # may stand before a capital
 CLOSING = "\"'”’»)]）」"  # may follow the end of a sentence
-JOINTS = ("'", "’", "-", "‐")  # begin what is written together with the word before
+JOINTS = ("'", "’", "-", "‐")  # start a word that is written together with the one before
 AFTER = ".,;:!?…、。，！？\"'”’"  # may follow a parenthesis
 OPEN_PARENTHESES, CLOSE_PARENTHESES = ("(", "（"), (")", "）")
 ALWAYS_CAPITAL = frozenset({"i", "i'm", "i'd", "i'll", "i've", "i’m", "i’d", "i’ll", "i’ve"})
-REPEATED_COLUMNS = 6  # of a passage that is sung again: two short words, or three East Asian characters
+REPEATED_COLUMNS = 6  # minimum of a repeated passage: two short words, or three East Asian characters
 
-# Where nouns are written with capitals, only that of a word that is no noun tells of a line.
+# Where nouns are capitalised, only the capital of a word that is not a noun indicates a new line.
 GERMAN = """aber alle alles als am an auch auf aus bei bin bis bist da dann das dass dein deine dem den denn
 der des dich die dir doch du durch ein eine einen einer er es für hab habe hast hat hier ich im in ist ja
 jetzt kann kein keine man mein meine mich mir mit nach nein nicht nie noch nun nur ob oder ohne schon sein
@@ -37,32 +37,32 @@ NO_NOUNS = {"de": frozenset(GERMAN.split()), "lb": frozenset(LUXEMBOURGISH.split
 
 @dataclass(frozen=True)
 class LineRules:
-    """What a line costs and what a break gains; of all ways to break a text, the one that costs least is taken.
+    """Costs of lines and gains of line breaks; a text is broken in the way that costs least.
 
-    In brackets the points of F1 of line breaks that are lost without the rule, on five songs of Jam-ALT as the preset
-    fast hears them (``scripts/benchmark_lines.py``). All rules together give 81.8, and 77.7 where the weights for
+    In brackets: the points of F1 of line breaks that are lost without the rule, on five songs of Jam-ALT transcribed
+    with the preset fast (``scripts/benchmark_lines.py``). All rules together reach 81.8, and 77.7 if the weights for
     each song are chosen on the others.
 
     Parameters
     ----------
     columns, spread : int
-        A line of so many columns costs nothing, one that is off by `spread` 1, by twice as much 4, and so on [15.3].
+        A line of `columns` costs 0, one that differs by `spread` 1, by twice `spread` 4, and so on [15.3].
     most_columns : int
-        No line has more, but for a word that has.
+        Maximum of a line, unless a single word is longer.
     line : float
-        What every line costs besides.
+        Cost of every line in addition.
     sentence : float
-        Gained by a break behind the end of a sentence, or before a capital; in German and Luxembourgish only before
-        that of a word which is no noun [11.7].
+        Gain of a break after the end of a sentence, or before a capital; in German and Luxembourgish only before the
+        capital of a word that is not a noun [11.7].
     phrase : float
-        Gained by a break behind a comma or the like [2.0].
+        Gain of a break after a comma or the like [2.0].
     pause : float
-        Gained by a break for every second that nobody sings [3.1].
+        Gain of a break per second of pause [3.1].
     longest_pause : float
-        So many seconds without singing end a line whatever it costs.
+        Pause in seconds that always ends a line.
     repetition : float
-        Gained by a break before words that are sung again after another word: who sings again begins at the
-        beginning of a line [5.2].
+        Gain of a break before words that also occur after a different word: a repetition starts at the start of a
+        line [5.2].
     """
 
     columns: int = 35
@@ -85,7 +85,7 @@ class TimedWord:
 
 
 def lines_of_words(words: Sequence[TimedWord], language: str, decode: Callable[[list[int]], str]) -> list[Line]:
-    """Make lines of aligned words (`line_starts`), each from its first word to its last."""
+    """Group aligned words into lines (`line_starts`), each from its first word to its last."""
     groups = _written_together(words, decode)
     starts = line_starts([_joined(group) for group in groups], language)
     lines = [
@@ -95,39 +95,39 @@ def lines_of_words(words: Sequence[TimedWord], language: str, decode: Callable[[
     return [line for line in lines if line.text]
 
 
-def lines_of_pieces(
-    pieces: Sequence[Piece], words: Sequence[TimedWord], span: Segment, decode: Callable[[list[int]], str]
+def lines_of_phrases(
+    phrases: Sequence[Phrase], words: Sequence[TimedWord], span: Segment, decode: Callable[[list[int]], str]
 ) -> list[Line]:
-    """Make a line of each piece that the model timed.
+    """Convert each phrase that the model timed to a line.
 
     Parameters
     ----------
-    pieces : sequence of Piece
-        On the clock of the segment.
+    phrases : sequence of Phrase
+        With times relative to the segment.
     words : sequence of TimedWord
-        Of all pieces, on the song's clock; empty where word times are not wanted.
+        Of all phrases, with times relative to the song; empty if word times are not wanted.
     span : Segment
-        The segment; no line leaves it.
+        The segment; all lines lie within it.
     decode : callable
-        From tokens to text.
+        Converts tokens to text.
     """
     lines = []
     ahead = deque(words)
-    n_ahead = 0  # tokens of the pieces so far that no word has held yet; negative where a word held more
-    for piece in pieces:
-        start = min(span.start + (piece.start or 0.0), span.end)
-        end = span.end if piece.end is None else min(max(span.start + piece.end, start), span.end)
-        n_ahead += len(piece.tokens)
-        own: list[Word] = []
+    n_ahead = 0  # tokens of the phrases so far that no word covers yet; negative where a word covers more
+    for phrase in phrases:
+        start = min(span.start + (phrase.start or 0.0), span.end)
+        end = span.end if phrase.end is None else min(max(span.start + phrase.end, start), span.end)
+        n_ahead += len(phrase.tokens)
+        phrase_words: list[Word] = []
         while ahead and n_ahead > 0:
             timed = ahead.popleft()
             n_ahead -= len(timed.tokens)
-            own.append(timed.word)
-        if own:
-            start, end = min(start, own[0].start), max(end, own[-1].end)
-        text = _text(piece.tokens, decode)
+            phrase_words.append(timed.word)
+        if phrase_words:
+            start, end = min(start, phrase_words[0].start), max(end, phrase_words[-1].end)
+        text = _text(phrase.tokens, decode)
         if text:
-            lines.append(Line(start, end, text, tuple(own)))
+            lines.append(Line(start, end, text, tuple(phrase_words)))
     return lines
 
 
@@ -141,7 +141,7 @@ def _text(tokens: Sequence[int], decode: Callable[[list[int]], str]) -> str:
 
 
 def _written_together(words: Sequence[TimedWord], decode: Callable[[list[int]], str]) -> list[list[TimedWord]]:
-    """Group words that stand without a space: Whisper parts *t'es* and *celui-là* before the mark."""
+    """Group words that are written without a space: Whisper splits *t'es* and *celui-là* before the mark."""
     groups: list[list[TimedWord]] = []
     for timed in words:
         if groups and decode(list(timed.tokens)).startswith(JOINTS):
@@ -156,22 +156,22 @@ def _joined(group: Sequence[TimedWord]) -> Word:
 
 
 def line_starts(words: Sequence[Word], language: str, rules: LineRules | None = None) -> list[int]:
-    """Break words into lines where it costs least.
+    """Return where to break words into lines at the lowest cost.
 
     Parameters
     ----------
     words : sequence of Word
-        In order, ends trimmed to what is sung.
+        In order, with ends trimmed to where the vocals have energy.
     language : str
         ISO 639-1 code.
     rules : LineRules, optional
-        What costs and what gains.
+        Costs and gains.
 
     Returns
     -------
     list of int
-        Index of the first word of every line, rising from 0; empty without words. No break stands between a
-        parenthesis and the one that closes it, unless what they hold is too long for a line.
+        Index of the first word of every line, rising from 0; empty without words. No line breaks within parentheses,
+        unless their text is too long for a line.
     """
     rules = rules or LineRules()
     widths = [_columns(word.text) for word in words]
@@ -186,7 +186,7 @@ def line_starts(words: Sequence[Word], language: str, rules: LineRules | None = 
 
 
 def _best_starts(widths: Sequence[int], gains: Sequence[float], rules: LineRules) -> list[int]:
-    """Find the best way to break: for every word the best line that it ends, after the best lines before."""
+    """Return the best breaks, by dynamic programming: for every word the best line that ends with it."""
     worths, firsts = [0.0], [0]
     for end in range(1, len(widths) + 1):
         best, best_first, n_columns = -math.inf, end - 1, 0
@@ -208,7 +208,7 @@ def _best_starts(widths: Sequence[int], gains: Sequence[float], rules: LineRules
 
 
 def _gains(words: Sequence[Word], language: str, rules: LineRules) -> list[float]:
-    """Tell what a break before each word gains; infinity where there must be one."""
+    """Return the gain of a break before each word; infinity where one is required."""
     repeated = _repeated_starts(words)
     gains = [0.0]
     for i, (before, word) in enumerate(pairwise(words), start=1):
@@ -225,7 +225,7 @@ def _gains(words: Sequence[Word], language: str, rules: LineRules) -> list[float
 
 
 def _may_start(text: str, language: str) -> bool:
-    """Tell whether a capital says that a line starts."""
+    """Return whether a word has a capital that indicates a new line."""
     bare = _bare(text)
     if bare in ALWAYS_CAPITAL or (language in NO_NOUNS and bare not in NO_NOUNS[language]):
         return False
@@ -233,9 +233,9 @@ def _may_start(text: str, language: str) -> bool:
 
 
 def _repeated_starts(words: Sequence[Word]) -> set[int]:
-    """Find the words that begin a passage which is sung again after another word.
+    """Return the words that begin a passage which also occurs after a different word.
 
-    A passage is as short as can be: two words, of `REPEATED_COLUMNS` at least.
+    A passage is as short as possible: at least two words and `REPEATED_COLUMNS`.
     """
     texts = [_bare(word.text) for word in words]
     preceded: dict[tuple[str, ...], set[str | None]] = defaultdict(set)
@@ -250,7 +250,7 @@ def _repeated_starts(words: Sequence[Word]) -> set[int]:
 
 
 def _passage(texts: Sequence[str], first: int) -> tuple[str, ...]:
-    """Give the shortest passage from a word on; empty where the text ends before it."""
+    """Return the shortest passage from a word on; empty if the text ends too early."""
     n_columns = 0
     for last in range(first, len(texts)):
         n_columns += _columns(texts[last])
@@ -260,7 +260,7 @@ def _passage(texts: Sequence[str], first: int) -> tuple[str, ...]:
 
 
 def _inside_parentheses(words: Sequence[Word], widths: Sequence[int], rules: LineRules) -> Iterator[int]:
-    """Find the words, but the first, of each text in parentheses that fits a line."""
+    """Yield the words, except the first, of each text in parentheses that fits on a line."""
     first = None
     for last, word in enumerate(words):
         if first is None and word.text.startswith(OPEN_PARENTHESES):
@@ -276,6 +276,6 @@ def _bare(text: str) -> str:
 
 
 def _columns(text: str) -> int:
-    """Count what a word takes of a line, with the space behind it: East Asian characters are wide, and have none."""
+    """Return the width of a word with the space after it: East Asian characters are wide, and have no space."""
     is_wide = [unicodedata.east_asian_width(character) in "WF" for character in text]
     return len(text) + sum(is_wide) + (not is_wide or not is_wide[-1])

@@ -1,23 +1,23 @@
-"""Whisper's tokens as timed pieces of text."""
+"""Whisper's tokens as timed phrases."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Piece", "split_pieces", "unfinished_cut"]
+__all__ = ["Phrase", "split_phrases", "unfinished_cut"]
 
 TICK = 0.02  # seconds from one timestamp token to the next (openai-whisper: 30 s / 1500)
 
 
 @dataclass(frozen=True)
-class Piece:
+class Phrase:
     """Text between two timestamps.
 
     Parameters
     ----------
     start, end : float or None
-        Seconds from the start of the audio that was decoded; None where the model gave no time.
+        Seconds from the start of the decoded audio; None where the model wrote no timestamp.
     tokens : tuple of int
         The text's tokens, without timestamps.
     """
@@ -27,9 +27,9 @@ class Piece:
     tokens: tuple[int, ...]
 
 
-def split_pieces(tokens: Sequence[int], timestamp_begin: int) -> list[Piece]:
-    """Cut at timestamps; text after the last timestamp has no end, text before the first no start."""
-    pieces: list[Piece] = []
+def split_phrases(tokens: Sequence[int], timestamp_begin: int) -> list[Phrase]:
+    """Split at timestamps; text after the last timestamp has no end, text before the first no start."""
+    phrases: list[Phrase] = []
     start: float | None = None
     text: list[int] = []
     for token in tokens:
@@ -38,19 +38,19 @@ def split_pieces(tokens: Sequence[int], timestamp_begin: int) -> list[Piece]:
             continue
         time = (token - timestamp_begin) * TICK
         if text:
-            pieces.append(Piece(start, time, tuple(text)))
+            phrases.append(Phrase(start, time, tuple(text)))
             text = []
         start = time
     if text:
-        pieces.append(Piece(start, None, tuple(text)))
-    return pieces
+        phrases.append(Phrase(start, None, tuple(text)))
+    return phrases
 
 
 def unfinished_cut(tokens: Sequence[int], timestamp_begin: int) -> tuple[tuple[int, ...], float | None]:
-    """Cut off what the next window of a long recording decodes again (openai-whisper `transcribe`).
+    """Remove what the next window of a long recording decodes again (openai-whisper `transcribe`).
 
-    A pair of timestamps ends one piece and starts the next. Whatever follows the last pair is unfinished, unless
-    the window ends with text and a single timestamp, which says that nothing is sung after it.
+    A pair of timestamps ends one phrase and starts the next. Whatever follows the last pair is unfinished, unless
+    the window ends with text and a single timestamp, which means that nothing is sung after it.
 
     Returns
     -------

@@ -1,7 +1,7 @@
-"""Whisper over the sung segments of many songs: everything that does not depend on who runs the network.
+"""Whisper over the sung segments of many songs: everything that does not depend on the backend.
 
-A `Backend` encodes, decodes and aligns; here is what lyricsep does with it: batches across songs, one language a
-song, retries of what fails, lines, word times, flags. No text conditions the next.
+A `Backend` encodes, decodes and aligns; this module adds batches across songs, one language per
+song, retries of what fails, lines, word times and flags. No segment is conditioned on the text of another.
 """
 
 from __future__ import annotations
@@ -24,20 +24,21 @@ from lyricsep.lyrics import Decoding, Line, Lyrics, Segment, Word
 from lyricsep.transcribers.alignment import AlignedWord
 from lyricsep.transcribers.base import SAMPLE_RATE, Job, WhisperOptions
 from lyricsep.transcribers.guard import Activity, compression_ratio, flags_of, is_accepted, repeats_itself
-from lyricsep.transcribers.lines import TimedWord, lines_of_pieces, lines_of_words
+from lyricsep.transcribers.lines import TimedWord, lines_of_phrases, lines_of_words
 from lyricsep.transcribers.log_mel import FRAMES_PER_SECOND, N_FRAMES, clip_log_mel, song_log_mel
-from lyricsep.transcribers.tokens import Piece, split_pieces, unfinished_cut
+from lyricsep.transcribers.tokens import Phrase, split_phrases, unfinished_cut
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from whisper.tokenizer import Tokenizer
 
-__all__ = ["Attempt", "Backend", "Hypothesis", "WhisperTranscriber"]
+    from lyricsep.transcribers.whisper_internals import Tokenizer
+
+__all__ = ["Attempt", "Backend", "DecodedText", "WhisperTranscriber"]
 
 logger = logging.getLogger(__name__)
 
-N_VOTERS = 16  # segments that vote on the language of a long song; more would only cost time
-MIN_FRAMES = 2  # that the shortest of clips is aligned to; the attention has a step every other frame
+N_VOTERS = 16  # segments that vote on the language of a long song; more would only take longer
+MIN_FRAMES = 2  # at least this many are aligned; the attention has a step every other frame
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,11 @@ class Attempt:
     Parameters
     ----------
     temperature : float
-        0 is beam search, above it samples are drawn.
+        0 is beam search; above 0, samples are drawn.
     timestamps : bool
         Whether the model writes times.
     no_repeat_ngram_size : int
-        No so many tokens in a row come twice; 0 allows all.
+        Forbid repeated n-grams of this size, in tokens; 0 allows all.
     """
 
     temperature: float
@@ -60,7 +61,7 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Hypothesis:
+class DecodedText:
     """What a backend decoded from one clip.
 
     Parameters
@@ -77,7 +78,7 @@ class Hypothesis:
 
 
 class Backend(Protocol):
-    """Who runs the network."""
+    """A library that runs the network."""
 
     name: str
     n_mels: int
@@ -89,56 +90,58 @@ class Backend(Protocol):
         ...
 
     def language_probabilities(self, features: Tensor) -> list[dict[str, float]]:
-        """Probability of each language, per clip."""
+        """Return the probability of each language, per clip."""
         ...
 
     def decode(
         self, features: Tensor, tokenizer: Tokenizer, attempt: Attempt, options: WhisperOptions
-    ) -> list[list[Hypothesis]]:
-        """Decode clips together: of each what its beams found, or its samples, the most probable first."""
+    ) -> list[list[DecodedText]]:
+        """Decode clips together; return the beams or samples of each, the most probable first."""
         ...
 
     def align(
         self, features: Tensor, tokenizer: Tokenizer, texts: Sequence[Sequence[int]], n_frames: Sequence[int]
     ) -> list[list[AlignedWord]]:
-        """Find when each word of decoded clips is sung, by the cross-attention, within a clip's first frames.
+        """Return the words of decoded clips with times, from the cross-attention over a clip's first `n_frames`.
 
-        No text is empty.
+        No text may be empty.
         """
         ...
 
     def seed(self, seed: int) -> None:
-        """Start the random numbers anew."""
+        """Seed the random numbers."""
         ...
 
 
 @dataclass(frozen=True)
 class _Candidate:
-    """One hypothesis for a clip, and how it came about."""
+    """A decoded text of a clip, and the attempt that produced it."""
 
-    hypothesis: Hypothesis
+    decoded: DecodedText
     text: str
     attempt: Attempt
     accepted: bool
 
 
 @dataclass
-class _Song:
+class _SongInProgress:
+    """A job, and the results of its clips so far."""
+
     job: Job
     language: str
     activity: Activity
     n_clips: int = 0
     done: list[tuple[Decoding, tuple[Line, ...]]] = field(default_factory=list)
 
-    def heard(self, span: Segment, share: float) -> NDArray[np.float32]:
-        """Give a span of the vocals with a share of the accompaniment."""
+    def input_of(self, span: Segment, share: float) -> NDArray[np.float32]:
+        """Return a span of the vocals plus a share of the accompaniment."""
         first = round(span.start * SAMPLE_RATE)
         samples = slice(first, first + round(span.duration * SAMPLE_RATE))
         vocals, mixture = self.job.vocals[samples], self.job.mixture[samples]
         return vocals + np.float32(share) * (mixture - vocals)
 
     def add(self, decoding: Decoding, lines: tuple[Line, ...]) -> None:
-        """Take a clip's result."""
+        """Add the result of a clip, and report progress."""
         self.done.append((decoding, lines))
         if self.job.on_progress:
             share = (
@@ -147,6 +150,7 @@ class _Song:
             self.job.on_progress(min(1.0, share))
 
     def lyrics(self) -> Lyrics:
+        """Return the lyrics of all clips, in order of time."""
         results = sorted(self.done, key=lambda result: result[0].start)
         return Lyrics(
             lines=tuple(line for _, lines in results for line in lines),
@@ -159,21 +163,21 @@ class _Song:
 
 @dataclass(eq=False)
 class _Clip:
-    """A segment on its way through the decoder."""
+    """A segment that is being decoded."""
 
-    song: _Song
+    song: _SongInProgress
     span: Segment
     feature: Tensor | None = None
     candidates: list[_Candidate] = field(default_factory=list)
 
 
 class WhisperTranscriber:
-    """Jobs in, lyrics out.
+    """Transcribe jobs with a backend.
 
     Parameters
     ----------
     backend : Backend
-        Who runs the network.
+        The library that runs the network.
     options : WhisperOptions
         How to decode.
     """
@@ -190,13 +194,13 @@ class WhisperTranscriber:
         Raises
         ------
         ConfigError
-            If the model does not know a job's language, or not even one segment fits into the device's memory.
+            If the model does not know a job's language, or a single segment does not fit in the device's memory.
         """
         self.backend.seed(self.options.seed)
-        songs: deque[_Song] = deque()
+        songs: deque[_SongInProgress] = deque()
         waiting: list[_Clip] = []
         for job in jobs:
-            song = _Song(job, self._language(job), Activity(job.vocals))
+            song = _SongInProgress(job, self._language(job), Activity(job.vocals))
             songs.append(song)
             if job.segments is None:
                 self._fits(partial(self._transcribe_whole, song), 1)
@@ -211,7 +215,7 @@ class WhisperTranscriber:
         for song in songs:
             yield song.lyrics()
 
-    def _clips(self, song: _Song, segments: Sequence[Segment]) -> list[_Clip]:
+    def _clips(self, song: _SongInProgress, segments: Sequence[Segment]) -> list[_Clip]:
         song.n_clips = len(segments)
         clips = [_Clip(song, segment) for segment in segments]
         if not song.language and clips:
@@ -219,7 +223,7 @@ class WhisperTranscriber:
         return clips
 
     def _vote(self, clips: Sequence[_Clip]) -> str:
-        """Let a song's segments vote on its language, each with its length."""
+        """Return the language that a song's segments vote for, weighted by duration."""
         voters = clips[:: -(-len(clips) // N_VOTERS)]
         votes: Counter[str] = Counter()
         while voters:
@@ -234,7 +238,7 @@ class WhisperTranscriber:
             votes.update({language: p * clip.span.duration for language, p in ballot.items()})
 
     def _decode_batch(self, waiting: Sequence[_Clip]) -> list[_Clip]:
-        """Decode the first clips of one language together, and give back those that still wait."""
+        """Decode the first clips of one language together, and return those that are still to do."""
         language = waiting[0].song.language
         batch = [clip for clip in waiting if clip.song.language == language][: self._batch_size]
         if self._fits(partial(self._decode, batch, self._tokenizer(language)), len(batch)):
@@ -244,7 +248,7 @@ class WhisperTranscriber:
         return list(waiting)
 
     def _fits(self, work: Callable[[], None], n_clips: int) -> bool:
-        """Do work on so many clips; where the device has no memory for it, halve batches for good and say no.
+        """Do work on `n_clips` clips; if the device runs out of memory, halve all later batches and return False.
 
         Raises
         ------
@@ -253,20 +257,21 @@ class WhisperTranscriber:
         """
         try:
             work()
-        except RuntimeError as error:  # PyTorch's and CTranslate2's have only the words in common
+        except RuntimeError as error:  # the only words that PyTorch's and CTranslate2's messages share
             if "out of memory" not in str(error):
                 raise
             if n_clips == 1:
                 raise ConfigError(
-                    f"{self.name}: one segment does not fit into the device's memory; close other programs that use "
-                    "it, take a smaller --model or --beam-size, or add --device cpu"
+                    f"{self.name}: one segment does not fit in the device's memory",
+                    hint="close other programs that use it, choose a smaller {model} or {beam_size}, or set "
+                    "{device=cpu}",
                 ) from error
         else:
             return True
-        # Not in the handler: the error holds on to the memory of what was being computed.
+        # Not in the handler: until it ends, the error keeps that memory in use.
         torch.cuda.empty_cache()
         self._batch_size = n_clips // 2
-        logger.warning("%s: out of memory, going on with batches of %d", self.name, self._batch_size)
+        logger.warning("%s: out of memory, continuing with batches of %d", self.name, self._batch_size)
         return False
 
     def _decode(self, batch: Sequence[_Clip], tokenizer: Tokenizer) -> None:
@@ -296,16 +301,16 @@ class WhisperTranscriber:
         """Encode what is not encoded yet, together."""
         missing = [clip for clip in clips if clip.feature is None]
         if missing:
-            heard = [clip.song.heard(clip.span, self.options.mix_back) for clip in missing]
-            mels = torch.stack([clip_log_mel(signal, self.backend.n_mels) for signal in heard])
+            signals = [clip.song.input_of(clip.span, self.options.mix_back) for clip in missing]
+            mels = torch.stack([clip_log_mel(signal, self.backend.n_mels) for signal in signals])
             for clip, feature in zip(missing, self.backend.encode(mels), strict=True):
                 clip.feature = feature
         return torch.stack([clip.feature for clip in clips if clip.feature is not None])
 
-    def _transcribe_whole(self, song: _Song) -> None:
-        """Window by window, each from where the last one's finished text ends (openai-whisper `transcribe`)."""
+    def _transcribe_whole(self, song: _SongInProgress) -> None:
+        """Transcribe in windows, each from the end of the last one's finished text (openai-whisper `transcribe`)."""
         duration = len(song.job.mixture) / SAMPLE_RATE
-        mel = song_log_mel(song.heard(Segment(0.0, duration), self.options.mix_back), self.backend.n_mels)
+        mel = song_log_mel(song.input_of(Segment(0.0, duration), self.options.mix_back), self.backend.n_mels)
         position = 0  # of the window, in frames
         while position < mel.shape[1]:
             n_frames = min(N_FRAMES, mel.shape[1] - position)
@@ -318,64 +323,64 @@ class WhisperTranscriber:
             start = position / FRAMES_PER_SECOND
             clip = _Clip(song, Segment(start, min(start + n_frames / FRAMES_PER_SECOND, duration)))
             chosen = self._decode_window(clip, feature, tokenizer)
-            kept, done = unfinished_cut(chosen.hypothesis.tokens, tokenizer.timestamp_begin)
-            if self._is_silent(chosen.hypothesis):
+            kept, done = unfinished_cut(chosen.decoded.tokens, tokenizer.timestamp_begin)
+            if self._is_silent(chosen.decoded):
                 done = None
             else:
-                finished = replace(chosen.hypothesis, tokens=kept)
-                self._finish([clip], [replace(chosen, hypothesis=finished)], feature, tokenizer)
+                finished = replace(chosen.decoded, tokens=kept)
+                self._finish([clip], [replace(chosen, decoded=finished)], feature, tokenizer)
             position += n_frames if done is None else max(1, round(done * FRAMES_PER_SECOND))
         song.n_clips = len(song.done)
 
     def _decode_window(self, clip: _Clip, feature: Tensor, tokenizer: Tokenizer) -> _Candidate:
         for attempt in _attempts(self.options, timestamps=True):
-            ((hypothesis, *_),) = self.backend.decode(feature, tokenizer, attempt, self.options)
-            candidate = self._candidate(hypothesis, attempt, tokenizer)
+            ((decoded, *_),) = self.backend.decode(feature, tokenizer, attempt, self.options)
+            candidate = self._candidate(decoded, attempt, tokenizer)
             clip.candidates.append(candidate)
-            if candidate.accepted or self._is_silent(hypothesis):
+            if candidate.accepted or self._is_silent(decoded):
                 break
-        # As published, the last attempt is kept even when it failed.
+        # As in openai-whisper, the last attempt is kept even if it failed.
         return clip.candidates[-1]
 
-    def _is_silent(self, hypothesis: Hypothesis) -> bool:
+    def _is_silent(self, decoded: DecodedText) -> bool:
         return (
-            hypothesis.no_speech_prob > self.options.no_speech_threshold
-            and hypothesis.avg_logprob < self.options.logprob_threshold
+            decoded.no_speech_prob > self.options.no_speech_threshold
+            and decoded.avg_logprob < self.options.logprob_threshold
         )
 
-    def _candidate(self, hypothesis: Hypothesis, attempt: Attempt, tokenizer: Tokenizer) -> _Candidate:
-        text = tokenizer.decode([t for t in hypothesis.tokens if t < tokenizer.eot]).strip()
-        return _Candidate(hypothesis, text, attempt, is_accepted(text, hypothesis.avg_logprob, self.options))
+    def _candidate(self, decoded: DecodedText, attempt: Attempt, tokenizer: Tokenizer) -> _Candidate:
+        text = tokenizer.decode([t for t in decoded.tokens if t < tokenizer.eot]).strip()
+        return _Candidate(decoded, text, attempt, is_accepted(text, decoded.avg_logprob, self.options))
 
     def _finish(
         self, clips: Sequence[_Clip], chosen: Sequence[_Candidate], features: Tensor, tokenizer: Tokenizer
     ) -> None:
-        """Turn the chosen hypotheses into lines with times and flags, and the songs' record of them."""
-        pieces = []
+        """Convert the chosen texts to lines with times and flags, and add them to their songs."""
+        phrases = []
         for candidate in chosen:
-            # Tokens between text and times, such as those of languages, say nothing.
-            tokens = [t for t in candidate.hypothesis.tokens if t < tokenizer.eot or t >= tokenizer.timestamp_begin]
-            pieces.append(split_pieces(tokens, tokenizer.timestamp_begin))
+            # Tokens that are neither text nor timestamps, such as languages, are dropped.
+            tokens = [t for t in candidate.decoded.tokens if t < tokenizer.eot or t >= tokenizer.timestamp_begin]
+            phrases.append(split_phrases(tokens, tokenizer.timestamp_begin))
         words: Sequence[Sequence[TimedWord]] = [()] * len(clips)
         if self.options.word_times or not chosen[0].attempt.timestamps:
-            words = self._align(clips, pieces, features, tokenizer)
-        for clip, candidate, own_pieces, own_words in zip(clips, chosen, pieces, words, strict=True):
+            words = self._align(clips, phrases, features, tokenizer)
+        for clip, candidate, clip_phrases, clip_words in zip(clips, chosen, phrases, words, strict=True):
             if candidate.attempt.timestamps:
-                lines = lines_of_pieces(own_pieces, own_words, clip.span, tokenizer.decode)
+                lines = lines_of_phrases(clip_phrases, clip_words, clip.span, tokenizer.decode)
             else:
-                lines = lines_of_words(own_words, clip.song.language, tokenizer.decode)
+                lines = lines_of_words(clip_words, clip.song.language, tokenizer.decode)
             self._record(clip, candidate, lines)
 
     def _record(self, clip: _Clip, chosen: _Candidate, lines: Sequence[Line]) -> None:
-        activity, span, hypothesis = clip.song.activity, clip.span, chosen.hypothesis
-        flags = flags_of(chosen.text, span, hypothesis.avg_logprob, hypothesis.no_speech_prob, activity, self.options)
+        activity, span, decoded = clip.song.activity, clip.span, chosen.decoded
+        flags = flags_of(chosen.text, span, decoded.avg_logprob, decoded.no_speech_prob, activity, self.options)
         decoding = Decoding(
             start=span.start,
             end=span.end,
             temperature=chosen.attempt.temperature,
             no_repeat_ngram_size=chosen.attempt.no_repeat_ngram_size,
-            avg_logprob=hypothesis.avg_logprob,
-            no_speech_prob=hypothesis.no_speech_prob,
+            avg_logprob=decoded.avg_logprob,
+            no_speech_prob=decoded.no_speech_prob,
             compression_ratio=compression_ratio(chosen.text),
             attempts=len(clip.candidates),
             flags=flags,
@@ -383,23 +388,23 @@ class WhisperTranscriber:
         clip.song.add(decoding, tuple(self._marked(line, flags, activity) for line in lines))
 
     def _align(
-        self, clips: Sequence[_Clip], pieces: Sequence[Sequence[Piece]], features: Tensor, tokenizer: Tokenizer
+        self, clips: Sequence[_Clip], phrases: Sequence[Sequence[Phrase]], features: Tensor, tokenizer: Tokenizer
     ) -> list[list[TimedWord]]:
-        """Find the words of each clip; none where there is no text."""
-        texts = [[token for piece in own for token in piece.tokens] for own in pieces]
+        """Return the words of each clip; none where there is no text."""
+        texts = [[token for phrase in clip_phrases for token in phrase.tokens] for clip_phrases in phrases]
         sung = [index for index, text in enumerate(texts) if text]
         n_frames = [
             min(N_FRAMES, max(MIN_FRAMES, round(clips[index].span.duration * FRAMES_PER_SECOND))) for index in sung
         ]
         words: list[list[TimedWord]] = [[] for _ in clips]
         if sung:
-            found = self.backend.align(features[sung], tokenizer, [texts[index] for index in sung], n_frames)
-            for index, aligned in zip(sung, found, strict=True):
+            all_words = self.backend.align(features[sung], tokenizer, [texts[index] for index in sung], n_frames)
+            for index, aligned in zip(sung, all_words, strict=True):
                 words[index] = _on_the_songs_clock(clips[index], aligned, tokenizer)
         return words
 
     def _marked(self, line: Line, flags: tuple[str, ...], activity: Activity) -> Line:
-        """Give a line its segment's flags, and its own where it stands over silence."""
+        """Return a line with its segment's flags, and its own flag if the vocals are silent there."""
         if "over-silence" not in flags and activity.share(line.start, line.end) == 0:
             flags = (*flags, "over-silence")
         return replace(line, flags=flags)
@@ -419,19 +424,15 @@ class WhisperTranscriber:
         return code
 
     def _tokenizer(self, language: str) -> Tokenizer:
-        from whisper.tokenizer import get_tokenizer
+        from lyricsep.transcribers.whisper_internals import load_tokenizer
 
-        if not self.backend.is_multilingual:
-            return get_tokenizer(multilingual=False)
-        return get_tokenizer(
-            multilingual=True, num_languages=self.backend.n_languages, language=language, task="transcribe"
-        )
+        return load_tokenizer(self.backend.n_languages if self.backend.is_multilingual else None, language)
 
 
 def _on_the_songs_clock(clip: _Clip, aligned: Sequence[AlignedWord], tokenizer: Tokenizer) -> list[TimedWord]:
-    """Give words in order, inside the segment, trimmed to what is sung.
+    """Return words in order, within the segment, trimmed to where the vocals have energy.
 
-    The alignment leaves no gaps: silence before the text is given to its first word, every other silence to the
+    The alignment leaves no gaps: silence before the text belongs to its first word, every other silence to the
     word before it.
     """
     span = clip.span
@@ -448,20 +449,20 @@ def _on_the_songs_clock(clip: _Clip, aligned: Sequence[AlignedWord], tokenizer: 
 
 
 def _attempts(options: WhisperOptions, *, timestamps: bool) -> list[Attempt]:
-    """Give the ways to decode, in the order in which they are tried."""
+    """Return the attempts to decode, in the order in which they are made."""
     first, *others = [Attempt(temperature, timestamps) for temperature in options.temperatures]
     return [first, *(Attempt(0.0, timestamps, size) for size in options.no_repeat_ngram_sizes), *others]
 
 
 def _best(candidates: Sequence[_Candidate], options: WhisperOptions) -> _Candidate:
-    """Take the first that is accepted; failing that, the one that guesses and repeats itself least.
+    """Return the first accepted candidate; if there is none, the most probable with the least repetition.
 
-    A little too much repetition weighs little, so that a sung refrain wins over the salad of a high temperature, and
-    a loop, which is probable but compresses many times over, loses to both.
+    Slightly too much repetition costs little, so that a sung refrain wins over the random words of a high
+    temperature, and a loop, which is probable but compresses many times over, loses to both.
     """
 
     def merit(candidate: _Candidate) -> float:
         excess = compression_ratio(candidate.text) - options.compression_ratio_threshold
-        return candidate.hypothesis.avg_logprob - max(0.0, excess)
+        return candidate.decoded.avg_logprob - max(0.0, excess)
 
     return next((c for c in candidates if c.accepted), None) or max(candidates, key=merit)

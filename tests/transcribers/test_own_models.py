@@ -224,7 +224,7 @@ def test_sizes_of_models_that_were_not_published(name) -> None:
 @pytest.mark.parametrize("name", ["nowhere.pt", "no/where", "./base"])
 def test_nothing_is_there(name, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigError, match="there is no such file or folder; name a checkpoint"):
+    with pytest.raises(ConfigError, match="there is no such file or folder; set model to a checkpoint"):
         find_model(name)
 
 
@@ -244,7 +244,7 @@ def test_a_file_that_may_not_be_read(checkpoint) -> None:
 @pytest.mark.parametrize("missing", ["model.bin", "config.json", "vocabulary.json"])
 def test_a_folder_that_lacks_a_file(folder, missing) -> None:
     (folder / missing).rename(folder / "elsewhere")
-    with pytest.raises(ConfigError, match=f"my: is no CTranslate2 model, it has no {missing}"):
+    with pytest.raises(ConfigError, match=f"my: is not a CTranslate2 model, it has no {missing}"):
         find_model(str(folder))
 
 
@@ -310,7 +310,7 @@ def test_a_folder_that_is_damaged(folder, name, harm, reason) -> None:
     pytest.importorskip("ctranslate2")
     harm(folder / name)
     with pytest.raises(WeightsError, match=reason) as caught:
-        create_transcriber(find_model(str(folder)), CPU, backend="faster-whisper", offline=True)
+        create_transcriber(find_model(str(folder)), CPU, backend="ctranslate2", offline=True)
     assert "\n" not in str(caught.value)
 
 
@@ -354,7 +354,7 @@ def test_the_commands_take_a_path(tiny, tmp_path) -> None:
         line = [sys.executable, "-m", "lyricsep", *map(str, arguments)]
         done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        assert out == "name" or "tuned by faster-whisper" in done.stderr
+        assert out == "name" or "tuned by ctranslate2" in done.stderr
     texts = [next((tmp_path / out).glob("*.txt")).read_text() for out in ("name", "path", "batch")]
     assert texts[0] == texts[1] == texts[2] != ""
     (manifest,) = (tmp_path / "path").glob("lyricsep-*.json")

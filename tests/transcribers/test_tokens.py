@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lyricsep.transcribers.tokens import Piece, split_pieces, unfinished_cut
+from lyricsep.transcribers.tokens import Phrase, split_phrases, unfinished_cut
 
 BEGIN = 1000  # the token of time 0; all below is text
 
@@ -20,16 +20,16 @@ def at(seconds: float) -> int:
     [
         ([], []),
         ([at(0)], []),
-        ([1, 2], [Piece(None, None, (1, 2))]),
-        ([at(0), 1, 2, at(3.5)], [Piece(0, 3.5, (1, 2))]),
-        ([at(0), 1, at(1), at(1), 2, at(2)], [Piece(0, 1, (1,)), Piece(1, 2, (2,))]),
-        ([at(0), 1, at(1), at(4), 2], [Piece(0, 1, (1,)), Piece(4, None, (2,))]),
-        ([1, at(1), 2, at(2)], [Piece(None, 1, (1,)), Piece(1, 2, (2,))]),
-        ([at(0), at(1), at(1), 2, at(30)], [Piece(1, 30, (2,))]),
+        ([1, 2], [Phrase(None, None, (1, 2))]),
+        ([at(0), 1, 2, at(3.5)], [Phrase(0, 3.5, (1, 2))]),
+        ([at(0), 1, at(1), at(1), 2, at(2)], [Phrase(0, 1, (1,)), Phrase(1, 2, (2,))]),
+        ([at(0), 1, at(1), at(4), 2], [Phrase(0, 1, (1,)), Phrase(4, None, (2,))]),
+        ([1, at(1), 2, at(2)], [Phrase(None, 1, (1,)), Phrase(1, 2, (2,))]),
+        ([at(0), at(1), at(1), 2, at(30)], [Phrase(1, 30, (2,))]),
     ],
 )
 def test_pieces(tokens, pieces) -> None:
-    found = split_pieces(tokens, BEGIN)
+    found = split_phrases(tokens, BEGIN)
     assert [piece.tokens for piece in found] == [piece.tokens for piece in pieces]
     for piece, expected in zip(found, pieces, strict=True):
         assert (piece.start, piece.end) == pytest.approx((expected.start, expected.end))
@@ -92,7 +92,7 @@ def sung(draw) -> list[tuple[int, int, list[int]]]:
 @given(sung())
 def test_pieces_are_what_was_written(pieces) -> None:
     tokens = [token for start, end, text in pieces for token in (BEGIN + start, *text, BEGIN + end)]
-    found = split_pieces(tokens, BEGIN)
+    found = split_phrases(tokens, BEGIN)
     assert [(p.start, p.end, list(p.tokens)) for p in found] == [
         (pytest.approx(start * 0.02), pytest.approx(end * 0.02), text) for start, end, text in pieces
     ]
@@ -100,6 +100,6 @@ def test_pieces_are_what_was_written(pieces) -> None:
 
 @given(st.lists(st.integers(0, BEGIN + 1500), max_size=30))
 def test_pieces_keep_all_text_in_order(tokens) -> None:
-    found = split_pieces(tokens, BEGIN)
+    found = split_phrases(tokens, BEGIN)
     assert [token for piece in found for token in piece.tokens] == [token for token in tokens if token < BEGIN]
     assert all(piece.tokens for piece in found)

@@ -21,13 +21,14 @@ from lyricsep.transcribers import (
     Job,
     WhisperOptions,
     WhisperSpec,
+    backend_name,
     create_transcriber,
     default_backend,
     find_model,
     model_catalog,
 )
-from lyricsep.transcribers.catalog import _official_heads
 from lyricsep.transcribers.whisper import Attempt
+from lyricsep.transcribers.whisper_internals import published_alignment_heads
 from lyricsep.weights import Source, WeightFile
 
 CPU = torch.device("cpu")
@@ -64,7 +65,7 @@ def test_ctranslate2_layouts_are_whole() -> None:
 @pytest.mark.parametrize("name", model_catalog())
 def test_official_heads_are_those_of_openai_whisper(name) -> None:
     n_layers, n_heads = decoder(name)
-    heads = _official_heads(name, {"n_text_layer": n_layers, "n_text_head": n_heads})
+    heads = published_alignment_heads(name, {"n_text_layer": n_layers, "n_text_head": n_heads})
     shell = Whisper(ModelDimensions(80, 10, n_heads, n_heads, 1, 10, 10, n_heads, n_heads, n_layers))
     shell.set_alignment_heads(whisper._ALIGNMENT_HEADS[name])
     assert sorted(heads) == sorted(map(tuple, shell.alignment_heads.indices().T.tolist()))
@@ -74,12 +75,12 @@ def test_official_heads_are_those_of_openai_whisper(name) -> None:
 @pytest.mark.parametrize("name", ["base", "tiny.en"])
 def test_official_heads_are_those_of_the_installed_weights(real, name) -> None:
     n_layers, n_heads = decoder(name)
-    heads = _official_heads(name, {"n_text_layer": n_layers, "n_text_head": n_heads})
+    heads = published_alignment_heads(name, {"n_text_layer": n_layers, "n_text_head": n_heads})
     assert sorted(map(tuple, real(name, "openai-whisper")._heads)) == sorted(heads)
 
 
-def test_a_model_of_ones_own_has_no_official_heads() -> None:
-    assert _official_heads("mine", {"n_text_layer": 4, "n_text_head": 6}) == []
+def test_a_model_of_ones_own_has_nopublished_alignment_heads() -> None:
+    assert published_alignment_heads("mine", {"n_text_layer": 4, "n_text_head": 6}) == []
 
 
 @pytest.mark.parametrize(
@@ -116,26 +117,39 @@ def test_what_is_at_hand_is_taken(tmp_path) -> None:
 def test_the_quickest_backend_that_is_installed(monkeypatch) -> None:
     assert default_backend(torch.device("mps")) == "openai-whisper"
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
-    assert default_backend(CPU) == "faster-whisper"
+    assert default_backend(CPU) == "ctranslate2"
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert default_backend(CPU) == "openai-whisper"
 
 
+@pytest.mark.parametrize(
+    ("name", "canonical"),
+    [("openai-whisper", "openai-whisper"), ("ctranslate2", "ctranslate2"), ("faster-whisper", "ctranslate2")],
+)
+def test_backend_names(name, canonical) -> None:
+    assert backend_name(name) == canonical
+
+
 def test_a_backend_that_does_not_exist() -> None:
-    with pytest.raises(ConfigError, match="no transcriber is called 'whisperx'; there are openai-whisper"):
+    message = "no Whisper backend is called 'whisperx'; there are openai-whisper and ctranslate2"
+    with pytest.raises(ConfigError, match=message):
+        backend_name("whisperx")
+    with pytest.raises(ConfigError, match=message):
         create_transcriber(find_model("base"), CPU, backend="whisperx")
 
 
 def test_a_backend_that_is_not_installed(monkeypatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match="faster-whisper is not installed: pip install 'lyricsep"):
-        create_transcriber(find_model("base"), CPU, backend="faster-whisper")
+    with pytest.raises(ConfigError, match="ctranslate2 is not installed; run: pip install 'lyricsep"):
+        create_transcriber(find_model("base"), CPU, backend="ctranslate2")
 
 
 def test_a_backend_that_does_not_run_there() -> None:
     pytest.importorskip("ctranslate2")
-    with pytest.raises(ConfigError, match="faster-whisper does not run on mps"):
-        create_transcriber(find_model("base"), torch.device("mps"), backend="faster-whisper")
+    with pytest.raises(
+        ConfigError, match="ctranslate2 does not run on mps; set backend='openai-whisper' or device='cpu'"
+    ):
+        create_transcriber(find_model("base"), torch.device("mps"), backend="ctranslate2")
 
 
 def test_a_model_that_is_not_at_hand_offline() -> None:
@@ -172,7 +186,7 @@ def chance(checkpoint) -> Callable[[str], object]:
 def test_both_backends_run_an_official_checkpoint(chance) -> None:
     pytest.importorskip("ctranslate2")
     ours, theirs = (chance(name) for name in BACKENDS)
-    assert (ours.name, theirs.name) == ("openai-whisper chance", "faster-whisper chance")
+    assert (ours.name, theirs.name) == ("openai-whisper chance", "ctranslate2 chance")
     mel = torch.randn(1, 80, 3000, generator=torch.Generator().manual_seed(0))
     features = ours.backend.encode(mel)
     torch.testing.assert_close(theirs.backend.encode(mel), features, atol=1e-3, rtol=0)
@@ -199,13 +213,13 @@ def test_opening_a_model_draws_no_weights_first(chance) -> None:
 
 def test_a_checkpoint_is_converted_once(checkpoint, chance, monkeypatch) -> None:
     pytest.importorskip("ctranslate2")
-    chance("faster-whisper")
+    chance("ctranslate2")
 
     def refuse(*args: object) -> None:
         raise AssertionError("converted again")
 
     monkeypatch.setattr("lyricsep.transcribers.catalog.write_whisper", refuse)
-    assert chance("faster-whisper").backend.is_multilingual
+    assert chance("ctranslate2").backend.is_multilingual
 
 
 def test_another_process_may_convert_it_meanwhile(checkpoint, monkeypatch, tmp_path) -> None:
@@ -217,17 +231,17 @@ def test_another_process_may_convert_it_meanwhile(checkpoint, monkeypatch, tmp_p
 
     def slowly(path: Path) -> tuple[dict[str, int], dict[str, torch.Tensor]]:
         monkeypatch.setattr(catalog, "load_openai_checkpoint", load)
-        create_transcriber(checkpoint, CPU, backend="faster-whisper")
+        create_transcriber(checkpoint, CPU, backend="ctranslate2")
         return load(path)
 
     monkeypatch.setattr(catalog, "load_openai_checkpoint", slowly)
-    assert create_transcriber(checkpoint, CPU, backend="faster-whisper").backend.n_mels == 80
+    assert create_transcriber(checkpoint, CPU, backend="ctranslate2").backend.n_mels == 80
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_what_chance_says_has_the_shape_of_lyrics(chance, backend) -> None:
     """Nonsense of any kind ends as lines and words inside their segments."""
-    if backend == "faster-whisper":
+    if backend == "ctranslate2":
         pytest.importorskip("ctranslate2")
     noise = (0.1 * np.random.default_rng(0).standard_normal(12 * 16_000)).astype(np.float32)
     job = Job(noise, noise, [Segment(3.0, 3.01), Segment(5.0, 5.0), Segment(6.0, 12.0)], "de")

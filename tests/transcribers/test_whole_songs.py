@@ -64,6 +64,6 @@ def test_as_openai_whisper_with_beams(real, vocals) -> None:
 
 
 def test_the_other_backend_goes_the_same_way(real, song, lyrics) -> None:
-    (theirs,) = WhisperTranscriber(real("base", "faster-whisper"), GREEDY).transcribe([Job(song, song, None)])
+    (theirs,) = WhisperTranscriber(real("base", "ctranslate2"), GREEDY).transcribe([Job(song, song, None)])
     assert theirs.language == lyrics.language
     assert theirs.lines == lyrics.lines

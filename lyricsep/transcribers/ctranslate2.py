@@ -1,4 +1,4 @@
-"""Whisper by CTranslate2, the engine of faster-whisper: quick on CPUs and CUDA."""
+"""The Whisper backend CTranslate2, the engine of faster-whisper: fast on CPUs and CUDA."""
 
 from __future__ import annotations
 
@@ -16,35 +16,34 @@ from torch import Tensor
 from lyricsep.errors import WeightsError
 from lyricsep.files import shown
 from lyricsep.transcribers.alignment import AlignedWord, aligned_words
-from lyricsep.transcribers.whisper import Attempt, Hypothesis
+from lyricsep.transcribers.whisper import Attempt, DecodedText
 
 if TYPE_CHECKING:
-    from whisper.tokenizer import Tokenizer
-
     from lyricsep.transcribers.base import WhisperOptions
+    from lyricsep.transcribers.whisper_internals import Tokenizer
 
-Given = TypeVar("Given")
-Found = TypeVar("Found")
+Part = TypeVar("Part")
+Result = TypeVar("Result")
 
-__all__ = ["FasterWhisper"]
+__all__ = ["CTranslate2Whisper"]
 
-MAX_LENGTH = 448  # the model's context; CTranslate2 decodes half of it at most, as openai-whisper does
-# Samples drawn at once, of all clips together: each keeps its own copy of what it attends to, 37 MB for Whisper base
-# in single precision and 250 MB for large-v2 in half.
+MAX_LENGTH = 448  # tokens, the model's context; like openai-whisper, CTranslate2 decodes at most half of it
+# Samples drawn at once, of all clips together: each keeps its own copy of the keys and values it attends to, 37 MB
+# for Whisper base in single precision and 250 MB for large-v2 in half precision.
 MAX_ROWS = 16
 MAX_INITIAL_TIMESTAMP = 50  # ticks; openai-whisper lets text start within the first second
-# A step of the decoder is too little work for many threads: clips on each thread of their own take 31 s of processor
-# and 18 s of wall time where both threads on all clips take 36 and 29 (31 clips of Whisper base, two cores).
+# A step of the decoder is too small for many threads: with one thread per clip, 31 clips of Whisper base take 31 s of
+# processor time and 18 s of wall time; with both threads on every clip, 36 s and 29 s (two cores).
 MAX_WORKERS = 4
 
 
-class FasterWhisper:
-    """The backend for speed.
+class CTranslate2Whisper:
+    """The fastest Whisper backend, on CPU and CUDA.
 
     Parameters
     ----------
     name : str
-        For people.
+        Shown to the user.
     folder : Path
         A CTranslate2 model.
     device : torch.device
@@ -81,37 +80,39 @@ class FasterWhisper:
         threads = {"inter_threads": n_workers, "intra_threads": max(1, self._n_threads // n_workers)}
         model = partial(ctranslate2.models.Whisper, str(self._folder), **self._settings, **threads)
         try:
-            # Its number of threads becomes that of PyTorch, in the thread that opens it.
+            # This also sets PyTorch's number of threads, in the thread that opens the model.
             return self._workers.submit(model).result()
         except RuntimeError as error:
             raise WeightsError(
-                f"{shown(self._folder)}: CTranslate2 cannot load the model ({error}); run again"
+                f"{shown(self._folder)}: CTranslate2 cannot load the model ({error})", hint="run again"
             ) from error
 
     def encode(self, mels: Tensor) -> Tensor:
         """Encode spectrograms; ``(n, n_mels, 3000)`` to ``(n, 1500, n_state)``, on the CPU."""
-        # What a CPU keeps of one clip fits into its caches: one by one, eight take three quarters of the time.
-        together = 1 if self._settings["device"] == "cpu" else len(mels)
-        encoded = self._spread(lambda some: self.model.encode(_view(some), to_cpu=True), torch.split(mels, together))
-        # NumPy knows no bfloat16, the format of some compute types.
+        # One clip fits in a CPU's caches: encoding eight one by one takes three quarters of the time of a batch.
+        batch_size = 1 if self._settings["device"] == "cpu" else len(mels)
+        encoded = self._spread(
+            lambda some: self.model.encode(_view(some), to_cpu=True), torch.split(mels, batch_size)
+        )
+        # NumPy has no bfloat16, which some compute types return.
         arrays = [np.array(features.to(ctranslate2.DataType.float32)) for features in encoded]
         return torch.from_numpy(np.concatenate(arrays))
 
-    def _spread(self, work: Callable[[Given], Found], parts: Sequence[Given]) -> list[Found]:
-        """Do parts side by side, as many as the model has workers."""
+    def _spread(self, work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
+        """Process parts in parallel, as many at once as the model has workers."""
         return list(self._workers.map(work, parts))
 
     def language_probabilities(self, features: Tensor) -> list[dict[str, float]]:
-        """Probability of each language, per clip; English for a model that knows no other."""
+        """Return the probability of each language, per clip; English for an English-only model."""
         if not self.is_multilingual:
             return [{"en": 1.0}] * len(features)
-        found = self.model.detect_language(_view(features))
-        return [{token.strip("<|>"): probability for token, probability in clip} for clip in found]
+        ballots = self.model.detect_language(_view(features))
+        return [{token.strip("<|>"): probability for token, probability in clip} for clip in ballots]
 
     def decode(
         self, features: Tensor, tokenizer: Tokenizer, attempt: Attempt, options: WhisperOptions
-    ) -> list[list[Hypothesis]]:
-        """Decode clips together: what each beam found at temperature 0, several samples above, best first."""
+    ) -> list[list[DecodedText]]:
+        """Decode clips together: beam search at temperature 0, several samples above 0; the most probable first."""
         prompt = list(tokenizer.sot_sequence)
         if not attempt.timestamps:
             prompt = list(tokenizer.sot_sequence_including_notimestamps)
@@ -126,7 +127,7 @@ class FasterWhisper:
             "return_no_speech_prob": True,
         }
 
-        def found(
+        def generate(
             model: ctranslate2.models.Whisper, some: Tensor, **search: int
         ) -> list[ctranslate2.models.WhisperGenerationResult]:
             results: list[ctranslate2.models.WhisperGenerationResult]
@@ -134,44 +135,44 @@ class FasterWhisper:
             return results
 
         if attempt.temperature == 0:
-            # Beams share what they attend to, so no part is too large.
+            # Beams share the keys and values they attend to, so no part is too large.
             parts = [features[first :: self._n_workers] for first in range(min(self._n_workers, len(features)))]
-            search = {"beam_size": options.beam_size, "num_hypotheses": options.beam_size}
-            by_part = self._spread(lambda some: found(self.model, some, **search), parts)
+            search = {"beam_size": options.beam_size, "num_decoded_texts": options.beam_size}
+            by_part = self._spread(lambda some: generate(self.model, some, **search), parts)
             results = [by_part[index % len(parts)][index // len(parts)] for index in range(len(features))]
         else:
             sampler, n_together = self._sampling(), max(1, MAX_ROWS // options.best_of)
             results = [
                 result
                 for some in torch.split(features, n_together)
-                for result in found(sampler, some, beam_size=1, num_hypotheses=options.best_of, sampling_topk=0)
+                for result in generate(sampler, some, beam_size=1, num_decoded_texts=options.best_of, sampling_topk=0)
             ]
-        return [_hypotheses(result) for result in results]
+        return [_decoded_texts(result) for result in results]
 
     def align(
         self, features: Tensor, tokenizer: Tokenizer, texts: Sequence[Sequence[int]], n_frames: Sequence[int]
     ) -> list[list[AlignedWord]]:
-        """Find when each word of decoded clips is sung, by the cross-attention."""
+        """Return the words of decoded clips with times, from the cross-attention."""
 
         def align_one(index: int) -> list[AlignedWord]:
             prompt, text = list(tokenizer.sot_sequence), list(texts[index])
-            (found,) = self.model.align(_view(features[index, None]), prompt, [text], n_frames[index])
-            indices, ticks = np.array(found.alignments).T
-            return aligned_words(tokenizer, text, (indices, ticks), found.text_token_probs)
+            (aligned,) = self.model.align(_view(features[index, None]), prompt, [text], n_frames[index])
+            indices, ticks = np.array(aligned.alignments).T
+            return aligned_words(tokenizer, text, (indices, ticks), aligned.text_token_probs)
 
         return self._spread(align_one, range(len(texts)))
 
     def seed(self, seed: int) -> None:
-        """Start the random numbers anew."""
+        """Seed the random numbers."""
         ctranslate2.set_random_seed(seed)
-        # The seed is read by a model's workers before their first sample, and never again.
+        # A model's workers read the seed once, before their first sample.
         if self._sampler is not None and self._sampler is self.model:
             del self.model, self._sampler  # two would not fit into every GPU
             self.model = self._open(self._n_workers)
         self._sampler = None
 
     def _sampling(self) -> ctranslate2.models.Whisper:
-        """Give a model of one worker: each has random numbers of its own, and chance says who of several is free."""
+        """Return a model with one worker: each has its own random numbers, and which of several is free is random."""
         if self._sampler is None:
             self._sampler = self.model if self._n_workers == 1 else self._open(1)
         return self._sampler
@@ -181,16 +182,16 @@ def _view(features: Tensor) -> ctranslate2.StorageView:
     return ctranslate2.StorageView.from_array(np.ascontiguousarray(features.numpy()))
 
 
-def _hypotheses(result: ctranslate2.models.WhisperGenerationResult) -> list[Hypothesis]:
+def _decoded_texts(result: ctranslate2.models.WhisperGenerationResult) -> list[DecodedText]:
     # The score is the mean over the tokens; openai-whisper counts the end of the text as one more.
     return [
-        Hypothesis(tuple(tokens), score * len(tokens) / (len(tokens) + 1), result.no_speech_prob)
+        DecodedText(tuple(tokens), score * len(tokens) / (len(tokens) + 1), result.no_speech_prob)
         for tokens, score in zip(result.sequences_ids, result.scores, strict=True)
     ]
 
 
 def _suppressed(tokenizer: Tokenizer) -> list[int]:
-    """Tokens that are never sung (openai-whisper `DecodingTask._get_suppress_tokens`)."""
+    """Return tokens that are never sung (openai-whisper `DecodingTask._get_suppress_tokens`)."""
     special = [
         tokenizer.transcribe,
         tokenizer.translate,
