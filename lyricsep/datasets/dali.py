@@ -23,7 +23,15 @@ from itertools import groupby
 from pathlib import Path
 
 from lyricsep.datasets.base import Song
-from lyricsep.datasets.tables import DatasetFolder, Record, by_start, parse_object, read_text, song_id, unique_songs
+from lyricsep.datasets.tables import (
+    DatasetFolder,
+    DatasetRecord,
+    by_start,
+    parse_object,
+    read_text,
+    song_id,
+    unique_songs,
+)
 from lyricsep.errors import DatasetError
 from lyricsep.files import shown
 from lyricsep.lyrics import Line, Word
@@ -89,12 +97,12 @@ def read_dali(folder: DatasetFolder, dataset: str, language: str | None = None) 
     return unique_songs(_songs(folder, dataset, language))
 
 
-def _songs(folder: DatasetFolder, dataset: str, language: str | None) -> Iterator[tuple[Record, str, Song]]:
+def _songs(folder: DatasetFolder, dataset: str, language: str | None) -> Iterator[tuple[DatasetRecord, str, Song]]:
     for path in dali_files(folder.path):
         if path.suffix == ".json":
-            record = Record(parse_object(read_text(path), path), path)
+            record = DatasetRecord(parse_object(read_text(path), path), path)
         else:
-            record = Record(_unpickle(path), path)
+            record = DatasetRecord(_unpickle(path), path)
         info = record.child("info")
         name = song_id(info.text("id"), info, "id")
         audio = folder.locate(f"audio/{name}.mp3", info, "id")
@@ -119,7 +127,7 @@ def _songs(folder: DatasetFolder, dataset: str, language: str | None) -> Iterato
         )
 
 
-def _lyrics(annotations: Record) -> tuple[list[Line], str]:
+def _lyrics(annotations: DatasetRecord) -> tuple[list[Line], str]:
     """Give the lines with their words, and the text with its paragraphs parted."""
     if annotations.values.get("type", "horizontal") != "horizontal":
         raise annotations.error("type", "'horizontal', as DALI publishes it")
@@ -134,21 +142,21 @@ def _lyrics(annotations: Record) -> tuple[list[Line], str]:
     return lines, text
 
 
-def _index(word: Record, lines: Sequence[Record]) -> int:
+def _index(word: DatasetRecord, lines: Sequence[DatasetRecord]) -> int:
     index = word.number("index")
     if not index.is_integer() or not 0 <= index < len(lines):
         raise word.error("index", f"one of the {len(lines)} lines, counted from 0")
     return int(index)
 
 
-def _one_line(row: Record) -> str:
+def _one_line(row: DatasetRecord) -> str:
     text = row.text("text").strip()
     if "\n" in text:
         raise row.error("text", "one line of text")
     return text
 
 
-def _genre(metadata: Record) -> str | None:
+def _genre(metadata: DatasetRecord) -> str | None:
     genres = metadata.values.get("genres")
     if isinstance(genres, list | tuple):
         return ", ".join(genre for genre in genres if isinstance(genre, str)) or None

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from lyricsep.datasets.base import Song
 from lyricsep.datasets.languages import LANGUAGES
-from lyricsep.datasets.tables import DatasetFolder, Record, read_lyrics, song_id, unique_songs
+from lyricsep.datasets.tables import DatasetFolder, DatasetRecord, read_lyrics, song_id, unique_songs
 from lyricsep.errors import DatasetError
 from lyricsep.files import shown
 from lyricsep.inputs import AUDIO_SUFFIXES
@@ -61,16 +61,16 @@ def read_plain_folder(folder: DatasetFolder, dataset: str, language: str | None 
     return unique_songs(_songs(folder, dataset, language))
 
 
-def _songs(folder: DatasetFolder, dataset: str, language: str | None) -> Iterator[tuple[Record, str, Song]]:
+def _songs(folder: DatasetFolder, dataset: str, language: str | None) -> Iterator[tuple[DatasetRecord, str, Song]]:
     for name, lyrics in songs_of_folder(folder.path):
         path = folder.path / name
-        record = Record({"name": str(name)}, path)
+        record = DatasetRecord({"name": str(name)}, path)
         codes = [part for part in name.parent.parts if part in LANGUAGES]
         spoken = codes[-1] if codes else language
         if spoken is None:
             raise DatasetError(
-                f"{shown(path)}: nothing says its language; add --language, or put it into a folder named by a "
-                "language such as 'fr'"
+                f"{shown(path)}: its language is not known",
+                hint="set {language}, or move it into a folder named after its language, such as 'fr'",
             )
         vocals = _vocals(path)
         yield (

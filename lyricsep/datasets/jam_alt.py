@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from lyricsep.datasets.base import Song
 from lyricsep.datasets.tables import (
     DatasetFolder,
-    Record,
+    DatasetRecord,
     by_start,
     check_name,
     read_csv,
@@ -50,12 +50,14 @@ def read_legacy(folder: DatasetFolder, dataset: str) -> tuple[Song, ...]:
     return unique_songs(_legacy_songs(folder, dataset))
 
 
-def lyrics_of(record: Record) -> tuple[str, str]:
+def lyrics_of(record: DatasetRecord) -> tuple[str, str]:
     """Give the text of a row, tagged if it can be had, and the field of its lines to prefer."""
     return record.text("text_tagged", "text").strip("\n"), "text_tagged" if record.has("text_tagged") else "text"
 
 
-def songs_of_table(folder: DatasetFolder, table: str, audio: str, dataset: str) -> Iterator[tuple[Record, str, Song]]:
+def songs_of_table(
+    folder: DatasetFolder, table: str, audio: str, dataset: str
+) -> Iterator[tuple[DatasetRecord, str, Song]]:
     """Read the table that Jam-ALT and JamendoLyrics share; the songs lack their lyrics.
 
     Parameters
@@ -69,7 +71,7 @@ def songs_of_table(folder: DatasetFolder, table: str, audio: str, dataset: str) 
 
     Yields
     ------
-    record : Record
+    record : DatasetRecord
         The row.
     stem : str
         What the song's other files are called.
@@ -102,7 +104,7 @@ def songs_of_table(folder: DatasetFolder, table: str, audio: str, dataset: str) 
         )
 
 
-def _hub_songs(folder: DatasetFolder, dataset: str) -> Iterator[tuple[Record, str, Song]]:
+def _hub_songs(folder: DatasetFolder, dataset: str) -> Iterator[tuple[DatasetRecord, str, Song]]:
     for record in read_jsonl(folder.path / "metadata.jsonl"):
         file_name = record.text("file_name")
         audio = folder.locate(file_name, record, "file_name")
@@ -127,7 +129,7 @@ def _hub_songs(folder: DatasetFolder, dataset: str) -> Iterator[tuple[Record, st
         )
 
 
-def _legacy_songs(folder: DatasetFolder, dataset: str) -> Iterator[tuple[Record, str, Song]]:
+def _legacy_songs(folder: DatasetFolder, dataset: str) -> Iterator[tuple[DatasetRecord, str, Song]]:
     has_times = (folder.path / "line_timings").is_dir()
     for record, stem, song in songs_of_table(folder, "metadata.csv", "audio", dataset):
         tagged = folder.locate(f"lyrics_tagged/{stem}.txt", record, "Filepath")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lyricsep.datasets.base import Song
 from lyricsep.datasets.jam_alt import songs_of_table
-from lyricsep.datasets.tables import DatasetFolder, Record, by_start, read_csv, read_lyrics, unique_songs
+from lyricsep.datasets.tables import DatasetFolder, DatasetRecord, by_start, read_csv, read_lyrics, unique_songs
 from lyricsep.files import shown
 from lyricsep.lyrics import Line, Word
 
@@ -39,7 +39,7 @@ def read_jamendo_lyrics(folder: DatasetFolder, dataset: str) -> tuple[Song, ...]
     return unique_songs(_songs(folder, dataset))
 
 
-def _songs(folder: DatasetFolder, dataset: str) -> Iterator[tuple[Record, str, Song]]:
+def _songs(folder: DatasetFolder, dataset: str) -> Iterator[tuple[DatasetRecord, str, Song]]:
     for record, stem, song in songs_of_table(folder, "JamendoLyrics.csv", "mp3", dataset):
         text, words, line_times, word_times = (
             folder.locate(name, record, "Filepath")
@@ -82,7 +82,7 @@ def _with_words(lines: list[Line], path: Path, texts: list[str] | None) -> list[
     return [replace(line, words=tuple(words[a:b])) for line, (a, b) in zip(lines, _pairs(ends), strict=True)]
 
 
-def _is_last(row: Record) -> bool:
+def _is_last(row: DatasetRecord) -> bool:
     # Empty cells come as NaN where the file went through pandas.
     return (row.optional("line_end") or "nan").lower() != "nan"
 

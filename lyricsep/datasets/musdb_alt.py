@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lyricsep.datasets.base import Song
 from lyricsep.datasets.jam_alt import lyrics_of
-from lyricsep.datasets.tables import DatasetFolder, Record, by_start, read_jsonl, song_id, unique_songs
+from lyricsep.datasets.tables import DatasetFolder, DatasetRecord, by_start, read_jsonl, song_id, unique_songs
 from lyricsep.errors import DatasetError
 from lyricsep.files import shown
 
@@ -53,7 +53,9 @@ def _find_audio(folder: DatasetFolder, musdb18hq: Path | None) -> DatasetFolder 
     )
 
 
-def _songs(folder: DatasetFolder, dataset: str, audio: DatasetFolder | None) -> Iterator[tuple[Record, str, Song]]:
+def _songs(
+    folder: DatasetFolder, dataset: str, audio: DatasetFolder | None
+) -> Iterator[tuple[DatasetRecord, str, Song]]:
     for record in read_jsonl(folder.path / "data" / "test.jsonl"):
         name = song_id(record.text("name"), record, "name")
         artist, _, title = name.partition(" - ")

@@ -60,7 +60,9 @@ def open_dataset(
     """
     code = None if language is None else iso_language(language)
     if language is not None and code is None:
-        raise ConfigError(f"--language {language}: no known language; use a code such as en, fr, de or ja")
+        raise ConfigError(
+            f"there is no language {language!r}", hint="set {language} to a code such as en, fr, de or ja"
+        )
     folder, name = _locate(name_or_path)
     record = read_record(folder)
     if record:

@@ -20,7 +20,7 @@ from lyricsep.datasets.record import (
     read_record,
     write_record,
 )
-from lyricsep.datasets.tables import DatasetFolder, Record
+from lyricsep.datasets.tables import DatasetFolder, DatasetRecord
 from lyricsep.errors import ConfigError, DatasetError
 from lyricsep.files import check_writable, shown
 
@@ -98,8 +98,8 @@ def pull(name: str, *, revision: str | None = None, offline: bool = False, endpo
         commit = _resolve(api, spec.repository, asked)
     if record and revision is None and record.asked == asked and record.commit != commit:
         raise DatasetError(
-            f"{name}: {asked} was commit {record.commit[:12]} when it was pulled, and is {commit[:12]} now; "
-            f"keep what is there, or take the new one by --revision {commit[:12]}"
+            f"{name}: {asked} was commit {record.commit[:12]} when it was pulled, and is {commit[:12]} now",
+            hint="keep the pulled copy, or set {revision} to the new commit",
         )
     if record and record.commit == commit and _is_whole(folder, record):
         return folder
@@ -152,7 +152,7 @@ def _listed(api: HfApi, repository: str, commit: str, folder: Path) -> Mapping[s
 
     tree = api.list_repo_tree(repository, recursive=True, revision=commit, repo_type="dataset")
     files = {file.path: file for file in tree if isinstance(file, RepoFile)}
-    listing = Record(dict.fromkeys(files, ""), folder / RECORD)
+    listing = DatasetRecord(dict.fromkeys(files, ""), folder / RECORD)
     inside = DatasetFolder(folder)
     for path in files:
         inside.locate(path, listing, path)
@@ -210,25 +210,27 @@ def _hub_errors(spec: DatasetSpec, revision: str) -> Iterator[None]:
         yield
     # The client passes on what sockets, disks and answers that are not what it expects make Python raise.
     except (connection_error, OSError, ValueError, LookupError, TypeError, AssertionError) as error:
-        raise DatasetError(f"{spec.name}: {_reason(spec, revision, error)}") from error
+        message, hint = _reason(spec, revision, error)
+        raise DatasetError(f"{spec.name}: {message}", hint=hint) from error
 
 
-def _reason(spec: DatasetSpec, revision: str, error: BaseException) -> str:
+def _reason(spec: DatasetSpec, revision: str, error: BaseException) -> tuple[str, str]:
+    """Return what failed, and what to try next."""
     status = _status(error)
     if status in (401, 403):
         return (
-            f"the hub gives {spec.repository} only to those it knows, or has no such dataset ({status}); "
-            "ask for access on its page, and set HF_TOKEN"
+            f"the hub restricts access to {spec.repository}, or has no such dataset ({status})",
+            "request access on its page, and set HF_TOKEN",
         )
     if status == 404:
-        return f"the hub has no {spec.repository} at {revision} (404); check --revision and HF_ENDPOINT"
+        return f"the hub has no {spec.repository} at {revision} (404)", "check {revision} and HF_ENDPOINT"
     if isinstance(error, OSError) and error.errno and status is None and error.filename:
         path = shown(Path(str(error.filename)))
-        return f"{path} cannot be written ({error.strerror}); free some space, or set LYRICSEP_CACHE"
+        return f"{path} cannot be written ({error.strerror})", "free some space, or set LYRICSEP_CACHE"
     what = f"answered {status}" if status else (str(error).splitlines() or [""])[0][:120] or type(error).__name__
     return (
-        f"the hub did not give {spec.repository} ({what}); try again with a working network, "
-        "or name a folder that holds the dataset"
+        f"{spec.repository} could not be downloaded ({what})",
+        "try again with a working network, or name a folder that holds the dataset",
     )
 
 

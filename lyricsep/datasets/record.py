@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lyricsep.datasets.tables import DatasetFolder, Record, parse_object, read_text
+from lyricsep.datasets.tables import DatasetFolder, DatasetRecord, parse_object, read_text
 from lyricsep.errors import DatasetError
 from lyricsep.files import file_digest, shown, write_text
 from lyricsep.weights import cache_folder
@@ -69,7 +69,7 @@ def read_record(folder: Path) -> PullRecord | None:
     path = folder / RECORD
     if not path.exists():
         return None
-    record = Record(parse_object(read_text(path), path), path)
+    record = DatasetRecord(parse_object(read_text(path), path), path)
     files = record.child("files")
     inside = DatasetFolder(folder)
     entries = {}

@@ -21,11 +21,11 @@ from lyricsep.errors import DatasetError
 from lyricsep.files import shown
 from lyricsep.lyrics import Line
 
-__all__ = ["DatasetFolder", "Record", "read_csv", "read_jsonl", "read_lyrics", "read_text", "unique_songs"]
+__all__ = ["DatasetFolder", "DatasetRecord", "read_csv", "read_jsonl", "read_lyrics", "read_text", "unique_songs"]
 
 
 @dataclass(frozen=True)
-class Record:
+class DatasetRecord:
     """Named values of a file, and where they stand in it.
 
     Parameters
@@ -154,7 +154,7 @@ class Record:
             raise self.error(texts[-1], "one line of text")
         return Line(*self.span(start, end), text)
 
-    def child(self, field: str) -> Record:
+    def child(self, field: str) -> DatasetRecord:
         """Give a field that holds named values itself.
 
         Raises
@@ -165,9 +165,9 @@ class Record:
         value = self.values.get(field)
         if not isinstance(value, dict):
             raise self.error(field, "an object")
-        return Record(value, self.file, self.row, f"{self.parents}{field}.")
+        return DatasetRecord(value, self.file, self.row, f"{self.parents}{field}.")
 
-    def children(self, field: str) -> list[Record]:
+    def children(self, field: str) -> list[DatasetRecord]:
         """Give a field that holds a list of named values.
 
         Raises
@@ -178,7 +178,10 @@ class Record:
         values = self.values.get(field)
         if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
             raise self.error(field, "a list of objects")
-        return [Record(value, self.file, self.row, f"{self.parents}{field}[{i}].") for i, value in enumerate(values)]
+        return [
+            DatasetRecord(value, self.file, self.row, f"{self.parents}{field}[{i}].")
+            for i, value in enumerate(values)
+        ]
 
     def _number(self, field: str, value: object, expected: str) -> float:
         if isinstance(value, bool) or not isinstance(value, str if self.is_csv else int | float):
@@ -208,14 +211,14 @@ class DatasetFolder:
         self.path = path
         self._listings: dict[Path, dict[str, Path]] = {}
 
-    def locate(self, name: str, record: Record, field: str) -> Path:
+    def locate(self, name: str, record: DatasetRecord, field: str) -> Path:
         """Give the path of a file by its name relative to the folder, whether or not it exists.
 
         Parameters
         ----------
         name : str
             With ``/`` between its parts.
-        record, field : Record, str
+        record, field : DatasetRecord, str
             Who says so, for the complaint.
 
         Raises
@@ -239,7 +242,7 @@ class DatasetFolder:
         return self._listings[folder].get(_composed(part), exact)
 
 
-def check_name(name: str, record: Record, field: str) -> None:
+def check_name(name: str, record: DatasetRecord, field: str) -> None:
     """Refuse a name that leads out of its folder, on any system, or that no file can have.
 
     Raises
@@ -253,7 +256,7 @@ def check_name(name: str, record: Record, field: str) -> None:
         raise record.error(field, "a name inside the dataset's folder")
 
 
-def song_id(name: str, record: Record, field: str) -> str:
+def song_id(name: str, record: DatasetRecord, field: str) -> str:
     """Turn a name into an id: with composed accents, and fit to name a file.
 
     Raises
@@ -265,7 +268,7 @@ def song_id(name: str, record: Record, field: str) -> str:
     return _composed(name)
 
 
-def unique_songs(songs: Iterable[tuple[Record, str, Song]]) -> tuple[Song, ...]:
+def unique_songs(songs: Iterable[tuple[DatasetRecord, str, Song]]) -> tuple[Song, ...]:
     """Collect songs, each with its record and the field of its id.
 
     Raises
@@ -320,7 +323,7 @@ def read_lyrics(path: Path) -> str:
     return read_text(path).strip("\n")
 
 
-def read_jsonl(path: Path) -> Iterator[Record]:
+def read_jsonl(path: Path) -> Iterator[DatasetRecord]:
     """Read a file with a JSON object a row; blank rows are skipped.
 
     Raises
@@ -331,7 +334,7 @@ def read_jsonl(path: Path) -> Iterator[Record]:
     # JSON may hold other line separators of Unicode, so that splitlines would be wrong.
     for row, text in enumerate(read_text(path).split("\n"), start=1):
         if text.strip():
-            yield Record(parse_object(text, path, f"row {row}: "), path, row)
+            yield DatasetRecord(parse_object(text, path, f"row {row}: "), path, row)
 
 
 def parse_object(text: str, path: Path, where: str = "") -> dict[str, object]:
@@ -352,7 +355,7 @@ def parse_object(text: str, path: Path, where: str = "") -> dict[str, object]:
     return value
 
 
-def read_csv(path: Path, columns: Sequence[str]) -> Iterator[Record]:
+def read_csv(path: Path, columns: Sequence[str]) -> Iterator[DatasetRecord]:
     """Read a table with a header; blank rows are skipped.
 
     Parameters
@@ -385,7 +388,7 @@ def read_csv(path: Path, columns: Sequence[str]) -> Iterator[Record]:
                     f"{shown(path)}: row {n_rows + 1}, field {header[min(len(values), len(header) - 1)]!r}: expected "
                     f"{len(header)} values in the row, got {len(values)}; put quotes around commas, or get it again"
                 )
-            yield Record(dict(zip(header, values, strict=True)), path, n_rows + 1, is_csv=True)
+            yield DatasetRecord(dict(zip(header, values, strict=True)), path, n_rows + 1, is_csv=True)
     except csv.Error as error:
         raise DatasetError(f"{shown(path)}: row {n_rows + 2}: is not CSV ({error}); get the dataset again") from error
 

@@ -169,7 +169,9 @@ def render_transcript(
     if format == "txt":
         return transcript.text
     if transcript.text and not transcript.lines:
-        raise DatasetError(f"{name}: has no times, which {format} needs; choose --format txt, or a file with times")
+        raise DatasetError(
+            f"{name}: has no times, which {format} needs", hint="choose {format=txt}, or a file with times"
+        )
     return render_lyrics(transcript.lyrics, format, title=transcript.title, artist=transcript.artist)
 
 

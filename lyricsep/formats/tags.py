@@ -79,7 +79,7 @@ def write_tagged(
     kind = _kind_of(song)
     before = song.stat()
     if in_place and not before.st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
-        raise OutputError(f"{shown(song)}: is read-only; make it writable, or write a copy with --output")
+        raise OutputError(f"{shown(song)}: is read-only", hint="make it writable, or write a copy with {output}")
     if in_place and not transcript.text:
         return ()
     # What a link leads to is replaced, not the link.
@@ -117,7 +117,8 @@ def _tag(
         held = held_in(file)
         if held and not overwrite:
             raise OutputError(
-                f"{shown(song)}: holds lyrics already ({', '.join(held)}); add --overwrite to replace them"
+                f"{shown(song)}: holds lyrics already ({', '.join(held)})",
+                hint="set {overwrite=True} to replace them",
             )
         return put(file, transcript, language)
     except MutagenError as error:

@@ -36,7 +36,7 @@ from lyricsep.scoring.timing import TimingCounts, time_lines
 from lyricsep.scoring.words import score
 from lyricsep.tables import Table, percent, with_interval
 
-__all__ = ["Run", "SongScore", "find_hypotheses", "find_references", "read_runs", "score_songs"]
+__all__ = ["ScoredRun", "SongScore", "find_hypotheses", "find_references", "read_runs", "score_songs"]
 
 SCHEMA = "lyricsep/scores"
 VERSION = 1
@@ -62,7 +62,7 @@ class SongScore:
 
 
 @dataclass(frozen=True)
-class Run:
+class ScoredRun:
     """Songs that were scored together.
 
     Parameters
@@ -188,7 +188,7 @@ def find_hypotheses(path: Path, songs: Sequence[Song]) -> dict[str, Path]:
     return hypotheses
 
 
-def score_songs(songs: Iterable[Song], hypotheses: Mapping[str, Path], *, normalise: bool = False) -> Run:
+def score_songs(songs: Iterable[Song], hypotheses: Mapping[str, Path], *, normalise: bool = False) -> ScoredRun:
     """Score songs that have a hypothesis, and name the others.
 
     Raises
@@ -205,11 +205,11 @@ def score_songs(songs: Iterable[Song], hypotheses: Mapping[str, Path], *, normal
         found = score(song.text, heard.text, song.language, normalise=normalise)
         timing = time_lines(song.lines, heard.lines, song.language) if song.lines and heard.lines else None
         scored.append(SongScore(song, found.counts, timing))
-    return Run(tuple(scored), tuple(missing), normalise)
+    return ScoredRun(tuple(scored), tuple(missing), normalise)
 
 
 def read_runs(path: Path) -> dict[str, dict[str, Counts]]:
-    """Read the counts of runs: a document of `lyricsep score --json`, or the folder of a benchmark.
+    """Read the counts of runs: JSON of `lyricsep score`, or the folder of a benchmark.
 
     Returns
     -------
@@ -233,7 +233,7 @@ def read_runs(path: Path) -> dict[str, dict[str, Counts]]:
         raise DatasetError(f"{shown(path)}: cannot be read ({error.strerror or error})") from error
     except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(
-            f"{shown(path)}: expected a folder of `lyricsep benchmark` or a file of `lyricsep score --json` ({error})"
+            f"{shown(path)}: expected a folder of `lyricsep benchmark` or JSON of `lyricsep score` ({error})"
         ) from error
 
 
@@ -259,7 +259,8 @@ def _song_of(path: Path, name: str, language: str | None) -> Song:
     spoken = found.language or language
     if spoken is None:
         raise DatasetError(
-            f"{shown(path)}: nothing says its language, which the words are split by; add --language en"
+            f"{shown(path)}: its language is not known, and splitting it into words needs one",
+            hint="set {language} to a code such as en",
         )
     return Song(id=name, dataset=path.parent.name, language=spoken, text=found.text, lines=found.lines)
 

@@ -59,7 +59,8 @@ def test_the_words_of_a_song_are_shown(run: Callable, files: tuple[Path, Path]) 
 def test_a_language_must_be_known(run: Callable, files: tuple[Path, Path]) -> None:
     told = run("score", *files)
     assert told.code == 1
-    assert "nothing says its language" in told.err
+    assert "its language is not known" in told.err
+    assert "set --language to a code" in told.err
     assert run("score", *files, "--language", "klingonese").code == 2
 
 

@@ -43,11 +43,9 @@ def test_a_song_without_lyrics_is_left_out_and_told(tmp_path: Path, caplog: pyte
 def test_a_missing_language_is_named(tmp_path: Path) -> None:
     write_text(tmp_path / "a.mp3", "")
     write_text(tmp_path / "a.txt", "la")
-    with pytest.raises(
-        DatasetError, match=r"a.mp3: nothing says its language; add --language, or put it into a fold"
-    ):
+    with pytest.raises(DatasetError, match=r"a.mp3: its language is not known; set language, or move it into a fold"):
         open_dataset(tmp_path)
-    with pytest.raises(ConfigError, match="--language elvish: no known language"):
+    with pytest.raises(ConfigError, match="there is no language 'elvish'; set language to a code"):
         open_dataset(tmp_path, language="elvish")
 
 

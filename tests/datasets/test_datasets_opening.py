@@ -13,7 +13,7 @@ from published import write_jsonl, write_text
 
 from lyricsep.datasets import dataset_catalog, find_dataset, open_dataset
 from lyricsep.datasets.languages import LANGUAGES, iso_language
-from lyricsep.datasets.tables import DatasetFolder, Record
+from lyricsep.datasets.tables import DatasetFolder, DatasetRecord
 from lyricsep.errors import DatasetError
 
 
@@ -102,7 +102,7 @@ def test_languages(name: str, code: str | None) -> None:
 )
 def test_no_name_leads_out_of_the_folder(name: str) -> None:
     top = Path("/top/folder")
-    record = Record({"x": name}, top / "table")
+    record = DatasetRecord({"x": name}, top / "table")
     try:
         path = DatasetFolder(top).locate(name, record, "x")
     except DatasetError as error:

@@ -282,7 +282,7 @@ def test_text_keeps_the_sections_of_its_file(read: Read) -> None:
 def test_text_without_times_stays_text(read: Read) -> None:
     found = read("a\n\n\n b\n", ".txt")
     assert render_transcript(found, "txt", name="x.txt") == "a\n\nb\n"
-    with pytest.raises(DatasetError, match=r"x\.txt: has no times, which srt needs; choose --format txt"):
+    with pytest.raises(DatasetError, match=r"x\.txt: has no times, which srt needs; choose format='txt'"):
         render_transcript(found, "srt", name="x.txt")
     assert render_transcript(read("", ".txt"), "vtt", name="x.txt") == "WEBVTT\n"
     with pytest.raises(ConfigError, match="no format 'doc'"):
