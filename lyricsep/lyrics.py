@@ -6,8 +6,12 @@ Every time is seconds on the clock of the decoded file: time 0 is its first samp
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from lyricsep.tables import Table
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["Decoding", "Line", "Lyrics", "Segment", "Word"]
 
@@ -156,6 +160,32 @@ class Lyrics:
     def text(self) -> str:
         """The lines joined by line breaks; the empty string for an instrumental."""
         return "\n".join(line.text for line in self.lines)
+
+    def to_dataframe(self) -> DataFrame:
+        """Return a table with one row per word; a line without word times is one row.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``line`` : int, index of the line, from 0.
+            ``word`` : Int64, index of the word in its line, from 0; missing where the row is a line.
+            ``start``, ``end`` : float, seconds.
+            ``text`` : str, the word or the line.
+            ``probability`` : float, of the word, 0 to 1; NaN where the row is a line.
+        """
+        import pandas as pd
+
+        rows: list[tuple[int, int | None, float, float, str, float]] = []
+        for index, line in enumerate(self.lines):
+            if line.words:
+                rows += [
+                    (index, position, word.start, word.end, word.text, word.probability)
+                    for position, word in enumerate(line.words)
+                ]
+            else:
+                rows.append((index, None, line.start, line.end, line.text, float("nan")))
+        types = {"line": "int64", "word": "Int64", "start": "float64", "end": "float64", "probability": "float64"}
+        return pd.DataFrame(rows, columns=["line", "word", "start", "end", "text", "probability"]).astype(types)
 
     def _repr_html_(self) -> str:
         facts = [f"{len(self.lines)} lines" if self.lines else "no vocals were found"]

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ from numpy.typing import NDArray
 from lyricsep.errors import DatasetError
 from lyricsep.scoring.counts import FIELDS, RATES, Counts, pool, rates, rates_of_fields
 from lyricsep.tables import Table, percent, with_interval
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["Comparison", "Difference", "Interval", "Spread", "bootstrap", "compare", "spread_over_seeds"]
 
@@ -89,6 +93,35 @@ class Difference:
 
 class Comparison(dict[str, Difference]):
     """Each rate in two runs over the same songs, by the name of the rate."""
+
+    def to_dataframe(self) -> DataFrame:
+        """Return a table with one row per rate.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``rate`` : str, one of `RATES`.
+            ``first``, ``second`` : float, the rate of each run, a share (0.25, not 25 %).
+            ``difference``, ``low``, ``high`` : float, second minus first, and its interval over songs.
+            ``p`` : float, of the permutation test, 0 to 1.
+            Each is NaN where it is not defined.
+        """
+        import pandas as pd
+
+        columns = ["rate", "first", "second", "difference", "low", "high", "p"]
+        rows = [
+            (
+                name,
+                rate.first,
+                rate.second,
+                rate.difference.value,
+                rate.difference.low,
+                rate.difference.high,
+                rate.p,
+            )
+            for name, rate in self.items()
+        ]
+        return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[1:], "float64"))
 
     def _repr_html_(self) -> str:
         rows = [

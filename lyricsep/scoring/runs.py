@@ -24,17 +24,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lyricsep.datasets import Song, is_dataset, open_dataset
 from lyricsep.errors import DatasetError
 from lyricsep.files import shown
 from lyricsep.formats import Transcript, find_lyrics, read_lyrics
 from lyricsep.scoring.certainty import bootstrap
-from lyricsep.scoring.counts import Counts, counts_from_dict, pool, rates
+from lyricsep.scoring.counts import FIELDS, RATES, Counts, counts_from_dict, pool, rates
 from lyricsep.scoring.timing import TimingCounts, time_lines
 from lyricsep.scoring.words import score
 from lyricsep.tables import Table, percent, with_interval
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["ScoredRun", "SongScore", "find_hypotheses", "find_references", "read_runs", "score_songs"]
 
@@ -106,6 +109,38 @@ class ScoredRun:
                 if not math.isnan(interval.low)
             },
         }
+
+    def to_dataframe(self) -> DataFrame:
+        """Return a table with one row per scored song.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``song``, ``dataset``, ``language``, ``genre`` : str; the genre is missing where it is not known.
+            A column of integers for each count of `FIELDS`, then a column of floats for each rate of `RATES`: shares
+            (0.25, not 25 %), NaN where there is nothing to divide by.
+
+        Notes
+        -----
+        The rates of all songs together are not the mean of this table's rates: add the counts up (`pool`) and derive
+        the rates from the sums (`rates`).
+        """
+        import pandas as pd
+
+        columns = ["song", "dataset", "language", "genre", *FIELDS, *RATES]
+        rows = [
+            {
+                "song": scored.song.id,
+                "dataset": scored.song.dataset,
+                "language": scored.song.language,
+                "genre": scored.song.genre,
+                **scored.counts.as_fields(),
+                **rates(scored.counts),
+            }
+            for scored in self.songs
+        ]
+        types = {**dict.fromkeys(FIELDS, "int64"), **dict.fromkeys(RATES, "float64")}
+        return pd.DataFrame(rows, columns=columns).astype(types)
 
     def _repr_html_(self) -> str:
         rows = [(one.song.id, one.song.language, *_summary(one.counts)) for one in self.songs]
