@@ -1,6 +1,6 @@
-"""Lyrics as plain data: spans of time, words, lines, and what was decoded from which span.
+"""Lyrics as plain data: segments, words, lines, and how each segment was decoded.
 
-Every time is seconds on the clock of the decoded file: time 0 is its first sample.
+All times are in seconds from the first sample of the decoded file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["Decoding", "Line", "Lyrics", "Segment", "Word"]
 
 @dataclass(frozen=True, order=True, slots=True)
 class Segment:
-    """A span of time in which somebody sings.
+    """A span of time that contains singing.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Segment:
     end: float
 
     def __post_init__(self) -> None:
-        """Refuse spans that no clock can show."""
+        """Check the times."""
         _check_span("Segment", self.start, self.end)
 
     @property
@@ -53,9 +53,9 @@ class Word:
     start, end : float
         Seconds; ``0 <= start <= end``.
     text : str
-        The word with its punctuation, without spaces around it.
+        The word with its punctuation, without surrounding spaces.
     probability : float
-        The model's probability of the word's tokens, 0 to 1.
+        Probability of the word's tokens according to the model, 0 to 1.
     """
 
     start: float
@@ -64,7 +64,7 @@ class Word:
     probability: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse spans that no clock can show."""
+        """Check the times."""
         _check_span("Word", self.start, self.end)
 
 
@@ -77,11 +77,11 @@ class Line:
     start, end : float
         Seconds; ``0 <= start <= end``.
     text : str
-        The line, without line breaks or spaces around it.
+        The line, without line breaks or surrounding spaces.
     words : tuple of Word
-        The words in order, where word times were asked for; else empty.
+        The words in order, if word times were requested; else empty.
     flags : tuple of str
-        Why the line should be doubted (`lyricsep.transcribers.guard`); empty for a line nobody doubts.
+        Reasons to doubt the line (`lyricsep.transcribers.guard`); empty if there are none.
     """
 
     start: float
@@ -91,7 +91,7 @@ class Line:
     flags: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse spans that no clock can show, and text that is not one line."""
+        """Check the times, and that the text is one line."""
         _check_span("Line", self.start, self.end)
         if "\n" in self.text or "\r" in self.text:
             raise ValueError(f"a Line holds one line of text, got {self.text!r}")
@@ -99,7 +99,7 @@ class Line:
 
 @dataclass(frozen=True, order=True, slots=True)
 class Decoding:
-    """How one segment was decoded: the evidence behind its lines.
+    """How one segment was decoded: statistics of its decoding.
 
     Parameters
     ----------
@@ -110,15 +110,15 @@ class Decoding:
     avg_logprob : float
         Mean natural log-probability of the tokens, at most 0.
     no_speech_prob : float
-        Whisper's probability that nobody speaks, 0 to 1.
+        Whisper's probability of no speech, 0 to 1.
     compression_ratio : float
-        Length of the text over its zlib-compressed length; repetition makes it high.
+        Length of the text over its zlib-compressed length; high for repetitive text.
     attempts : int
-        How many times the segment was decoded until an attempt was accepted.
+        Number of decoding attempts, including the accepted one.
     flags : tuple of str
         As in `Line`.
     no_repeat_ngram_size : int
-        The accepted attempt could not say so many tokens in a row twice; 0: it could say anything.
+        Size of the token n-grams that the accepted attempt could not repeat; 0 for no limit.
     """
 
     start: float
@@ -141,11 +141,11 @@ class Lyrics:
     lines : tuple of Line
         In order of start; backing vocals may overlap.
     language : str or None
-        ISO 639-1 code, or None where nothing was sung.
+        ISO 639-1 code, or None if nothing was sung.
     duration : float
         Length of the song in seconds.
     segments : tuple of Segment
-        The sung spans that were decoded. Empty: no vocals were found, and `lines` is empty too.
+        The segments that were decoded. If empty, no vocals were found, and `lines` is empty too.
     decodings : tuple of Decoding
         One per decoded segment, in order.
     """
@@ -191,7 +191,7 @@ class Lyrics:
         facts = [f"{len(self.lines)} lines" if self.lines else "no vocals were found"]
         facts += [f"language {self.language}"] if self.language else []
         facts += [f"{_clock(self.duration)} long"] if self.duration else []
-        rows = [(_clock(one.start), _clock(one.end), one.text, ", ".join(one.flags)) for one in self.lines]
+        rows = [(_clock(line.start), _clock(line.end), line.text, ", ".join(line.flags)) for line in self.lines]
         return Table(f"Lyrics: {', '.join(facts)}", ("start", "end", "line", "doubtful"), tuple(rows), 4).html()
 
 

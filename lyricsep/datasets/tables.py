@@ -1,6 +1,6 @@
-"""Files of datasets, read with suspicion: every complaint names the file, the row and the field.
+"""Validated reading of dataset files: every error names the file, the row and the field.
 
-Rows are counted as an editor or a spreadsheet counts them: from 1, the header of a CSV being row 1.
+Rows are counted as in an editor or a spreadsheet: from 1; the header of a CSV is row 1.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ __all__ = ["DatasetFolder", "DatasetRecord", "read_csv", "read_jsonl", "read_lyr
 
 @dataclass(frozen=True)
 class DatasetRecord:
-    """Named values of a file, and where they stand in it.
+    """Named values from a file, and their position in it.
 
     Parameters
     ----------
     values : mapping
-        Field to value: of any type of JSON, or text only where `is_csv`.
+        Values by field: any JSON type, or text only if `is_csv`.
     file : Path
-        Where they are from.
+        The file.
     row : int or None
-        Its row; None where a file holds a single record.
+        Row of the file; None if the file has a single record.
     parents : str
         The fields that lead to this record, such as ``lines[3].``.
     is_csv : bool
-        Whether numbers are written as text.
+        Whether numbers are stored as text.
     """
 
     values: Mapping[str, object]
@@ -49,7 +49,7 @@ class DatasetRecord:
     is_csv: bool = False
 
     def error(self, field: str, expected: str) -> DatasetError:
-        """Say what is wrong with a field, ready to be raised."""
+        """Return the error for a field with an unexpected value."""
         value = self.values.get(field)
         got = "nothing" if value is None else reprlib.repr(value)
         row = "" if self.row is None else f"row {self.row}, "
@@ -59,16 +59,16 @@ class DatasetRecord:
         )
 
     def has(self, field: str) -> bool:
-        """Say whether the field is there and not null."""
+        """Return whether the field exists and is not null."""
         return self.values.get(field) is not None
 
     def text(self, *fields: str) -> str:
-        """Give the text of the first of these fields that is there, with Unix line ends.
+        """Return the text of the first of these fields that exists, with Unix line ends.
 
         Raises
         ------
         DatasetError
-            If none is there, or it is not text.
+            If none exists, or it is not text.
         """
         field = next((field for field in fields if self.has(field)), fields[-1])
         value = self.values.get(field)
@@ -77,7 +77,7 @@ class DatasetRecord:
         return _unix(value)
 
     def optional(self, field: str) -> str | None:
-        """Give a text without spaces around it, or None where there is none.
+        """Return a text without surrounding spaces, or None if there is none.
 
         Raises
         ------
@@ -87,7 +87,7 @@ class DatasetRecord:
         return (self.text(field).strip() or None) if self.has(field) else None
 
     def number(self, field: str) -> float:
-        """Give a finite number.
+        """Return a finite number.
 
         Raises
         ------
@@ -97,7 +97,7 @@ class DatasetRecord:
         return self._number(field, self.values.get(field), "a number")
 
     def span(self, start: str, end: str) -> tuple[float, float]:
-        """Give two fields as times in seconds.
+        """Return two fields as times in seconds.
 
         Raises
         ------
@@ -112,7 +112,7 @@ class DatasetRecord:
         return times
 
     def pair(self, field: str) -> tuple[float, float]:
-        """Give one field that holds a start and an end in seconds.
+        """Return the start and the end in seconds from one field.
 
         Raises
         ------
@@ -129,12 +129,12 @@ class DatasetRecord:
         return start, end
 
     def language(self, field: str) -> str:
-        """Give a language, written as a code or as an English word, as ISO 639-1.
+        """Return a language, given as a code or an English name, as an ISO 639-1 code.
 
         Raises
         ------
         DatasetError
-            If it is no known language.
+            If the language is unknown.
         """
         code = iso_language(self.text(field))
         if code is None:
@@ -142,12 +142,12 @@ class DatasetRecord:
         return code
 
     def line(self, start: str, end: str, *texts: str) -> Line:
-        """Give a line of lyrics: two fields of times, and the first that is there of the fields of text.
+        """Return a line of lyrics from two time fields and the first text field that exists.
 
         Raises
         ------
         DatasetError
-            If a time is none, or the text is more than one line.
+            If a time is invalid, or the text is more than one line.
         """
         text = self.text(*texts).strip()
         if "\n" in text:
@@ -155,7 +155,7 @@ class DatasetRecord:
         return Line(*self.span(start, end), text)
 
     def child(self, field: str) -> DatasetRecord:
-        """Give a field that holds named values itself.
+        """Return the record in a field that contains an object.
 
         Raises
         ------
@@ -168,7 +168,7 @@ class DatasetRecord:
         return DatasetRecord(value, self.file, self.row, f"{self.parents}{field}.")
 
     def children(self, field: str) -> list[DatasetRecord]:
-        """Give a field that holds a list of named values.
+        """Return the records in a field that contains a list of objects.
 
         Raises
         ------
@@ -196,10 +196,10 @@ class DatasetRecord:
 
 
 class DatasetFolder:
-    """The folder of a dataset, out of which no name leads.
+    """The folder of a dataset; names that point outside of it are refused.
 
-    Names are found however the file system composes their accents: a name of macOS (NFD) is not what the metadata
-    says (NFC), byte by byte.
+    Names match regardless of Unicode normalisation: file names of macOS (NFD) differ in bytes from those in the
+    metadata (NFC).
 
     Parameters
     ----------
@@ -212,19 +212,19 @@ class DatasetFolder:
         self._listings: dict[Path, dict[str, Path]] = {}
 
     def locate(self, name: str, record: DatasetRecord, field: str) -> Path:
-        """Give the path of a file by its name relative to the folder, whether or not it exists.
+        """Return the path of a file by its name relative to the folder; it need not exist.
 
         Parameters
         ----------
         name : str
             With ``/`` between its parts.
         record, field : DatasetRecord, str
-            Who says so, for the complaint.
+            The record and field with the name, for error messages.
 
         Raises
         ------
         DatasetError
-            If the name leads out of the folder, or no file can have it.
+            If the name points outside of the folder, or is not a valid file name.
         """
         check_name(name, record, field)
         path = self.path
@@ -243,12 +243,12 @@ class DatasetFolder:
 
 
 def check_name(name: str, record: DatasetRecord, field: str) -> None:
-    """Refuse a name that leads out of its folder, on any system, or that no file can have.
+    """Refuse names that point outside of their folder on any system, and invalid file names.
 
     Raises
     ------
     DatasetError
-        If it does.
+        If the name is refused.
     """
     windows = PureWindowsPath(name)
     leads_out = bool(windows.anchor) or ".." in windows.parts or not windows.parts
@@ -257,35 +257,40 @@ def check_name(name: str, record: DatasetRecord, field: str) -> None:
 
 
 def song_id(name: str, record: DatasetRecord, field: str) -> str:
-    """Turn a name into an id: with composed accents, and fit to name a file.
+    """Return the id for a name: NFC-normalised and valid as a file name.
 
     Raises
     ------
     DatasetError
-        If a file of that name would lie outside of its folder.
+        If a file of that name would be outside of its folder.
     """
     check_name(name, record, field)
     return _composed(name)
 
 
 def unique_songs(songs: Iterable[tuple[DatasetRecord, str, Song]]) -> tuple[Song, ...]:
-    """Collect songs, each with its record and the field of its id.
+    """Return songs, after checking that their ids are unique.
+
+    Parameters
+    ----------
+    songs : iterable of (DatasetRecord, str, Song)
+        Each song with its record and the field of its id, for error messages.
 
     Raises
     ------
     DatasetError
-        If two share an id, or there is none.
+        If two songs share an id.
     """
     kept: dict[str, Song] = {}
     for record, field, song in songs:
         if song.id in kept:
-            raise record.error(field, "a song that was not there before")
+            raise record.error(field, "a unique song")
         kept[song.id] = song
     return tuple(kept.values())
 
 
 def by_start(lines: Iterable[Line]) -> tuple[Line, ...]:
-    """Put lines in order of start; those that start together stay in the order of the dataset."""
+    """Return lines sorted by start; lines with equal starts keep the order of the dataset."""
     return tuple(sorted(lines, key=lambda line: line.start))
 
 
@@ -313,7 +318,7 @@ def read_text(path: Path) -> str:
 
 
 def read_lyrics(path: Path) -> str:
-    """Read a file of lyrics, without blank lines around them.
+    """Read a lyrics file, without leading and trailing blank lines.
 
     Raises
     ------
@@ -324,14 +329,14 @@ def read_lyrics(path: Path) -> str:
 
 
 def read_jsonl(path: Path) -> Iterator[DatasetRecord]:
-    """Read a file with a JSON object a row; blank rows are skipped.
+    """Read a file with one JSON object per row; blank rows are skipped.
 
     Raises
     ------
     DatasetError
-        If the file cannot be read, or a row is no JSON object.
+        If the file cannot be read, or a row is not a JSON object.
     """
-    # JSON may hold other line separators of Unicode, so that splitlines would be wrong.
+    # JSON may contain other Unicode line separators, which splitlines would split at.
     for row, text in enumerate(read_text(path).split("\n"), start=1):
         if text.strip():
             yield DatasetRecord(parse_object(text, path, f"row {row}: "), path, row)
@@ -343,7 +348,7 @@ def parse_object(text: str, path: Path, where: str = "") -> dict[str, object]:
     Raises
     ------
     DatasetError
-        If it is none.
+        If it is not a JSON object.
     """
     try:
         value = json.loads(text)
@@ -363,12 +368,12 @@ def read_csv(path: Path, columns: Sequence[str]) -> Iterator[DatasetRecord]:
     path : Path
         The file.
     columns : sequence of str
-        Those that must be there.
+        Required columns.
 
     Raises
     ------
     DatasetError
-        If the file cannot be read, is no CSV, lacks a column, or a row has not as many values as the header.
+        If the file cannot be read, is not CSV, lacks a column, or a row has more or fewer values than the header.
     """
     rows = csv.reader(io.StringIO(read_text(path)), strict=True)
     n_rows = 0

@@ -1,4 +1,4 @@
-"""Reference and hypothesis → counts that add up, and rates derived from them."""
+"""Compare hypotheses with references: additive counts, and rates derived from them."""
 
 from lyricsep.scoring.activity import ActivityCounts, score_activity
 from lyricsep.scoring.certainty import Comparison, Difference, Interval, Spread, bootstrap, compare, spread_over_seeds

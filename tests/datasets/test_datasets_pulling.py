@@ -73,17 +73,19 @@ def test_what_is_there_is_not_pulled_again(hub: FakeHub, monkeypatch: pytest.Mon
 
 
 def test_offline_without_a_pull_is_told(hub: FakeHub) -> None:
-    with pytest.raises(DatasetError, match="main is not in the cache, and this is offline; pull it where there is"):
+    with pytest.raises(
+        DatasetError, match=r"main is not in the cache, and network access is off .offline mode.; pull it while"
+    ):
         pull("jamendolyrics", endpoint=hub.address, offline=True)
     pull("jamendolyrics", endpoint=hub.address)
-    with pytest.raises(DatasetError, match="v2 is not in the cache, and this is offline"):
+    with pytest.raises(DatasetError, match="v2 is not in the cache, and network access is off"):
         pull("jamendolyrics", revision="v2", endpoint=hub.address, offline=True)
 
 
 def test_a_missing_file_is_pulled_again(hub: FakeHub, files: dict[str, bytes]) -> None:
     folder = pull("jamendolyrics", endpoint=hub.address)
     (folder / AUDIO).unlink()
-    with pytest.raises(DatasetError, match="this is offline"):
+    with pytest.raises(DatasetError, match="network access is off"):
         pull("jamendolyrics", endpoint=hub.address, offline=True)
     pull("jamendolyrics", endpoint=hub.address)
     assert (folder / AUDIO).read_bytes() == files[AUDIO]
@@ -130,7 +132,7 @@ def test_a_pull_that_breaks_off_is_known_and_goes_on(hub: FakeHub, files: dict[s
         pull("jamendolyrics", endpoint=hub.address)
     assert "\n" not in str(e.value)
     assert not is_pulled("jamendolyrics")
-    with pytest.raises(DatasetError, match="was not pulled to its end; `lyricsep datasets pull jamendolyrics`"):
+    with pytest.raises(DatasetError, match="was not pulled completely; run `lyricsep datasets pull jamendolyrics`"):
         open_dataset("jamendolyrics")
     hub.cut = {}
     folder = pull("jamendolyrics", endpoint=hub.address)
@@ -140,7 +142,7 @@ def test_a_pull_that_breaks_off_is_known_and_goes_on(hub: FakeHub, files: dict[s
 @pytest.mark.parametrize("name", [AUDIO, "README.md"])
 def test_damage_on_the_way_is_found(hub: FakeHub, files: dict[str, bytes], name: str) -> None:
     hub.damaged = {name: files[name][:-1] + b"!"}
-    with pytest.raises(DatasetError, match="was damaged on its way from the hub and is removed; pull again"):
+    with pytest.raises(DatasetError, match="was damaged during the download and has been removed; pull again"):
         pull("jamendolyrics", endpoint=hub.address)
     assert not is_pulled("jamendolyrics")
     hub.damaged = {}

@@ -239,10 +239,10 @@ def test_the_only_tier_of_intervals_is_the_lines(read: Read) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (SHORT[:150], "no whole TextGrid; save it again from Praat"),
+        (SHORT[:150], "not a complete TextGrid; save it again from Praat"),
         (SHORT.replace("\n1\n3\n", "\n3\n1\n"), "Line needs 0 <= start <= end"),
         ('File type = "ooTextFile"\n"PitchTier"\n', "expected an ooTextFile that is a TextGrid"),
-        ("hello", "no whole TextGrid"),
+        ("hello", "not a complete TextGrid"),
     ],
 )
 def test_broken_textgrids(read: Read, content: str, message: str) -> None:
