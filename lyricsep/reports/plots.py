@@ -175,13 +175,13 @@ def _draw_bars(axis: Axes, groups: Mapping[str, Mapping[str, Estimate]], names: 
     width = 0.84 / max(1, len(names))
     for index, name in enumerate(names):
         found = [(place, bars[name]) for place, bars in enumerate(groups.values()) if name in bars]
-        known = [(place, one) for place, one in found if not math.isnan(one.value)]
+        known = [(place, bar) for place, bar in found if not math.isnan(bar.value)]
         places = [place + (index - (len(names) - 1) / 2) * width for place, _ in known]
-        axis.bar(places, [one.value for _, one in known], width, label=name, **_style(index))
+        axis.bar(places, [bar.value for _, bar in known], width, label=name, **_style(index))
         axis.errorbar(
             places,
-            [one.value for _, one in known],
-            [[one.reach[0] for _, one in known], [one.reach[1] for _, one in known]],
+            [bar.value for _, bar in known],
+            [[bar.reach[0] for _, bar in known], [bar.reach[1] for _, bar in known]],
             fmt="none",
             ecolor="black",
             elinewidth=0.8,

@@ -127,12 +127,12 @@ class Comparison(dict[str, Difference]):
         rows = [
             (
                 name,
-                percent(one.first),
-                percent(one.second),
-                with_interval(one.difference.value, one.difference.low, one.difference.high),
-                "–" if math.isnan(one.p) else f"{one.p:.4f}",
+                percent(rate.first),
+                percent(rate.second),
+                with_interval(rate.difference.value, rate.difference.low, rate.difference.high),
+                "–" if math.isnan(rate.p) else f"{rate.p:.4f}",
             )
-            for name, one in self.items()
+            for name, rate in self.items()
         ]
         note = "percent; paired over songs: bootstrap interval, permutation p"
         headers = ("rate", "first", "second", "second - first [95 %]", "p")

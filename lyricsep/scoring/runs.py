@@ -84,7 +84,7 @@ class ScoredRun:
 
     def as_document(self) -> dict[str, Any]:
         """Return the document as JSON-compatible data."""
-        counts = [one.counts for one in self.songs]
+        counts = [scored.counts for scored in self.songs]
         pooled = pool(counts)
         return {
             "schema": SCHEMA,
@@ -93,13 +93,13 @@ class ScoredRun:
             "missing": list(self.missing),
             "songs": [
                 {
-                    "song": one.song.id,
-                    "language": one.song.language,
-                    "genre": one.song.genre,
-                    "counts": one.counts.as_fields(),
-                    "timing": one.timing and asdict(one.timing),
+                    "song": scored.song.id,
+                    "language": scored.song.language,
+                    "genre": scored.song.genre,
+                    "counts": scored.counts.as_fields(),
+                    "timing": scored.timing and asdict(scored.timing),
                 }
-                for one in self.songs
+                for scored in self.songs
             ],
             "counts": pooled.as_fields(),
             "rates": {name: _finite(value) for name, value in rates(pooled).items()},
@@ -143,10 +143,10 @@ class ScoredRun:
         return pd.DataFrame(rows, columns=columns).astype(types)
 
     def _repr_html_(self) -> str:
-        rows = [(one.song.id, one.song.language, *_summary(one.counts)) for one in self.songs]
+        rows = [(scored.song.id, scored.song.language, *_summary(scored.counts)) for scored in self.songs]
         notes = [f"{len(self.missing)} songs without a hypothesis: {', '.join(self.missing)}"] if self.missing else []
         if self.songs:
-            counts = [one.counts for one in self.songs]
+            counts = [scored.counts for scored in self.songs]
             wer = bootstrap(counts)["WER"]
             _, *words = _summary(pool(counts))
             total = ", ".join(f"{name} {number}" for name, number in zip(_SUMMARY[1:], words, strict=True))
@@ -264,7 +264,7 @@ def read_runs(path: Path) -> dict[str, dict[str, Counts]]:
         document = json.loads(path.read_text(encoding="utf-8"))
         if (document["schema"], document["version"]) != (SCHEMA, VERSION):
             raise ValueError(f"schema and version are {document['schema']!r}, {document['version']!r}")
-        return {path.stem: {one["song"]: counts_from_dict(one["counts"]) for one in document["songs"]}}
+        return {path.stem: {song["song"]: counts_from_dict(song["counts"]) for song in document["songs"]}}
     except OSError as error:
         raise DatasetError(f"{shown(path)}: cannot be read ({error.strerror or error})") from error
     except (ValueError, KeyError, TypeError) as error:
