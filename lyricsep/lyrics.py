@@ -1,20 +1,24 @@
-"""Lyrics as plain data: spans of time, words, lines, and what was decoded from which span.
+"""Lyrics as plain data: segments, words, lines, and how each segment was decoded.
 
-Every time is seconds on the clock of the decoded file: time 0 is its first sample.
+All times are in seconds from the first sample of the decoded file.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from lyricsep.tables import Table
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["Decoding", "Line", "Lyrics", "Segment", "Word"]
 
 
 @dataclass(frozen=True, order=True, slots=True)
 class Segment:
-    """A span of time in which somebody sings.
+    """A span of time that contains singing.
 
     Parameters
     ----------
@@ -31,7 +35,7 @@ class Segment:
     end: float
 
     def __post_init__(self) -> None:
-        """Refuse spans that no clock can show."""
+        """Check the times."""
         _check_span("Segment", self.start, self.end)
 
     @property
@@ -49,9 +53,9 @@ class Word:
     start, end : float
         Seconds; ``0 <= start <= end``.
     text : str
-        The word with its punctuation, without spaces around it.
+        The word with its punctuation, without surrounding spaces.
     probability : float
-        The model's probability of the word's tokens, 0 to 1.
+        Probability of the word's tokens according to the model, 0 to 1.
     """
 
     start: float
@@ -60,7 +64,7 @@ class Word:
     probability: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse spans that no clock can show."""
+        """Check the times."""
         _check_span("Word", self.start, self.end)
 
 
@@ -73,11 +77,11 @@ class Line:
     start, end : float
         Seconds; ``0 <= start <= end``.
     text : str
-        The line, without line breaks or spaces around it.
+        The line, without line breaks or surrounding spaces.
     words : tuple of Word
-        The words in order, where word times were asked for; else empty.
+        The words in order, if word times were requested; else empty.
     flags : tuple of str
-        Why the line should be doubted (`lyricsep.transcribers.guard`); empty for a line nobody doubts.
+        Reasons to doubt the line (`lyricsep.transcribers.guard`); empty if there are none.
     """
 
     start: float
@@ -87,7 +91,7 @@ class Line:
     flags: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse spans that no clock can show, and text that is not one line."""
+        """Check the times, and that the text is one line."""
         _check_span("Line", self.start, self.end)
         if "\n" in self.text or "\r" in self.text:
             raise ValueError(f"a Line holds one line of text, got {self.text!r}")
@@ -95,7 +99,7 @@ class Line:
 
 @dataclass(frozen=True, order=True, slots=True)
 class Decoding:
-    """How one segment was decoded: the evidence behind its lines.
+    """How one segment was decoded: statistics of its decoding.
 
     Parameters
     ----------
@@ -106,15 +110,15 @@ class Decoding:
     avg_logprob : float
         Mean natural log-probability of the tokens, at most 0.
     no_speech_prob : float
-        Whisper's probability that nobody speaks, 0 to 1.
+        Whisper's probability of no speech, 0 to 1.
     compression_ratio : float
-        Length of the text over its zlib-compressed length; repetition makes it high.
+        Length of the text over its zlib-compressed length; high for repetitive text.
     attempts : int
-        How many times the segment was decoded until an attempt was accepted.
+        Number of decoding attempts, including the accepted one.
     flags : tuple of str
         As in `Line`.
     no_repeat_ngram_size : int
-        The accepted attempt could not say so many tokens in a row twice; 0: it could say anything.
+        Size of the token n-grams that the accepted attempt could not repeat; 0 for no limit.
     """
 
     start: float
@@ -137,11 +141,11 @@ class Lyrics:
     lines : tuple of Line
         In order of start; backing vocals may overlap.
     language : str or None
-        ISO 639-1 code, or None where nothing was sung.
+        ISO 639-1 code, or None if nothing was sung.
     duration : float
         Length of the song in seconds.
     segments : tuple of Segment
-        The sung spans that were decoded. Empty: no vocals were found, and `lines` is empty too.
+        The segments that were decoded. If empty, no vocals were found, and `lines` is empty too.
     decodings : tuple of Decoding
         One per decoded segment, in order.
     """
@@ -157,11 +161,37 @@ class Lyrics:
         """The lines joined by line breaks; the empty string for an instrumental."""
         return "\n".join(line.text for line in self.lines)
 
+    def to_dataframe(self) -> DataFrame:
+        """Return a table with one row per word; a line without word times is one row.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``line`` : int, index of the line, from 0.
+            ``word`` : Int64, index of the word in its line, from 0; missing where the row is a line.
+            ``start``, ``end`` : float, seconds.
+            ``text`` : str, the word or the line.
+            ``probability`` : float, of the word, 0 to 1; NaN where the row is a line.
+        """
+        import pandas as pd
+
+        rows: list[tuple[int, int | None, float, float, str, float]] = []
+        for index, line in enumerate(self.lines):
+            if line.words:
+                rows += [
+                    (index, position, word.start, word.end, word.text, word.probability)
+                    for position, word in enumerate(line.words)
+                ]
+            else:
+                rows.append((index, None, line.start, line.end, line.text, float("nan")))
+        types = {"line": "int64", "word": "Int64", "start": "float64", "end": "float64", "probability": "float64"}
+        return pd.DataFrame(rows, columns=["line", "word", "start", "end", "text", "probability"]).astype(types)
+
     def _repr_html_(self) -> str:
         facts = [f"{len(self.lines)} lines" if self.lines else "no vocals were found"]
         facts += [f"language {self.language}"] if self.language else []
         facts += [f"{_clock(self.duration)} long"] if self.duration else []
-        rows = [(_clock(one.start), _clock(one.end), one.text, ", ".join(one.flags)) for one in self.lines]
+        rows = [(_clock(line.start), _clock(line.end), line.text, ", ".join(line.flags)) for line in self.lines]
         return Table(f"Lyrics: {', '.join(facts)}", ("start", "end", "line", "doubtful"), tuple(rows), 4).html()
 
 

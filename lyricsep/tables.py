@@ -10,8 +10,8 @@ from html import escape
 
 __all__ = ["Table", "as_html", "percent", "with_interval"]
 
-MOST_ROWS = 60  # in a notebook
-LONGEST_CELL = 300  # characters there
+MOST_ROWS = 60  # rows shown in a notebook
+LONGEST_CELL = 300  # characters shown in a notebook
 
 
 @dataclass(frozen=True)
@@ -21,15 +21,15 @@ class Table:
     Parameters
     ----------
     title : str
-        Above it; may be empty.
+        Title above the table; may be empty.
     headers : tuple of str
         One per column.
     rows : tuple of tuple of str
-        The first `n_labels` cells of a row are words, the others numbers.
+        The first `n_labels` cells of a row are labels, the others numbers.
     n_labels : int
-        Columns that are aligned to the left.
+        Number of left-aligned columns; the others are right-aligned.
     notes : tuple of str
-        Below it.
+        Notes below the table.
     """
 
     title: str
@@ -39,21 +39,21 @@ class Table:
     notes: tuple[str, ...] = ()
 
     def text(self) -> str:
-        """Render for a terminal."""
+        """Return the table as aligned text for a terminal."""
         widths = [max(map(_width, column)) for column in zip(self.headers, *self.rows, strict=True)]
         lines = [self._spaced(self.headers, widths), "  ".join("-" * width for width in widths)]
         lines += [self._spaced(row, widths) for row in self.rows]
         return "\n".join([*([self.title] if self.title else []), *lines, *self.notes]) + "\n"
 
     def markdown(self) -> str:
-        """Render for GitHub."""
+        """Return the table as GitHub Markdown."""
         marks = [":--" if index < self.n_labels else "--:" for index in range(len(self.headers))]
         rows = [self.headers, tuple(marks), *self.rows]
         lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
         return "\n".join([f"### {self.title}", "", *lines, "", *(f"{note}  " for note in self.notes)]).rstrip() + "\n"
 
     def latex(self) -> str:
-        """Render for a paper; needs the package booktabs."""
+        """Return the table as LaTeX; needs the package booktabs."""
         columns = "l" * self.n_labels + "r" * (len(self.headers) - self.n_labels)
         lines = [
             f"% {self.title}",
@@ -69,7 +69,7 @@ class Table:
         return "\n".join(lines) + "\n"
 
     def html(self) -> str:
-        """Render for a notebook, a screen or two at most: of a long table the first rows, and how many there are."""
+        """Return the table as HTML for a notebook; of a long table only the first `MOST_ROWS` rows."""
         head = _html_row("th", self.headers, self.n_labels)
         rows = [_html_row("td", row, self.n_labels) for row in self.rows[:MOST_ROWS]]
         left = len(self.rows) - len(rows)
@@ -91,17 +91,17 @@ class Table:
 
 
 def percent(rate: float, digits: int = 2) -> str:
-    """Show a rate in percent, without its sign; a dash for NaN."""
+    """Return a rate in percent, without the percent sign; a dash for NaN."""
     return "–" if math.isnan(rate) else f"{100 * rate:.{digits}f}"
 
 
 def with_interval(value: float, low: float, high: float) -> str:
-    """Show a rate in percent with its interval."""
+    """Return a rate in percent with its interval."""
     return percent(value) + ("" if math.isnan(low) else f" [{percent(low)}, {percent(high)}]")
 
 
 def as_html(text: str) -> str:
-    """Write text for a notebook: none of it becomes an element, and the end of a long one is cut."""
+    """Return text escaped for HTML, truncated to `LONGEST_CELL` characters."""
     return escape(text if len(text) <= LONGEST_CELL else text[:LONGEST_CELL] + "…")
 
 
@@ -131,7 +131,7 @@ def _html_row(tag: str, row: Sequence[str], n_labels: int) -> str:
 
 
 def _width(text: str) -> int:
-    """Count the columns of a terminal."""
-    # Marks above or below a letter (also those of no combining class, as in Thai), and letters that only join others.
+    """Return the width of a text in columns of a terminal."""
+    # Skip combining marks (also those of combining class 0, as in Thai) and format characters such as joiners.
     seen = [c for c in text if unicodedata.category(c) not in ("Mn", "Me", "Cf")]
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in seen)

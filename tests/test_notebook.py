@@ -13,7 +13,7 @@ from lyricsep.datasets import Song
 from lyricsep.errors import AudioError
 from lyricsep.lyrics import Line, Lyrics, Segment
 from lyricsep.pipeline import Failure, Result
-from lyricsep.scoring import Run, SongScore, compare, score
+from lyricsep.scoring import ScoredRun, SongScore, compare, score
 from lyricsep.tables import LONGEST_CELL, MOST_ROWS, Table
 
 HOSTILE = "</td></table><script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp;"
@@ -89,12 +89,12 @@ def test_counts_show_the_rates() -> None:
 
 
 def test_a_run_shows_its_songs_and_an_interval() -> None:
-    run = Run((scored("one two", "one"), scored("three four", "three four", "b")), missing=("c",))
+    run = ScoredRun((scored("one two", "one"), scored("three four", "three four", "b")), missing=("c",))
     seen = Seen(run)
     assert seen.cells[7:14] == ["a", "en", "50.00", "2", "0", "1", "0"]
     assert "all: WER 25.00 [0.00, 50.00], 95 % over songs; words 4, S 0, D 1, I 0" in seen.text
     assert "1 songs without a hypothesis: c" in seen.text
-    assert "Scores of 0 songs" in Seen(Run(())).text
+    assert "Scores of 0 songs" in Seen(ScoredRun(())).text
 
 
 def test_a_comparison_shows_itself_and_stays_a_dictionary() -> None:
@@ -111,7 +111,7 @@ def test_a_comparison_shows_itself_and_stays_a_dictionary() -> None:
         Result(Path(HOSTILE), lyrics_of(HOSTILE), (), {"separation": 1.5}),
         Failure(Path(HOSTILE), AudioError(HOSTILE)),
         Table(HOSTILE, (HOSTILE,), ((HOSTILE,),), 1, (HOSTILE,)),
-        Run((scored("one", "one", HOSTILE),), missing=(HOSTILE,)),
+        ScoredRun((scored("one", "one", HOSTILE),), missing=(HOSTILE,)),
     ],
     ids=lambda shown: type(shown).__name__,
 )

@@ -16,7 +16,7 @@ from lyricsep.errors import ConfigError, DatasetError
 from lyricsep.files import shown
 
 if TYPE_CHECKING:
-    from lyricsep.scoring import Counts, Run, SongScore
+    from lyricsep.scoring import Counts, ScoredRun, SongScore
     from lyricsep.tables import Table
 
 __all__ = ["compare", "score"]
@@ -92,7 +92,7 @@ def score(
         raise typer.Exit(1)
 
 
-def _score_tables(run: Run) -> list[Table]:
+def _score_tables(run: ScoredRun) -> list[Table]:
     from lyricsep.scoring import bootstrap, pool, rates
     from lyricsep.tables import Table, percent, with_interval
 

@@ -1,4 +1,4 @@
-"""Songs with reference lyrics: the published datasets of lyrics transcription, and folders of your own."""
+"""Songs with reference lyrics: published datasets of lyrics transcription, and your own folders."""
 
 from lyricsep.datasets.base import Dataset, Song
 from lyricsep.datasets.catalog import DatasetSpec, dataset_catalog, find_dataset

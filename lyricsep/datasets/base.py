@@ -1,4 +1,4 @@
-"""What every dataset becomes: songs with reference lyrics."""
+"""Datasets: songs with reference lyrics."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ class Song:
     Parameters
     ----------
     id : str
-        Unique in its dataset; also the name of files of hypotheses.
+        Unique in its dataset; also the file name of hypotheses.
     dataset : str
         The dataset's name.
     language : str
         ISO 639-1.
     text : str
-        The lyrics: a line a line, sections parted by a blank line. Where the dataset tags them, non-lexical words
-        stand between ``<nl>`` and ``</nl>``; backing vocals stand in parentheses.
+        The lyrics: one line of lyrics per line, sections separated by a blank line. Non-lexical words are between
+        ``<nl>`` and ``</nl>``, if the dataset tags them; backing vocals are in parentheses.
     lines : tuple of Line
-        With times, in order of start, texts tagged as `text`; empty where the dataset has none. `Line.words` are
-        filled where it has times of words.
+        With times, in order of start, tagged as `text`; empty if the dataset has none. `Line.words` is filled if the
+        dataset has word times.
     audio : Path or None
-        The mixture; None where the dataset comes without.
+        The mixture; None if the dataset has no audio.
     stems : mapping of str to Path
-        Such as ``vocals``.
+        Files by stem name, such as ``vocals``.
     split : str
         ``test`` or ``train``.
     title, artist, genre, licence : str or None
-        Where the dataset says.
+        If the dataset has them.
     """
 
     id: str
@@ -57,18 +57,18 @@ class Song:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Songs that belong together.
+    """Songs with reference lyrics.
 
     Parameters
     ----------
     name : str
-        Its name in the catalogue, or the folder's.
+        Name in the catalogue, or name of the folder.
     songs : tuple of Song
         In the order of the dataset.
     folder : Path
-        Where it lies.
+        Folder of the dataset.
     revision : str or None
-        The commit that was pulled; None where nobody knows.
+        The commit that was pulled; None if unknown.
     """
 
     name: str
@@ -84,7 +84,7 @@ class Dataset:
         songs: Collection[str] = (),
         limit: int | None = None,
     ) -> Dataset:
-        """Keep the songs that pass every filter; an empty filter passes all, `limit` keeps the first.
+        """Return a dataset of the songs that pass every filter; empty filters pass all, `limit` keeps the first.
 
         Languages are written in any way that `lyricsep.languages.language_code` reads.
 
@@ -93,7 +93,7 @@ class Dataset:
         ConfigError
             If there is no such language.
         DatasetError
-            If a song is asked for that is not there, or nothing is left.
+            If a requested song does not exist, or no song passes the filters.
         """
         missing = sorted(set(songs) - {song.id for song in self.songs})
         if missing:
@@ -107,5 +107,5 @@ class Dataset:
             and (not songs or song.id in songs)
         ][:limit]
         if not kept:
-            raise DatasetError(f"{self.name}: none of its {len(self.songs)} songs passes the filters; ask for less")
+            raise DatasetError(f"{self.name}: none of its {len(self.songs)} songs passes the filters; relax them")
         return replace(self, songs=tuple(kept))

@@ -1,4 +1,4 @@
-"""The catalogue of datasets: names to what they are and where they are from."""
+"""The catalogue of datasets, by name."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ __all__ = ["DatasetSpec", "dataset_catalog", "find_dataset"]
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """One dataset, as the catalogue describes it.
+    """One entry of the catalogue of datasets.
 
     Parameters
     ----------
     name : str
-        What the commands take.
+        Name of the dataset in the command line and in `open_dataset`.
     summary, licence, citation : str
-        For people.
+        Descriptions for display.
     languages : tuple of str
         ISO 639-1.
     n_songs : int
         Songs in the published set.
     repository : str or None
-        Of the hub; None where it is on none.
+        Repository on the Hugging Face hub; None if there is none.
     revision : str or None
-        What is pulled of it: a branch, a tag, or a commit, which may be abbreviated.
+        Branch, tag or (abbreviated) commit to pull.
     access : str
-        What has to be done by hand; empty where nothing has.
+        Manual steps to get the data; empty if there are none.
     """
 
     name: str
@@ -48,19 +48,19 @@ class DatasetSpec:
 
 @cache
 def dataset_catalog() -> Mapping[str, DatasetSpec]:
-    """Every dataset by name, in the catalogue's order."""
+    """Return all datasets by name, in the order of the catalogue."""
     tables = read_catalog("lyricsep.datasets")["dataset"]
     specs = [DatasetSpec(**{**table, "languages": tuple(table["languages"])}) for table in tables]
     return {spec.name: spec for spec in specs}
 
 
 def find_dataset(name: str) -> DatasetSpec:
-    """Look a name up.
+    """Return the dataset with this name.
 
     Raises
     ------
     ConfigError
-        If no dataset has that name; the message names the nearest.
+        If there is no such dataset; the message suggests the closest name.
     """
     if name in dataset_catalog():
         return dataset_catalog()[name]

@@ -2,8 +2,8 @@
 
 A song is a gzipped pickle (``annot_tismir/<id>.gz``) of an object of DALI's own class, or an export of it as JSON
 (``<id>.json`` with ``info`` and ``annotations``). A pickle is a small program: here it is read by an interpreter
-that knows plain containers, texts and numbers, and puts an empty shell in place of DALI's class, which is never
-imported; whatever else a pickle asks for is refused before it is even looked up. Source: Meseguer-Brocal et al.,
+that accepts plain containers, strings and numbers, and substitutes an empty class for DALI's class, which is never
+imported; any other class or function in a pickle is refused before it is looked up. Source: Meseguer-Brocal et al.,
 Transactions of ISMIR 3(1), 2020.
 """
 
@@ -23,7 +23,15 @@ from itertools import groupby
 from pathlib import Path
 
 from lyricsep.datasets.base import Song
-from lyricsep.datasets.tables import DatasetFolder, Record, by_start, parse_object, read_text, song_id, unique_songs
+from lyricsep.datasets.tables import (
+    DatasetFolder,
+    DatasetRecord,
+    by_start,
+    parse_object,
+    read_text,
+    song_id,
+    unique_songs,
+)
 from lyricsep.errors import DatasetError
 from lyricsep.files import shown
 from lyricsep.lyrics import Line, Word
@@ -31,11 +39,11 @@ from lyricsep.lyrics import Line, Word
 __all__ = ["dali_files", "is_dali", "read_dali"]
 
 MAX_BYTES = 64 << 20
-"""Of an unpacked song; real ones have about a hundredth of that."""
+"""Largest unpacked song in bytes; real ones have about a hundredth of that."""
 
 PICKLE_FOLDER = "annot_tismir"
 
-# Everything that pickle's interpreter is known to raise on bytes that make no sense.
+# All exceptions that unpickling malformed bytes is known to raise.
 _DAMAGE = (
     pickle.UnpicklingError,
     struct.error,
@@ -52,13 +60,13 @@ _DAMAGE = (
 
 
 def dali_files(folder: Path) -> list[Path]:
-    """Find the songs of a folder, in order of their names: pickles, or else exports as JSON."""
+    """Return the files of songs in a folder, sorted: pickles, or else JSON exports."""
     pickles = sorted((folder / PICKLE_FOLDER).glob("*.gz")) or sorted(folder.glob("*.gz"))
     return pickles or sorted(folder.glob("*.json"))
 
 
 def is_dali(folder: Path) -> bool:
-    """Tell DALI from other folders of JSON, such as lyrics of our own, by the first of its files."""
+    """Return whether a folder has the layout of DALI; JSON is recognised by the first file."""
     files = dali_files(folder)
     if not files or files[0].suffix != ".json":
         return bool(files)
@@ -70,31 +78,31 @@ def is_dali(folder: Path) -> bool:
 
 
 def read_dali(folder: DatasetFolder, dataset: str, language: str | None = None) -> tuple[Song, ...]:
-    """Read the annotations, and find ``audio/<id>.mp3`` where it exists.
+    """Read the annotations; the audio is ``audio/<id>.mp3``, if it exists.
 
     Parameters
     ----------
     folder : DatasetFolder
-        Where the dataset lies.
+        Folder of the dataset.
     dataset : str
-        Its name.
+        Name of the dataset.
     language : str, optional
-        ISO 639-1, of the songs that do not say theirs.
+        ISO 639-1 code for songs without a language.
 
     Raises
     ------
     DatasetError
-        If a file cannot be read, asks to run anything, or is not as DALI writes it.
+        If a file cannot be read, would run code, or does not have the layout of DALI.
     """
     return unique_songs(_songs(folder, dataset, language))
 
 
-def _songs(folder: DatasetFolder, dataset: str, language: str | None) -> Iterator[tuple[Record, str, Song]]:
+def _songs(folder: DatasetFolder, dataset: str, language: str | None) -> Iterator[tuple[DatasetRecord, str, Song]]:
     for path in dali_files(folder.path):
         if path.suffix == ".json":
-            record = Record(parse_object(read_text(path), path), path)
+            record = DatasetRecord(parse_object(read_text(path), path), path)
         else:
-            record = Record(_unpickle(path), path)
+            record = DatasetRecord(_unpickle(path), path)
         info = record.child("info")
         name = song_id(info.text("id"), info, "id")
         audio = folder.locate(f"audio/{name}.mp3", info, "id")
@@ -119,8 +127,8 @@ def _songs(folder: DatasetFolder, dataset: str, language: str | None) -> Iterato
         )
 
 
-def _lyrics(annotations: Record) -> tuple[list[Line], str]:
-    """Give the lines with their words, and the text with its paragraphs parted."""
+def _lyrics(annotations: DatasetRecord) -> tuple[list[Line], str]:
+    """Return the lines with their words, and the text with a blank line between paragraphs."""
     if annotations.values.get("type", "horizontal") != "horizontal":
         raise annotations.error("type", "'horizontal', as DALI publishes it")
     levels = annotations.child("annot")
@@ -134,21 +142,21 @@ def _lyrics(annotations: Record) -> tuple[list[Line], str]:
     return lines, text
 
 
-def _index(word: Record, lines: Sequence[Record]) -> int:
+def _index(word: DatasetRecord, lines: Sequence[DatasetRecord]) -> int:
     index = word.number("index")
     if not index.is_integer() or not 0 <= index < len(lines):
         raise word.error("index", f"one of the {len(lines)} lines, counted from 0")
     return int(index)
 
 
-def _one_line(row: Record) -> str:
+def _one_line(row: DatasetRecord) -> str:
     text = row.text("text").strip()
     if "\n" in text:
         raise row.error("text", "one line of text")
     return text
 
 
-def _genre(metadata: Record) -> str | None:
+def _genre(metadata: DatasetRecord) -> str | None:
     genres = metadata.values.get("genres")
     if isinstance(genres, list | tuple):
         return ", ".join(genre for genre in genres if isinstance(genre, str)) or None
@@ -156,11 +164,11 @@ def _genre(metadata: Record) -> str | None:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows one class, DALI's, and has an empty shell for it."""
+    """Unpickler that accepts only DALI's class, and substitutes an empty class for it."""
 
     def __init__(self, file: BytesIO) -> None:
         super().__init__(file)
-        # Of this file alone: a pickle may set attributes of classes too, and then only its own shell suffers.
+        # One class per file, because a pickle may also set attributes of the class.
         self.shell = type("Annotations", (), {})
 
     def find_class(self, module: str, name: str) -> type:
@@ -170,22 +178,24 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _check_memory(content: bytes) -> None:
-    """Refuse a pickle that would number its few objects so high that the table of them fills the memory."""
+    """Refuse a pickle with object numbers so high that the memo table would exhaust memory."""
     for opcode, argument, _ in pickletools.genops(content):
         if opcode.name in ("PUT", "LONG_BINPUT") and isinstance(argument, int) and argument > len(content):
             raise pickle.UnpicklingError(f"object number {argument}")
 
 
 def _unpickle(path: Path) -> dict[str, object]:
-    """Read the attributes of a pickled song, running nothing."""
+    """Return the attributes of a pickled song without running code from the pickle."""
     try:
         with gzip.open(path) as file:
             content = file.read(MAX_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
-        raise DatasetError(f"{shown(path)}: cannot be unpacked ({reason}); get it again") from error
+        raise DatasetError(f"{shown(path)}: cannot be decompressed ({reason}); get it again") from error
     if len(content) > MAX_BYTES:
-        raise DatasetError(f"{shown(path)}: refused, it unfolds into more than {MAX_BYTES >> 20} MiB; get it again")
+        raise DatasetError(
+            f"{shown(path)}: refused, it decompresses to more than {MAX_BYTES >> 20} MiB; get it again"
+        )
     unpickler = _Unpickler(BytesIO(content))
     try:
         _check_memory(content)
@@ -193,7 +203,7 @@ def _unpickle(path: Path) -> dict[str, object]:
     except _DAMAGE as error:
         if wanted := re.fullmatch(r"GLOBAL ([\w.]+)", str(error)):
             raise DatasetError(
-                f"{shown(path)}: refused, it asks to run {wanted[1]}, and annotations need not run anything; "
+                f"{shown(path)}: refused, it would run {wanted[1]}, and annotations need not run code; "
                 "get it from its authors, or export it as JSON"
             ) from error
         reason = (str(error).splitlines() or [""])[0][:120] or type(error).__name__

@@ -1,7 +1,7 @@
-"""A plain folder: ``song.mp3`` with its lyrics in ``song.txt`` beside it.
+"""A plain folder: ``song.mp3`` with lyrics in ``song.txt`` next to it.
 
-The language is the name of a folder above the song (``fr/song.mp3``) or is given; vocals may lie beside the song
-as ``song.vocals.wav``. Ids are paths without suffix, as the results of `lyricsep transcribe` are named.
+The language is the name of a parent folder (``fr/song.mp3``) or an argument; vocals may be next to the song as
+``song.vocals.wav``. Ids are paths without suffix, like the results of `lyricsep transcribe`.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ VOCALS = ".vocals"
 
 
 def songs_of_folder(folder: Path) -> Iterator[tuple[PurePosixPath, Path]]:
-    """Yield the songs that have lyrics beside them, in order of name: name relative to the folder, and lyrics.
+    """Yield the name (relative to the folder) and the lyrics file of each song with lyrics, sorted by name.
 
-    A song without lyrics is no reference: it is left out, with a warning.
+    Songs without lyrics are skipped with a warning.
     """
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
@@ -38,20 +38,20 @@ def songs_of_folder(folder: Path) -> Iterator[tuple[PurePosixPath, Path]]:
         if lyrics.is_file():
             yield PurePosixPath(name.as_posix()), lyrics
         else:
-            logger.warning("%s: left out, there is no %s beside it", shown(path), shown(Path(lyrics.name)))
+            logger.warning("%s: skipped, there is no %s next to it", shown(path), shown(Path(lyrics.name)))
 
 
 def read_plain_folder(folder: DatasetFolder, dataset: str, language: str | None = None) -> tuple[Song, ...]:
-    """Read the songs that have lyrics beside them.
+    """Read the songs that have lyrics next to them.
 
     Parameters
     ----------
     folder : DatasetFolder
-        Searched to the bottom.
+        Searched recursively.
     dataset : str
-        Its name.
+        Name of the dataset.
     language : str, optional
-        ISO 639-1, of the songs in no folder named by a language.
+        ISO 639-1 code for songs that are not in a folder named after a language.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def read_plain_folder(folder: DatasetFolder, dataset: str, language: str | None 
     return unique_songs(_songs(folder, dataset, language))
 
 
-def _songs(folder: DatasetFolder, dataset: str, language: str | None) -> Iterator[tuple[Record, str, Song]]:
+def _songs(folder: DatasetFolder, dataset: str, language: str | None) -> Iterator[tuple[DatasetRecord, str, Song]]:
     for name, lyrics in songs_of_folder(folder.path):
         path = folder.path / name
         record = Record({"name": str(name)}, path)

@@ -1,9 +1,9 @@
-"""Jam-ALT in the three layouts it was published in.
+"""Jam-ALT, in the three layouts in which it was published.
 
-The hub's: ``metadata.jsonl``, a song a row, names relative to it; the whole set and ``subsets/<language>`` alike.
-The older: ``metadata.csv``, ``lyrics/*.txt`` and ``audio/``. The paper's line times: beside the older layout
-``line_timings/*.csv`` and ``lyrics_tagged/*.txt``. Source: the dataset ``jamendolyrics/jam-alt``; Cífka et al.,
-ISMIR 2024 (arXiv 2408.06370); Syed et al., 2025 (arXiv 2506.15514).
+The hub's layout: ``metadata.jsonl``, one song per row, with relative file names; the same for the whole set and for
+``subsets/<language>``. The older layout: ``metadata.csv``, ``lyrics/*.txt`` and ``audio/``. The paper's line times:
+``line_timings/*.csv`` and ``lyrics_tagged/*.txt`` in addition to the older layout. Source: the dataset
+``jamendolyrics/jam-alt``; Cífka et al., ISMIR 2024 (arXiv 2408.06370); Syed et al., 2025 (arXiv 2506.15514).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from lyricsep.datasets.base import Song
 from lyricsep.datasets.tables import (
     DatasetFolder,
-    Record,
+    DatasetRecord,
     by_start,
     check_name,
     read_csv,
@@ -34,52 +34,54 @@ def read_hub(folder: DatasetFolder, dataset: str) -> tuple[Song, ...]:
     Raises
     ------
     DatasetError
-        If a row is broken.
+        If a row is malformed.
     """
     return unique_songs(_hub_songs(folder, dataset))
 
 
 def read_legacy(folder: DatasetFolder, dataset: str) -> tuple[Song, ...]:
-    """Read the older layout, with line times where there are any; tagged texts are preferred.
+    """Read the older layout, with line times if there are any; tagged texts are preferred.
 
     Raises
     ------
     DatasetError
-        If a row is broken or a file is missing, audio apart.
+        If a row is malformed, or a file other than audio is missing.
     """
     return unique_songs(_legacy_songs(folder, dataset))
 
 
-def lyrics_of(record: Record) -> tuple[str, str]:
-    """Give the text of a row, tagged if it can be had, and the field of its lines to prefer."""
+def lyrics_of(record: DatasetRecord) -> tuple[str, str]:
+    """Return the text of a row, tagged if available, and the preferred text field of its lines."""
     return record.text("text_tagged", "text").strip("\n"), "text_tagged" if record.has("text_tagged") else "text"
 
 
-def songs_of_table(folder: DatasetFolder, table: str, audio: str, dataset: str) -> Iterator[tuple[Record, str, Song]]:
-    """Read the table that Jam-ALT and JamendoLyrics share; the songs lack their lyrics.
+def songs_of_table(
+    folder: DatasetFolder, table: str, audio: str, dataset: str
+) -> Iterator[tuple[DatasetRecord, str, Song]]:
+    """Read the table layout of Jam-ALT and JamendoLyrics, without the lyrics.
 
     Parameters
     ----------
     folder : DatasetFolder
-        Where the dataset lies.
+        Folder of the dataset.
     table, audio : str
-        Names of the table and of the folder of audio.
+        Names of the table and of the audio folder.
     dataset : str
-        Its name.
+        Name of the dataset.
 
     Yields
     ------
-    record : Record
+    record : DatasetRecord
         The row.
     stem : str
-        What the song's other files are called.
+        Name of the song's other files, without suffix.
     song : Song
         With an empty text.
 
     Raises
     ------
     DatasetError
-        If a row is broken.
+        If a row is malformed.
     """
     for record in read_csv(folder.path / table, ("Filepath", "Language")):
         name = record.text("Filepath")
@@ -102,7 +104,7 @@ def songs_of_table(folder: DatasetFolder, table: str, audio: str, dataset: str) 
         )
 
 
-def _hub_songs(folder: DatasetFolder, dataset: str) -> Iterator[tuple[Record, str, Song]]:
+def _hub_songs(folder: DatasetFolder, dataset: str) -> Iterator[tuple[DatasetRecord, str, Song]]:
     for record in read_jsonl(folder.path / "metadata.jsonl"):
         file_name = record.text("file_name")
         audio = folder.locate(file_name, record, "file_name")
@@ -127,7 +129,7 @@ def _hub_songs(folder: DatasetFolder, dataset: str) -> Iterator[tuple[Record, st
         )
 
 
-def _legacy_songs(folder: DatasetFolder, dataset: str) -> Iterator[tuple[Record, str, Song]]:
+def _legacy_songs(folder: DatasetFolder, dataset: str) -> Iterator[tuple[DatasetRecord, str, Song]]:
     has_times = (folder.path / "line_timings").is_dir()
     for record, stem, song in songs_of_table(folder, "metadata.csv", "audio", dataset):
         tagged = folder.locate(f"lyrics_tagged/{stem}.txt", record, "Filepath")

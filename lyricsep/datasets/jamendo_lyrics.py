@@ -1,8 +1,8 @@
-"""JamendoLyrics: songs with times of lines and of words.
+"""JamendoLyrics: songs with line and word times.
 
-``JamendoLyrics.csv`` lists the songs; ``lyrics/<stem>.txt`` holds the text and ``lyrics/<stem>.words.txt`` its
-words, one a row; ``annotations/lines/<stem>.csv`` and ``annotations/words/<stem>.csv`` their times, where a word
-with ``line_end`` is the last of its line. Source: the repository ``f90/jamendolyrics``; Durand et al., 2023
+``JamendoLyrics.csv`` lists the songs. ``lyrics/<stem>.txt`` has the text, ``lyrics/<stem>.words.txt`` its words, one
+per row, ``annotations/lines/<stem>.csv`` and ``annotations/words/<stem>.csv`` the times; a word with ``line_end`` is
+the last of its line. Source: the repository ``f90/jamendolyrics``; Durand et al., 2023
 (arXiv 2306.07744).
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lyricsep.datasets.base import Song
 from lyricsep.datasets.jam_alt import songs_of_table
-from lyricsep.datasets.tables import DatasetFolder, Record, by_start, read_csv, read_lyrics, unique_songs
+from lyricsep.datasets.tables import DatasetFolder, DatasetRecord, by_start, read_csv, read_lyrics, unique_songs
 from lyricsep.files import shown
 from lyricsep.lyrics import Line, Word
 
@@ -28,18 +28,17 @@ logger = logging.getLogger(__name__)
 def read_jamendo_lyrics(folder: DatasetFolder, dataset: str) -> tuple[Song, ...]:
     """Read the dataset.
 
-    Where there are more or fewer times of words than words, the song is left without times of words and a warning
-    is logged.
+    If the number of word times differs from the number of words, the song has no word times and a warning is logged.
 
     Raises
     ------
     DatasetError
-        If a row is broken, or a song's lyrics are missing.
+        If a row is malformed, or a song's lyrics are missing.
     """
     return unique_songs(_songs(folder, dataset))
 
 
-def _songs(folder: DatasetFolder, dataset: str) -> Iterator[tuple[Record, str, Song]]:
+def _songs(folder: DatasetFolder, dataset: str) -> Iterator[tuple[DatasetRecord, str, Song]]:
     for record, stem, song in songs_of_table(folder, "JamendoLyrics.csv", "mp3", dataset):
         text, words, line_times, word_times = (
             folder.locate(name, record, "Filepath")
@@ -64,7 +63,7 @@ def _read_lines(path: Path) -> list[Line]:
 
 
 def _with_words(lines: list[Line], path: Path, texts: list[str] | None) -> list[Line]:
-    """Give every line its words."""
+    """Return the lines with their words, or unchanged if words and times do not match."""
     rows = list(read_csv(path, ("word_start", "word_end")))
     spans = [row.span("word_start", "word_end") for row in rows]
     sizes = [len(line.text.split()) for line in lines]
@@ -74,16 +73,14 @@ def _with_words(lines: list[Line], path: Path, texts: list[str] | None) -> list[
     if len(ends) != len(lines) or ends[-1:] != [len(rows)]:
         ends = list(accumulate(sizes))
     if len(texts) != len(rows) or ends[-1] != len(rows):
-        logger.warning(
-            "%s: %d times for %d words, so the song goes without times of words", shown(path), len(rows), sum(sizes)
-        )
+        logger.warning("%s: %d times for %d words, so the song has no word times", shown(path), len(rows), sum(sizes))
         return lines
     words = [Word(*span, text.strip()) for span, text in zip(spans, texts, strict=True)]
     return [replace(line, words=tuple(words[a:b])) for line, (a, b) in zip(lines, _pairs(ends), strict=True)]
 
 
-def _is_last(row: Record) -> bool:
-    # Empty cells come as NaN where the file went through pandas.
+def _is_last(row: DatasetRecord) -> bool:
+    # Empty cells are NaN in files that were written by pandas.
     return (row.optional("line_end") or "nan").lower() != "nan"
 
 

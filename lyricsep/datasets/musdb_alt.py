@@ -1,6 +1,6 @@
-"""MUSDB-ALT: lyrics with line times for the test songs of MUSDB18, whose audio is had apart.
+"""MUSDB-ALT: lyrics with line times for the test songs of MUSDB18; the audio is separate.
 
-``data/test.jsonl`` holds a song a row; its ``name`` is that of a folder of MUSDB18-HQ with the mixture and four
+``data/test.jsonl`` has one song per row; ``name`` is the name of a folder of MUSDB18-HQ with the mixture and four
 stems. Source: the dataset ``jazasyed/musdb-alt``; Syed et al., 2025 (arXiv 2506.15514).
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lyricsep.datasets.base import Song
 from lyricsep.datasets.jam_alt import lyrics_of
-from lyricsep.datasets.tables import DatasetFolder, Record, by_start, read_jsonl, song_id, unique_songs
+from lyricsep.datasets.tables import DatasetFolder, DatasetRecord, by_start, read_jsonl, song_id, unique_songs
 from lyricsep.errors import DatasetError
 from lyricsep.files import shown
 
@@ -21,22 +21,22 @@ STEMS = ("vocals", "drums", "bass", "other")
 
 
 def read_musdb_alt(folder: DatasetFolder, dataset: str, musdb18hq: Path | None = None) -> tuple[Song, ...]:
-    """Read the lyrics, and find the audio.
+    """Read the lyrics; the audio is that of MUSDB18-HQ.
 
     Parameters
     ----------
     folder : DatasetFolder
-        Where the dataset lies.
+        Folder of the dataset.
     dataset : str
-        Its name.
+        Name of the dataset.
     musdb18hq : Path, optional
-        The folder of MUSDB18-HQ, in which there is ``test``; by default ``musdb18hq`` inside the dataset's. Without
-        either the songs have no audio.
+        The folder of MUSDB18-HQ that contains ``test``; default: ``musdb18hq`` in the folder of the dataset. Without
+        either, the songs have no audio.
 
     Raises
     ------
     DatasetError
-        If a row is broken, or a folder of MUSDB18-HQ is named that is none.
+        If a row is malformed, or `musdb18hq` is not a folder of MUSDB18-HQ.
     """
     return unique_songs(_songs(folder, dataset, _find_audio(folder, musdb18hq)))
 
@@ -49,11 +49,13 @@ def _find_audio(folder: DatasetFolder, musdb18hq: Path | None) -> DatasetFolder 
     if musdb18hq is None:
         return None
     raise DatasetError(
-        f"{shown(musdb18hq)}: expected MUSDB18-HQ with its folder 'test', got none; name the folder it lies in"
+        f"{shown(musdb18hq)}: expected MUSDB18-HQ with its folder 'test', got none; give its parent folder"
     )
 
 
-def _songs(folder: DatasetFolder, dataset: str, audio: DatasetFolder | None) -> Iterator[tuple[Record, str, Song]]:
+def _songs(
+    folder: DatasetFolder, dataset: str, audio: DatasetFolder | None
+) -> Iterator[tuple[DatasetRecord, str, Song]]:
     for record in read_jsonl(folder.path / "data" / "test.jsonl"):
         name = song_id(record.text("name"), record, "name")
         artist, _, title = name.partition(" - ")

@@ -1,4 +1,4 @@
-"""Opening a dataset: by its name where it was pulled, or by the folder it lies in."""
+"""Open a dataset: a pulled one by name, any other by folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lyricsep.languages import language_code
 
 __all__ = ["is_dataset", "open_dataset"]
 
-# A layout is known by a file of its own; where a folder has several, the first is read.
+# A layout is recognised by a characteristic file; if a folder has several, the first one applies.
 LAYOUTS: tuple[tuple[str, Callable[[DatasetFolder, str], tuple[Song, ...]]], ...] = (
     ("JamendoLyrics.csv", read_jamendo_lyrics),
     ("metadata.jsonl", read_hub),
@@ -34,29 +34,29 @@ MUSDB_ALT = Path("data", "test.jsonl")
 def open_dataset(
     name_or_path: str | os.PathLike[str], *, language: str | None = None, musdb18hq: Path | None = None
 ) -> Dataset:
-    """Open a dataset whose layout is told by its files.
+    """Open a dataset; its layout is recognised by its files.
 
     Parameters
     ----------
     name_or_path : str or path
-        A name of the catalogue, which was pulled; else a folder. A folder that is called like a dataset of the
-        catalogue is given as a `Path`, or as ``./jam-alt``.
+        Name of a pulled dataset of the catalogue, or a folder. Pass a folder with the name of a dataset of the
+        catalogue as a `Path`, or as ``./jam-alt``.
     language : str, optional
-        Of the songs for which the dataset says none: those of a plain folder. No filter: see `Dataset.select`.
+        Language of songs for which the dataset has none, as in a plain folder. Not a filter: see `Dataset.select`.
     musdb18hq : Path, optional
-        The folder of MUSDB18-HQ, for the audio of MUSDB-ALT; other datasets have no use for it.
+        The folder of MUSDB18-HQ, for the audio of MUSDB-ALT; ignored for other datasets.
 
     Returns
     -------
     Dataset
-        Songs in the order of the dataset. Their audio is not looked at: see `verify`.
+        Songs in the order of the dataset. Their audio is not checked: see `verify`.
 
     Raises
     ------
     ConfigError
         If there is no such language.
     DatasetError
-        If there is no such dataset, or it is of no known layout, incomplete or broken.
+        If there is no such dataset, or it has an unknown layout, is incomplete or is malformed.
     """
     code = None if language is None else language_code(language)
     folder, name = _locate(name_or_path)
@@ -70,7 +70,7 @@ def open_dataset(
 
 
 def is_dataset(folder: Path) -> bool:
-    """Tell whether `open_dataset` knows the layout of a folder; what is in it may still be broken."""
+    """Return whether a folder has a layout that `open_dataset` knows; its content is not checked."""
     marks = [MUSDB_ALT, *(Path(mark) for mark, _ in LAYOUTS)]
     has_mark = any((folder / mark).is_file() for mark in marks)
     return has_mark or is_dali(folder) or next(songs_of_folder(folder), None) is not None
@@ -89,12 +89,12 @@ def _read(folder: DatasetFolder, name: str, language: str | None, musdb18hq: Pat
         return read_dali(folder, name, language)
     known = ", ".join([*(mark for mark, _ in LAYOUTS), MUSDB_ALT.as_posix(), f"{PICKLE_FOLDER}/*.gz"])
     raise DatasetError(
-        f"{shown(path)}: no known layout of a dataset; expected one of {known}, or songs with .txt files beside them"
+        f"{shown(path)}: unknown dataset layout; expected one of {known}, or songs with .txt files next to them"
     )
 
 
 def _locate(name_or_path: str | os.PathLike[str]) -> tuple[Path, str]:
-    """Give the folder and the name of a dataset."""
+    """Return the folder and the name of a dataset."""
     if isinstance(name_or_path, str) and name_or_path in dataset_catalog():
         return _pulled(name_or_path), name_or_path
     path = Path(name_or_path).expanduser()
@@ -113,14 +113,14 @@ def _pulled(name: str) -> Path:
     spec = dataset_catalog()[name]
     if spec.repository is None:
         raise DatasetError(f"{name}: cannot be pulled: {spec.access}")
-    state = "was not pulled to its end" if folder.exists() else "is not here"
-    raise DatasetError(f"{name}: {state}; `lyricsep datasets pull {name}`, or name the folder it lies in")
+    state = "was not pulled completely" if folder.exists() else "was not pulled"
+    raise DatasetError(f"{name}: {state}; run `lyricsep datasets pull {name}`, or give its folder")
 
 
 def _not_there(name: str) -> DatasetError:
     near = difflib.get_close_matches(name, dataset_catalog(), n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    suggestion = f"did you mean {near[0]!r}? " if near else ""
     return DatasetError(
         f"{shown(Path(name))}: no such folder, and no dataset of that name; "
-        f"{hint}`lyricsep datasets list` shows them all"
+        f"{suggestion}`lyricsep datasets list` shows them all"
     )

@@ -1,4 +1,4 @@
-"""Bringing a dataset from the hub into the cache: at a pinned revision, checked file by file, recorded last."""
+"""Download a dataset from the hub into the cache, at a pinned revision, with every file verified."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lyricsep.datasets.record import (
     read_record,
     write_record,
 )
-from lyricsep.datasets.tables import DatasetFolder, Record
+from lyricsep.datasets.tables import DatasetFolder, DatasetRecord
 from lyricsep.errors import ConfigError, DatasetError
 from lyricsep.files import check_writable, shown
 
@@ -36,32 +36,33 @@ _COMMIT = re.compile("[0-9a-f]{7,40}")
 
 
 def is_pulled(name: str) -> bool:
-    """Say whether a dataset of the catalogue was pulled to its end; its files are not looked at.
+    """Return whether a dataset of the catalogue was pulled completely; its files are not checked.
 
     Raises
     ------
     DatasetError
-        If its record is damaged.
+        If the record of the pull is damaged.
     """
     return read_record(pulled_folder(name)) is not None
 
 
 def pull(name: str, *, revision: str | None = None, offline: bool = False, endpoint: str | None = None) -> Path:
-    """Give the folder of a dataset, pulled from the hub where it is not there already.
+    """Return the folder of a dataset; pull it from the hub if it is not in the cache.
 
-    Every file is compared with the hash the hub has for it. The record ``lyricsep-dataset.json`` is written last:
-    a pull that was broken off is known by its absence, and goes on with the files that are missing.
+    The hash of every file is compared with the hub's. The record ``lyricsep-dataset.json`` is written last, so an
+    interrupted pull has none; pulling again resumes with the missing files.
 
     Parameters
     ----------
     name : str
-        A name of the catalogue.
+        Name of a dataset of the catalogue.
     revision : str, optional
-        A branch, a tag, or a commit, which may be abbreviated to 7 digits or more; by default the catalogue's.
+        A branch, a tag, or a commit, possibly abbreviated to 7 digits or more; default: the revision in the
+        catalogue.
     offline : bool
-        True, or ``LYRICSEP_OFFLINE=1`` in the environment, opens no connection.
+        Make no network requests; also set by ``LYRICSEP_OFFLINE=1`` in the environment.
     endpoint : str, optional
-        Address of the hub; by default ``HF_ENDPOINT``, else the public one.
+        URL of the hub; default: ``HF_ENDPOINT``, else the public hub.
 
     Returns
     -------
@@ -73,8 +74,8 @@ def pull(name: str, *, revision: str | None = None, offline: bool = False, endpo
     ConfigError
         If there is no such dataset, or the client of the hub is not installed.
     DatasetError
-        If it cannot be pulled: no network, no such repository or revision, no permission, damage on the way. Or if
-        the catalogue's revision is another commit by now than it was.
+        If it cannot be pulled: no network, no such repository or revision, no permission, damaged files. Or if the
+        catalogue's revision has moved to another commit since the last pull.
     OutputError
         If the cache cannot be written.
     """
@@ -85,21 +86,21 @@ def pull(name: str, *, revision: str | None = None, offline: bool = False, endpo
     folder = pulled_folder(name)
     record = read_record(folder)
     offline = offline or os.environ.get("LYRICSEP_OFFLINE", "") not in ("", "0")
-    # A commit never changes, so nobody has to be asked about it.
+    # A commit never changes, so the hub need not be asked.
     is_commit = _COMMIT.fullmatch(asked) is not None
     if record and (offline or is_commit) and _is_of(record, asked) and _is_whole(folder, record):
         return folder
     if offline:
         raise DatasetError(
-            f"{name}: {asked} is not in the cache, and this is offline; pull it where there is a network"
+            f"{name}: {asked} is not in the cache, and network access is off (offline mode); pull it while online"
         )
     api = _client(endpoint)
     with _hub_errors(spec, asked):
         commit = _resolve(api, spec.repository, asked)
     if record and revision is None and record.asked == asked and record.commit != commit:
         raise DatasetError(
-            f"{name}: {asked} was commit {record.commit[:12]} when it was pulled, and is {commit[:12]} now; "
-            f"keep what is there, or take the new one by --revision {commit[:12]}"
+            f"{name}: {asked} was commit {record.commit[:12]} when it was pulled, and is {commit[:12]} now",
+            hint="keep the pulled copy, or set {revision} to the new commit",
         )
     if record and record.commit == commit and _is_whole(folder, record):
         return folder
@@ -110,7 +111,7 @@ def pull(name: str, *, revision: str | None = None, offline: bool = False, endpo
     with _hub_errors(spec, asked):
         _download(spec.repository, commit, folder, endpoint)
     files = {path: _checked(folder, file) for path, file in expected.items()}
-    # What an older commit had and this one has not would be taken for a part of the dataset.
+    # Remove files that only the older commit had; they would be read as part of the dataset.
     for path in set(record.files if record else ()) - set(files):
         (folder / path).unlink(missing_ok=True)
     write_record(folder, PullRecord(name, spec.repository, asked, commit, files))
@@ -126,7 +127,7 @@ def _client(endpoint: str | None) -> HfApi:
 
 
 def _resolve(api: HfApi, repository: str, revision: str) -> str:
-    """Give the commit of a revision; abbreviated ones are looked for among all."""
+    """Return the commit of a revision; an abbreviated one is searched among all commits."""
     from huggingface_hub.errors import RevisionNotFoundError
 
     if re.fullmatch("[0-9a-f]{40}", revision):
@@ -142,17 +143,17 @@ def _resolve(api: HfApi, repository: str, revision: str) -> str:
             raise
         commit = matches[0]
     if not commit or not re.fullmatch("[0-9a-f]{40}", commit):
-        raise ValueError(f"it gave {commit!r} for a commit")
+        raise ValueError(f"it returned {commit!r} for a commit")
     return commit
 
 
 def _listed(api: HfApi, repository: str, commit: str, folder: Path) -> Mapping[str, RepoFile]:
-    """List the files of a commit, none of which lies outside of the folder."""
+    """Return the files of a commit by path, after checking that all paths are inside the folder."""
     from huggingface_hub.hf_api import RepoFile
 
     tree = api.list_repo_tree(repository, recursive=True, revision=commit, repo_type="dataset")
     files = {file.path: file for file in tree if isinstance(file, RepoFile)}
-    listing = Record(dict.fromkeys(files, ""), folder / RECORD)
+    listing = DatasetRecord(dict.fromkeys(files, ""), folder / RECORD)
     inside = DatasetFolder(folder)
     for path in files:
         inside.locate(path, listing, path)
@@ -174,7 +175,7 @@ def _download(repository: str, commit: str, folder: Path, endpoint: str | None) 
 
 
 def _checked(folder: Path, expected: RepoFile) -> FileRecord:
-    """Hash a file, and compare it with what the hub says: sha256 of large files, git's own hash of the others."""
+    """Return the hash of a file after comparing it with the hub's: sha256 of large files, git's hash of others."""
     path = folder / expected.path
     found = hash_file(path)
     if expected.lfs is not None:
@@ -185,7 +186,7 @@ def _checked(folder: Path, expected: RepoFile) -> FileRecord:
         is_right = blob == expected.blob_id
     if not is_right:
         path.unlink()
-        raise DatasetError(f"{shown(path)}: was damaged on its way from the hub and is removed; pull again")
+        raise DatasetError(f"{shown(path)}: was damaged during the download and has been removed; pull again")
     return found
 
 
@@ -194,46 +195,48 @@ def _is_of(record: PullRecord, asked: str) -> bool:
 
 
 def _is_whole(folder: Path, record: PullRecord) -> bool:
-    """Say whether all files are there in their sizes; `verify` looks closer."""
+    """Return whether all files exist with the right sizes; `verify` also checks their content."""
     paths = {folder / name: file.size for name, file in record.files.items()}
     return all(path.is_file() and path.stat().st_size == size for path, size in paths.items())
 
 
 @contextmanager
 def _hub_errors(spec: DatasetSpec, revision: str) -> Iterator[None]:
-    """Turn what the client of the hub raises into one line."""
+    """Convert exceptions of the hub's client to a `DatasetError`."""
     from huggingface_hub.errors import HfHubHTTPError
 
-    # Some versions of the client use requests, others httpx: the base of all that their connections raise.
+    # Base class of all connection errors: some versions of the client use requests, others httpx.
     connection_error = cast("type[Exception]", HfHubHTTPError.__bases__[0])
     try:
         yield
-    # The client passes on what sockets, disks and answers that are not what it expects make Python raise.
+    # The client also raises errors of sockets, disks and unexpected answers.
     except (connection_error, OSError, ValueError, LookupError, TypeError, AssertionError) as error:
-        raise DatasetError(f"{spec.name}: {_reason(spec, revision, error)}") from error
+        message, hint = _reason(spec, revision, error)
+        raise DatasetError(f"{spec.name}: {message}", hint=hint) from error
 
 
-def _reason(spec: DatasetSpec, revision: str, error: BaseException) -> str:
+def _reason(spec: DatasetSpec, revision: str, error: BaseException) -> tuple[str, str]:
+    """Return what failed, and what to try next."""
     status = _status(error)
     if status in (401, 403):
         return (
-            f"the hub gives {spec.repository} only to those it knows, or has no such dataset ({status}); "
-            "ask for access on its page, and set HF_TOKEN"
+            f"the hub restricts access to {spec.repository}, or has no such dataset ({status})",
+            "request access on its page, and set HF_TOKEN",
         )
     if status == 404:
-        return f"the hub has no {spec.repository} at {revision} (404); check --revision and HF_ENDPOINT"
+        return f"the hub has no {spec.repository} at {revision} (404)", "check {revision} and HF_ENDPOINT"
     if isinstance(error, OSError) and error.errno and status is None and error.filename:
         path = shown(Path(str(error.filename)))
-        return f"{path} cannot be written ({error.strerror}); free some space, or set LYRICSEP_CACHE"
+        return f"{path} cannot be written ({error.strerror})", "free some space, or set LYRICSEP_CACHE"
     what = f"answered {status}" if status else (str(error).splitlines() or [""])[0][:120] or type(error).__name__
     return (
-        f"the hub did not give {spec.repository} ({what}); try again with a working network, "
-        "or name a folder that holds the dataset"
+        f"{spec.repository} could not be downloaded ({what})",
+        "try again with a working network, or name a folder that holds the dataset",
     )
 
 
 def _status(error: BaseException | None) -> int | None:
-    """Find the HTTP status in an error or in what caused it."""
+    """Return the HTTP status of an error or of its causes, or None."""
     while error is not None:
         status = getattr(getattr(error, "response", None), "status_code", None)
         if isinstance(status, int):

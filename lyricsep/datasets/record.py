@@ -1,6 +1,6 @@
-"""What a pull leaves beside a dataset: where it is from, and the sha256 of its files.
+"""The record of a pull: the origin of a dataset, and the sha256 of its files.
 
-The record is written last, so a folder without it was not pulled to the end.
+The record is written last, so a folder without it was not pulled completely.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lyricsep.datasets.tables import DatasetFolder, Record, parse_object, read_text
+from lyricsep.datasets.tables import DatasetFolder, DatasetRecord, parse_object, read_text
 from lyricsep.errors import DatasetError
 from lyricsep.files import file_digest, shown, write_text
 from lyricsep.weights import cache_folder
@@ -22,7 +22,7 @@ RECORD = "lyricsep-dataset.json"
 
 @dataclass(frozen=True)
 class FileRecord:
-    """A file of a dataset: its sha256 in hexadecimal digits, and its size in bytes."""
+    """The sha256 of a file in hexadecimal digits, and its size in bytes."""
 
     sha256: str
     size: int
@@ -30,20 +30,20 @@ class FileRecord:
 
 @dataclass(frozen=True)
 class PullRecord:
-    """A pull that was finished.
+    """A completed pull.
 
     Parameters
     ----------
     name : str
-        The dataset's name in the catalogue.
+        Name of the dataset in the catalogue.
     repository : str
-        Of the hub.
+        Repository on the hub.
     asked : str
-        The revision that was asked for: a branch, a tag, or a commit.
+        The requested revision: a branch, a tag, or a commit.
     commit : str
-        What it was, 40 hexadecimal digits.
+        Its commit, 40 hexadecimal digits.
     files : mapping of str to FileRecord
-        By their names relative to the folder, with ``/`` between parts.
+        By name relative to the folder, with ``/`` between parts.
     """
 
     name: str
@@ -54,12 +54,12 @@ class PullRecord:
 
 
 def pulled_folder(name: str) -> Path:
-    """Name the folder of the cache that a dataset is pulled to; it need not exist."""
+    """Return the cache folder of a dataset; it need not exist."""
     return cache_folder() / "datasets" / name
 
 
 def read_record(folder: Path) -> PullRecord | None:
-    """Read the record of a folder; None where there is none.
+    """Read the record of a folder; None if there is none.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def read_record(folder: Path) -> PullRecord | None:
     path = folder / RECORD
     if not path.exists():
         return None
-    record = Record(parse_object(read_text(path), path), path)
+    record = DatasetRecord(parse_object(read_text(path), path), path)
     files = record.child("files")
     inside = DatasetFolder(folder)
     entries = {}
@@ -82,7 +82,7 @@ def read_record(folder: Path) -> PullRecord | None:
 
 
 def write_record(folder: Path, record: PullRecord) -> None:
-    """Write the record of a folder, whole or not at all.
+    """Write the record of a folder atomically.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def write_record(folder: Path, record: PullRecord) -> None:
 
 
 def hash_file(path: Path) -> FileRecord:
-    """Read a file to its end.
+    """Compute the sha256 and the size of a file.
 
     Raises
     ------

@@ -1,12 +1,12 @@
-"""Short-form units: what is transcribed where the reference says who sings when.
+"""Units of short-form transcription, derived from the line times of the reference.
 
-`merged_lines` are the paper's "lines", `groups` its "groups". Both take only what fits Whisper's window.
+`merged_lines` are the paper's "lines", `groups` its "groups". Both are at most as long as Whisper's window.
 
-Equal to the code of the paper, with one oddity: where the second passage begins more than `GROUP_GAP` after the
-first, the first is in no group. Published numbers were computed so. Two cases in which that code fails are mended:
+Both reproduce the code of the paper, including one peculiarity that the published numbers depend on: if the second
+passage begins more than `GROUP_GAP` after the first, the first is in no group. Two failures of that code are fixed:
 
-- Padding that makes up for a side without room may reach out of the song. We stay inside.
-- A passage of the full 30 s has no group there, which ends in an error. We make it one.
+- Padding moved from one side to the other may extend beyond the song. Here it is clipped.
+- A passage of exactly 30 s fits no group, which raises an error. Here it is a group of its own.
 
 References
 ----------
@@ -25,10 +25,10 @@ __all__ = ["GROUP_GAP", "Passage", "groups", "merged_lines"]
 
 # All from the code of the paper.
 GROUP_GAP = 7.0
-"""Seconds without a passage that no group spans."""
+"""Longest pause inside a group, in seconds."""
 
 _WINDOW = 30.0  # seconds
-_MIN_OVERLAP = 0.2  # seconds; lines that overlap by more are one passage
+_MIN_OVERLAP = 0.2  # seconds; lines that overlap by more are merged
 _PADDING = 0.5  # seconds
 _PADDING_BUFFER = 0.1  # seconds kept between padding and the next line
 _SPARE = 1e-3  # seconds by which a passage that is padded to the window stays below it
@@ -36,7 +36,7 @@ _SPARE = 1e-3  # seconds by which a passage that is padded to the window stays b
 
 @dataclass(frozen=True, order=True, slots=True)
 class Passage:
-    """A part of a song and what is sung in it.
+    """A part of a song and its lyrics.
 
     Parameters
     ----------
@@ -52,15 +52,15 @@ class Passage:
 
 
 def merged_lines(lines: Sequence[Line], duration: float) -> list[Passage]:
-    """Merge lines that overlap by more than 0.2 s, and pad what comes of it by up to 0.5 s.
+    """Merge lines that overlap by more than 0.2 s, and pad the result by up to 0.5 s.
 
-    Padding stays 0.1 s away from other lines, and within 30 s; where these leave no room on one side, the other
-    may have more.
+    Padding keeps 0.1 s distance from other lines and passages stay within 30 s; if one side has too little room, the
+    other side may get more.
 
     Parameters
     ----------
     lines : sequence of Line
-        The reference; lines over 30 s are left out, and so are passages that become longer.
+        The reference; lines over 30 s are dropped, and so are merged passages over 30 s.
     duration : float
         Length of the song in seconds.
 
@@ -94,10 +94,10 @@ def _overlapping(lines: Sequence[Line]) -> list[list[int]]:
 
 
 def _pad(members: Sequence[int], lines: Sequence[Line], duration: float) -> Passage:
-    own = set(members)
+    merged = set(members)
     start = min(lines[index].start for index in members)
     end = max(lines[index].end for index in members)
-    others = [line for index, line in enumerate(lines) if index not in own]
+    others = [line for index, line in enumerate(lines) if index not in merged]
     earliest = max((line.end + _PADDING_BUFFER for line in others if line.end < end), default=0.0)
     latest = min((line.start - _PADDING_BUFFER for line in others if line.start > start), default=duration)
     before = min(max(0.0, start - max(0.0, earliest)), _PADDING)
@@ -111,12 +111,12 @@ def _pad(members: Sequence[int], lines: Sequence[Line], duration: float) -> Pass
 
 
 def groups(passages: Sequence[Passage]) -> list[Passage]:
-    """Join passages to groups below 30 s, so that the shortest group is as long as possible.
+    """Join passages into groups below 30 s such that the shortest group is as long as possible.
 
-    A first passage that stands alone before a gap over `GROUP_GAP` is left out, as published.
+    A single first passage before a gap over `GROUP_GAP` is dropped, as in the paper.
 
-    No group spans a gap over `GROUP_GAP`; what lies between two such gaps is grouped for itself. Of equally good
-    ways one with the shortest first group is taken, and what that leaves is grouped by the same rule.
+    No group spans a gap over `GROUP_GAP`; passages between two such gaps are grouped independently. Of equally good
+    partitions, one with the shortest first group is chosen, and the rest is partitioned by the same rule.
 
     Parameters
     ----------
@@ -144,9 +144,9 @@ def _parts(passages: Sequence[Passage]) -> Iterator[Sequence[Passage]]:
 
 
 def _partition(passages: Sequence[Passage]) -> list[Sequence[Passage]]:
-    """Cut into consecutive groups, from the end: what is best for the rest does not depend on what stands before."""
+    """Partition into consecutive groups from the end: the best partition of a suffix is independent of its prefix."""
     n_passages = len(passages)
-    shortest = [float("inf")] * (n_passages + 1)  # group when everything from here on is cut in the best way
+    shortest = [float("inf")] * (n_passages + 1)  # shortest group of the best partition from here on
     behind = [n_passages] * n_passages  # the first group from here on
     for first in reversed(range(n_passages)):
         shortest[first] = -1.0

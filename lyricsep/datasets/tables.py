@@ -1,6 +1,6 @@
-"""Files of datasets, read with suspicion: every complaint names the file, the row and the field.
+"""Validated reading of dataset files: every error names the file, the row and the field.
 
-Rows are counted as an editor or a spreadsheet counts them: from 1, the header of a CSV being row 1.
+Rows are counted as in an editor or a spreadsheet: from 1; the header of a CSV is row 1.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from lyricsep.files import shown
 from lyricsep.languages import known_language
 from lyricsep.lyrics import Line
 
-__all__ = ["DatasetFolder", "Record", "read_csv", "read_jsonl", "read_lyrics", "read_text", "unique_songs"]
+__all__ = ["DatasetFolder", "DatasetRecord", "read_csv", "read_jsonl", "read_lyrics", "read_text", "unique_songs"]
 
 
 @dataclass(frozen=True)
-class Record:
-    """Named values of a file, and where they stand in it.
+class DatasetRecord:
+    """Named values from a file, and their position in it.
 
     Parameters
     ----------
     values : mapping
-        Field to value: of any type of JSON, or text only where `is_csv`.
+        Values by field: any JSON type, or text only if `is_csv`.
     file : Path
-        Where they are from.
+        The file.
     row : int or None
-        Its row; None where a file holds a single record.
+        Row of the file; None if the file has a single record.
     parents : str
         The fields that lead to this record, such as ``lines[3].``.
     is_csv : bool
-        Whether numbers are written as text.
+        Whether numbers are stored as text.
     """
 
     values: Mapping[str, object]
@@ -49,7 +49,7 @@ class Record:
     is_csv: bool = False
 
     def error(self, field: str, expected: str) -> DatasetError:
-        """Say what is wrong with a field, ready to be raised."""
+        """Return the error for a field with an unexpected value."""
         value = self.values.get(field)
         got = "nothing" if value is None else reprlib.repr(value)
         row = "" if self.row is None else f"row {self.row}, "
@@ -59,16 +59,16 @@ class Record:
         )
 
     def has(self, field: str) -> bool:
-        """Say whether the field is there and not null."""
+        """Return whether the field exists and is not null."""
         return self.values.get(field) is not None
 
     def text(self, *fields: str) -> str:
-        """Give the text of the first of these fields that is there, with Unix line ends.
+        """Return the text of the first of these fields that exists, with Unix line ends.
 
         Raises
         ------
         DatasetError
-            If none is there, or it is not text.
+            If none exists, or it is not text.
         """
         field = next((field for field in fields if self.has(field)), fields[-1])
         value = self.values.get(field)
@@ -77,7 +77,7 @@ class Record:
         return _unix(value)
 
     def optional(self, field: str) -> str | None:
-        """Give a text without spaces around it, or None where there is none.
+        """Return a text without surrounding spaces, or None if there is none.
 
         Raises
         ------
@@ -87,7 +87,7 @@ class Record:
         return (self.text(field).strip() or None) if self.has(field) else None
 
     def number(self, field: str) -> float:
-        """Give a finite number.
+        """Return a finite number.
 
         Raises
         ------
@@ -97,7 +97,7 @@ class Record:
         return self._number(field, self.values.get(field), "a number")
 
     def span(self, start: str, end: str) -> tuple[float, float]:
-        """Give two fields as times in seconds.
+        """Return two fields as times in seconds.
 
         Raises
         ------
@@ -112,7 +112,7 @@ class Record:
         return times
 
     def pair(self, field: str) -> tuple[float, float]:
-        """Give one field that holds a start and an end in seconds.
+        """Return the start and the end in seconds from one field.
 
         Raises
         ------
@@ -134,7 +134,7 @@ class Record:
         Raises
         ------
         DatasetError
-            If it is no known language.
+            If the language is unknown.
         """
         code = known_language(self.text(field))
         if code is None:
@@ -142,20 +142,20 @@ class Record:
         return code
 
     def line(self, start: str, end: str, *texts: str) -> Line:
-        """Give a line of lyrics: two fields of times, and the first that is there of the fields of text.
+        """Return a line of lyrics from two time fields and the first text field that exists.
 
         Raises
         ------
         DatasetError
-            If a time is none, or the text is more than one line.
+            If a time is invalid, or the text is more than one line.
         """
         text = self.text(*texts).strip()
         if "\n" in text:
             raise self.error(texts[-1], "one line of text")
         return Line(*self.span(start, end), text)
 
-    def child(self, field: str) -> Record:
-        """Give a field that holds named values itself.
+    def child(self, field: str) -> DatasetRecord:
+        """Return the record in a field that contains an object.
 
         Raises
         ------
@@ -165,10 +165,10 @@ class Record:
         value = self.values.get(field)
         if not isinstance(value, dict):
             raise self.error(field, "an object")
-        return Record(value, self.file, self.row, f"{self.parents}{field}.")
+        return DatasetRecord(value, self.file, self.row, f"{self.parents}{field}.")
 
-    def children(self, field: str) -> list[Record]:
-        """Give a field that holds a list of named values.
+    def children(self, field: str) -> list[DatasetRecord]:
+        """Return the records in a field that contains a list of objects.
 
         Raises
         ------
@@ -178,7 +178,10 @@ class Record:
         values = self.values.get(field)
         if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
             raise self.error(field, "a list of objects")
-        return [Record(value, self.file, self.row, f"{self.parents}{field}[{i}].") for i, value in enumerate(values)]
+        return [
+            DatasetRecord(value, self.file, self.row, f"{self.parents}{field}[{i}].")
+            for i, value in enumerate(values)
+        ]
 
     def _number(self, field: str, value: object, expected: str) -> float:
         if isinstance(value, bool) or not isinstance(value, str if self.is_csv else int | float):
@@ -193,10 +196,10 @@ class Record:
 
 
 class DatasetFolder:
-    """The folder of a dataset, out of which no name leads.
+    """The folder of a dataset; names that point outside of it are refused.
 
-    Names are found however the file system composes their accents: a name of macOS (NFD) is not what the metadata
-    says (NFC), byte by byte.
+    Names match regardless of Unicode normalisation: file names of macOS (NFD) differ in bytes from those in the
+    metadata (NFC).
 
     Parameters
     ----------
@@ -208,20 +211,20 @@ class DatasetFolder:
         self.path = path
         self._listings: dict[Path, dict[str, Path]] = {}
 
-    def locate(self, name: str, record: Record, field: str) -> Path:
-        """Give the path of a file by its name relative to the folder, whether or not it exists.
+    def locate(self, name: str, record: DatasetRecord, field: str) -> Path:
+        """Return the path of a file by its name relative to the folder; it need not exist.
 
         Parameters
         ----------
         name : str
             With ``/`` between its parts.
-        record, field : Record, str
-            Who says so, for the complaint.
+        record, field : DatasetRecord, str
+            The record and field with the name, for error messages.
 
         Raises
         ------
         DatasetError
-            If the name leads out of the folder, or no file can have it.
+            If the name points outside of the folder, or is not a valid file name.
         """
         check_name(name, record, field)
         path = self.path
@@ -239,13 +242,13 @@ class DatasetFolder:
         return self._listings[folder].get(_composed(part), exact)
 
 
-def check_name(name: str, record: Record, field: str) -> None:
-    """Refuse a name that leads out of its folder, on any system, or that no file can have.
+def check_name(name: str, record: DatasetRecord, field: str) -> None:
+    """Refuse names that point outside of their folder on any system, and invalid file names.
 
     Raises
     ------
     DatasetError
-        If it does.
+        If the name is refused.
     """
     windows = PureWindowsPath(name)
     leads_out = bool(windows.anchor) or ".." in windows.parts or not windows.parts
@@ -253,36 +256,41 @@ def check_name(name: str, record: Record, field: str) -> None:
         raise record.error(field, "a name inside the dataset's folder")
 
 
-def song_id(name: str, record: Record, field: str) -> str:
-    """Turn a name into an id: with composed accents, and fit to name a file.
+def song_id(name: str, record: DatasetRecord, field: str) -> str:
+    """Return the id for a name: NFC-normalised and valid as a file name.
 
     Raises
     ------
     DatasetError
-        If a file of that name would lie outside of its folder.
+        If a file of that name would be outside of its folder.
     """
     check_name(name, record, field)
     return _composed(name)
 
 
-def unique_songs(songs: Iterable[tuple[Record, str, Song]]) -> tuple[Song, ...]:
-    """Collect songs, each with its record and the field of its id.
+def unique_songs(songs: Iterable[tuple[DatasetRecord, str, Song]]) -> tuple[Song, ...]:
+    """Return songs, after checking that their ids are unique.
+
+    Parameters
+    ----------
+    songs : iterable of (DatasetRecord, str, Song)
+        Each song with its record and the field of its id, for error messages.
 
     Raises
     ------
     DatasetError
-        If two share an id, or there is none.
+        If two songs share an id.
     """
     kept: dict[str, Song] = {}
     for record, field, song in songs:
         if song.id in kept:
-            raise record.error(field, "a song that was not there before")
+            raise record.error(field, "a unique song")
         kept[song.id] = song
     return tuple(kept.values())
 
 
 def by_start(lines: Iterable[Line]) -> tuple[Line, ...]:
-    """Put lines in order of start; those that start together stay in the order of the dataset."""
+    """Return lines sorted by start; lines with equal starts keep the order of the dataset."""
     return tuple(sorted(lines, key=lambda line: line.start))
 
 
@@ -310,7 +318,7 @@ def read_text(path: Path) -> str:
 
 
 def read_lyrics(path: Path) -> str:
-    """Read a file of lyrics, without blank lines around them.
+    """Read a lyrics file, without leading and trailing blank lines.
 
     Raises
     ------
@@ -320,18 +328,18 @@ def read_lyrics(path: Path) -> str:
     return read_text(path).strip("\n")
 
 
-def read_jsonl(path: Path) -> Iterator[Record]:
-    """Read a file with a JSON object a row; blank rows are skipped.
+def read_jsonl(path: Path) -> Iterator[DatasetRecord]:
+    """Read a file with one JSON object per row; blank rows are skipped.
 
     Raises
     ------
     DatasetError
-        If the file cannot be read, or a row is no JSON object.
+        If the file cannot be read, or a row is not a JSON object.
     """
-    # JSON may hold other line separators of Unicode, so that splitlines would be wrong.
+    # JSON may contain other Unicode line separators, which splitlines would split at.
     for row, text in enumerate(read_text(path).split("\n"), start=1):
         if text.strip():
-            yield Record(parse_object(text, path, f"row {row}: "), path, row)
+            yield DatasetRecord(parse_object(text, path, f"row {row}: "), path, row)
 
 
 def parse_object(text: str, path: Path, where: str = "") -> dict[str, object]:
@@ -340,7 +348,7 @@ def parse_object(text: str, path: Path, where: str = "") -> dict[str, object]:
     Raises
     ------
     DatasetError
-        If it is none.
+        If it is not a JSON object.
     """
     try:
         value = json.loads(text)
@@ -352,7 +360,7 @@ def parse_object(text: str, path: Path, where: str = "") -> dict[str, object]:
     return value
 
 
-def read_csv(path: Path, columns: Sequence[str]) -> Iterator[Record]:
+def read_csv(path: Path, columns: Sequence[str]) -> Iterator[DatasetRecord]:
     """Read a table with a header; blank rows are skipped.
 
     Parameters
@@ -360,12 +368,12 @@ def read_csv(path: Path, columns: Sequence[str]) -> Iterator[Record]:
     path : Path
         The file.
     columns : sequence of str
-        Those that must be there.
+        Required columns.
 
     Raises
     ------
     DatasetError
-        If the file cannot be read, is no CSV, lacks a column, or a row has not as many values as the header.
+        If the file cannot be read, is not CSV, lacks a column, or a row has more or fewer values than the header.
     """
     rows = csv.reader(io.StringIO(read_text(path)), strict=True)
     n_rows = 0
@@ -385,7 +393,7 @@ def read_csv(path: Path, columns: Sequence[str]) -> Iterator[Record]:
                     f"{shown(path)}: row {n_rows + 1}, field {header[min(len(values), len(header) - 1)]!r}: expected "
                     f"{len(header)} values in the row, got {len(values)}; put quotes around commas, or get it again"
                 )
-            yield Record(dict(zip(header, values, strict=True)), path, n_rows + 1, is_csv=True)
+            yield DatasetRecord(dict(zip(header, values, strict=True)), path, n_rows + 1, is_csv=True)
     except csv.Error as error:
         raise DatasetError(f"{shown(path)}: row {n_rows + 2}: is not CSV ({error}); get the dataset again") from error
 

@@ -1,4 +1,4 @@
-"""Looking closely at a dataset: whether files are what they were, and text, times and audio fit each other."""
+"""Verify a dataset: unchanged files, and consistent text, times and audio."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from lyricsep.files import shown
 __all__ = ["verify", "words_of"]
 
 TOLERANCE = 0.5
-"""Seconds that a line may end after the audio: codecs cut and pad, and people listen."""
+"""Seconds by which a line may end after the audio, as codecs cut and pad and annotators are imprecise."""
 
 
 def verify(dataset: Dataset) -> list[str]:
-    """Look for what is wrong with a dataset; the audio of every song is decoded to its end.
+    """Return the problems of a dataset; the audio of every song is decoded completely.
 
     Parameters
     ----------
     dataset : Dataset
-        From `open_dataset`. Files are compared with the record of their pull where there is one.
+        From `open_dataset`. Files are compared with the record of the pull, if there is one.
 
     Returns
     -------
     list of str
-        One line a problem; empty if there is none.
+        One line per problem; empty if there is none.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def verify(dataset: Dataset) -> list[str]:
 
 
 def words_of(text: str) -> list[str]:
-    """Split a text into words, without tags."""
+    """Return the words of a text, without tags."""
     return re.sub(r"</?nl>", " ", text).split()
 
 
@@ -59,8 +59,8 @@ def _changed_files(dataset: Dataset) -> Iterator[str]:
             yield f"{shown(path)}: is missing; pull the dataset again"
         elif (found := hash_file(path)) != expected:
             yield (
-                f"{shown(path)}: was changed since it was pulled (sha256 began {expected.sha256[:12]}, begins "
-                f"{found.sha256[:12]} now); remove it and pull again"
+                f"{shown(path)}: has changed since it was pulled (sha256 was {expected.sha256[:12]}..., is "
+                f"{found.sha256[:12]}... now); remove it and pull again"
             )
 
 
@@ -70,7 +70,7 @@ def _text_problems(song: Song) -> Iterator[str]:
         yield "has no lyrics"
     if not song.lines:
         return
-    # Lines are in order of start, and overlapping voices stand one after the other in the text.
+    # Compare counts, not order: lines are sorted by start, while the text has overlapping voices one after the other.
     in_text, in_lines = Counter(words), Counter(word for line in song.lines for word in words_of(line.text))
     for place, other, surplus in (("text", "lines", in_text - in_lines), ("lines", "text", in_lines - in_text)):
         if surplus:

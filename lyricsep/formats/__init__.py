@@ -1,4 +1,4 @@
-"""Lyrics and segments → files that people, players and programs read."""
+"""Read and write files of lyrics and segments."""
 
 from lyricsep.formats.document import lyrics_from_json, lyrics_to_json
 from lyricsep.formats.reading import (

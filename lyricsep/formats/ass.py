@@ -1,10 +1,10 @@
-r"""ASS (Advanced SubStation), which video players and karaoke editors such as Aegisub show and edit.
+r"""ASS (Advanced SubStation Alpha): subtitles for video players and karaoke editors such as Aegisub.
 
-Times are rounded to hundredths; hours grow beyond 9. Lines that overlap are events that overlap, which players
-stack. Where words have times, ``{\k50}`` before each says for how many hundredths it is sung.
+Times are rounded to hundredths; hours may exceed 9. Overlapping lines become overlapping events, which players
+stack. Where words have times, ``{\k50}`` before a word gives its duration in hundredths.
 
-ASS has no escape for a backslash: an invisible word joiner (U+2060) behind it keeps ``\N`` from being a line break.
-``\{`` and ``\}`` are braces for libass, which is in VLC, mpv and FFmpeg.
+ASS has no escape for a backslash: an invisible word joiner (U+2060) after it keeps ``\N`` from being a line break.
+``\{`` and ``\}`` are literal braces in libass, which VLC, mpv and FFmpeg use.
 
 References
 ----------
@@ -27,7 +27,7 @@ __all__ = ["read_ass", "render_ass"]
 
 _FIELDS = ("Layer", "Start", "End", "Style", "Name", "MarginL", "MarginR", "MarginV", "Effect", "Text")
 
-# Words turn from the secondary colour, grey, to the primary, white, when they are sung.
+# Words change from the secondary colour (grey) to the primary (white) when they are sung.
 _HEADER = """[Script Info]
 {title}ScriptType: v4.00+
 WrapStyle: 0
@@ -52,12 +52,12 @@ _DRAWING = re.compile(r"\\p(\d+)")
 
 
 def render_ass(lyrics: Lyrics, *, title: str | None = None) -> str:
-    """Render ASS; only the header for an instrumental.
+    """Return lyrics as ASS; only the header for an instrumental.
 
     Parameters
     ----------
     lyrics : Lyrics
-        Lines in order of start; a line without text is left out.
+        Lines in order of start; lines without text are skipped.
     title : str, optional
         Shown by editors.
     """
@@ -97,21 +97,21 @@ def _unescape(text: str) -> str:
 
 
 def read_ass(text: str, name: str) -> Transcript:
-    r"""Read ASS or its elder SSA; see `lyricsep.formats.reading.read_lyrics`.
+    r"""Read ASS or its predecessor SSA; see `lyricsep.formats.reading.read_lyrics`.
 
-    Styles, comments and drawings are left out; each row of an event is a line. ``\k``, ``\K``, ``\kf`` and ``\ko``
+    Styles, comments and drawings are ignored; each row of an event is a line. ``\k``, ``\K``, ``\kf`` and ``\ko``
     become word times.
 
     Raises
     ------
     DatasetError
-        If there are no events, or one is broken.
+        If there are no events, or one is malformed.
     """
     rows = [row.strip() for row in text.split("\n")]
     events = next((number for number, row in enumerate(rows) if row.lower() == "[events]"), None)
     if events is None:
         if text.strip():
-            raise DatasetError(f"{name}: expected a row [Events]; add it, or rename the file if it is no ASS")
+            raise DatasetError(f"{name}: expected a row [Events]; add it, or rename the file if it is not ASS")
         return Transcript("")
     title = next((row[6:].strip() for row in rows[:events] if row.startswith("Title:")), None)
     lines: list[Line] = []
@@ -143,11 +143,11 @@ def _lines(value: str, fields: tuple[str, ...], where: str) -> Iterator[Line]:
 
 
 def _rows(text: str, start: int) -> list[list[tuple[int, int, str]]]:
-    """Give the pieces of each row of an event: start and end in milliseconds, and text."""
+    """Return the pieces of each row of an event: start and end in milliseconds, and text."""
     now, length, is_drawing = start, 0, False
     rows: list[list[tuple[int, int, str]]] = [[]]
     for index, part in enumerate(_BLOCK.split(text)):
-        if index % 2:  # what stood in braces
+        if index % 2:  # the content of braces
             for hundredths in _SYLLABLE.findall(part):
                 now, length = now + length, round(10 * float(hundredths))
             for scale in _DRAWING.findall(part):
@@ -160,7 +160,7 @@ def _rows(text: str, start: int) -> list[list[tuple[int, int, str]]]:
 
 
 def _milliseconds(clock: str) -> int:
-    """Read a time; -1 where it is none."""
+    """Return a time in milliseconds, or -1 if it is malformed."""
     time = _CLOCK.fullmatch(clock.strip())
     if not time:
         return -1

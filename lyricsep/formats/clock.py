@@ -1,4 +1,4 @@
-"""Times as the formats write them."""
+"""Conversion between seconds and the times of file formats."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from decimal import ROUND_HALF_UP, Decimal
 __all__ = ["MIN_CUE", "decimal", "from_minutes", "hms", "to_ticks"]
 
 MIN_CUE = 0.1
-"""Seconds; players drop subtitles that end when they begin, and nobody sees much shorter ones."""
+"""Shortest cue in seconds; players drop subtitles of zero length, and much shorter ones cannot be read."""
 
 
 def to_ticks(time: float, per_second: int) -> int:
-    """Round a time to whole ticks, halves up, as one rounds the decimal number that is printed for it.
+    """Round a time to whole ticks, halves up, based on its printed decimal value.
 
     Rounding never changes the order of times.
 
@@ -26,7 +26,7 @@ def to_ticks(time: float, per_second: int) -> int:
 
 
 def from_minutes(minutes: int, seconds: str) -> float:
-    """Give a time in seconds as the float of its decimal number, in whole milliseconds.
+    """Return minutes and seconds as seconds, rounded to milliseconds.
 
     Parameters
     ----------
@@ -39,13 +39,13 @@ def from_minutes(minutes: int, seconds: str) -> float:
 
 
 def decimal(time: float, digits: int) -> str:
-    """Write seconds as a decimal number with that many digits behind the point."""
+    """Return seconds as a decimal number with `digits` digits after the point."""
     seconds, fraction = divmod(to_ticks(time, 10**digits), 10**digits)
     return f"{seconds}.{fraction:0{digits}d}"
 
 
 def hms(milliseconds: int, point: str = ".") -> str:
-    """Write ``hh:mm:ss.xxx``, with `point` before the fraction; hours grow beyond 99."""
+    """Return ``hh:mm:ss.xxx``, with `point` before the fraction; hours may exceed 99."""
     seconds, milliseconds = divmod(milliseconds, 1000)
     minutes, seconds = divmod(seconds, 60)
     return f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}{point}{milliseconds:03d}"

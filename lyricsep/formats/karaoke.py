@@ -1,7 +1,7 @@
-"""Word times inside a line, which LRC, WebVTT and ASS write between its words.
+"""Word times inside a line, as LRC, WebVTT and ASS write them between its words.
 
-All three say only when a piece of text begins, so that a pause is a piece without words, and pieces that no space
-parts are syllables of one word.
+All three give only the start of each piece of text. A pause is therefore a piece without words, and pieces without a
+space between them are syllables of one word.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from lyricsep.lyrics import Line, Word
 
 __all__ = ["marks", "words_of"]
 
-# Scripts that put no space between words, as the names of their letters begin.
+# Scripts without spaces between words, by the first part of the Unicode names of their letters.
 _UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
 
 
 def marks(line: Line, per_second: int) -> list[tuple[int, str]]:
-    """Cut a line into pieces with the time from which each is sung.
+    """Split a line into pieces, each with the time at which it starts.
 
     Returns
     -------
     list of (int, str)
-        Ticks, never falling and within the line, and text. The texts make up that of the line; the last is empty,
-        and its time is when the last word ends. The list is empty where there are no words, or they do not
-        spell the line.
+        Start in ticks, non-decreasing and within the line, and text. The texts joined are the text of the line; the
+        last is empty, and its time is the end of the last word. The list is empty if the line has no words, or if
+        they do not match its text.
     """
     spelled = _spelled(line)
     start, last = to_ticks(line.start, per_second), to_ticks(line.end, per_second)
@@ -49,7 +49,7 @@ def marks(line: Line, per_second: int) -> list[tuple[int, str]]:
 
 
 def _spelled(line: Line) -> list[tuple[Word, str]]:
-    """Give each word with the part of the line that it begins, up to the next word."""
+    """Return each word with its part of the line, up to the next word."""
     words = [word for word in line.words if word.text.strip()]
     text, cuts, at = line.text.rstrip(), [], 0
     for word in words:
@@ -58,18 +58,18 @@ def _spelled(line: Line) -> list[tuple[Word, str]]:
             return []
         cuts.append(at)
         at += len(word.text.strip())
-    # What stands before the first word, such as a bracket, goes with it.
+    # Text before the first word, such as a bracket, belongs to it.
     edges = [0, *cuts[1:], len(text)]
     return [(word, text[begin:end]) for word, (begin, end) in zip(words, pairwise(edges), strict=bool(words))]
 
 
 def words_of(pieces: Iterable[tuple[float, float, str]]) -> tuple[Word, ...]:
-    """Cut pieces (start, end, text) at their spaces, and join the syllables of a word.
+    """Split pieces (start, end, text) at their spaces, and join the syllables of a word.
 
-    A piece that holds several words gives its time to each. Times before the song are moved to its start.
+    If a piece contains several words, each gets its time. Times before the song are moved to its start.
     """
     words: list[Word] = []
-    is_open = False  # the last word may go on
+    is_open = False  # whether the last word may continue
     for start, end, piece in pieces:
         parts = piece.split()
         for index, part in enumerate(parts):
@@ -84,5 +84,5 @@ def words_of(pieces: Iterable[tuple[float, float, str]]) -> tuple[Word, ...]:
 
 
 def _is_parted(before: str, after: str) -> bool:
-    """Tell whether a word ends between two letters though no space stands there."""
+    """Return whether a word ends between two letters of a script without spaces."""
     return any(unicodedata.name(letter, "").startswith(_UNSPACED) for letter in (before[-1], after[0]))

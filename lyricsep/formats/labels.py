@@ -1,6 +1,6 @@
-"""Segments as tables: CSV, JSON, RTTM, and the label track of Audacity.
+"""Segments as CSV, JSON, RTTM and Audacity label tracks.
 
-CSV and RTTM round to milliseconds, Audacity labels to microseconds; JSON keeps every digit.
+CSV and RTTM round to milliseconds, Audacity labels to microseconds; JSON keeps full precision.
 
 References
 ----------
@@ -19,19 +19,19 @@ __all__ = ["render_audacity", "render_csv", "render_json", "render_rttm"]
 
 
 def render_csv(segments: Sequence[Segment]) -> str:
-    """Render ``start,end`` in seconds, below a header."""
+    """Return CSV with the columns ``start`` and ``end`` in seconds."""
     rows = (f"{decimal(segment.start, 3)},{decimal(segment.end, 3)}\n" for segment in segments)
     return "".join(["start,end\n", *rows])
 
 
 def render_json(segments: Sequence[Segment]) -> str:
-    """Render ``{"schema": "lyricsep/segments", "version": 1, "segments": [{"start", "end"}, ...]}``."""
+    """Return ``{"schema": "lyricsep/segments", "version": 1, "segments": [{"start", "end"}, ...]}``."""
     spans = [{"start": segment.start, "end": segment.end} for segment in segments]
     return json.dumps({"schema": "lyricsep/segments", "version": 1, "segments": spans}, indent=2) + "\n"
 
 
 def render_audacity(segments: Sequence[Segment]) -> str:
-    """Render tab-separated start, end and number, as Audacity imports them (File, Import, Labels)."""
+    """Return tab-separated start, end and number, for Audacity (File, Import, Labels)."""
     return "".join(
         f"{decimal(segment.start, 6)}\t{decimal(segment.end, 6)}\t{number}\n"
         for number, segment in enumerate(segments, start=1)
@@ -39,14 +39,14 @@ def render_audacity(segments: Sequence[Segment]) -> str:
 
 
 def render_rttm(segments: Sequence[Segment], *, name: str = "song") -> str:
-    """Render RTTM, which tools of speaker diarisation read: one speaker, ``vocals``.
+    """Return RTTM, the format of speaker diarisation tools, with one speaker, ``vocals``.
 
     Parameters
     ----------
     segments : sequence of Segment
         In order.
     name : str
-        Of the song; spaces, which part the fields, become underscores.
+        Name of the song; spaces, which separate fields, become underscores.
     """
     file = "_".join(name.split()) or "song"
     rows = []

@@ -1,10 +1,10 @@
-"""LRC, which music and karaoke players show line by line: ``[mm:ss.xx]text``.
+"""LRC: timed lines for music and karaoke players, ``[mm:ss.xx]text``.
 
-Times are rounded to hundredths; minutes grow beyond 99. A timed line without text ends each section, so that
-the screen is cleared while nobody sings. Enhanced LRC (elrc) also has the times of words, before each word and
-where a word ends without another beginning: ``[mm:ss.xx]<mm:ss.xx>some <mm:ss.xx>words<mm:ss.xx>``.
+Times are rounded to hundredths; minutes may exceed 99. A timed line without text ends each section, which
+clears the screen during instrumental parts. Enhanced LRC (elrc) also has word times, before each word and at the
+end of a word that is followed by a pause: ``[mm:ss.xx]<mm:ss.xx>some <mm:ss.xx>words<mm:ss.xx>``.
 
-LRC has no escapes: a text that looks like a word's time is taken for one.
+LRC has no escapes: text that looks like a word time is read as one.
 
 References
 ----------
@@ -25,7 +25,7 @@ from lyricsep.lyrics import Line, Lyrics
 
 __all__ = ["read_lrc", "render_lrc"]
 
-# Minutes, seconds, fraction; some write the fraction behind a colon or a comma.
+# Minutes, seconds, fraction; some files have a colon or a comma before the fraction.
 _CLOCK = r"(\d+):([0-5]?\d)(?:[.:,](\d{1,3}))?"
 _STAMPS = re.compile(rf"(?:\[{_CLOCK}\])+")
 _STAMP = re.compile(rf"\[{_CLOCK}\]")
@@ -37,14 +37,14 @@ _LENGTH = re.compile(rf"\[length:\s*{_CLOCK}\s*\]", re.IGNORECASE)
 def render_lrc(
     lyrics: Lyrics, *, word_times: bool = False, title: str | None = None, artist: str | None = None
 ) -> str:
-    """Render LRC; only the tags for an instrumental.
+    """Return lyrics as LRC; only the tags for an instrumental.
 
     Parameters
     ----------
     lyrics : Lyrics
         Lines in order of start.
     word_times : bool
-        Whether to write the times of words, where there are any and they spell the line.
+        Write word times, if there are any and the words match the text of their line.
     title, artist : str, optional
         Shown by players (``[ti:]``, ``[ar:]``).
     """
@@ -55,11 +55,11 @@ def render_lrc(
         "length": f"{minutes:02d}:{seconds:02d}" if lyrics.duration else None,
         "re": "lyricsep",
     }
-    # A tag is one line, whatever a file's metadata hold.
+    # A tag must be one line, but metadata may contain line breaks.
     rows = [f"[{key}:{' '.join(value.split())}]" for key, value in tags.items() if value]
     for line, end in zip(lyrics.lines, section_ends(lyrics), strict=True):
         text = (_with_word_times(line) if word_times else "") or line.text
-        # A bracket right behind the time would be read as another time.
+        # A bracket directly after the time would be read as another time.
         rows.append(f"[{_time(to_ticks(line.start, 100))}]" + (" " if text.startswith("[") else "") + text)
         if end is not None:
             rows.append(f"[{_time(to_ticks(end, 100))}]")
@@ -67,7 +67,7 @@ def render_lrc(
 
 
 def _with_word_times(line: Line) -> str:
-    """Give the text with its times, or the empty string where words have none."""
+    """Return the text with word times, or the empty string if there are none."""
     pieces = marks(line, 100)
     end = to_ticks(line.end, 100)
     if pieces and pieces[-1][0] < end:
@@ -90,7 +90,7 @@ def read_lrc(text: str, name: str) -> Transcript:
     """
     offset, length = _OFFSET.search(text), _LENGTH.search(text)
     sooner = int(offset[1]) / 1000 if offset else 0.0
-    rows: list[tuple[float, float, str]] = []  # its time, the first time of its row, and the text
+    rows: list[tuple[float, float, str]] = []  # time, first time of its row, text
     for number, row in enumerate(text.split("\n"), start=1):
         stamps = _STAMPS.match(row.strip())
         if stamps:
@@ -123,7 +123,7 @@ def _seconds(match: re.Match[str]) -> float:
 
 
 def _later_times(times: list[float]) -> list[float | None]:
-    """Give for each of the sorted times the next that is later, or None."""
+    """Return for each of the sorted times the next later one, or None."""
     later: list[float | None] = []
     following = None
     for index in reversed(range(len(times))):
@@ -134,7 +134,7 @@ def _later_times(times: list[float]) -> list[float | None]:
 
 
 def _line(start: float, end: float | None, shift: float, content: str) -> Line:
-    """Make a line of what follows its time; `shift` is added to the times of its words."""
+    """Return a line from the text after its time; `shift` is added to its word times."""
     stamps = list(_WORD_STAMP.finditer(content))
     if not stamps:
         start = max(0.0, start)
@@ -142,7 +142,7 @@ def _line(start: float, end: float | None, shift: float, content: str) -> Line:
     times = [_seconds(match) + shift for match in stamps]
     edges = [*(match.start() for match in stamps), len(content)]
     texts = [content[match.end() : edge] for match, edge in zip(stamps, edges[1:], strict=True)]
-    # A time with nothing behind it says when the last word ends.
+    # A time without text after it is the end of the last word.
     last = times[-1] if end is None or not texts[-1].strip() else end
     spans = pairwise([start, *times, last])
     pieces = [(*span, piece) for span, piece in zip(spans, [content[: edges[0]], *texts], strict=True)]

@@ -1,4 +1,4 @@
-"""The words alone: one line of lyrics a line, sections parted by a blank line."""
+"""Plain text: one line of lyrics per line, sections separated by a blank line."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ __all__ = ["render_txt"]
 
 
 def render_txt(lyrics: Lyrics) -> str:
-    """Render plain text; the empty string for an instrumental.
+    """Return lyrics as plain text; the empty string for an instrumental.
 
-    A blank line stands between sections (`section_ends`).
+    A blank line separates sections (`section_ends`).
     """
     parts = [
         line.text + ("\n" if end is None else "\n\n")

@@ -1,12 +1,12 @@
-"""Files of lyrics, ours and others' → what is scored and converted.
+"""Read lyrics files, written by lyricsep or other programs.
 
-Every format gives the same text for the same lyrics, up to what it can hold:
+The same lyrics give the same text from every format, within its limits:
 
-- txt, lrc and ttml hold everything the text needs (lrc marks the end of each section with a timed empty line).
-- The others have no sections; they are told from the pauses and from what is sung again, as the txt writer does. A
-  cue shorter than `lyricsep.formats.clock.MIN_CUE` was lengthened when it was written, by which a pause that hardly
-  exceeds `SECTION_GAP`, or three times the song's median pause, may be lost.
-- srt has no escapes: a text that looks like a styling tag is taken for one. Other angle brackets are text.
+- txt, lrc and ttml store the complete text (lrc marks the end of each section with a timed empty line).
+- The others store no sections; these are inferred from pauses and repetitions, as in the txt writer. Cues shorter
+  than `lyricsep.formats.clock.MIN_CUE` are lengthened when they are written, so a pause that barely exceeds
+  `SECTION_GAP`, or three times the song's median pause, may be lost.
+- srt has no escapes: text that looks like a styling tag is read as one. Other angle brackets are text.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ __all__ = [
 ]
 
 CORRECTED = "corrected"
-"""The folder of corrected lyrics within that of a run."""
+"""Folder of corrected lyrics inside the output folder of a run."""
 
 HISTORY = ".history"
-"""The folder in it that keeps every revision."""
+"""Folder inside `CORRECTED` with every revision."""
 
 
 LYRICS_SUFFIXES = (".json", ".txt", ".lrc", ".srt", ".vtt", ".ttml", ".ass", ".TextGrid")
-"""What is lyrics by its suffix alone, from the format that tells most of a text to that which tells least.
+"""Suffixes that identify lyrics files, from the most to the least complete text.
 
-Tables (csv, tsv) are read too, but many files of that suffix hold something else.
+Tables (csv, tsv) can be read too, but many files with these suffixes are not lyrics.
 """
 
 TIMED_SUFFIXES = (
@@ -64,24 +64,23 @@ TIMED_SUFFIXES = (
     ".csv",
     ".txt",
 )
-"""All that is read, from the format that tells most of the times to that which tells none."""
+"""Suffixes of all formats that can be read, from the most to the least complete times."""
 
 
 def read_lyrics(path: Path) -> Transcript:
-    r"""Read a file of lyrics; its suffix tells the format.
+    r"""Read a lyrics file; the suffix determines the format.
 
-    - An empty file is empty lyrics, except for json, where it is a file cut short.
-    - lrc: several times before one text repeat the line, ``[offset:]`` is heeded (a positive one makes the lyrics
-      come sooner), of other tags title, artist and length. Word times (``<mm:ss.xx>``) become `Line.words`. A line
-      ends at the next time, or with its words where the file says when they end; the last line, else, where it
-      starts.
-    - srt, vtt, ass: each row of a cue is a line with the times of the cue; styling is left out. The times of words
-      in vtt (``<hh:mm:ss.xxx>``) and ass (``\k``) become `Line.words`; pieces that no space parts are one word.
+    - An empty file is empty lyrics, except for json, where it is an error.
+    - lrc: several times before one text repeat the line. The tags ``[offset:]`` (positive: lyrics are shown
+      earlier), title, artist and length are read. Word times (``<mm:ss.xx>``) become `Line.words`. A line ends at
+      the next time, or with its last word if the file has its end; without either, the last line ends at its start.
+    - srt, vtt, ass: each row of a cue is a line with the times of the cue; styling is ignored. Word times in vtt
+      (``<hh:mm:ss.xxx>``) and ass (``\k``) become `Line.words`; pieces without a space between them are one word.
     - ttml: see `lyricsep.formats.ttml.read_ttml`.
-    - csv, tsv: columns start, end and text in seconds, by their header; a tsv whose times are all whole numbers is
-      one of Whisper's, in milliseconds.
+    - csv, tsv: columns start, end (seconds) and text, named in the header; a tsv whose times are all whole numbers
+      is read as Whisper's, in milliseconds.
     - TextGrid: see `lyricsep.formats.textgrid.read_textgrid`.
-    - labels.txt: labels of Audacity. Any other txt is text without times.
+    - labels.txt: Audacity labels. Any other txt is text without times.
 
     Parameters
     ----------
@@ -97,30 +96,30 @@ def read_lyrics(path: Path) -> Transcript:
     suffix = _suffix(path, _READERS)
     if not suffix:
         known = ", ".join(_READERS)
-        raise DatasetError(f"{name}: lyrics are read from {known}, got {path.suffix!r}; rename or convert it")
+        raise DatasetError(f"{name}: expected a suffix among {known}, got {path.suffix!r}; rename or convert it")
     return _READERS[suffix](_read_text(path, name), name)
 
 
 def lyrics_stem(path: Path) -> str:
-    """Give the name of a file of lyrics without its suffix: ``song`` for ``song.words.lrc``."""
+    """Return the name of a lyrics file without its suffix: ``song`` for ``song.words.lrc``."""
     return path.name[: len(path.name) - len(_suffix(path, TIMED_SUFFIXES))]
 
 
 def find_lyrics(folder: Path, suffixes: Sequence[str] = LYRICS_SUFFIXES) -> dict[str, Path]:
-    """Find files of lyrics below a folder, by name without suffix.
+    """Return the lyrics files below a folder, by name without suffix.
 
     Parameters
     ----------
     folder : Path
-        Searched to the bottom; hidden files, the manifests of lyricsep, and what `lyricsep review` corrected below it
-        are left out.
+        Searched recursively; hidden files, manifests of lyricsep and the corrections of `lyricsep review` are
+        skipped.
     suffixes : sequence of str
-        Of several files of one name, that is taken whose suffix comes first.
+        If several files share a name, the one whose suffix comes first is returned.
 
     Returns
     -------
     dict of str to Path
-        The names with the folders below `folder`, in order.
+        Paths by name relative to `folder`, sorted.
     """
     is_reviewed = (folder / CORRECTED / HISTORY).is_dir()
     ranks = {suffix.lower(): rank for rank, suffix in enumerate(suffixes)}
@@ -137,7 +136,7 @@ def find_lyrics(folder: Path, suffixes: Sequence[str] = LYRICS_SUFFIXES) -> dict
 
 
 def _suffix(path: Path, suffixes: Iterable[str]) -> str:
-    """Give the longest of the suffixes that a file has, in small letters, or the empty string."""
+    """Return the longest matching suffix of a file in lower case, or the empty string."""
     name = path.name.lower()
     fitting = [suffix.lower() for suffix in suffixes if name.endswith(suffix.lower()) and len(name) > len(suffix)]
     return max(fitting, key=len, default="")

@@ -1,4 +1,4 @@
-"""The formats by name; the command line offers exactly these."""
+"""Formats by name, as the command line offers them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
     "write_lyrics",
 ]
 
-# All are called alike; a format that cannot show title and artist does not take them.
+# All have the same signature; formats without title and artist ignore them.
 _LYRICS: Mapping[str, Callable[[Lyrics, str | None, str | None], str]] = {
     "txt": lambda lyrics, _title, _artist: render_txt(lyrics),
     "lrc": lambda lyrics, title, artist: render_lrc(lyrics, title=title, artist=artist),
@@ -62,22 +62,22 @@ _SEGMENT_SUFFIXES: Mapping[str, str] = {
 }
 
 FORMATS: tuple[str, ...] = tuple(_LYRICS)
-"""Formats of lyrics; `file_suffixes` tells what their files are called."""
+"""Lyrics formats; `file_suffixes` returns their file suffixes."""
 
 SEGMENT_FORMATS: tuple[str, ...] = tuple(_SEGMENTS)
-"""Formats of segments."""
+"""Segment formats."""
 
 
 def file_suffixes(formats: Sequence[str]) -> tuple[str, ...]:
-    """Give the suffixes of a song's files of lyrics, one for each format, no two alike.
+    """Return the suffixes of a song's lyrics files, one for each format, all different.
 
-    Most are the format's name. Players look for either kind of LRC as ``.lrc``; where both are asked for, that with
+    Most are the format's name. Players expect both kinds of LRC as ``.lrc``; if both are requested, the one with
     word times is ``.words.lrc``.
 
     Parameters
     ----------
     formats : sequence of str
-        Of `FORMATS`, each once.
+        Names from `FORMATS`, each at most once.
     """
     return tuple(
         ".words.lrc" if name == "elrc" and "lrc" in formats else _SUFFIXES.get(name, f".{name}") for name in formats
@@ -87,7 +87,7 @@ def file_suffixes(formats: Sequence[str]) -> tuple[str, ...]:
 def segments_suffix(
     format: str,  # noqa: A002 - the command line's word
 ) -> str:
-    """Give the suffix of a song's file of segments in one of `SEGMENT_FORMATS`."""
+    """Return the suffix of a song's segments file in one of `SEGMENT_FORMATS`."""
     return _SEGMENT_SUFFIXES.get(format, f".segments.{format}")
 
 
@@ -98,7 +98,7 @@ def render_lyrics(
     title: str | None = None,
     artist: str | None = None,
 ) -> str:
-    """Turn lyrics into the text of a file; lyrics without lines give a valid file too.
+    """Return lyrics as the text of a file; lyrics without lines give a valid file too.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def render_lyrics(
     format : str
         One of `FORMATS`.
     title, artist : str, optional
-        Written where the format has a place for them.
+        Written if the format supports them.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def write_lyrics(
     title: str | None = None,
     artist: str | None = None,
 ) -> None:
-    """Write `render_lyrics` to `path` as UTF-8 without a byte order mark, whole or not at all.
+    """Write `render_lyrics` to `path` as UTF-8 without a byte order mark, atomically.
 
     Raises
     ------
@@ -146,9 +146,9 @@ def render_transcript(
     *,
     name: str,
 ) -> str:
-    """Turn what a file holds into the text of another; what the format can hold is kept.
+    """Return the content of one lyrics file as the text of another; everything the new format supports is kept.
 
-    Text keeps the sections as the file parts them; everything else is `render_lyrics`.
+    Plain text keeps the sections of the file; all other formats use `render_lyrics`.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def render_transcript(
     format : str
         One of `FORMATS`.
     name : str
-        What errors call the file: its path.
+        Name of the file in error messages: its path.
 
     Raises
     ------
@@ -169,7 +169,9 @@ def render_transcript(
     if format == "txt":
         return transcript.text
     if transcript.text and not transcript.lines:
-        raise DatasetError(f"{name}: has no times, which {format} needs; choose --format txt, or a file with times")
+        raise DatasetError(
+            f"{name}: has no times, which {format} needs", hint="choose {format=txt}, or a file with times"
+        )
     return render_lyrics(transcript.lyrics, format, title=transcript.title, artist=transcript.artist)
 
 
@@ -180,7 +182,7 @@ def render_segments(
     name: str = "song",
     duration: float = 0.0,
 ) -> str:
-    """Turn segments into the text of a file; no segments give a valid file too.
+    """Return segments as the text of a file; no segments give a valid file too.
 
     Parameters
     ----------
@@ -189,9 +191,9 @@ def render_segments(
     format : str
         One of `SEGMENT_FORMATS`.
     name : str
-        Of the song, for formats that say it (rttm).
+        Name of the song, for formats that store it (rttm).
     duration : float
-        Seconds of the song, for formats that say it (textgrid).
+        Duration of the song in seconds, for formats that store it (textgrid).
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Where the sections of a song end: its verses and refrains."""
+"""Detect the ends of a song's sections: verses and refrains."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from lyricsep.lyrics import Lyrics
 __all__ = ["SECTION_GAP", "section_ends"]
 
 SECTION_GAP = 1.5
-"""Seconds without a line that end a section, unless the song takes its time."""
+"""Shortest pause between two sections in seconds; longer in slow songs (`SECTION_GAP_OF_PAUSES`)."""
 
 SECTION_GAP_OF_PAUSES = 3.0
-"""The same, times the median pause between lines: slow songs pause within their sections too."""
+"""Shortest pause between two sections, as a multiple of the song's median pause between lines."""
 
 SECTION_LINES = 4
-"""Lines that are sung again together make a section, such as a refrain."""
+"""Number of lines that make a section, such as a refrain, if they are repeated together."""
 
 SECTION_LIKENESS = 0.6
-"""Share of a line's letters that are the same where it is sung again, and heard a little differently."""
+"""Lowest normalised Levenshtein similarity at which two lines count as a repetition."""
 
 
 def section_ends(lyrics: Lyrics) -> Iterator[float | None]:
-    """Tell for each line when the section it closes ends, or None where the section goes on.
+    """Yield for each line the end of the section that it closes, or None if the section continues.
 
-    A section ends where no line begins for more than `SECTION_GAP` after all lines before have ended, and for more
-    than `SECTION_GAP_OF_PAUSES` says; before and after `SECTION_LINES` or more lines that are sung again elsewhere;
-    and with the song. Its end is that of its line that ends last, as backing vocals may outlast what follows them,
-    but no later than the next section begins.
+    A section ends at a pause longer than both `SECTION_GAP` and `SECTION_GAP_OF_PAUSES` median pauses; before and
+    after `SECTION_LINES` or more lines that are repeated elsewhere; and at the end of the song. Its end is the latest
+    end of its lines, as backing vocals may be longer than the lines after them, but no later than the start of the
+    next section.
 
     On five songs of Jam-ALT, F1 of the section breaks is 70.0 for transcriptions of the preset fast and 75.9 for the
     lines of the reference; pauses of more than 3 s alone give 51.0 for the former (``scripts/benchmark_lines.py``).
@@ -46,14 +46,14 @@ def section_ends(lyrics: Lyrics) -> Iterator[float | None]:
 
 
 def _longest_pause(pauses: Sequence[float]) -> float:
-    """Give the longest pause within a section; a few lines do not tell what is usual in a song."""
+    """Return the longest pause within a section; short songs have too few pauses for a median."""
     if len(pauses) < 2 * SECTION_LINES:
         return SECTION_GAP
     return max(SECTION_GAP, SECTION_GAP_OF_PAUSES * median(pauses))
 
 
 def _passage_edges(texts: Sequence[str]) -> set[int]:
-    """Find where passages of `SECTION_LINES` or more lines that are sung again begin, and where they have ended."""
+    """Return the first lines of repeated passages of `SECTION_LINES` or more lines, and the lines after them."""
     if len(texts) < 2 * SECTION_LINES:
         return set()
 
@@ -82,16 +82,16 @@ def _passage_edges(texts: Sequence[str]) -> set[int]:
 
 @dataclass(frozen=True)
 class _Loop:
-    """Lines that are sung over and over: from the first to behind the last, the same again after `period` lines."""
+    """Lines that repeat every `period` lines: from `first` up to, not including, `last`."""
 
     first: int
     last: int
     period: int
 
     def explains(self, first: int, last: int, distance: int) -> bool:
-        """Tell whether lines are like those at a distance only because of the loop."""
+        """Return whether lines resemble those at a distance only because of the loop."""
         copies = [(first, last), (first + distance, last + distance)]
         inside = [self.first <= start and end <= self.last for start, end in copies]
-        # Of syllables that are sung again elsewhere, every part is like every other.
+        # In a loop of syllables that is repeated elsewhere, every part resembles every other.
         is_part = self.period < SECTION_LINES and any(inside) and (self.first, self.last) not in copies
         return all(inside) or is_part

@@ -1,9 +1,9 @@
-"""Subtitles, which video players show: SubRip (SRT) and WebVTT.
+"""Subtitles for video players: SubRip (SRT) and WebVTT.
 
-Times are rounded to milliseconds; hours grow beyond 99. Lines that overlap, as backing vocals do, are cues
-that overlap. A cue is shown for at least `MIN_CUE`; a line without text is no cue. WebVTT also says when each
-word is sung, where words have times: ``some <00:00:01.500><c>words</c>``; a time at the edge of its cue may not
-stand there, so that a single word that lasts as long as its line is told by the line alone.
+Times are rounded to milliseconds; hours may exceed 99. Overlapping lines, such as backing vocals, become overlapping
+cues. A cue lasts at least `MIN_CUE`; lines without text are skipped. WebVTT also has word times, if there are any:
+``some <00:00:01.500><c>words</c>``. A time at the edge of its cue is not allowed, so a single word as long as its
+line has no time of its own.
 
 References
 ----------
@@ -25,25 +25,25 @@ from lyricsep.lyrics import Line, Lyrics, Word
 
 __all__ = ["read_srt", "read_vtt", "render_srt", "render_vtt"]
 
-# A row that starts like the times of a cue, and one that holds them.
+# A row that starts like the times of a cue, and a well-formed one.
 _CUE_ROW = re.compile(r"\s*\d+:\S*\s*[-–—]+>")
 _CUE_CLOCK = r"(?:(\d+):)?([0-5]?\d):([0-5]?\d[.,]\d{1,3})"
 _CUE_TIMES = re.compile(rf"\s*{_CUE_CLOCK}\s*-->\s*{_CUE_CLOCK}(?:\s|$)")
 
-# SubRip knows these tags only; what else stands in angle brackets are words. Braces are from SubStation.
+# SubRip has only these tags; anything else in angle brackets is text. Braces are from SubStation.
 _SRT_TAG = re.compile(r"</?(?:[bius]|font|c)(?:[ .][^>]*)?>|<\d+:\d\d:\d\d[.,]\d+>|\{\\[^}]*\}", re.IGNORECASE)
 _VTT_TAG = re.compile(r"<[^>]*>")
 _VTT_STAMP = re.compile(rf"<{_CUE_CLOCK}>")
 
 
 def render_srt(lyrics: Lyrics) -> str:
-    """Render SubRip; the empty string for an instrumental."""
+    """Return lyrics as SubRip; the empty string for an instrumental."""
     cues = [f"{number}\n{_span(line, ',')}\n{line.text}\n" for number, line in enumerate(_shown(lyrics), start=1)]
     return "\n".join(cues)
 
 
 def render_vtt(lyrics: Lyrics) -> str:
-    """Render WebVTT; only the header for an instrumental."""
+    """Return lyrics as WebVTT; only the header for an instrumental."""
     return "\n".join(["WEBVTT\n", *(f"{_span(line, '.')}\n{_with_word_times(line)}\n" for line in _shown(lyrics))])
 
 
@@ -59,14 +59,14 @@ def _span(line: Line, point: str) -> str:
 
 
 def _with_word_times(line: Line) -> str:
-    # Times must rise, and lie inside the cue.
+    # Times must increase, and be inside the cue.
     start, end = to_ticks(line.start, 1000), to_ticks(line.end, 1000)
     last, parts = start, []
     for time, text in marks(line, 1000):
         if last < time < end:
             parts.append(f"<{hms(time)}>")
             last = time
-        # Only what stands in a tag can be styled by whether its time has come.
+        # Only text in a tag can be styled by its time.
         parts.append(f"<c>{_escape(text)}</c>" if text.strip() else text)
     return "".join(parts) if last > start else _escape(line.text)
 
@@ -81,7 +81,7 @@ def read_srt(text: str, name: str) -> Transcript:
     Raises
     ------
     DatasetError
-        If times are broken, or text belongs to none.
+        If times are malformed, or text has none.
     """
     rows = _cue_rows(text.split("\n"), name, is_numbered=True)
     return _transcript(Line(start, end, _SRT_TAG.sub("", row).strip()) for start, end, row in rows)
@@ -93,10 +93,12 @@ def read_vtt(text: str, name: str) -> Transcript:
     Raises
     ------
     DatasetError
-        If it does not begin as WebVTT, or times are broken.
+        If it does not begin with ``WEBVTT``, or times are malformed.
     """
     if text.strip() and not text.startswith("WEBVTT"):
-        raise DatasetError(f"{name}: expected WEBVTT in the first row; add it, or rename the file if it is no WebVTT")
+        raise DatasetError(
+            f"{name}: expected WEBVTT in the first row; add it, or rename the file if it is not WebVTT"
+        )
     rows = _cue_rows(text.split("\n"), name, is_numbered=False)
     return _transcript(
         Line(start, end, _plain_vtt(row).strip(), _vtt_words(start, end, row)) for start, end, row in rows
@@ -109,7 +111,7 @@ def _transcript(lines: Iterable[Line]) -> Transcript:
 
 
 def _plain_vtt(row: str) -> str:
-    # An escape can stand for a line break, which a line cannot hold.
+    # An escape may be a line break, which a line cannot contain.
     return re.sub(r"[\r\n]", " ", html.unescape(_VTT_TAG.sub("", row)))
 
 
@@ -124,10 +126,10 @@ def _vtt_words(start: float, end: float, row: str) -> tuple[Word, ...]:
 
 
 def _cue_rows(rows: list[str], name: str, *, is_numbered: bool) -> Iterator[tuple[float, float, str]]:
-    """Give start, end and text of each row of each cue; a cue goes on until a blank row.
+    """Yield start, end and text of each row of each cue; a cue ends at a blank row.
 
-    Between cues stand their names and, in WebVTT, comments and styles; where cues are only numbered, anything
-    else is text that has lost its times, and is refused.
+    Rows between cues are their names and, in WebVTT, comments and styles. If cues are only numbered, any other row is
+    text without times, which is an error.
     """
     span: tuple[float, float] | None = None
     for number, (row, following) in enumerate(zip(rows, [*rows[1:], ""], strict=True), start=1):

@@ -1,7 +1,7 @@
-"""Lines as tables: CSV and TSV, which spreadsheets and programs read, and the label track of Audacity.
+"""Lines as CSV, TSV and Audacity label tracks.
 
-CSV and TSV have a header ``start,end,text``, seconds in milliseconds, and quote as RFC 4180 says; Audacity labels
-are rounded to microseconds. They hold lines alone.
+CSV and TSV have the header ``start,end,text``, times in seconds rounded to milliseconds, and quote as RFC 4180
+specifies; times of Audacity labels are rounded to microseconds. None of them stores word times.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lyricsep.lyrics import Line, Lyrics
 
 __all__ = ["read_audacity", "read_csv", "read_tsv", "render_audacity", "render_csv", "render_tsv"]
 
-# As lyricsep and Jam-ALT call the columns, and as JamendoLyrics does.
+# Column names of lyricsep and Jam-ALT, then of JamendoLyrics.
 _COLUMNS: Mapping[str, str] = {
     "start": "start",
     "end": "end",
@@ -29,12 +29,12 @@ _COLUMNS: Mapping[str, str] = {
 
 
 def render_csv(lyrics: Lyrics) -> str:
-    """Render CSV; only the header for an instrumental."""
+    """Return lyrics as CSV; only the header for an instrumental."""
     return _render(lyrics, ",")
 
 
 def render_tsv(lyrics: Lyrics) -> str:
-    """Render TSV; only the header for an instrumental."""
+    """Return lyrics as TSV; only the header for an instrumental."""
     return _render(lyrics, "\t")
 
 
@@ -47,9 +47,9 @@ def _render(lyrics: Lyrics, delimiter: str) -> str:
 
 
 def render_audacity(lyrics: Lyrics) -> str:
-    """Render tab-separated start, end and text, as Audacity imports them (File, Import, Labels).
+    """Return tab-separated start, end and text, for Audacity (File, Import, Labels).
 
-    Tabs, which would end a text, become spaces.
+    Tabs in a text become spaces.
     """
     return "".join(
         f"{decimal(line.start, 6)}\t{decimal(line.end, 6)}\t" + line.text.replace("\t", " ") + "\n"
@@ -64,7 +64,7 @@ def read_csv(text: str, name: str) -> Transcript:
     Raises
     ------
     DatasetError
-        If it has no such header, or a row is broken.
+        If the header lacks a column, or a row is malformed.
     """
     return _read(text, name, ",")
 
@@ -84,7 +84,7 @@ def _read(text: str, name: str, delimiter: str) -> Transcript:
     try:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
     except csv.Error as error:
-        raise DatasetError(f"{name}: not a table ({error}); quote texts that hold quotes or line breaks") from error
+        raise DatasetError(f"{name}: not a table ({error}); quote texts with quotes or line breaks") from error
     rows = [row for row in rows if any(cell.strip() for cell in row)]
     if not rows:
         return Transcript("")
@@ -93,7 +93,7 @@ def _read(text: str, name: str, delimiter: str) -> Transcript:
         expected = delimiter.join(("start", "end", "text"))
         raise DatasetError(f"{name}: expected the header {expected!r}, got {delimiter.join(rows[0])[:60]!r}; add it")
     cells = [dict(zip(header, row, strict=False)) for row in rows[1:]]
-    # Whisper writes whole milliseconds into a TSV; seconds have a fraction.
+    # TSV of Whisper has whole milliseconds; seconds have a fraction.
     times = [cell.get(column, "").strip() for cell in cells for column in ("start", "end")]
     per_second = 1000 if delimiter == "\t" and all(time.isdecimal() for time in times) else 1
     return _transcript(
@@ -105,15 +105,15 @@ def _read(text: str, name: str, delimiter: str) -> Transcript:
 
 
 def read_audacity(text: str, name: str) -> Transcript:
-    """Read labels of Audacity; see `lyricsep.formats.reading.read_lyrics`.
+    """Read Audacity labels; see `lyricsep.formats.reading.read_lyrics`.
 
     Raises
     ------
     DatasetError
-        If a row is broken.
+        If a row is malformed.
     """
     rows = enumerate(text.split("\n"), start=1)
-    # A backslash begins the row that says which frequencies a label is for.
+    # Rows that begin with a backslash are the frequency range of a label.
     labels = [(number, row.split("\t", 2)) for number, row in rows if row.strip() and not row.startswith("\\")]
     return _transcript(
         [
@@ -124,7 +124,7 @@ def read_audacity(text: str, name: str) -> Transcript:
 
 
 def _line(cell: Mapping[str, str], per_second: int, where: str) -> Line:
-    # A quoted cell may hold line breaks, which a line cannot.
+    # A quoted cell may contain line breaks, which a line cannot.
     content = cell.get("text", "").replace("\n", " ").strip()
     try:
         return Line(float(cell["start"]) / per_second, float(cell["end"]) / per_second, content)

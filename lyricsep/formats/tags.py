@@ -1,9 +1,9 @@
-"""Lyrics in the tags of audio files, where players look for them.
+"""Write lyrics into the tags of audio files.
 
-- ID3 (mp3, wav, aiff): ``USLT``, the text, and where there are times also ``SYLT``, in milliseconds. It is timed by
-  line: the players that read it show each of its entries as a line.
-- Vorbis comments (flac, ogg, opus): ``LYRICS``, as LRC where there are times; the text without them is then in
-  ``UNSYNCEDLYRICS``. No standard names these; it is what tools write and players read.
+- ID3 (mp3, wav, aiff): ``USLT``, the text, and for timed lyrics also ``SYLT``, in milliseconds. Its entries are
+  lines, because players show each entry as a line.
+- Vorbis comments (flac, ogg, opus): ``LYRICS``, for timed lyrics as LRC; ``UNSYNCEDLYRICS`` then has the text
+  without times. These names are a convention of tools and players, not a standard.
 - MP4 (m4a): ``©lyr``, the text. MP4 has no tag for times.
 
 References
@@ -41,50 +41,50 @@ _MP4_NAME = "\xa9lyr"
 
 _UNKNOWN_LANGUAGE = "XXX"  # ID3v2.4, section 4
 _MILLISECONDS, _LYRICS = 2, 1  # time stamp format and content type of SYLT
-_UTF_16 = 1  # the one encoding of every script in every version of ID3v2
+_UTF_16 = 1  # the only encoding for all scripts in every version of ID3v2
 
 
 def write_tagged(
     song: Path, target: Path, transcript: Transcript, *, language: str | None = None, overwrite: bool = False
 ) -> tuple[str, ...]:
-    """Write a song with its lyrics in its tags; the sound and all other tags stay as they are.
+    """Write a copy of a song with lyrics in its tags; the audio and all other tags are unchanged.
 
-    The sound of the copy is compared with the song's, packet by packet, before it takes its place.
+    The encoded audio of the copy is compared with that of the song before it replaces anything.
 
     Parameters
     ----------
     song, target : Path
-        The song, and where it goes. The same path replaces the song: whole, or not at all.
+        The song, and the file to write. If they are the same path, the song is replaced atomically.
     transcript : Transcript
-        The lyrics. Where they are empty, a copy is made without a change, and a song in its place is left.
+        The lyrics. If they are empty, the copy is unchanged; a song that would be replaced is not touched.
     language : str, optional
         As `lyricsep.languages.language_code` reads it; that of the transcript where it is left out.
     overwrite : bool
-        Replace lyrics that the song holds already, and a `target` that exists.
+        Replace lyrics already in the song, and an existing `target`.
 
     Returns
     -------
     tuple of str
-        The names of the tags that were written; none where there are no lyrics.
+        Names of the tags that were written; empty if there are no lyrics.
 
     Raises
     ------
     ConfigError
         If mutagen is not installed, or there is no such language.
     AudioError
-        If the song cannot be read, or is of a kind that holds no lyrics.
+        If the song cannot be read, or its format has no tag for lyrics.
     OutputError
-        If the song holds lyrics already, is read-only and would be replaced, or nothing can be written.
+        If the song has lyrics already, is read-only and would be replaced, or cannot be written.
     """
     code = known_language(transcript.language) if language is None else language_code(language)
     in_place = target == song
     kind = _kind_of(song)
     before = song.stat()
     if in_place and not before.st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
-        raise OutputError(f"{shown(song)}: is read-only; make it writable, or write a copy with --output")
+        raise OutputError(f"{shown(song)}: is read-only", hint="make it writable, or write a copy with {output}")
     if in_place and not transcript.text:
         return ()
-    # What a link leads to is replaced, not the link.
+    # Replace the target of a symbolic link, not the link.
     place = target.resolve() if in_place else target
     with replacing(place, overwrite=overwrite or in_place) as temporary:
         shutil.copyfile(song, temporary)
@@ -92,10 +92,10 @@ def write_tagged(
         if transcript.text:
             names = _tag(temporary, kind, song, transcript, code, overwrite=overwrite)
         if _sound(temporary) != _sound(song):
-            raise AudioError(f"{shown(song)}: cannot be tagged without harm to its sound; convert it to .flac")
+            raise AudioError(f"{shown(song)}: cannot be tagged without changing its audio; convert it to .flac")
     if in_place:
         place.chmod(stat.S_IMODE(before.st_mode))
-        with suppress(PermissionError):  # only root gives files away
+        with suppress(PermissionError):  # only root may change the owner
             os.chown(place, before.st_uid, before.st_gid)
     return names
 
@@ -103,7 +103,7 @@ def write_tagged(
 def _tag(
     path: Path, kind: str, song: Path, transcript: Transcript, language: str | None, *, overwrite: bool
 ) -> tuple[str, ...]:
-    """Put the lyrics into the tags of a copy of the song."""
+    """Write the lyrics into the tags of a copy of the song."""
     name, held_in, put = _KINDS[kind]
     module, _, class_name = name.partition(".")
     try:
@@ -112,14 +112,15 @@ def _tag(
         opens = getattr(importlib.import_module(f"mutagen.{module}"), class_name)
     except ImportError as error:
         raise ConfigError("tags need mutagen: pip install 'lyricsep[tags]'") from error
-    # Frames of an older ID3 are kept as they are, not brought up to date.
+    # Frames of older ID3 versions are kept, not converted.
     options = {"translate": False} if put is _put_id3 else {}
     try:
         file = opens(path, **options)
         held = held_in(file)
         if held and not overwrite:
             raise OutputError(
-                f"{shown(song)}: holds lyrics already ({', '.join(held)}); add --overwrite to replace them"
+                f"{shown(song)}: has lyrics already ({', '.join(held)})",
+                hint="set {overwrite=True} to replace them",
             )
         return put(file, transcript, language)
     except MutagenError as error:
@@ -128,17 +129,17 @@ def _tag(
             raise cause from error
         raise AudioError(
             f"{shown(song)}: its tags cannot be read or written ({' '.join(str(error).split())}); convert it, "
-            "or fetch it again"
+            "or download it again"
         ) from error
 
 
 def _kind_of(song: Path) -> str:
-    """Tell what a file is from what it holds, whatever its name: a key of `_KINDS`.
+    """Return the key of `_KINDS` for a file, from its content, not its name.
 
     Raises
     ------
     AudioError
-        If it is nothing that holds lyrics.
+        If its format has no tag for lyrics.
     """
     with open_container(song) as container:
         names = container.format.name.split(",")
@@ -146,14 +147,14 @@ def _kind_of(song: Path) -> str:
     kind = next((name for name in (*names, f"ogg {codec}") if name in _KINDS), None)
     if kind is None:
         raise AudioError(
-            f"{shown(song)}: its format ({names[0]}) has no tag for lyrics that players know; convert it to .flac, "
+            f"{shown(song)}: its format ({names[0]}) has no tag for lyrics that players read; convert it to .flac, "
             ".mp3 or .m4a"
         )
     return kind
 
 
 def _sound(path: Path) -> bytes:
-    """Give a hash of all encoded sound of a file, up to where it can be read."""
+    """Return a hash of the encoded audio of a file, up to the first packet that cannot be read."""
     import av
 
     digest = hashlib.sha256()
@@ -172,7 +173,7 @@ def _put_id3(file: Any, transcript: Transcript, language: str | None) -> tuple[s
 
     if file.tags is None:
         file.add_tags()
-        version = 3  # what the most players read
+        version = 3  # the version that most players read
     else:
         version = 4 if file.tags.version >= (2, 4) else 3
     file.tags.delall("USLT")
@@ -222,8 +223,7 @@ _ID3 = (_id3_lyrics, _put_id3)
 _VORBIS = (_vorbis_lyrics, _put_vorbis)
 _MP4 = (_mp4_lyrics, _put_mp4)
 
-# By what FFmpeg calls a file: the class of mutagen that opens it, which lyrics it holds, and how new ones are put
-# in their place.
+# By FFmpeg's format name: the mutagen class that opens the file, and functions that list and write its lyrics.
 _KINDS: Mapping[str, tuple[str, _Held, _Put]] = {
     "mp3": ("mp3.MP3", *_ID3),
     "wav": ("wave.WAVE", *_ID3),

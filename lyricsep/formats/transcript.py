@@ -1,4 +1,4 @@
-"""What a file of lyrics holds, and how its text is tidied."""
+"""The content of a lyrics file."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ __all__ = ["Transcript", "in_order", "sectioned", "tidy"]
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """The lyrics that a file holds.
+    """The content of a lyrics file.
 
     Parameters
     ----------
     text : str
-        What is scored: a line a line, sections parted by one blank line, each line ended by a line break; the
-        empty string where there are no lyrics.
+        The text to score: one line of lyrics per line, sections separated by one blank line, each line ended by a
+        line break; the empty string if there are no lyrics.
     lines : tuple of Line
-        With times, in order of start; empty where the format has none (txt).
+        With times, in order of start; empty if the format has none (txt).
     language : str or None
-        As the file says it (json, ttml).
+        If the file has it (json, ttml).
     duration : float
-        Seconds of the song, where the file says (json, textgrid, lrc); else 0.
+        Length of the song in seconds, if the file has it (json, textgrid, lrc); else 0.
     segments, decodings : tuple
-        As in `Lyrics`, where the file says (json).
+        As in `Lyrics`, if the file has them (json).
     title, artist : str or None
-        Where the file says (json, lrc; the title also ass and ttml).
+        If the file has them (json, lrc; the title also ass and ttml).
     """
 
     text: str
@@ -43,10 +43,10 @@ class Transcript:
 
     @property
     def lyrics(self) -> Lyrics:
-        """The same as `Lyrics`.
+        """The content as `Lyrics`.
 
-        What a format does not hold is told from the lines: that somebody sings while there is a line, and that
-        the song lasts until the last one ends.
+        Missing segments and duration are inferred from the lines: every line is sung from start to end, and the song
+        ends with the last line.
         """
         last = max((line.end for line in self.lines), default=0.0)
         segments = self.segments or _sung(self.lines)
@@ -65,12 +65,12 @@ def _sung(lines: Iterable[Line]) -> tuple[Segment, ...]:
 
 
 def in_order(lines: Iterable[Line]) -> tuple[Line, ...]:
-    """Sort by start; lines of one start stay as they are."""
+    """Return lines sorted by start; lines with equal starts keep their order."""
     return tuple(sorted(lines, key=lambda line: line.start))
 
 
 def tidy(rows: Iterable[str]) -> str:
-    """Join rows into `Transcript.text`: nothing blank at the ends, never two blank lines."""
+    """Return rows as `Transcript.text`: no blank lines at the ends, never two in a row."""
     kept: list[str] = []
     for row in map(str.strip, rows):
         if row or (kept and kept[-1]):
@@ -79,5 +79,5 @@ def tidy(rows: Iterable[str]) -> str:
 
 
 def sectioned(lines: tuple[Line, ...]) -> str:
-    """Give `Transcript.text` for lines whose file does not part its sections."""
+    """Return `Transcript.text` for lines from a file without sections."""
     return tidy(render_txt(Lyrics(lines)).split("\n"))

@@ -1,6 +1,6 @@
-"""TTML, the subtitles of broadcasters and streaming services: lines, in one ``div`` a section.
+"""TTML, the subtitle format of broadcasters and streaming services: lines, with one ``div`` per section.
 
-Times are rounded to milliseconds. Words have no times here: TTML would show each word alone while it is sung.
+Times are rounded to milliseconds. Word times are not written: TTML would show each word alone.
 
 References
 ----------
@@ -27,19 +27,19 @@ _CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
 _OFFSET = re.compile(r"(\d+(?:\.\d+)?)(h|m|s|ms)?")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, None: 1.0}
 _XML = "{http://www.w3.org/XML/1998/namespace}"
-# What XML has no way to write.
+# Characters that XML cannot contain.
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def render_ttml(lyrics: Lyrics, *, title: str | None = None) -> str:
-    """Render TTML; an empty body for an instrumental.
+    """Return lyrics as TTML; an empty body for an instrumental.
 
     Parameters
     ----------
     lyrics : Lyrics
-        Lines in order of start; a line without text is left out.
+        Lines in order of start; lines without text are skipped.
     title : str, optional
-        Stands in the head.
+        Written to the head.
     """
     language = f" xml:lang={quoteattr(lyrics.language)}" if lyrics.language else ' xml:lang=""'
     rows = ['<?xml version="1.0" encoding="UTF-8"?>']
@@ -72,20 +72,20 @@ def _escape(text: str) -> str:
 def read_ttml(text: str, name: str) -> Transcript:
     """Read TTML; see `lyricsep.formats.reading.read_lyrics`.
 
-    Times count from those of the element around them, as TTML says, but in files of Apple Music (with
-    ``itunes:timing``), which count from the song's start. Times of words are left out.
+    Times are relative to the enclosing element, as TTML specifies, except in Apple Music files (with
+    ``itunes:timing``), where they are relative to the start of the song. Word times are ignored.
 
     Raises
     ------
     DatasetError
-        If it is no TTML, or has times that are not understood (frames and ticks are not).
+        If it is not TTML, or has times in frames or ticks, which are not supported.
     """
     if not text.strip():
         return Transcript("")
     if "<!DOCTYPE" in text:
         raise DatasetError(f"{name}: expected TTML, got XML with a document type; remove it, or convert the file")
     try:
-        # Without a document type, entities cannot be declared, nor blow up.
+        # Without a document type no entities can be declared, so none can expand without limit.
         root = ET.fromstring(re.sub(r"^\s*<\?xml[^>]*\?>", "", text))  # noqa: S314
     except ET.ParseError as error:
         raise DatasetError(f"{name}: not XML ({error}); correct it") from error
@@ -107,7 +107,7 @@ def read_ttml(text: str, name: str) -> Transcript:
 
 
 def _lines(element: ET.Element, since: float, is_relative: bool) -> Iterator[Line | None]:
-    """Give the lines below an element, in the order of the document, and None where a section ends."""
+    """Yield the lines below an element in document order, and None at the end of each section."""
     start = round(since + _seconds(element.get("begin", "0s")), 6)
     if _tag(element) == "p":
         rows = [row.strip() for row in _content(element).split("\n")]
@@ -128,7 +128,7 @@ def _end(element: ET.Element, start: float, since: float) -> float:
 
 
 def _content(element: ET.Element) -> str:
-    """Give the text below an element, with line breaks where it has them."""
+    """Return the text below an element, with its line breaks."""
     text = "" if _tag(element) == "metadata" else _plain(element.text)
     for child in element:
         text += ("\n" if _tag(child) == "br" else _content(child)) + _plain(child.tail)
@@ -136,7 +136,7 @@ def _content(element: ET.Element) -> str:
 
 
 def _plain(text: str | None) -> str:
-    # Spaces that are there to be seen stay; the line breaks and indents of an editor do not.
+    # Keep spaces of the text, but not line breaks and indents of the XML.
     return re.sub(r"\s*[\n\r]\s*", " ", text or "")
 
 

@@ -1,4 +1,4 @@
-"""Results → plots for print and screen (here), and aligned texts for a terminal (`alignment`)."""
+"""Plots of results for print and screen (here), and aligned texts for a terminal (`alignment`)."""
 
 from lyricsep.reports.figures import PLOT_FORMATS
 from lyricsep.reports.plots import Estimate, TradeOff, plot_bars, plot_boxes, plot_trade_off

@@ -1,7 +1,7 @@
-"""The words of a hypothesis laid over those of its reference, for a terminal.
+"""Show the word alignment of a hypothesis and its reference in a terminal.
 
-Marked as `wdiff` does, so that it reads without colours too: ``[-deleted-]``, ``{+inserted+}``,
-``[-sung-]{+heard+}``.
+The marks are those of `wdiff`, which need no colours: ``[-deleted-]``, ``{+inserted+}``,
+``[-reference-]{+hypothesis+}``.
 """
 
 from __future__ import annotations
@@ -18,47 +18,47 @@ _RED, _GREEN, _BOLD, _PLAIN = "\x1b[31m", "\x1b[32m", "\x1b[1m", "\x1b[0m"
 
 
 def render_alignment(reference: str, edits: Sequence[Edit], language: str, *, colour: bool = False) -> str:
-    """Show an alignment line by line of the reference.
+    """Return an alignment as text, one row per line of the reference.
 
     Parameters
     ----------
     reference : str
-        The text that was scored.
+        The reference text that was scored.
     edits : sequence of Edit
-        Its alignment.
+        Alignment from `score`.
     language : str
-        By which it was tokenized.
+        ISO 639 code that was used to tokenize it.
     colour : bool
-        Add ANSI colours; long runs, which count as hallucinated, are bold.
+        Add ANSI colours; hallucinated words (long runs) are bold.
     """
     rows = edits_by_line(reference, edits, language)
-    return "\n".join(_line(own, colour=colour) for own in rows) + "\n"
+    return "\n".join(_line(row, colour=colour) for row in rows) + "\n"
 
 
 def edits_by_line(reference: str, edits: Sequence[Edit], language: str) -> list[list[Edit]]:
-    """Lay an alignment out by the lines of the reference, a list of edits for each.
+    """Return the edits of each line of the reference.
 
-    Lines without words, such as those between sections, have none. What was inserted stands on the line of the word
-    behind it; what came behind the last word, on the last line.
+    Lines without words, such as those between sections, have none. Insertions belong to the line of the next word of
+    the reference; those after the last word belong to the last line.
 
     Parameters
     ----------
     reference : str
-        The text that was scored.
+        The reference text that was scored.
     edits : sequence of Edit
-        Its alignment.
+        Alignment from `score`.
     language : str
-        By which it was tokenized.
+        ISO 639 code that was used to tokenize it.
     """
     waiting = deque(edits)
     rows = []
     for line in without_tags(reference).strip("\n").split("\n"):
         n_words = len(tokenize(line, language).words)
-        own: list[Edit] = []
+        row: list[Edit] = []
         while n_words and waiting:
-            own.append(waiting.popleft())
-            n_words -= own[-1].reference is not None
-        rows.append(own)
+            row.append(waiting.popleft())
+            n_words -= row[-1].reference is not None
+        rows.append(row)
     rows[-1].extend(waiting)
     return rows
 

@@ -1,7 +1,7 @@
-"""What all plots have in common: style, fonts and files.
+"""Style, fonts and files of all plots.
 
-Colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color), which the colour-blind tell apart; no plot tells
-anything by colour alone. Text is 8 pt where a plot is printed as wide as it is drawn.
+The palette is that of Okabe and Ito (https://jfly.uni-koeln.de/color), which is distinguishable by colour-blind
+readers; no plot relies on colour alone. Text is 8 pt if a plot is printed at its original width.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = [
 PLOT_FORMATS = ("png", "svg", "pdf")
 
 COLUMN, PAGE = 3.5, 7.16
-"""Inches: the width of a column and of a page of two (IEEE)."""
+"""Widths of a column and of a two-column page in inches (IEEE)."""
 
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 SKY, PURPLE, YELLOW, GREY = "#56B4E9", "#CC79A7", "#F0E442", "#999999"
@@ -62,7 +62,7 @@ _STYLE: dict[Any, Any] = {
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
     "savefig.dpi": 200,
-    "text.parse_math": False,  # songs and separators may be called $
+    "text.parse_math": False,  # names of songs and separators may contain $
     "svg.fonttype": "none",  # text stays text: it can be searched and read aloud
     "svg.hashsalt": "lyricsep",
     "pdf.fonttype": 42,  # publishers refuse Type 3
@@ -70,7 +70,7 @@ _STYLE: dict[Any, Any] = {
 
 
 def check_plots() -> None:
-    """Refuse before the work what could not be drawn after it.
+    """Check that plots can be drawn, to fail before long work.
 
     Raises
     ------
@@ -85,12 +85,12 @@ def check_plots() -> None:
 
 @contextmanager
 def drawing(texts: Iterable[str] = ()) -> Iterator[None]:
-    """Set the style of everything that is drawn and saved in the block, whatever the user's matplotlibrc says.
+    """Set the style of everything that is drawn and saved in the block, ignoring the user's matplotlibrc.
 
     Parameters
     ----------
     texts : iterable of str
-        What is written in any script; of the fonts that are installed, some that have its letters are used.
+        Texts of the plot, in any script; installed fonts with their letters are used.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def drawing(texts: Iterable[str] = ()) -> Iterator[None]:
     from matplotlib import rc_context, rcdefaults, rcParams
 
     with rc_context(), warnings.catch_warnings():
-        # Where no font has a letter a box stands for it.
+        # Letters that no font has are drawn as boxes.
         warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from font", UserWarning)
         rcdefaults()
         rcParams.update(_STYLE | {"font.family": [_FONT, *_fonts_for(texts)]})
@@ -109,7 +109,7 @@ def drawing(texts: Iterable[str] = ()) -> Iterator[None]:
 
 
 def save_figure(figure: Figure, path: Path, *, overwrite: bool = True) -> None:
-    """Write a figure, whole or not at all, within `drawing`; the suffix of the path says how: one of `PLOT_FORMATS`.
+    """Write a figure atomically, within `drawing`; the suffix of the path is one of `PLOT_FORMATS`.
 
     The same figure gives the same bytes.
 
@@ -118,7 +118,7 @@ def save_figure(figure: Figure, path: Path, *, overwrite: bool = True) -> None:
     OutputError
         If the file cannot be written, or exists and `overwrite` is False.
     """
-    # Without dates the same numbers give the same file.
+    # Omit dates, so that the same numbers give the same file.
     metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
     with replacing(path, overwrite=overwrite) as temporary:
         figure.savefig(temporary, format=path.suffix[1:], metadata=metadata)
@@ -139,13 +139,13 @@ def save_figures(figure: Figure, stem: Path) -> list[Path]:
 
 
 def clock(seconds: float) -> str:
-    """Write a time as people read it: ``m:ss``, from an hour on ``h:mm:ss``."""
+    """Return a time as ``m:ss``, or ``h:mm:ss`` from one hour."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}:{rest:02d}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
 
 def _fonts_for(texts: Iterable[str]) -> list[str]:
-    """Give families that have the letters that ours lacks, the one that has most of them first."""
+    """Return font families with the letters that `_FONT` lacks, the one with most of them first."""
     from matplotlib.font_manager import FontEntry, findfont, fontManager, get_font
 
     wanted = {ord(letter) for text in texts for letter in text if letter.isprintable()}
@@ -155,7 +155,7 @@ def _fonts_for(texts: Iterable[str]) -> list[str]:
     entries: dict[str, FontEntry] = {}
     for entry in fontManager.ttflist:
         is_plain = entry.style == "normal" and entry.weight in (400, "normal", "regular")
-        # The last resort, which matplotlib takes by itself, has a box for every letter.
+        # Last Resort, matplotlib's own fallback, has a box for every letter.
         if is_plain and not entry.name.startswith("Last Resort"):
             entries.setdefault(entry.name, entry)
     letters = {name: wanted & set(get_font(entry.fname).get_charmap()) for name, entry in sorted(entries.items())}

@@ -1,6 +1,6 @@
-"""Plots of benchmarks: the spread over songs, the languages, and what a separator costs and is worth.
+"""Plots of benchmarks: spread over songs, results by language, and quality against cost.
 
-Bars differ by their hatches and points by their markers, so that they are told apart in grey too.
+Bars differ in hatch and points in marker, so that they are distinguishable in greyscale too.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MARKERS = "osD^vPX*<>"
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value and its interval; NaN where there is none.
+    """A value and its interval; NaN if unknown.
 
     Parameters
     ----------
@@ -41,23 +41,23 @@ class Estimate:
 
     @property
     def reach(self) -> tuple[float, float]:
-        """How far the interval goes down and up from the value; nowhere where it is not known."""
+        """Distances from the value down to `low` and up to `high`; 0 if unknown."""
         down, up = self.value - self.low, self.high - self.value
         return (0.0 if math.isnan(down) else max(0.0, down), 0.0 if math.isnan(up) else max(0.0, up))
 
 
 @dataclass(frozen=True)
 class TradeOff:
-    """What something costs, and what it is worth.
+    """The cost and the quality of one item.
 
     Parameters
     ----------
     name : str
-        Its label.
+        Label of the point.
     cost : float
-        Positive; on a logarithmic axis.
+        Cost, positive; the axis is logarithmic.
     worth : Estimate
-        With its interval.
+        Quality with its interval.
     """
 
     name: str
@@ -68,23 +68,23 @@ class TradeOff:
 def plot_boxes(
     stem: Path, groups: Mapping[str, Mapping[str, Sequence[float]]], *, title: str, ylabel: str
 ) -> list[Path]:
-    """Draw box plots: a panel for each group, a box for each of its samples, and every value as a point.
+    """Draw box plots: one panel per group, one box per sample, and every value as a point.
 
-    Boxes reach from the first to the third quartile, whiskers to the last value within 1.5 times that range.
+    Boxes extend from the first to the third quartile, whiskers to the last value within 1.5 times that range.
 
     Parameters
     ----------
     stem : Path
-        The files' name without a suffix; PNG, SVG and PDF are written.
+        Path of the files without suffix; PNG, SVG and PDF are written.
     groups : mapping of str to mapping of str to sequence of float
         Panels and boxes, by their titles.
     title, ylabel : str
-        Of the whole.
+        Of the figure.
 
     Returns
     -------
     list of Path
-        What was written.
+        Files that were written.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def plot_boxes(
                     medianprops={"color": "black", "linewidth": 1.4},
                 )
             for position, values in enumerate(boxes.values(), start=1):
-                # Side by side in the order of the songs, so that a song can be followed from box to box.
+                # Offset points in the order of the songs, so that a song can be followed from box to box.
                 places = [position + 0.3 * ((i + 0.5) / len(values) - 0.5) for i in range(len(values))]
                 axis.plot(places, values, "o", color=BLUE, markersize=3, alpha=0.7)
             axis.set_title(name)
@@ -125,21 +125,21 @@ def plot_boxes(
 def plot_bars(
     stem: Path, panels: Mapping[str, Mapping[str, Mapping[str, Estimate]]], *, title: str, ylabel: str
 ) -> list[Path]:
-    """Draw grouped bars with their intervals: panels below each other, of groups (languages), of bars (conditions).
+    """Draw grouped bars with intervals: one panel above another, each with groups (languages) of bars (conditions).
 
     Parameters
     ----------
     stem : Path
         As in `plot_boxes`.
     panels : mapping of str to mapping of str to mapping of str to Estimate
-        Values by panel, group and bar. A bar that is known in no interval has no whisker, and a NaN no bar.
+        Values by panel, group and bar. Unknown intervals have no whisker, and NaN values no bar.
     title, ylabel : str
-        Of the whole.
+        Of the figure.
 
     Returns
     -------
     list of Path
-        What was written.
+        Files that were written.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def plot_bars(
         from matplotlib.figure import Figure
 
         n_panels, n_groups = max(1, len(panels)), max((len(groups) for groups in panels.values()), default=1)
-        # A bar is wide enough to tell its hatch.
+        # Make bars wide enough for their hatches.
         width = max(COLUMN, 0.6 + n_groups * (0.15 * len(names) + 0.12))
         n_columns = max(1, min(len(names), int(width / 1.6)))
         height = 1.9 * n_panels + 0.3 + 0.16 * math.ceil(len(names) / n_columns)
@@ -160,7 +160,7 @@ def plot_bars(
         for axis, (panel, groups) in zip(axes, panels.items(), strict=False):
             _draw_bars(axis, groups, names)
             axis.set_title(panel)
-        # The panels share their axis, which follows what is drawn until it is set.
+        # The panels share their axis, which autoscales until its limit is set.
         axes[0].set_ylim(bottom=0)
         for axis in axes:
             axis.set_ylabel(ylabel)
@@ -175,13 +175,13 @@ def _draw_bars(axis: Axes, groups: Mapping[str, Mapping[str, Estimate]], names: 
     width = 0.84 / max(1, len(names))
     for index, name in enumerate(names):
         found = [(place, bars[name]) for place, bars in enumerate(groups.values()) if name in bars]
-        known = [(place, one) for place, one in found if not math.isnan(one.value)]
+        known = [(place, bar) for place, bar in found if not math.isnan(bar.value)]
         places = [place + (index - (len(names) - 1) / 2) * width for place, _ in known]
-        axis.bar(places, [one.value for _, one in known], width, label=name, **_style(index))
+        axis.bar(places, [bar.value for _, bar in known], width, label=name, **_style(index))
         axis.errorbar(
             places,
-            [one.value for _, one in known],
-            [[one.reach[0] for _, one in known], [one.reach[1] for _, one in known]],
+            [bar.value for _, bar in known],
+            [[bar.reach[0] for _, bar in known], [bar.reach[1] for _, bar in known]],
             fmt="none",
             ecolor="black",
             elinewidth=0.8,
@@ -209,21 +209,21 @@ def _patch(index: int, label: str) -> Any:
 
 
 def plot_trade_off(stem: Path, points: Sequence[TradeOff], *, title: str, xlabel: str, ylabel: str) -> list[Path]:
-    """Draw worth against cost, each point with its interval and its name beside it; names do not overlap.
+    """Draw quality against cost, each point with its interval and a label; labels avoid overlaps.
 
     Parameters
     ----------
     stem : Path
         As in `plot_boxes`.
     points : sequence of TradeOff
-        Those whose worth is NaN are left out.
+        Points with a quality of NaN are skipped.
     title, xlabel, ylabel : str
-        Of the whole.
+        Of the figure.
 
     Returns
     -------
     list of Path
-        What was written.
+        Files that were written.
 
     Raises
     ------
@@ -234,7 +234,7 @@ def plot_trade_off(stem: Path, points: Sequence[TradeOff], *, title: str, xlabel
     """
     for point in points:
         if not 0 < point.cost < math.inf:
-            raise ValueError(f"a cost must be positive to stand on a logarithmic axis, got {point}")
+            raise ValueError(f"expected a positive, finite cost (the axis is logarithmic), got {point}")
     known = [point for point in points if not math.isnan(point.worth.value)]
     with drawing([title, xlabel, ylabel, *(point.name for point in known)]):
         from matplotlib.figure import Figure
@@ -269,7 +269,7 @@ def plot_trade_off(stem: Path, points: Sequence[TradeOff], *, title: str, xlabel
 
 
 def _show_costs(axis: Axes, costs: Sequence[float]) -> None:
-    """Make the axis of costs wide enough for the names, and label its decades; where they are few, steps between."""
+    """Widen the axis of costs for the labels; mark its decades, and steps in between if there are few."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     low, high = min(costs, default=0.1), max(costs, default=10.0)
@@ -280,7 +280,7 @@ def _show_costs(axis: Axes, costs: Sequence[float]) -> None:
     axis.xaxis.set_minor_formatter(NullFormatter())
 
 
-# Where a name may stand: offset from its point in points of print, and which of its corners that is.
+# Candidate positions of a label: offset from its point in typographic points, and its alignment.
 _PLACES = [
     (distance * x, distance * y, {1: "left", 0: "center", -1: "right"}[x], {1: "bottom", 0: "center", -1: "top"}[y])
     for distance in (5, 12, 20, 30, 42)
@@ -289,7 +289,7 @@ _PLACES = [
 
 
 def _label(figure: Figure, axis: Axes, points: Sequence[TradeOff]) -> None:
-    """Write the name of each point where it meets no point, no interval and no other name, or the fewest."""
+    """Label each point where the label overlaps no point, interval or other label, or where it overlaps least."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas = FigureCanvasAgg(figure)
@@ -307,7 +307,7 @@ def _label(figure: Figure, axis: Axes, points: Sequence[TradeOff]) -> None:
                 ha=ha,
                 va=va,
                 fontsize=7,
-                # A name that is far from its point is tied to it.
+                # Connect a distant label to its point.
                 arrowprops={"arrowstyle": "-", "linewidth": 0.4, "shrinkB": 2} if max(abs(x), abs(y)) > 5 else None,
             )
             box = _text_box(note, renderer)
@@ -325,12 +325,12 @@ def _text_box(note: Annotation, renderer: Any) -> Bbox:
     from matplotlib.text import Text
 
     note.update_positions(renderer)
-    # Without the line that ties it to its point.
+    # Exclude the line that connects it to its point.
     return Text.get_window_extent(note, renderer).padded(1)
 
 
 def _box_of(axis: Axes, point: TradeOff, dpi: float) -> Bbox:
-    """Give the place of a marker and its interval in pixels."""
+    """Return the bounding box of a marker and its interval in pixels."""
     from matplotlib.transforms import Bbox
 
     down, up = point.worth.reach
@@ -349,7 +349,7 @@ def _overlap(box: Bbox, others: Iterable[Bbox]) -> float:
 
 
 def _outside(box: Bbox, frame: Bbox) -> float:
-    """Give how much of a box is out of a frame, in pixels."""
+    """Return the area of a box outside of a frame, in square pixels."""
     return box.width * box.height - _overlap(box, [frame])
 
 

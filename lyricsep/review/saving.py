@@ -28,7 +28,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from lyricsep.datasets.tables import Record, song_id
+from lyricsep.datasets.tables import DatasetRecord, song_id
 from lyricsep.datasets.verifying import TOLERANCE
 from lyricsep.errors import DatasetError, LyricsepError, OutputError
 from lyricsep.files import file_digest, replacing, shown, write_text
@@ -364,7 +364,7 @@ class Corrections:
         }
         try:
             # One row that cannot be read would make the whole dataset one that cannot be read.
-            record = Record(row, self.folder / DATASET)
+            record = DatasetRecord(row, self.folder / DATASET)
             record.language("language")
             song_id(name, record, "name")
         except DatasetError as error:

@@ -1,9 +1,9 @@
-"""Reference and hypothesis → counts that add up, and rates derived from them."""
+"""Compare hypotheses with references: additive counts, and rates derived from them."""
 
 from lyricsep.scoring.activity import ActivityCounts, score_activity
 from lyricsep.scoring.certainty import Comparison, Difference, Interval, Spread, bootstrap, compare, spread_over_seeds
 from lyricsep.scoring.counts import FIELDS, RATES, Counts, Edits, counts_from_dict, pool, rates
-from lyricsep.scoring.runs import Run, SongScore, find_hypotheses, find_references, read_runs, score_songs
+from lyricsep.scoring.runs import ScoredRun, SongScore, find_hypotheses, find_references, read_runs, score_songs
 from lyricsep.scoring.separation import SeparationScore, score_separation
 from lyricsep.scoring.timing import TOLERANCE, TimingCounts, time_lines
 from lyricsep.scoring.tokens import TaggedWord, without_tags
@@ -21,8 +21,8 @@ __all__ = [
     "Edit",
     "Edits",
     "Interval",
-    "Run",
     "Score",
+    "ScoredRun",
     "SeparationScore",
     "SongScore",
     "Spread",

@@ -1,12 +1,12 @@
-"""Segmentation against the times of the reference's lines: what was sung and not decoded, and the reverse.
+"""Score segmentation against the line times of the reference: sung but not decoded time, and the reverse.
 
-Task: tell when somebody sings. The reference are the lines' spans, overlaps counted once; short pauses for breath
-inside a line count as sung, and so does nothing between lines. Precision and recall are of time, not of segments.
+Task: vocal activity detection. The reference is the union of the lines' spans: short pauses inside a line count as
+sung, time between lines does not. Precision and recall are of time, not of segments.
 
-The area under the ROC curve judges the envelope before any threshold: the chance that a frame inside a line is
-louder than one outside it (Mann and Whitney 1947). It compares frames of one song only, as RMS-VAD does.
+The area under the ROC curve evaluates the envelope independently of thresholds: the probability that a frame inside
+a line is louder than one outside it (Mann and Whitney 1947). It compares frames within a song only, as RMS-VAD does.
 
-Seconds and pairs of songs add up; rates are derived from the sums.
+Seconds and pairs are summed over songs; rates are derived from the sums.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Spans = list[tuple[float, float]]
 
 @dataclass(frozen=True, slots=True)
 class ActivityCounts:
-    """Seconds of one or more songs, and pairs of their frames.
+    """Seconds and pairs of frames, of one or more songs.
 
     Parameters
     ----------
@@ -42,10 +42,10 @@ class ActivityCounts:
     both : float
         Seconds inside both.
     duration : float
-        Seconds of the songs.
+        Total seconds.
     pairs_won, pairs : float
-        Pairs of a frame inside a line with one outside, in the same song: those whose first is louder (ties count
-        half), and all. 0 where no envelope was given.
+        Pairs of a frame inside a line and one outside, in the same song: pairs in which the former is louder (ties
+        count half), and all pairs. 0 without an envelope.
     """
 
     sung: float = 0.0
@@ -60,32 +60,32 @@ class ActivityCounts:
 
     @property
     def precision(self) -> float:
-        """Share of the decoded time that is sung; NaN where nothing was decoded."""
+        """Share of the decoded time that is sung; NaN if nothing was decoded."""
         return _share(self.both, self.decoded)
 
     @property
     def recall(self) -> float:
-        """Share of the sung time that was decoded; NaN where nothing is sung."""
+        """Share of the sung time that was decoded; NaN if nothing is sung."""
         return _share(self.both, self.sung)
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of precision and recall: 0 where only one side has any time, NaN where neither has."""
+        """Harmonic mean of precision and recall; 0 if only one of sung and decoded time is 0, NaN if both are."""
         return _share(2 * self.both, self.sung + self.decoded)
 
     @property
     def missed(self) -> float:
-        """Seconds that are sung and were not decoded."""
+        """Sung seconds that were not decoded."""
         return max(0.0, self.sung - self.both)
 
     @property
     def silence_decoded(self) -> float:
-        """Seconds that were decoded though nobody sings."""
+        """Decoded seconds without singing."""
         return max(0.0, self.decoded - self.both)
 
     @property
     def auc(self) -> float:
-        """Chance that a frame inside a line is louder than one outside, 0 to 1; NaN where there is no such pair."""
+        """Probability that a frame inside a line is louder than one outside, 0 to 1; NaN without such pairs."""
         return _share(self.pairs_won, self.pairs)
 
 
@@ -96,7 +96,7 @@ def score_activity(
     envelope: NDArray[np.floating] | None = None,
     hop: float = 512 / SAMPLE_RATE,
 ) -> ActivityCounts:
-    """Compare segments, and the envelope they come from, with the lines of the reference.
+    """Compare segments, and optionally their envelope, with the lines of the reference.
 
     Parameters
     ----------
@@ -105,17 +105,18 @@ def score_activity(
     lines : sequence of Line
         The reference, in any order.
     duration : float
-        Length of the song in seconds; what lies beyond is not counted.
+        Length of the song in seconds; later times are ignored.
     envelope : ndarray of float, shape (n_frames,), optional
-        How loud the vocals are, such as `lyricsep.segmentation.rms_envelope` gives; frame `i` is at ``i * hop``
-        seconds, and is sung when a line starts at or before it and ends at or after it.
+        Level of the vocals, such as from `lyricsep.segmentation.rms_envelope`. Frame `i` is at ``i * hop`` seconds,
+        and counts as sung if a line starts at or before it and ends at or after it.
     hop : float
-        Seconds from frame to frame.
+        Seconds between frames.
 
     Raises
     ------
     ValueError
-        If the duration is not a length of time, or the envelope is not one row of numbers.
+        If the duration is negative or not finite, the envelope is not one-dimensional or has NaN,
+        or the hop is not positive.
     """
     if not 0 <= duration < math.inf:
         raise ValueError(f"expected a duration of 0 s or more, got {duration!r}")
@@ -133,7 +134,7 @@ def score_activity(
 
 
 def _union(spans: Iterable[tuple[float, float]], duration: float) -> Spans:
-    """Merge what overlaps or touches, up to `duration`."""
+    """Merge overlapping and adjacent spans, up to `duration`."""
     merged: Spans = []
     for start, end in sorted((start, min(end, duration)) for start, end in spans):
         if merged and start <= merged[-1][1]:
@@ -144,7 +145,7 @@ def _union(spans: Iterable[tuple[float, float]], duration: float) -> Spans:
 
 
 def _intersection(a: Spans, b: Spans) -> Spans:
-    # In pieces, not by inclusion and exclusion, so that rounding never makes the part larger than the whole.
+    # Computed span by span, not by inclusion and exclusion, so that rounding never makes it larger than the union.
     common: Spans = []
     i = j = 0
     while i < len(a) and j < len(b):
@@ -163,10 +164,10 @@ def _total(spans: Spans) -> float:
 
 
 def _compare_frames(envelope: NDArray[np.floating], lines: Sequence[Line], hop: float) -> tuple[float, float]:
-    """Count pairs of a sung and another frame: those the sung one wins, and all."""
+    """Count pairs of a sung and another frame: those in which the sung one is louder, and all."""
     if envelope.ndim != 1 or np.isnan(envelope).any() or not 0 < hop < math.inf:
         raise ValueError(f"expected one row of numbers and a hop above 0 s, got shape {envelope.shape}, hop {hop!r}")
-    # To the nanosecond, so that a line that ends on a frame holds it, whatever floats say.
+    # Round to nanoseconds, so that a line that ends on a frame contains it despite rounding errors.
     time = np.round(np.arange(len(envelope)) * hop, 9)
     is_sung = np.zeros(len(envelope), dtype=bool)
     for line in lines:

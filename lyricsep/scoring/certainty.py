@@ -1,7 +1,7 @@
-"""How sure the numbers are: intervals over songs, spreads over seeds, and paired tests of two runs.
+"""Uncertainty of scores: intervals over songs, spread over seeds, and paired tests of two runs.
 
-Songs are what is drawn at random from all the music one could have tested, so they are what is resampled, each with
-all that was counted in it (all its seeds, segments and lines). Rates of a sample are those of its summed counts.
+Songs are the random sample of all music that could have been tested, so songs are resampled, each with all its counts
+(all seeds, segments and lines). The rates of a sample are derived from its summed counts.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,24 +19,27 @@ from lyricsep.errors import DatasetError
 from lyricsep.scoring.counts import FIELDS, RATES, Counts, pool, rates, rates_of_fields
 from lyricsep.tables import Table, percent, with_interval
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 __all__ = ["Comparison", "Difference", "Interval", "Spread", "bootstrap", "compare", "spread_over_seeds"]
 
 N_SAMPLES = 10_000
 LEVEL = 0.95
-_LARGEST_BLOCK = 4_000_000  # numbers held at once
-_MOST_EXACT = 14  # songs whose every exchange is tried
+_LARGEST_BLOCK = 4_000_000  # numbers in memory at once
+_MOST_EXACT = 14  # songs; up to here all exchanges are enumerated
 
 Samples = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A value and where it may lie.
+    """A value and its interval.
 
     Parameters
     ----------
     value : float
-        Of the songs as they are.
+        Value for the original songs.
     low, high : float
         Percentiles of the resampled values; NaN for fewer than two songs.
     """
@@ -47,16 +51,16 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """What the same songs gave with several seeds.
+    """Spread of a rate over seeds, for the same songs.
 
     Parameters
     ----------
     mean, std : float
-        Over the seeds; the deviation is that of a sample (n - 1), NaN for one seed.
+        Mean and sample standard deviation (n - 1) over seeds; the latter is NaN for one seed.
     low, high : float
-        The extremes.
+        Minimum and maximum.
     n_seeds : int
-        How many.
+        Number of seeds.
     """
 
     mean: float
@@ -73,12 +77,12 @@ class Difference:
     Parameters
     ----------
     first, second : float
-        The rate of each.
+        The rate of each run.
     difference : Interval
         Second minus first, over songs.
     p : float
-        How often a difference as large comes about when each song's two results are exchanged at random, 0 to 1.
-        With n songs it is never under ``2 / 2**n``.
+        Probability of a difference at least as large if the two results of each song are exchanged at random, 0 to 1.
+        For n songs it is at least ``2 / 2**n``.
     """
 
     first: float
@@ -90,16 +94,45 @@ class Difference:
 class Comparison(dict[str, Difference]):
     """Each rate in two runs over the same songs, by the name of the rate."""
 
+    def to_dataframe(self) -> DataFrame:
+        """Return a table with one row per rate.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``rate`` : str, one of `RATES`.
+            ``first``, ``second`` : float, the rate of each run, a share (0.25, not 25 %).
+            ``difference``, ``low``, ``high`` : float, second minus first, and its interval over songs.
+            ``p`` : float, of the permutation test, 0 to 1.
+            Each is NaN where it is not defined.
+        """
+        import pandas as pd
+
+        columns = ["rate", "first", "second", "difference", "low", "high", "p"]
+        rows = [
+            (
+                name,
+                rate.first,
+                rate.second,
+                rate.difference.value,
+                rate.difference.low,
+                rate.difference.high,
+                rate.p,
+            )
+            for name, rate in self.items()
+        ]
+        return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[1:], "float64"))
+
     def _repr_html_(self) -> str:
         rows = [
             (
                 name,
-                percent(one.first),
-                percent(one.second),
-                with_interval(one.difference.value, one.difference.low, one.difference.high),
-                "–" if math.isnan(one.p) else f"{one.p:.4f}",
+                percent(rate.first),
+                percent(rate.second),
+                with_interval(rate.difference.value, rate.difference.low, rate.difference.high),
+                "–" if math.isnan(rate.p) else f"{rate.p:.4f}",
             )
-            for name, one in self.items()
+            for name, rate in self.items()
         ]
         note = "percent; paired over songs: bootstrap interval, permutation p"
         headers = ("rate", "first", "second", "second - first [95 %]", "p")
@@ -109,23 +142,23 @@ class Comparison(dict[str, Difference]):
 def bootstrap(
     songs: Sequence[Counts], *, n_samples: int = N_SAMPLES, level: float = LEVEL, seed: int = 0
 ) -> dict[str, Interval]:
-    """Give each rate with a percentile interval over songs (Efron 1979).
+    """Return each rate with its percentile interval over songs (Efron 1979).
 
     Parameters
     ----------
     songs : sequence of Counts
         One per song.
     n_samples : int
-        How often to draw as many songs as there are, with replacement.
+        Number of bootstrap samples; each draws as many songs as there are, with replacement.
     level : float
         Share of the samples inside the interval.
     seed : int
-        Of the drawing; the same seed gives the same interval.
+        Random seed; the same seed gives the same interval.
 
     Raises
     ------
     ValueError
-        If there is no song.
+        If there are no songs.
     """
     if not songs:
         raise ValueError("expected one song or more, got none")
@@ -157,13 +190,13 @@ def compare(
     Raises
     ------
     DatasetError
-        If the runs do not hold the same songs, or none.
+        If the runs do not have the same songs, or have none.
     """
     if set(first) != set(second) or not first:
         odd = sorted(set(first) ^ set(second))
         raise DatasetError(
-            f"the runs hold {len(first)} and {len(second)} songs, and not the same ones"
-            + (f" ({odd[0]!r} is in one alone)" if odd else "")
+            f"expected two runs over the same songs, got {len(first)} and {len(second)} songs"
+            + (f" ({odd[0]!r} is in only one)" if odd else "")
             + "; score both on the same dataset"
         )
     songs = sorted(first)
@@ -193,7 +226,7 @@ def compare(
 
 
 def spread_over_seeds(seeds: Sequence[Sequence[Counts]], rate: str = "WER") -> Spread:
-    """Tell how far a pooled rate moves between seeds.
+    """Return the spread of a pooled rate over seeds.
 
     Parameters
     ----------
@@ -218,7 +251,7 @@ def _columns(matrix: NDArray[np.int64]) -> dict[str, Samples]:
 def _resample(
     n_songs: int, n_samples: int, seed: int, statistic: Callable[[NDArray[np.int64]], dict[str, Samples]]
 ) -> dict[str, Samples]:
-    """Draw songs with replacement; give how often each was drawn to `statistic`, block by block."""
+    """Draw songs with replacement; call `statistic` with how often each was drawn, block by block."""
     generator = np.random.default_rng(seed)
     shares = np.full(n_songs, 1 / n_songs)
     return _in_blocks(n_songs, n_samples, lambda n: statistic(generator.multinomial(n_songs, shares, size=n)))
@@ -227,7 +260,7 @@ def _resample(
 def _exchange(
     n_songs: int, n_samples: int, seed: int, statistic: Callable[[NDArray[np.int64]], dict[str, Samples]]
 ) -> dict[str, Samples]:
-    """Decide for each song whether its two results are kept (1) or exchanged (0): every way, or many at random."""
+    """Keep (1) or exchange (0) the two results of each song: all combinations, or a random sample."""
     if n_songs <= _MOST_EXACT:
         return statistic(np.array(list(product((0, 1), repeat=n_songs)), np.int64))
     generator = np.random.default_rng(seed)
@@ -252,6 +285,6 @@ def _p_value(difference: float, samples: Samples, *, is_exact: bool) -> float:
     known = samples[~np.isnan(samples)]
     if math.isnan(difference) or not len(known):
         return math.nan
-    # The runs as they are are one of the ways; sums in another order must not tell it from itself.
+    # The original runs are one of the combinations; the tolerance covers rounding of sums in another order.
     as_large = int(np.count_nonzero(np.abs(known) >= abs(difference) - 1e-12))
     return as_large / len(known) if is_exact else (as_large + 1) / (len(known) + 1)

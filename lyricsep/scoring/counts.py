@@ -1,6 +1,6 @@
-"""What is counted, and the rates that follow from the counts.
+"""Counts, and the rates derived from them.
 
-Counts of songs, seeds and segments add up; rates are derived from the sums and never averaged.
+Counts are summed over songs, seeds and segments; rates are derived from the sums and never averaged.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["RATES", "Counts", "Edits", "counts_from_dict", "pool", "rates", "rat
 
 @dataclass(frozen=True, slots=True)
 class Edits:
-    """Edit operations that turn a reference into a hypothesis.
+    """Edit operations that transform a reference into a hypothesis.
 
     Parameters
     ----------
@@ -53,25 +53,25 @@ class Edits:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Everything that is counted in one text against another.
+    """All counts of a hypothesis compared with a reference.
 
     Parameters
     ----------
     words : Edits
-        Of the words, whatever their case.
+        Edits of words, case-insensitive.
     near_misses : int
-        Substitutions by a word so alike that it may be a matter of spelling (`lyricsep.scoring.words`).
+        Substitutions by a word so similar that it may be a spelling variant (`lyricsep.scoring.words`).
     case_errors : int
-        Hits whose case differs.
+        Hits that differ in case.
     hallucinated_insertions, hallucinated_substitutions : int
         Words in runs of more than 10 insertions, and of more than 10 substitutions (arXiv 2506.15514).
     nonlexical, backing : Edits
-        Of the reference's words between ``<nl>`` tags, and of those in parentheses. They are marks of the reference
-        alone, so there are no insertions.
+        Edits of the reference's words between ``<nl>`` tags, and of those in parentheses. Only the reference is
+        tagged, so there are no insertions.
     punctuation, parentheses, line_breaks, section_breaks : Edits
-        Of the other tokens, aligned together with the words (arXiv 2408.06370).
+        Edits of the other tokens, aligned together with the words (arXiv 2408.06370).
     characters : Edits
-        Of the letters, digits and apostrophes of the words, whatever their case, without spaces.
+        Edits of the letters, digits and apostrophes of the words, case-insensitive, without spaces.
     """
 
     words: Edits = field(default_factory=Edits)
@@ -91,7 +91,7 @@ class Counts:
         return Counts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
     def as_fields(self) -> dict[str, int]:
-        """Flatten into named integers, such as ``substitutions`` (of words) and ``nonlexical_deletions``."""
+        """Return the counts as named integers, such as ``substitutions`` (of words) and ``nonlexical_deletions``."""
         flat: dict[str, int] = {}
         for f in fields(self):
             value = getattr(self, f.name)
@@ -119,7 +119,7 @@ FIELDS: tuple[str, ...] = tuple(Counts().as_fields())
 
 
 def counts_from_dict(flat: Mapping[str, int]) -> Counts:
-    """Give the counts that `Counts.as_fields` flattened; names that are not of it are ignored.
+    """Return the counts from the result of `Counts.as_fields`; other names are ignored.
 
     Raises
     ------
@@ -137,18 +137,18 @@ def counts_from_dict(flat: Mapping[str, int]) -> Counts:
 
 
 def pool(counts: Iterable[Counts]) -> Counts:
-    """Add counts up; those of nothing are all 0."""
+    """Return the sum of counts; all 0 for none."""
     return sum(counts, Counts())
 
 
 def rates(counts: Counts) -> dict[str, float]:
-    """Derive every rate of `RATES`; NaN where there is nothing to divide by."""
+    """Compute every rate of `RATES`; NaN if the denominator is 0."""
     columns = {name: np.array([value], np.float64) for name, value in counts.as_fields().items()}
     return {name: float(values[0]) for name, values in rates_of_fields(columns).items()}
 
 
 def rates_of_fields(n: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
-    """Derive every rate of `RATES` from columns of counts, so that thousands of samples are one call.
+    """Compute every rate of `RATES` for many samples at once.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def rates_of_fields(n: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[n
         "ER_case": _share(n["case_errors"], length),
         "WER_case": _share(errors + n["case_errors"], length),
         "MER": _share(errors, n["hits"] + errors),
-        # Where nothing was heard all is lost, as jiwer has it.
+        # 1 for an empty hypothesis, as in jiwer.
         "WIL": 1 - _share(n["hits"], length) * np.where(heard == 0, 0.0, _share(n["hits"], heard)),
         "CER": _share(characters, n_characters),
     }
@@ -198,14 +198,14 @@ RATES: Mapping[str, str] = {
     "SR": "substitutions over the words of the reference",
     "DR": "deletions over the words of the reference",
     "IR": "insertions over the words of the reference",
-    "IR_hal": "words in runs of more than 10 insertions over those of the reference (the paper's short-form table)",
-    "IR_hal_sub": "the same with runs of more than 10 substitutions (the paper's long-form table)",
+    "IR_hal": "words in runs of over 10 insertions over the words of the reference (the paper's short-form table)",
+    "IR_hal_sub": "IR_hal plus words in runs of over 10 substitutions (the paper's long-form table)",
     "DR_NL": "deleted non-lexical words over all words of the reference",
     "DR_BV": "deleted words of backing vocals over all words of the reference",
     "near": "near misses over the words of the reference",
-    "WER_near": "word error rate with near misses forgiven",
-    "ER_case": "hits in another case over the words of the reference",
-    "WER_case": "word error rate that minds the case",
+    "WER_near": "word error rate that counts near misses as hits",
+    "ER_case": "hits that differ in case over the words of the reference",
+    "WER_case": "case-sensitive word error rate",
     "MER": "match error rate: errors over hits and errors",
     "WIL": "word information lost",
     "CER": "character error rate of the words, without spaces",
@@ -220,7 +220,7 @@ RATES: Mapping[str, str] = {
         for letter, what in (("P_", "precision"), ("R_", "recall"), ("F1_", "F-score"))
     },
 }
-"""The rates and what they mean."""
+"""The rates and their definitions."""
 
 _KINDS = {"punc": "punctuation", "pare": "parentheses", "line": "line_breaks", "sect": "section_breaks"}
 

@@ -1,4 +1,4 @@
-"""Scoring many songs: references and hypotheses found by name, and the scores as a document.
+"""Score many songs: match references and hypotheses by name, and write the scores as a document.
 
 The document of a run, version 1::
 
@@ -6,13 +6,13 @@ The document of a run, version 1::
       "schema": "lyricsep/scores",
       "version": 1,
       "normalise": bool,
-      "missing": [str, ...],              # songs without a hypothesis; they are not scored
+      "missing": [str, ...],              # songs without a hypothesis; not scored
       "songs": [{"song", "language", "genre": str or null, "counts": {...}, "timing": {...} or null}, ...],
-      "counts": {...}, "rates": {...},    # of all songs together; rates are null where nothing divides them
+      "counts": {...}, "rates": {...},    # of all songs together; rates with denominator 0 are null
       "intervals": {"WER": [low, high], ...}
     }
 
-Counts are named as in `Counts.as_fields`, rates as in `RATES`.
+Names of counts are those of `Counts.as_fields`, names of rates those of `RATES`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lyricsep.datasets import Song, is_dataset, open_dataset
 from lyricsep.errors import DatasetError
@@ -32,12 +32,15 @@ from lyricsep.files import shown
 from lyricsep.formats import Transcript, find_lyrics, read_lyrics
 from lyricsep.languages import language_code
 from lyricsep.scoring.certainty import bootstrap
-from lyricsep.scoring.counts import Counts, counts_from_dict, pool, rates
+from lyricsep.scoring.counts import FIELDS, RATES, Counts, counts_from_dict, pool, rates
 from lyricsep.scoring.timing import TimingCounts, time_lines
 from lyricsep.scoring.words import score
 from lyricsep.tables import Table, percent, with_interval
 
-__all__ = ["Run", "SongScore", "find_hypotheses", "find_references", "read_runs", "score_songs"]
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["ScoredRun", "SongScore", "find_hypotheses", "find_references", "read_runs", "score_songs"]
 
 SCHEMA = "lyricsep/scores"
 VERSION = 1
@@ -45,16 +48,16 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class SongScore:
-    """One song of a run.
+    """The score of one song.
 
     Parameters
     ----------
     song : Song
         With its reference.
     counts : Counts
-        What was counted.
+        Its counts.
     timing : TimingCounts or None
-        Where both sides have times of lines.
+        Its timing errors, if both reference and hypothesis have line times.
     """
 
     song: Song
@@ -63,8 +66,8 @@ class SongScore:
 
 
 @dataclass(frozen=True)
-class Run:
-    """Songs that were scored together.
+class ScoredRun:
+    """The scores of several songs.
 
     Parameters
     ----------
@@ -81,8 +84,8 @@ class Run:
     normalise: bool = False
 
     def as_document(self) -> dict[str, Any]:
-        """Give the document, ready for JSON."""
-        counts = [one.counts for one in self.songs]
+        """Return the document as JSON-compatible data."""
+        counts = [scored.counts for scored in self.songs]
         pooled = pool(counts)
         return {
             "schema": SCHEMA,
@@ -91,13 +94,13 @@ class Run:
             "missing": list(self.missing),
             "songs": [
                 {
-                    "song": one.song.id,
-                    "language": one.song.language,
-                    "genre": one.song.genre,
-                    "counts": one.counts.as_fields(),
-                    "timing": one.timing and asdict(one.timing),
+                    "song": scored.song.id,
+                    "language": scored.song.language,
+                    "genre": scored.song.genre,
+                    "counts": scored.counts.as_fields(),
+                    "timing": scored.timing and asdict(scored.timing),
                 }
-                for one in self.songs
+                for scored in self.songs
             ],
             "counts": pooled.as_fields(),
             "rates": {name: _finite(value) for name, value in rates(pooled).items()},
@@ -108,17 +111,49 @@ class Run:
             },
         }
 
+    def to_dataframe(self) -> DataFrame:
+        """Return a table with one row per scored song.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``song``, ``dataset``, ``language``, ``genre`` : str; the genre is missing where it is not known.
+            A column of integers for each count of `FIELDS`, then a column of floats for each rate of `RATES`: shares
+            (0.25, not 25 %), NaN where there is nothing to divide by.
+
+        Notes
+        -----
+        The rates of all songs together are not the mean of this table's rates: add the counts up (`pool`) and derive
+        the rates from the sums (`rates`).
+        """
+        import pandas as pd
+
+        columns = ["song", "dataset", "language", "genre", *FIELDS, *RATES]
+        rows = [
+            {
+                "song": scored.song.id,
+                "dataset": scored.song.dataset,
+                "language": scored.song.language,
+                "genre": scored.song.genre,
+                **scored.counts.as_fields(),
+                **rates(scored.counts),
+            }
+            for scored in self.songs
+        ]
+        types = {**dict.fromkeys(FIELDS, "int64"), **dict.fromkeys(RATES, "float64")}
+        return pd.DataFrame(rows, columns=columns).astype(types)
+
     def _repr_html_(self) -> str:
-        rows = [(one.song.id, one.song.language, *_summary(one.counts)) for one in self.songs]
+        rows = [(scored.song.id, scored.song.language, *_summary(scored.counts)) for scored in self.songs]
         notes = [f"{len(self.missing)} songs without a hypothesis: {', '.join(self.missing)}"] if self.missing else []
         if self.songs:
-            counts = [one.counts for one in self.songs]
+            counts = [scored.counts for scored in self.songs]
             wer = bootstrap(counts)["WER"]
             _, *words = _summary(pool(counts))
             total = ", ".join(f"{name} {number}" for name, number in zip(_SUMMARY[1:], words, strict=True))
-            told = ", 95 % over songs" if len(counts) > 1 else ""
+            interval = ", 95 % over songs" if len(counts) > 1 else ""
             notes.insert(
-                0, f"all: WER {with_interval(wer.value, wer.low, wer.high)}{told}; {total}; rates in percent"
+                0, f"all: WER {with_interval(wer.value, wer.low, wer.high)}{interval}; {total}; rates in percent"
             )
         title, headers = f"Scores of {len(self.songs)} songs", ("song", "language", *_SUMMARY)
         return Table(title, headers, tuple(rows), 2, tuple(notes)).html()
@@ -134,19 +169,19 @@ def _summary(counts: Counts) -> tuple[str, ...]:
 
 
 def find_references(name: str, language: str | None = None) -> list[Song]:
-    """Find the references: a dataset by name or folder, a folder of lyrics, or one file of lyrics.
+    """Return the reference songs of a dataset (name or folder), a folder of lyrics files, or one lyrics file.
 
     Parameters
     ----------
     name : str
-        As the user named it.
+        Name or path.
     language : str, optional
-        Of those for which nothing else tells it.
+        Language of songs for which the reference has none.
 
     Raises
     ------
     DatasetError, ConfigError
-        If there are none, or they cannot be read.
+        If there are no references, or they cannot be read.
     """
     language = None if language is None else language_code(language)
     path = Path(name)
@@ -159,39 +194,39 @@ def find_references(name: str, language: str | None = None) -> list[Song]:
 
 
 def find_hypotheses(path: Path, songs: Sequence[Song]) -> dict[str, Path]:
-    """Find the lyrics that were heard in songs: a file, or a folder of files named by the songs.
+    """Return the hypothesis of each song: one file, or the files in a folder that are named after the songs.
 
     Returns
     -------
     dict of str to Path
-        By song; those without a hypothesis are missing.
+        Paths by song; songs without a hypothesis are missing.
 
     Raises
     ------
     DatasetError
-        If there is no such file or folder, nothing in it belongs to the songs, or one file is given for several.
+        If there is no such file or folder, it has no file for any song, or one file is given for several songs.
     """
     if path.is_file():
         if len(songs) != 1:
-            raise DatasetError(f"{shown(path)}: one file, but {len(songs)} references; name a folder of hypotheses")
+            raise DatasetError(f"{shown(path)}: one file for {len(songs)} references; give a folder of hypotheses")
         return {songs[0].id: path}
     if not path.is_dir():
         raise DatasetError(f"{shown(path)}: no such file or folder")
     files = find_lyrics(path)
     by_name = {Path(name).name: file for name, file in files.items()}
-    # Folders of the songs may be kept or not; a whole path wins.
+    # Match with or without the subfolders of the songs; a full path takes precedence.
     found = {song.id: files.get(song.id) or by_name.get(Path(song.id).name) for song in songs}
     hypotheses = {song: file for song, file in found.items() if file is not None}
     if not hypotheses:
         raise DatasetError(
-            f"{shown(path)}: none of its {len(files)} files of lyrics is named as a reference, such as "
+            f"{shown(path)}: none of its {len(files)} lyrics files is named after a reference, such as "
             f"{shown(Path(songs[0].id))}.txt"
         )
     return hypotheses
 
 
-def score_songs(songs: Iterable[Song], hypotheses: Mapping[str, Path], *, normalise: bool = False) -> Run:
-    """Score songs that have a hypothesis, and name the others.
+def score_songs(songs: Iterable[Song], hypotheses: Mapping[str, Path], *, normalise: bool = False) -> ScoredRun:
+    """Score the songs that have a hypothesis; the others are listed in `ScoredRun.missing`.
 
     Raises
     ------
@@ -203,26 +238,27 @@ def score_songs(songs: Iterable[Song], hypotheses: Mapping[str, Path], *, normal
         if song.id not in hypotheses:
             missing.append(song.id)
             continue
-        heard = read_lyrics(hypotheses[song.id])
-        found = score(song.text, heard.text, song.language, normalise=normalise)
-        timing = time_lines(song.lines, heard.lines, song.language) if song.lines and heard.lines else None
-        scored.append(SongScore(song, found.counts, timing))
-    return Run(tuple(scored), tuple(missing), normalise)
+        hypothesis = read_lyrics(hypotheses[song.id])
+        counts = score(song.text, hypothesis.text, song.language, normalise=normalise).counts
+        has_times = song.lines and hypothesis.lines
+        timing = time_lines(song.lines, hypothesis.lines, song.language) if has_times else None
+        scored.append(SongScore(song, counts, timing))
+    return ScoredRun(tuple(scored), tuple(missing), normalise)
 
 
 def read_runs(path: Path) -> dict[str, dict[str, Counts]]:
-    """Read the counts of runs: a document of `lyricsep score --json`, or the folder of a benchmark.
+    """Read the counts of runs: JSON of `lyricsep score`, or the folder of a benchmark.
 
     Returns
     -------
     dict of str to dict of str to Counts
-        By condition, such as ``mixture, native`` (a document has one, called by its file), then by song. The seeds
-        of a song are added up; a song that failed with any of them is left out.
+        By condition, such as ``mixture, native`` (a document has one, named after its file), then by song. The counts
+        of a song are summed over seeds; a song that failed with any seed is excluded.
 
     Raises
     ------
     DatasetError
-        If it is neither, or broken.
+        If it is neither, or malformed.
     """
     try:
         if path.is_dir():
@@ -230,12 +266,12 @@ def read_runs(path: Path) -> dict[str, dict[str, Counts]]:
         document = json.loads(path.read_text(encoding="utf-8"))
         if (document["schema"], document["version"]) != (SCHEMA, VERSION):
             raise ValueError(f"schema and version are {document['schema']!r}, {document['version']!r}")
-        return {path.stem: {one["song"]: counts_from_dict(one["counts"]) for one in document["songs"]}}
+        return {path.stem: {song["song"]: counts_from_dict(song["counts"]) for song in document["songs"]}}
     except OSError as error:
         raise DatasetError(f"{shown(path)}: cannot be read ({error.strerror or error})") from error
     except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(
-            f"{shown(path)}: expected a folder of `lyricsep benchmark` or a file of `lyricsep score --json` ({error})"
+            f"{shown(path)}: expected a folder of `lyricsep benchmark` or JSON of `lyricsep score` ({error})"
         ) from error
 
 
@@ -257,9 +293,9 @@ def _runs_of_benchmark(table: Path) -> dict[str, dict[str, Counts]]:
 
 
 def _song_of(path: Path, name: str, language: str | None) -> Song:
-    found: Transcript = read_lyrics(path)
-    spoken = found.language or language
-    if spoken is None:
+    transcript = read_lyrics(path)
+    song_language = transcript.language or language
+    if song_language is None:
         raise DatasetError(
             f"{shown(path)}: its language is not known, and words are split by it",
             hint="set {language}, such as {language=en}",

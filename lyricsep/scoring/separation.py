@@ -1,22 +1,23 @@
-"""Separated vocals against the stem they should be.
+"""Score separated vocals against the reference stem.
 
-Task: tell how far an estimate is from the reference. Both start at their first sample; the reference comes first in
-every call, and its rate is the one that is compared at.
+Task: measure the distance of an estimate from its reference. Both start at the same sample and are compared at the
+sample rate of the reference, which is the first argument of every call.
 
-- SI-SDR: Le Roux et al., "SDR - half-baked or well done?" (ICASSP 2019): the part of the estimate that is the
-  reference, at any gain, against the rest. No mean is removed, as in the paper. One gain for all channels.
+- SI-SDR: Le Roux et al., "SDR - half-baked or well done?" (ICASSP 2019): the energy of the scaled
+  reference in the estimate over that of the rest. No mean is removed, as in the paper. One gain for all channels.
 - SDR: Mitsufuji et al., "Music Demixing Challenge 2021": ``10 log10(sum s^2 / sum (s - s_hat)^2)``, all channels and
-  samples at once. A wrong level is an error.
+  samples at once. It is sensitive to gain.
 - BSSEval v4 SDR: Stöter, Liutkus, Ito, "The 2018 Signal Separation Evaluation Campaign" (LVA/ICA 2018): the median
-  over frames of one second. Its distortion filters part the error into three, which SDR adds up again
-  (``e_spat + e_interf + e_artif = s_hat - s``), so it is the plain SDR of each frame, and museval gives these numbers
-  after solving for filters that cancel.
-- MR-STFT: the spectral convergence and the distance of log magnitudes at several resolutions, lower is better; by
+  over frames of one second. Its distortion filters split the error into three parts, which SDR sums again
+  (``e_spat + e_interf + e_artif = s_hat - s``), so it equals the plain SDR of each frame; museval returns the same
+  numbers after solving for filters that cancel.
+- MR-STFT: the spectral convergence and the distance of log magnitudes at several resolutions (lower is better), by
   auraloss (Steinmetz and Reiss 2020), with the resolutions and the A-weighting that Bereuter et al. (WASPAA 2025,
-  "Towards Reliable Objective Evaluation Metrics for Generative Singing Voice Separation") compared with listeners.
+  "Towards Reliable Objective Evaluation Metrics for Generative Singing Voice Separation") compared with listening
+  tests.
 
 Their rank correlation with listeners was 0.67 (SDR) and -0.66 (MR-STFT) for separators that filter the mixture, 0.18
-and -0.72 for those that generate vocals: the latter must not be ranked by any SDR.
+and -0.72 for those that generate vocals; the latter must not be ranked by SDR.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ __all__ = ["LENGTH_TOLERANCE", "METRICS", "SeparationScore", "available_metrics"
 
 METRICS = ("si_sdr", "sdr", "bss_sdr", "mr_stft")
 
-LENGTH_TOLERANCE = 0.1  # seconds; codecs pad the end of a song by less
+LENGTH_TOLERANCE = 0.1  # seconds; codecs pad songs by less
 
 _FRAME = 1.0  # seconds, window and hop of SiSEC 2018
 _FFT_SIZES = (256, 512, 1024, 2048, 4096)  # samples; hops are a quarter of them, windows as long
@@ -48,22 +49,23 @@ _FFT_SIZES = (256, 512, 1024, 2048, 4096)  # samples; hops are a quarter of them
 
 @dataclass(frozen=True, slots=True)
 class SeparationScore:
-    """How near an estimate is to its reference; None where a metric was not asked for.
+    """Separation metrics; None for metrics that were not requested.
 
-    NaN where there is no answer: the reference is silent, or too short. An estimate that is the reference scores
-    infinity; silence scores 0 dB of SDR, and minus infinity where gain does not count.
+    NaN if the metric is not defined: the reference is silent or too short. An estimate equal to the reference has
+    infinite SDR; silence has 0 dB SDR and minus infinite SI-SDR.
 
     Parameters
     ----------
     si_sdr : float or None
-        dB, at the best gain.
+        Scale-invariant SDR in dB.
     sdr : float or None
-        dB, over the whole song.
+        SDR over the whole song in dB.
     bss_sdr : float or None
-        dB, the median over frames of one second; frames where either is silent, and a last one that is not whole, are
-        left out, as museval does.
+        Median SDR over frames of one second in dB; frames in which either is silent and an incomplete last frame are
+        excluded, as in museval.
     mr_stft : float or None
-        From 0 for the reference itself; the mean over the channels in which the reference sounds.
+        Multi-resolution STFT distance, 0 for the reference itself; mean over the channels that are not silent in the
+        reference.
     """
 
     si_sdr: float | None = None
@@ -72,39 +74,39 @@ class SeparationScore:
     mr_stft: float | None = None
 
     def as_document(self) -> dict[str, float | str | None]:
-        """Give what was asked for as JSON can hold it: None for NaN, ``"inf"`` and ``"-inf"`` for the infinities."""
+        """Return the requested metrics as JSON-compatible data: None for NaN, ``"inf"`` and ``"-inf"``."""
         values = ((field.name, getattr(self, field.name)) for field in fields(self))
         return {name: _plain(value) for name, value in values if value is not None}
 
 
 def available_metrics() -> tuple[str, ...]:
-    """Name the metrics whose libraries are installed, in the order of `METRICS`."""
-    # auraloss takes its weighting from scipy without asking for it.
+    """Return the metrics whose libraries are installed, in the order of `METRICS`."""
+    # auraloss uses scipy for its weighting without depending on it.
     has_library = all(importlib.util.find_spec(name) for name in ("auraloss", "scipy"))
     return tuple(name for name in METRICS if name != "mr_stft" or has_library)
 
 
 def score_separation(reference: Audio, estimate: Audio, metrics: Iterable[str] = METRICS) -> SeparationScore:
-    """Compare separated vocals with the stem they should be.
+    """Compare separated vocals with the reference stem.
 
-    The estimate is resampled to the reference's rate; where the channels differ in number, both are mixed to one;
-    what one has more at its end is left out. No gain and no delay is corrected.
+    The estimate is resampled to the rate of the reference; if the numbers of channels differ, both are mixed down to
+    one; the longer one is truncated. Gain and delay are not corrected.
 
     Parameters
     ----------
     reference : Audio
-        The stem.
+        Reference stem.
     estimate : Audio
-        What a separator gave.
+        Output of a separator.
     metrics : iterable of str
         Some of `METRICS`. ``mr_stft`` needs the extra ``quality``.
 
     Raises
     ------
     ValueError
-        If a metric has no such name.
+        If a metric is unknown.
     AudioError
-        If the two are not equally long, to within `LENGTH_TOLERANCE`, or hold samples that are not finite.
+        If the lengths differ by more than `LENGTH_TOLERANCE`, or samples are not finite.
     ConfigError
         If the library of a metric is not installed.
     """
@@ -125,17 +127,17 @@ def score_separation(reference: Audio, estimate: Audio, metrics: Iterable[str] =
 
 
 def _matched(reference: Audio, estimate: Audio) -> tuple[Tensor, Tensor]:
-    """Bring both to the reference's rate, the same channels and the shorter's length, on the CPU."""
+    """Return both at the rate of the reference, with equal channels and length, on the CPU."""
     for what, audio in (("reference", reference), ("estimate", estimate)):
         if not audio.samples.isfinite().all():
             raise AudioError(
-                f"the {what} holds samples that are not finite (NaN or infinity); make or fetch it again"
+                f"the {what} has samples that are not finite (NaN or infinity); create or download it again"
             )
-    # To the nanosecond, so that the tolerance itself is within it, whatever floats say.
+    # Round to nanoseconds, so that a difference equal to the tolerance is accepted despite rounding errors.
     if round(abs(reference.duration - estimate.duration), 9) > LENGTH_TOLERANCE:
         raise AudioError(
             f"the reference lasts {reference.duration:.2f} s and the estimate {estimate.duration:.2f} s, expected "
-            f"the same to within {LENGTH_TOLERANCE} s; compare with the stem of this very recording"
+            f"the same to within {LENGTH_TOLERANCE} s; compare with the stem of the same recording"
         )
     s, s_hat = reference.samples.cpu(), estimate.samples.cpu()
     if s.shape[0] != s_hat.shape[0]:
@@ -150,7 +152,7 @@ def _si_sdr(s: NDArray[np.float64], s_hat: NDArray[np.float64]) -> float:
     if not energy:
         return math.nan
     target = s * (np.vdot(s, s_hat) / energy)
-    # Nothing of the reference in it: silence, too, whatever 0 / 0 may be.
+    # The estimate has no part of the reference; this includes silence (0 / 0).
     return _decibels(_energy(target), _energy(s_hat - target)) if target.any() else -math.inf
 
 
@@ -167,7 +169,7 @@ def _bss_sdr(s: NDArray[np.float64], s_hat: NDArray[np.float64], frame_length: i
 
 
 def _mr_stft(s: Tensor, s_hat: Tensor, sample_rate: int) -> float:
-    """Average over channels; takes about 80 bytes a sample of one channel, 0.8 GB for a song of four minutes."""
+    """Return the mean over channels; needs about 80 bytes per sample of a channel, 0.8 GB for four minutes."""
     import torch
 
     try:
@@ -177,7 +179,7 @@ def _mr_stft(s: Tensor, s_hat: Tensor, sample_rate: int) -> float:
         weighting = FIRFilter(filter_type="aw", fs=sample_rate)
     except ImportError as error:
         raise ConfigError("mr_stft needs auraloss and scipy: pip install 'lyricsep[quality]'") from error
-    if s.shape[1] <= max(_FFT_SIZES) // 2:  # nothing to reflect at the edges
+    if s.shape[1] <= max(_FFT_SIZES) // 2:  # too short for reflection padding
         return math.nan
     hops = [size // 4 for size in _FFT_SIZES]
     distance = MultiResolutionSTFTLoss(fft_sizes=_FFT_SIZES, hop_sizes=hops, win_lengths=_FFT_SIZES)
@@ -185,7 +187,7 @@ def _mr_stft(s: Tensor, s_hat: Tensor, sample_rate: int) -> float:
     with torch.inference_mode():
         for target, found in zip(s, s_hat, strict=True):
             if target.any():
-                # Once for all resolutions: as an option of the distance, it is most of the work.
+                # Weight once for all resolutions; as an option of the loss, it would dominate the computation.
                 found, target = weighting(found[None, None], target[None, None])
                 values.append(float(distance(found, target)))
     return math.fsum(values) / len(values) if values else math.nan

@@ -1,14 +1,14 @@
-"""Times of lines and words against the reference's: how far off they are, and how many are near enough.
+"""Score line and word times against the reference: mean errors, and shares within a tolerance.
 
-Task: lyrics were transcribed, not given, so only what was transcribed right can be timed right. Words are compared
-where the alignment of the texts says that they are the same word; a line of the reference is compared with the
-line of the hypothesis that holds most of its words, and not at all where no word of it was hit.
+Task: lyrics are transcribed, not given, so only correctly transcribed words can be compared. Words are compared if
+the alignment of the texts matches them; a line of the reference is compared with the line of the hypothesis that has
+most of its words, and excluded if none of its words was hit.
 
 Metrics, as in lyrics-to-audio alignment: the average absolute error (AAE), and the share of onsets within
-`TOLERANCE` (PCO, percentage of correct onsets). There, every word is found by definition; here, read them
-together with the coverage.
+`TOLERANCE` (PCO, percentage of correct onsets). In alignment, every word is matched by definition; here, these
+metrics must be read together with the coverage.
 
-Counts of songs add up; rates are derived from the sums.
+Counts are summed over songs; rates are derived from the sums.
 
 References
 ----------
@@ -29,19 +29,19 @@ from lyricsep.scoring.words import score
 __all__ = ["TOLERANCE", "Owner", "TimingCounts", "score_timing", "time_lines"]
 
 TOLERANCE = 0.3
-"""Seconds within which an onset is correct (MIREX)."""
+"""Largest error of a correct onset, in seconds (MIREX)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Where a scored word stands.
+    """Position of a scored word.
 
     Parameters
     ----------
     line : int
         Index of its line, from 0.
     word : int or None
-        Index of its `Word` in `Line.words`; None where its time is not known. Several scored words may share one.
+        Index of its `Word` in `Line.words`; None if its time is unknown. Several scored words may share one.
     """
 
     line: int
@@ -50,23 +50,22 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class TimingCounts:
-    """Errors of one or more songs.
+    """Timing errors of one or more songs.
 
     Parameters
     ----------
     n_lines, n_matched : int
-        Lines of the reference, and those with a line to compare with.
+        Lines of the reference, and those matched to a line of the hypothesis.
     sum_start_error, sum_end_error : float
-        Absolute errors of the matched lines, seconds.
+        Sums of absolute errors of the matched lines, in seconds.
     n_start_within : int
         Matched lines that start within `TOLERANCE`.
     n_timed_words, n_words : int
-        Scored words of the reference whose time is known, and those of them that were hit by a word whose time is
-        known.
+        Scored words of the reference with a known time, and those of them that were hit by a word with a known time.
     sum_word_start_error, sum_word_end_error : float
-        Absolute errors of these hits, seconds.
+        Sums of absolute errors of these hits, in seconds.
     n_word_start_within : int
-        Those of them that start within `TOLERANCE`.
+        Hits that start within `TOLERANCE`.
     """
 
     n_lines: int = 0
@@ -90,17 +89,17 @@ class TimingCounts:
 
     @property
     def start_error(self) -> float:
-        """Mean absolute error of the starts of matched lines, seconds; NaN where none is matched."""
+        """Mean absolute error of the starts of matched lines, seconds; NaN if none is matched."""
         return _share(self.sum_start_error, self.n_matched)
 
     @property
     def end_error(self) -> float:
-        """Mean absolute error of the ends of matched lines, seconds; NaN where none is matched."""
+        """Mean absolute error of the ends of matched lines, seconds; NaN if none is matched."""
         return _share(self.sum_end_error, self.n_matched)
 
     @property
     def start_within(self) -> float:
-        """Share of the matched lines that start within `TOLERANCE`; NaN where none is matched."""
+        """Share of the matched lines that start within `TOLERANCE`; NaN if none is matched."""
         return _share(self.n_start_within, self.n_matched)
 
     @property
@@ -110,29 +109,29 @@ class TimingCounts:
 
     @property
     def word_start_error(self) -> float:
-        """Mean absolute error of the starts of words (AAE), seconds; NaN where no timed word was hit."""
+        """Mean absolute error of the starts of words (AAE), seconds; NaN if no timed word was hit."""
         return _share(self.sum_word_start_error, self.n_words)
 
     @property
     def word_end_error(self) -> float:
-        """Mean absolute error of the ends of words, seconds; NaN where no timed word was hit."""
+        """Mean absolute error of the ends of words, seconds; NaN if no timed word was hit."""
         return _share(self.sum_word_end_error, self.n_words)
 
     @property
     def word_start_within(self) -> float:
-        """Share of the words that start within `TOLERANCE` (PCO); NaN where no timed word was hit."""
+        """Share of the words that start within `TOLERANCE` (PCO); NaN if no timed word was hit."""
         return _share(self.n_word_start_within, self.n_words)
 
 
 def time_lines(reference: Sequence[Line], hypothesis: Sequence[Line], language: str) -> TimingCounts:
-    """Align the words of lines, and compare the times of those that are the same.
+    """Align the words of lines, and compare the times of matched words and lines.
 
     Parameters
     ----------
     reference, hypothesis : sequence of Line
         The lines, with tags or without.
     language : str
-        ISO 639 code, by which both are tokenized.
+        ISO 639 code, used to tokenize both.
     """
     pairs, n_reference, n_hypothesis = [], 0, 0
     for edit in score(_text(reference), _text(hypothesis), language).edits:
@@ -148,7 +147,7 @@ def _text(lines: Sequence[Line]) -> str:
 
 
 def _owners(lines: Sequence[Line], language: str) -> list[Owner]:
-    """Tell of every scored word where it stands; lines are tokenized each on its own, alone as among others."""
+    """Return the position of every scored word; each line is tokenized independently of the others."""
     owners = []
     for index, line in enumerate(lines):
         letters = [number for number, word in enumerate(line.words) for _ in letters_of(word.text)]
@@ -164,7 +163,7 @@ def score_timing(
     reference_words: Sequence[Owner],
     hypothesis_words: Sequence[Owner],
 ) -> TimingCounts:
-    """Compare the times of lines and words that hold the same words.
+    """Compare the times of matched lines and words.
 
     Parameters
     ----------
@@ -173,12 +172,12 @@ def score_timing(
     pairs : sequence of tuple of int
         The hits of the word alignment: index into `reference_words`, index into `hypothesis_words`.
     reference_words, hypothesis_words : sequence of Owner
-        Where each scored word stands.
+        Position of each scored word.
 
     Raises
     ------
     ValueError
-        If an index is out of its range, or a word is hit twice.
+        If an index is out of range, or a word is hit twice.
     """
     _check_owners("reference", reference_words, reference)
     _check_owners("hypothesis", hypothesis_words, hypothesis)
@@ -208,7 +207,7 @@ def score_timing(
 
 
 def _match_lines(hits: Sequence[tuple[Owner, Owner]]) -> dict[int, int]:
-    """Give each line of the reference the line of the hypothesis with most hits; of equals, the earlier."""
+    """Return for each line of the reference the line of the hypothesis with most hits; the earlier one in a tie."""
     shared = Counter((a.line, b.line) for a, b in hits)
     best: dict[int, int] = {}
     for (of_reference, of_hypothesis), n_hits in sorted(shared.items()):
@@ -218,10 +217,10 @@ def _match_lines(hits: Sequence[tuple[Owner, Owner]]) -> dict[int, int]:
 
 
 def _errors(matched: Sequence[tuple[Line, Line]] | Sequence[tuple[Word, Word]]) -> tuple[float, float, int]:
-    """Give the sums of absolute start and end errors, and how many starts are within the tolerance."""
+    """Return the sums of absolute start and end errors, and the number of starts within the tolerance."""
     starts = [abs(a.start - b.start) for a, b in matched]
     ends = [abs(a.end - b.end) for a, b in matched]
-    # To the microsecond: 1.3 and 1.0 are 0.3 apart, whatever floats say.
+    # Round to microseconds: the error of 1.3 against 1.0 is 0.3 despite rounding errors.
     return math.fsum(starts), math.fsum(ends), sum(round(error, 6) <= TOLERANCE for error in starts)
 
 

@@ -1,7 +1,7 @@
-"""Lyrics → tokens: the tokenizer of alt-eval, and the marks of the references that it does not know.
+"""Tokenize lyrics with alt-eval's tokenizer, and with the tags of references that it does not know.
 
-References may tag non-lexical words with ``<nl>`` and ``</nl>`` (the tags may cross lines); backing vocals stand in
-parentheses. Tags are no words, whoever writes them.
+References may tag non-lexical words with ``<nl>`` and ``</nl>`` (the tags may cross lines); backing vocals are in
+parentheses. Tags are never words, in references and hypotheses.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["TaggedWord", "Tokens", "letters_of", "score_language", "spread", "to
 
 _TAG = re.compile(r"</?nl>", re.IGNORECASE)
 _TAGS_APART = re.compile(r"(</?nl>)", re.IGNORECASE)
-# As alt-eval has it, and unlike that of `re`: vowel signs (Arabic, Hindi, Thai) are letters, fractions are not.
+# As in alt-eval and unlike `re`, vowel signs (Arabic, Hindi, Thai) are letters, fractions are not.
 _LETTER = regex.compile(r"\w")
 _NOT_OF_WORDS = regex.compile(r"[^\w']")
 
@@ -34,16 +34,16 @@ Mark = TypeVar("Mark")
 
 @dataclass(frozen=True, slots=True)
 class TaggedWord:
-    """A word as it is compared.
+    """A word in the form in which it is compared.
 
     Parameters
     ----------
     text : str
-        Letters, digits and apostrophes, in the case of the lyrics; words are equal whatever their case.
+        Letters, digits and apostrophes, in the original case; the comparison is case-insensitive.
     nonlexical : bool
-        Stands between ``<nl>`` and ``</nl>``.
+        Whether it is between ``<nl>`` and ``</nl>``.
     backing : bool
-        Stands in parentheses.
+        Whether it is in parentheses.
     """
 
     text: str
@@ -53,12 +53,12 @@ class TaggedWord:
 
 @dataclass(frozen=True)
 class Tokens:
-    """A text, tokenized.
+    """A tokenized text.
 
     Parameters
     ----------
     all : tuple
-        alt-eval's tokens: words, punctuation, parentheses, breaks of lines and sections.
+        Tokens of alt-eval: words, punctuation, parentheses, line breaks and section breaks.
     words : tuple of TaggedWord
         The words among them.
     """
@@ -68,7 +68,7 @@ class Tokens:
 
 
 def without_tags(text: str) -> str:
-    """Take the tags out of lyrics; words that only a tag parted stay parted, and a line of tags alone is no line."""
+    """Return lyrics without tags; words separated only by a tag stay separate, and lines of tags only are removed."""
     lines = []
     for line in text.split("\n"):
         plain = _TAG.sub(" ", line)
@@ -105,7 +105,7 @@ def tokenize(text: str, language: str, *, normalise: bool = False) -> Tokens:
         language.
     normalise : bool
         First apply alt-eval's `normalize_lyrics`: no punctuation but ``!?'"`` at the end of a line, and a capital at
-        its beginning. The words stay the same, but for their case.
+        its beginning. Words change only in case.
 
     Returns
     -------
@@ -130,10 +130,10 @@ def tokenize(text: str, language: str, *, normalise: bool = False) -> Tokens:
 
 
 def spread(words: Sequence[str], letters: Iterable[Mark]) -> list[Mark | None]:
-    r"""Give every word the mark of its first letter.
+    r"""Return for every word the mark of its first letter.
 
-    Tokenizing moves spaces and changes punctuation, but keeps letters and digits in their order; so what is known of
-    letters can be told of words.
+    Tokenizing moves spaces and changes punctuation, but keeps the order of letters and digits, so marks of letters
+    can be transferred to words.
 
     Parameters
     ----------
@@ -145,21 +145,21 @@ def spread(words: Sequence[str], letters: Iterable[Mark]) -> list[Mark | None]:
     Returns
     -------
     list
-        A mark for every word; None where the marks ran out.
+        A mark for every word; None if there are no marks left.
     """
     marks = iter(letters)
-    own = (list(islice(marks, len(letters_of(word)))) for word in words)
-    return [marks_of_word[0] if marks_of_word else None for marks_of_word in own]
+    marks_of_words = (list(islice(marks, len(letters_of(word)))) for word in words)
+    return [marks_of_word[0] if marks_of_word else None for marks_of_word in marks_of_words]
 
 
 def letters_of(text: str) -> list[str]:
-    """Give the letters and digits of a text, as `spread` counts them."""
+    """Return the letters and digits of a text, as `spread` counts them."""
     found: list[str] = _LETTER.findall(unicodedata.normalize("NFC", text))
     return found
 
 
 def _tagged_letters(text: str) -> Iterator[bool]:
-    """Tell for every letter of lyrics whether it stands between tags."""
+    """Yield for every letter of lyrics whether it is between tags."""
     inside = False
     for part in _TAGS_APART.split(text):
         if _TAG.fullmatch(part):

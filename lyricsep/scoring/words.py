@@ -1,7 +1,7 @@
-"""One text against another: the alignment of their words, and the counts.
+"""Score one text against another: the alignment of their words, and the counts.
 
-The words are aligned by jiwer, whatever their case; so are all tokens, for punctuation and breaks. Both are what
-alt-eval does (arXiv 2408.06370); near misses, runs, non-lexical words and backing vocals are counted as in
+Words are aligned by jiwer, case-insensitively, and so are all tokens, for punctuation and breaks, both as in
+alt-eval (arXiv 2408.06370); near misses, runs, non-lexical words and backing vocals are counted as in
 arXiv 2506.15514.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["LONG_RUN", "Edit", "Score", "is_near_miss", "score"]
 
 LONG_RUN = 10
-"""Longer runs of insertions or substitutions are hallucinated."""
+"""Longer runs of insertions or substitutions count as hallucinated, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ class Edit:
     kind : str
         ``hit``, ``substitution``, ``deletion`` or ``insertion``.
     reference, hypothesis : TaggedWord or None
-        The words; None where there is none on that side.
+        The words; None if there is none on that side.
     run : int
-        How many edits of the same kind stand together here.
+        Length of the run of edits of the same kind that contains this one.
     """
 
     kind: str
@@ -47,7 +47,7 @@ class Edit:
 
     @property
     def near_miss(self) -> bool:
-        """Whether a substitution may be a matter of spelling."""
+        """Whether a substitution may be a spelling variant."""
         return (
             self.kind == "substitution"
             and self.reference is not None
@@ -63,12 +63,12 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A hypothesis against its reference.
+    """The score of a hypothesis against its reference.
 
     Parameters
     ----------
     counts : Counts
-        What adds up.
+        The counts, which can be summed over texts.
     edits : tuple of Edit
         The alignment of the words, in order.
     """
@@ -83,35 +83,36 @@ class Score:
 
 
 def score(reference: str, hypothesis: str, language: str, *, normalise: bool = False) -> Score:
-    """Score a text against another.
+    """Score a hypothesis against a reference.
 
     Parameters
     ----------
     reference, hypothesis : str
-        Lyrics, a line a line, sections parted by blank lines; ``<nl>`` tags are understood in both. Either may be
-        empty: every word of the other is then deleted or inserted.
+        Lyrics, one line of lyrics per line, sections separated by blank lines; both may have ``<nl>`` tags. If one is
+        empty, every word of the other is deleted or inserted.
     language : str
-        ISO 639 code, by which both are tokenized.
+        ISO 639 code, used to tokenize both.
     normalise : bool
-        Apply alt-eval's `normalize_lyrics` to both first, as the paper does. Words stay as they are, but for the case
-        of the first of a line.
+        First apply alt-eval's `normalize_lyrics` to both, as in the paper. Words change only in the case of the first
+        word of a line.
 
     Raises
     ------
     ConfigError
         If there is no such language.
     """
-    wanted = tokenize(reference, language, normalise=normalise)
-    heard = tokenize(hypothesis, language, normalise=normalise)
-    edits = _word_edits(wanted.words, heard.words)
-    return Score(_count(edits, wanted, heard), edits)
+    reference_tokens = tokenize(reference, language, normalise=normalise)
+    hypothesis_tokens = tokenize(hypothesis, language, normalise=normalise)
+    edits = _word_edits(reference_tokens.words, hypothesis_tokens.words)
+    return Score(_count(edits, reference_tokens, hypothesis_tokens), edits)
 
 
 def is_near_miss(reference: str, hypothesis: str) -> bool:
-    """Tell whether two words that differ may be the same one spelt otherwise.
+    """Return whether two different words may be spelling variants of the same word.
 
-    Their distance is 1 or 2 letters, and less than half the longer word. The case does not count, nor do apostrophes
-    at the ends (arXiv 2408.06370 leaves out every apostrophe; the published numbers of 2506.15514 those at the ends).
+    Their edit distance is 1 or 2, and less than half the length of the longer word. Case is ignored, and so are
+    apostrophes at the ends (arXiv 2408.06370 removes all apostrophes; the published numbers of arXiv 2506.15514 are
+    without those at the ends).
     """
     a, b = reference.lower().strip("'"), hypothesis.lower().strip("'")
     distance = Levenshtein.distance(a, b)
@@ -135,18 +136,18 @@ _KINDS = {"equal": "hit", "substitute": "substitution", "delete": "deletion", "i
 
 
 def _align(reference: Sequence[str], hypothesis: Sequence[str]) -> list[AlignmentChunk]:
-    """Align words, whatever their case; runs of one kind are one chunk."""
+    """Align words case-insensitively; runs of one kind are one chunk."""
     import jiwer
 
-    if not reference:  # jiwer has no answer
+    if not reference:  # jiwer does not accept an empty reference
         end = len(hypothesis)
         return [jiwer.AlignmentChunk("insert", 0, 0, 0, end)] if end else []
-    as_they_are = jiwer.Compose([])
+    unchanged = jiwer.Compose([])
     (chunks,) = jiwer.process_words(
         [[word.lower() for word in reference]],  # type: ignore[list-item]
         [[word.lower() for word in hypothesis]],  # type: ignore[list-item]
-        reference_transform=as_they_are,
-        hypothesis_transform=as_they_are,
+        reference_transform=unchanged,
+        hypothesis_transform=unchanged,
     ).alignments
     return chunks
 
@@ -184,9 +185,9 @@ def _tally(kinds: Sequence[str]) -> Edits:
 
 
 def _tag_edits(reference: Sequence[Token], hypothesis: Sequence[Token]) -> dict[str, Edits]:
-    """Align all tokens together, and count those of every tag.
+    """Align all tokens together, and count edits by tag.
 
-    A token that was replaced by one of another tag is deleted of its own and inserted of the other.
+    A token replaced by one with another tag is a deletion for its own tag and an insertion for the other.
     """
     from alt_eval.metrics import process_alignments
     from alt_eval.tokenizer import LINE, PAREN, PUNCT, SECT

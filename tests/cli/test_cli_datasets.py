@@ -77,7 +77,7 @@ def test_pull_fails_in_a_line_each(run: Callable, own_cache: Path) -> None:
     assert (told.code, told.out) == (1, "")
     first, second = told.err.splitlines()
     assert first == (
-        "failed: jam-alt: 0e15962 is not in the cache, and this is offline; pull it where there is a network"
+        "failed: jam-alt: 0e15962 is not in the cache, and network access is off (offline mode); pull it while online"
     )
     assert second.startswith("failed: dali: cannot be pulled: ask its authors")
 
@@ -132,7 +132,7 @@ def test_show_of_what_is_not_there(run: Callable, own_cache: Path, tmp_path: Pat
     told = run("datasets", "show", "jam-alt")
     assert (told.code, told.err) == (
         1,
-        "lyricsep: jam-alt: is not here; `lyricsep datasets pull jam-alt`, or name the folder it lies in\n",
+        "lyricsep: jam-alt: was not pulled; run `lyricsep datasets pull jam-alt`, or give its folder\n",
     )
     assert run("datasets", "show", tmp_path / "gone").code == 1
 

@@ -68,7 +68,7 @@ def test_in_place(run: Callable, album: Path, tmp_path: Path) -> None:
     assert mutagen.File(song).tags["lyrics"] == ["la la\nla"]
     told = run("embed", song, "--lyrics", "lyrics", "--in-place")
     assert (told.code, told.out) == (1, "")
-    assert told.err == f"failed: {song}: holds lyrics already (LYRICS); add --overwrite to replace them\n"
+    assert told.err == f"failed: {song}: has lyrics already (LYRICS); set --overwrite to replace them\n"
     told = run("embed", song, "--lyrics", "lyrics", "--in-place", "--overwrite")
     assert (told.code, told.written) == (0, [song])
     assert mutagen.File(song).tags["lyrics"][0].endswith("[00:00.25]la la\n[00:00.75]la\n[00:01.00]")

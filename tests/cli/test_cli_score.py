@@ -109,7 +109,7 @@ def test_nothing_to_match(run: Callable, files: tuple[Path, Path], tmp_path: Pat
     (tmp_path / "empty").mkdir()
     told = run("score", files[0], tmp_path / "empty", "-l", "en")
     assert told.code == 1
-    assert "none of its 0 files of lyrics is named as a reference, such as réf.txt" in told.err
+    assert "none of its 0 lyrics files is named after a reference, such as réf.txt" in told.err
     assert run("score", tmp_path / "gone", files[1], "-l", "en").code == 1
     assert run("score", files[0], tmp_path / "gone", "-l", "en").code == 1
 

@@ -36,7 +36,7 @@ def test_a_song_without_lyrics_is_left_out_and_told(tmp_path: Path, caplog: pyte
     with caplog.at_level(logging.WARNING):
         assert [song.id for song in open_dataset(tmp_path).songs] == ["en/a"]
     assert [record.getMessage() for record in caplog.records] == [
-        f"{tmp_path / 'en/b.mp3'}: left out, there is no b.txt beside it"
+        f"{tmp_path / 'en/b.mp3'}: skipped, there is no b.txt next to it"
     ]
 
 
@@ -54,7 +54,7 @@ def test_a_missing_language_is_named(tmp_path: Path) -> None:
 def test_two_songs_of_one_name_are_refused(tmp_path: Path) -> None:
     for name in ("en/a.mp3", "en/a.wav", "en/a.txt"):
         write_text(tmp_path / name, "la")
-    with pytest.raises(DatasetError, match=r"a.wav: field 'name': expected a song that was not there before"):
+    with pytest.raises(DatasetError, match=r"a.wav: field 'name': expected a unique song"):
         open_dataset(tmp_path)
 
 

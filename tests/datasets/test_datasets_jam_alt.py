@@ -129,7 +129,7 @@ def test_bom_and_crlf_change_nothing(tmp_path: Path, hub_row: Row) -> None:
         ({"file_name": ""}, r"row 2, field 'file_name': expected a name inside"),
         ({"name": "../x"}, r"row 2, field 'name': expected a name inside"),
         ({"name": ["x"]}, r"row 2, field 'name': expected text, got \['x'\]"),
-        ({"name": "first"}, r"row 2, field 'name': expected a song that was not there before, got 'first'"),
+        ({"name": "first"}, r"row 2, field 'name': expected a unique song, got 'first'"),
         (
             {"language": "Elvish"},
             r"row 2, field 'language': expected a language such as French or fr, got 'Elvish'",
@@ -199,7 +199,7 @@ def test_what_is_no_jsonl_is_named(tmp_path: Path, content: bytes, told: str) ->
         ('Filepath,Language\n"x.mp3,English\n', r"row 2: is not CSV"),
         (
             "Filepath,Language\nx.mp3,english\nx.mp3,English\n",
-            r"row 3, field 'Filepath': expected a song that was not",
+            r"row 3, field 'Filepath': expected a unique song",
         ),
         ("Filepath,Language\n../x.mp3,English\n", r"row 2, field 'Filepath': expected a name inside"),
         ("Filepath,Language\n/x.mp3,English\n", r"row 2, field 'Filepath': expected a name inside"),

@@ -70,7 +70,7 @@ def test_words_that_fit_no_text_are_left_out_and_told(folder: Path, caplog: pyte
     with caplog.at_level(logging.WARNING):
         (song,) = open_dataset(folder).songs
     assert song.lines == (Line(1.0, 2.5, "Back in time"), Line(3.0, 4.0, "So, goodbye"))
-    assert "4 times for 5 words, so the song goes without times of words" in caplog.text
+    assert "4 times for 5 words, so the song has no word times" in caplog.text
 
 
 def test_without_annotations_there_is_text_alone(folder: Path) -> None:

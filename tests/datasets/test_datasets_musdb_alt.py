@@ -61,7 +61,7 @@ def test_a_folder_that_is_not_musdb_is_refused(tmp_path: Path, row: dict[str, An
     ("change", "told"),
     [
         ({"name": None}, r"test.jsonl: row 2, field 'name': expected text, got nothing"),
-        ({"name": NAME}, r"row 2, field 'name': expected a song that was not there before"),
+        ({"name": NAME}, r"row 2, field 'name': expected a unique song"),
         ({"name": "/elsewhere"}, r"row 2, field 'name': expected a name inside"),
         ({"lines": None}, r"row 2, field 'lines': expected a list of objects, got nothing"),
         ({"lines": [{"start": 2, "end": 1, "text": "x"}]}, r"row 2, field 'lines\[0\].end': expected a time of 2 s"),

@@ -41,7 +41,7 @@ def test_the_catalogue() -> None:
 
 def test_what_is_not_there_is_told(cache: Path, tmp_path: Path) -> None:
     with pytest.raises(
-        DatasetError, match=r"jam-alt: is not here; `lyricsep datasets pull jam-alt`, or name the fold"
+        DatasetError, match=r"jam-alt: was not pulled; run `lyricsep datasets pull jam-alt`, or give its fold"
     ):
         open_dataset("jam-alt")
     with pytest.raises(DatasetError, match="dali: cannot be pulled: ask its authors"):
@@ -52,9 +52,7 @@ def test_what_is_not_there_is_told(cache: Path, tmp_path: Path) -> None:
         open_dataset("jamalt")
     with pytest.raises(DatasetError, match=r"a\\x00b: no such folder"):
         open_dataset("a\0b")
-    with pytest.raises(
-        DatasetError, match=r"no known layout of a dataset; expected one of JamendoLyrics.csv, .*\.gz"
-    ):
+    with pytest.raises(DatasetError, match=r"unknown dataset layout; expected one of JamendoLyrics.csv, .*\.gz"):
         open_dataset(tmp_path)
 
 
@@ -63,7 +61,7 @@ def test_a_folder_called_like_a_dataset_is_given_as_a_path(
 ) -> None:
     write_jsonl(tmp_path / "jam-alt" / "metadata.jsonl", [hub_row])
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(DatasetError, match="jam-alt: is not here"):
+    with pytest.raises(DatasetError, match="jam-alt: was not pulled"):
         open_dataset("jam-alt")
     for path in (Path("jam-alt"), "./jam-alt"):
         dataset = open_dataset(path)
@@ -94,7 +92,7 @@ def test_songs_keep_the_order_of_the_dataset_and_pass_filters(tmp_path: Path, hu
 )
 def test_no_name_leads_out_of_the_folder(name: str) -> None:
     top = Path("/top/folder")
-    record = Record({"x": name}, top / "table")
+    record = DatasetRecord({"x": name}, top / "table")
     try:
         path = DatasetFolder(top).locate(name, record, "x")
     except DatasetError as error:

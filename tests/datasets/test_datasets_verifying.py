@@ -97,5 +97,5 @@ def test_files_that_changed_since_the_pull(
     (folder / "metadata.jsonl").write_bytes(metadata.replace(b"Pop", b"Rap"))
     (folder / "README.md").unlink()
     changed, missing = sorted(verify(open_dataset("jamendolyrics")), key=len, reverse=True)
-    assert changed.startswith(f"{folder / 'metadata.jsonl'}: was changed since it was pulled (sha256 began ")
+    assert changed.startswith(f"{folder / 'metadata.jsonl'}: has changed since it was pulled (sha256 was ")
     assert missing == f"{folder / 'README.md'}: is missing; pull the dataset again"

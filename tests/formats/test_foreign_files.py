@@ -239,10 +239,10 @@ def test_the_only_tier_of_intervals_is_the_lines(read: Read) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (SHORT[:150], "no whole TextGrid; save it again from Praat"),
+        (SHORT[:150], "not a complete TextGrid; save it again from Praat"),
         (SHORT.replace("\n1\n3\n", "\n3\n1\n"), "Line needs 0 <= start <= end"),
         ('File type = "ooTextFile"\n"PitchTier"\n', "expected an ooTextFile that is a TextGrid"),
-        ("hello", "no whole TextGrid"),
+        ("hello", "not a complete TextGrid"),
     ],
 )
 def test_broken_textgrids(read: Read, content: str, message: str) -> None:
@@ -282,7 +282,7 @@ def test_text_keeps_the_sections_of_its_file(read: Read) -> None:
 def test_text_without_times_stays_text(read: Read) -> None:
     found = read("a\n\n\n b\n", ".txt")
     assert render_transcript(found, "txt", name="x.txt") == "a\n\nb\n"
-    with pytest.raises(DatasetError, match=r"x\.txt: has no times, which srt needs; choose --format txt"):
+    with pytest.raises(DatasetError, match=r"x\.txt: has no times, which srt needs; choose format='txt'"):
         render_transcript(found, "srt", name="x.txt")
     assert render_transcript(read("", ".txt"), "vtt", name="x.txt") == "WEBVTT\n"
     with pytest.raises(ConfigError, match="no format 'doc'"):

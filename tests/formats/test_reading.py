@@ -73,10 +73,10 @@ def test_an_empty_json_file_was_cut_short(read) -> None:
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(
         DatasetError,
-        match=r"x\.doc: lyrics are read from \.txt, \.lrc, \.srt, \.vtt, \.json, .*, \.labels\.txt, got '.d",
+        match=r"x\.doc: expected a suffix among \.txt, \.lrc, \.srt, \.vtt, \.json, .*, \.labels\.txt, got '.d",
     ):
         read_lyrics(tmp_path / "x.doc")
-    with pytest.raises(DatasetError, match=r"read from .*, got ''"):
+    with pytest.raises(DatasetError, match=r"suffix among .*, got ''"):
         read_lyrics(tmp_path / "lyrics")
     with pytest.raises(DatasetError, match=r"x\.txt: cannot be read \(No such file or directory\)"):
         read_lyrics(tmp_path / "x.txt")

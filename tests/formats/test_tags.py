@@ -153,7 +153,7 @@ def test_lyrics_that_are_there_stay_unless_asked(make: Callable, tmp_path: Path,
     write_tagged(song, copy, TIMED)
     before = copy.read_bytes()
     for target in (copy, again):
-        with pytest.raises(OutputError, match=r"holds lyrics already \(.+\); add --overwrite"):
+        with pytest.raises(OutputError, match=r"has lyrics already \(.+\); set overwrite=True"):
             write_tagged(copy, target, PLAIN)
     assert (copy.read_bytes(), again.exists()) == (before, False)
     write_tagged(copy, copy, PLAIN, overwrite=True)
@@ -234,7 +234,7 @@ def test_a_read_only_song_is_left(make: Callable, tmp_path: Path) -> None:
     song = make(".mp3")
     song.chmod(0o444)
     before = song.read_bytes()
-    with pytest.raises(OutputError, match="is read-only; make it writable, or write a copy"):
+    with pytest.raises(OutputError, match="is read-only; make it writable, or write a copy with output"):
         write_tagged(song, song, TIMED)
     assert song.read_bytes() == before
     write_tagged(song, tmp_path / "copy.mp3", TIMED)
@@ -257,8 +257,8 @@ def test_an_instrumental_has_nothing_to_embed(make: Callable, tmp_path: Path) ->
         (".ogg", ""),
         (".opus", ""),
         # Tags behind sound that lacks its end would become sound.
-        (".wav", "cannot be tagged without harm to its sound"),
-        (".aiff", "cannot be tagged without harm to its sound"),
+        (".wav", "cannot be tagged without changing its audio"),
+        (".aiff", "cannot be tagged without changing its audio"),
         # What the file holds is told at its end.
         (".m4a", "FFmpeg cannot read it as audio"),
     ],
@@ -326,7 +326,7 @@ def test_sound_that_would_change_is_noticed(make: Callable, monkeypatch: pytest.
         target.write_bytes(data)
 
     monkeypatch.setattr(shutil, "copyfile", spoil)
-    with pytest.raises(AudioError, match="cannot be tagged without harm to its sound"):
+    with pytest.raises(AudioError, match="cannot be tagged without changing its audio"):
         write_tagged(song, song, TIMED)
     assert song.read_bytes() == before
 

@@ -226,7 +226,7 @@ def test_names_do_not_overlap(drawn: Callable[..., Figure], points: list[TradeOf
 
 def test_a_cost_is_positive(tmp_path: Path) -> None:
     for cost in (0.0, -1.0, nan):
-        with pytest.raises(ValueError, match="a cost must be positive"):
+        with pytest.raises(ValueError, match="expected a positive, finite cost"):
             plot_trade_off(tmp_path / "a", [TradeOff("a", cost, Estimate(1.0))], title="t", xlabel="x", ylabel="y")
 
 

@@ -129,7 +129,7 @@ def test_a_drawn_p_is_never_nothing() -> None:
 
 def test_songs_that_differ() -> None:
     first, second = {"a": song(1), "b": song(2)}, {"a": song(1), "c": song(2)}
-    with pytest.raises(DatasetError, match=r"2 and 2 songs, and not the same ones \('b' is in one alone\)") as caught:
+    with pytest.raises(DatasetError, match=r"got 2 and 2 songs \('b' is in only one\)") as caught:
         compare(first, second)
     assert "\n" not in str(caught.value)
     with pytest.raises(DatasetError, match="2 and 1 songs"):
@@ -245,3 +245,16 @@ def test_the_spread_of_another_rate() -> None:
     found = spread_over_seeds([[song(0, insertions=10)], [song(0, insertions=30)]], "IR")
     assert (found.mean, found.low, found.high) == pytest.approx((0.2, 0.1, 0.3))
     assert spread_over_seeds([[song(0, insertions=10)]], "SR").mean == 0
+
+
+def test_the_table_of_a_comparison_has_a_row_per_rate() -> None:
+    compared = compare({"a": song(10), "b": song(20, insertions=2)}, {"a": song(11), "b": song(24)}, n_samples=100)
+    table = compared.to_dataframe()
+    assert list(table.columns) == ["rate", "first", "second", "difference", "low", "high", "p"]
+    assert table["rate"].tolist() == list(RATES)
+    wer = table.set_index("rate").loc["WER"]
+    assert (wer["first"], wer["second"]) == (0.16, 0.175)
+    assert wer["difference"] == pytest.approx(0.015)
+    found = compared["WER"]
+    assert (wer["low"], wer["high"], wer["p"]) == (found.difference.low, found.difference.high, found.p)
+    assert isnan(table.set_index("rate").loc["F1_line", "first"])

@@ -223,9 +223,9 @@ def test_samples_that_are_not_finite_are_refused(bad: float) -> None:
     s = noise(1, 100)
     broken = s.copy()
     broken[0, 50] = bad
-    with pytest.raises(AudioError, match="the estimate holds samples that are not finite"):
+    with pytest.raises(AudioError, match="the estimate has samples that are not finite"):
         score_separation(audio(s), audio(broken), PLAIN)
-    with pytest.raises(AudioError, match="the reference holds samples that are not finite"):
+    with pytest.raises(AudioError, match="the reference has samples that are not finite"):
         score_separation(audio(broken), audio(s), PLAIN)
 
 
