@@ -150,7 +150,7 @@ def render_song_page(content: Mapping[str, Any]) -> str:
     """
     editing = content["review"] is not None
     return render_page(
-        "song.html",
+        "song.html.j2",
         content,
         title=f"{content['title']} – {'review' if editing else 'lyrics'}",
         styles=("page.css", "song.css", *(["edit.css"] if editing else [])),
