@@ -107,10 +107,8 @@ def strips(groups: Mapping[str, Sequence[Mark]], *, of: str) -> Markup:
             shapes.append(_rect("box", first, middle - 12, third - first, 24))
         # A vertical shift that is the same every time keeps points apart.
         shapes += [
-            _point(
-                mark.song, _name(mark), _x(value, top), middle - 9 + 18 * ((index + 0.8) * _GOLDEN % 1), len(marks)
-            )
-            for index, (mark, value) in enumerate(zip(marks, values, strict=True))
+            _point(mark.song, f"{mark.name}: {mark.value:.1f} %", _x(value, top), middle + shift, len(marks))
+            for mark, value, shift in zip(marks, values, _shifts(len(marks)), strict=True)
         ]
         shapes.append(_path("median", f"M{_x(median, top):.1f} {middle - 14:.1f}v28"))
         labels.append(f"{name}: {len(marks)} songs, median {median:.1f} %")

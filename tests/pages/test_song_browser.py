@@ -229,7 +229,7 @@ def test_errors_are_marked_by_more_than_colour(song: Page) -> None:
         song.locator(".line[data-index='1'] del").evaluate("(word) => getComputedStyle(word).textDecorationLine")
         == "line-through"
     )
-    assert song.locator(".line[data-index='1'] del").text_content() == "[not heard: shining]"
+    assert song.locator(".line[data-index='1'] del").text_content() == "[missed: shining]"
     inserted = song.locator(".line[data-index='2'] ins")
     assert "very" in inserted.inner_text()
     assert inserted.evaluate("(word) => getComputedStyle(word).borderBottomStyle") == "dotted"
