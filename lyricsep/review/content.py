@@ -1,4 +1,4 @@
-"""What the review shows: the list of songs, the page of each, and its sound as browsers play it."""
+"""Content of the review: the list of songs, the page of each, and its audio as browsers play it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 def url_of(kind: str, name: str) -> str:
-    """Give the path of what belongs to a song: ``songs``, ``audio`` or ``api/songs``."""
+    """Return the URL path of a part of a song: ``songs``, ``audio`` or ``api/songs``."""
     return f"/{kind}/{quote(name, errors='surrogateescape')}"
 
 
@@ -45,9 +45,9 @@ class Content:
     corrections : Corrections
         Of these results.
     references : mapping of str to Song
-        What was sung, by the name of the song.
+        Reference lyrics, by the name of the song.
     token : str
-        Which pages send when they save.
+        Secret that pages send when they save.
     """
 
     def __init__(
@@ -64,14 +64,14 @@ class Content:
         self._sounds = {song.name: _Sound(song, folder / str(number)) for number, song in enumerate(results.songs)}
 
     def find(self, path: str) -> tuple[str, FoundSong | None]:
-        """Tell what a path stands for: ``list``, ``songs``, ``api``, ``mixture`` or ``vocals``, and of which song.
+        """Return what a path stands for: ``list``, ``songs``, ``api``, ``mixture`` or ``vocals``, and of which song.
 
         Names are looked up among those of the songs: a path is never made of them.
 
         Returns
         -------
         kind : str
-            Empty where there is no such thing.
+            Empty if unknown.
         song : FoundSong or None
             None for the list.
         """
@@ -98,7 +98,7 @@ class Content:
         )
 
     def song_page(self, song: FoundSong) -> str:
-        """Render the page of a song, with the last revision of its lyrics.
+        """Return the page of a song, with the last revision of its lyrics.
 
         Raises
         ------
@@ -131,7 +131,7 @@ class Content:
         return render_song_page(content)
 
     def sound(self, song: FoundSong, stem: str) -> Path | None:
-        """Give a sound of a song as Opus in WebM; None where there is none.
+        """Return the audio of a song as Opus in WebM; None if there is none.
 
         Raises
         ------
@@ -143,7 +143,7 @@ class Content:
         return self._sounds[song.name].file(stem)
 
     def save(self, song: FoundSong, body: bytes) -> tuple[int, list[Path]]:
-        """Save what the page of a song sent: ``{"revision": int, "lyrics": {...}}``.
+        """Save the lyrics that a page sent: ``{"revision": int, "lyrics": {...}}``.
 
         Raises
         ------
@@ -154,15 +154,14 @@ class Content:
             request = json.loads(body)
             base, lyrics = request["revision"], json.dumps(request["lyrics"])
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise DatasetError(
-                'expected JSON such as {"revision": 0, "lyrics": {...}}; load the page again'
-            ) from error
+            message = 'expected JSON such as {"revision": 0, "lyrics": {...}}'
+            raise DatasetError(message, hint="reload the page") from error
         if type(base) is not int:
-            raise DatasetError(f"revision: expected a whole number, got {base!r:.40}; load the page again")
+            raise DatasetError(f"revision: expected a whole number, got {base!r:.40}", hint="reload the page")
         return self.corrections.save(song.name, base, lyrics, duration=self._sounds[song.name].duration)
 
     def close(self) -> None:
-        """Remove the sound."""
+        """Remove the temporary audio."""
         self._folder.cleanup()
 
     def _row(self, song: FoundSong) -> dict[str, Any]:
@@ -189,7 +188,7 @@ def _sizes(file: Path, mtime_ns: int, size: int) -> tuple[float, int, int]:
 
 
 class _Sound:
-    """The sound of a song, read when it is first asked for."""
+    """The audio of a song, read on first use."""
 
     def __init__(self, song: FoundSong, stem: Path) -> None:
         self._song = song
@@ -199,12 +198,12 @@ class _Sound:
 
     @property
     def duration(self) -> float:
-        """Seconds; 0 where it was not read, or is missing."""
+        """Seconds; 0 if it was not read or is missing."""
         sound = self._drawn or SongSound()
         return max((part.duration for part in (sound.mixture, sound.vocals) if part), default=0.0)
 
     def drawn(self) -> SongSound:
-        """Give what is drawn of it; nothing where it cannot be read, for the words can still be corrected."""
+        """Return peaks and envelope; none if the audio cannot be read, since the words can still be corrected."""
         with self._locks["drawn"]:
             if self._drawn is None:
                 try:
@@ -215,7 +214,7 @@ class _Sound:
             return self._drawn
 
     def file(self, name: str) -> Path | None:
-        """Give the file that is played; it is there once it is whole."""
+        """Return the file to play, complete."""
         is_mixture = name == "mixture"
         source = self._song.audio if is_mixture else self._song.vocals
         if source is None:
