@@ -8,8 +8,8 @@ For a song called NAME, the folder ``corrected`` within that of the results hold
     metadata.jsonl              all corrected songs as a dataset, in the layout of Jam-ALT's hub
 
 A revision is saved once its file is in the history. All else is made from the history, in this order, and made again
-by whoever finds it unfinished: a crash at any step, or of the machine, loses nothing. Files of the history are only
-ever created, so that of two who save the same song at once (two servers, two pages) one wins and the other gets an error.
+if it is found unfinished: a crash at any step loses nothing. Files of the history are only ever created: if two
+servers or pages save the same song at once, one wins and the other gets an error.
 
 History and audio are hidden, so that neither is taken for lyrics or songs of their own.
 """

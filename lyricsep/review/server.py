@@ -429,8 +429,8 @@ def _part(asked: str | None, size: int) -> range | None:
     Returns
     -------
     range or None
-        Of bytes; empty where the file has none of them; None for all of it, also for unsupported values and several ranges at
-        once.
+        Of bytes; empty where the file has none of them; None for all of it, also for
+        unsupported values and several ranges at once.
     """
     match = re.fullmatch(r"bytes=([0-9]{0,18})-([0-9]{0,18})", asked or "")
     if match is None or match[0] == "bytes=-":
