@@ -255,7 +255,7 @@ class Editor {
     redoButton.disabled = !this.future.length;
     saveButton.disabled = !this.canSave;
     saveButton.classList.toggle("primary", this.isChanged);
-    this.say(this.isChanged ? "Unsaved changes" : this.revision ? `Saved (revision ${this.revision})` : "No changes; save to confirm that the lyrics are right");
+    this.say(this.isChanged ? "Unsaved changes" : this.revision ? `Saved (revision ${this.revision})` : "No changes; save if correct");
   }
 
   say(text, isBad = false) {
