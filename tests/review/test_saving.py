@@ -87,7 +87,7 @@ def test_who_saves_after_another_is_told(results: Results) -> None:
     with pytest.raises(StaleError, match=r"was saved by someone else \(revision 1; you edited revision 0\)"):
         theirs.save(NAME, 0, document(corrected("theirs")))
     assert theirs.save(NAME, 1, document(corrected("both")))[0] == 2
-    with pytest.raises(StaleError, match="revision 2, yours began with 7"):
+    with pytest.raises(StaleError, match="revision 2; you edited revision 7"):
         ours.save(NAME, 7, document(corrected("from nowhere")))
 
 
@@ -102,7 +102,7 @@ def test_of_two_at_the_same_moment_one_is_told(results: Results, monkeypatch: py
         link(source, target, **options)
 
     monkeypatch.setattr(os, "link", late)
-    with pytest.raises(StaleError, match="revision 1, yours began with 0"):
+    with pytest.raises(StaleError, match="revision 1; you edited revision 0"):
         ours.save(NAME, 0, document(corrected("ours")))
     assert ours.load(NAME).transcript.lines[0].text == "theirs"
 
