@@ -1,4 +1,4 @@
-"""Results → pages that people open in a browser: one for a song, one for a run."""
+"""Results → HTML pages: one for a song, one for a run."""
 
 from lyricsep.pages.manifests import separators_of
 from lyricsep.pages.results import (

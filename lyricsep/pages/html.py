@@ -1,72 +1,111 @@
-"""One file of HTML from the parts in ``assets/``: nothing is fetched, and only our own scripts run."""
+"""Pages as one file of HTML: the templates in ``templates/``, with the styles and scripts in ``assets/`` inside.
+
+Templates escape every value. A page loads nothing from elsewhere, and only its own scripts run.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import html
 import json
-import re
+import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from lyricsep.tables import percent
 from lyricsep.version import __version__
 
-__all__ = ["render_page"]
+__all__ = ["clock", "render_fragment", "render_page"]
 
-# Sound and saving need no more than this; text of lyrics that got out of its place could still run nothing.
-_POLICY = (
-    "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; connect-src 'self'; "
-    "media-src 'self' data: blob: file:; style-src 'unsafe-inline'; script-src {scripts}"
-)
+_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src 'unsafe-inline'"
+_SCRIPT_POLICY = "; connect-src 'self'; media-src 'self' data: blob: file:; script-src "
 
 
 def render_page(
     template: str,
-    content: Mapping[str, Any],
+    content: Mapping[str, Any] | None = None,
     *,
     title: str,
     styles: Sequence[str],
-    scripts: Sequence[str],
+    scripts: Sequence[str] = (),
     libraries: Sequence[str] = (),
+    **values: Any,
 ) -> str:
-    """Put a page together.
+    """Return a page as one file of HTML.
 
     Parameters
     ----------
     template : str
-        A file of ``assets/`` with the places ``%POLICY%``, ``%TITLE%``, ``%STYLES%``, ``%CONTENT%``,
-        ``%LICENCES%``, ``%VERSION%`` and ``%SCRIPTS%``.
-    content : mapping
-        What the page shows, fit for JSON; the scripts find it in the element ``content``.
+        File of ``templates/`` that extends ``page.html.j2``.
+    content : mapping, optional
+        Data for the scripts, fit for JSON; they find it in the element ``content``.
     title : str
-        Of the page.
+        Title of the page.
     styles, scripts, libraries : sequence of str
-        Files of ``assets/``, in order. Scripts are modules that import each other: those that are imported come
-        first, and no two of them have a name in common. Libraries are run before them, as they are.
+        Files of ``assets/``, in order. All scripts are parts of one module: each uses what the ones before it
+        define, and no two of them define the same name. Libraries run before them, each on its own.
+    **values
+        Further variables of the template.
 
     Raises
     ------
     ValueError
-        If a number in the content is not finite: JSON has no word for it.
+        If a number in the content is not finite, which JSON cannot hold.
     """
-    codes = [("", f"\n{_asset(name)}\n") for name in libraries]
-    codes.append(('type="module"', "\n" + "\n".join(_without_imports(_asset(name)) for name in scripts)))
-    parts = {
-        "POLICY": html.escape(
-            _POLICY.format(scripts=" ".join(map(_digest, (code for _, code in codes))) or "'none'")
-        ),
-        "TITLE": html.escape(_text(title)),
-        "STYLES": "<style>\n" + "\n".join(map(_asset, styles)) + "</style>",
-        "CONTENT": f'<script type="application/json" id="content">{_json(content)}</script>',
-        "LICENCES": html.escape(_asset("LICENSES.txt")),
-        "VERSION": html.escape(__version__),
-        "SCRIPTS": "\n".join(f"<script {kind}>{code}</script>" for kind, code in codes),
+    codes = [f"\n{_asset(name)}\n" for name in libraries]
+    module = "\n" + "\n".join(map(_asset, scripts)) if scripts else ""
+    digests = [_digest(code) for code in [*codes, module] if code]
+    page = render_fragment(
+        template,
+        content=content,
+        title=title,
+        policy=_POLICY + (_SCRIPT_POLICY + " ".join(digests) if digests else ""),
+        styles=Markup("\n".join(map(_asset, styles))),  # noqa: S704 - our own files
+        libraries=[Markup(code) for code in codes],  # noqa: S704
+        module=Markup(module),  # noqa: S704
+        **values,
+    )
+    # Half characters, which a name on disk may hold, cannot be written as UTF-8.
+    return page.encode("utf-8", "replace").decode()
+
+
+def render_fragment(template: str, **values: Any) -> Markup:
+    """Return a template of ``templates/`` with its values, as HTML that other templates do not escape again."""
+    return Markup(_environment().get_template(template).render(values))  # noqa: S704 - escaped by the template
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as ``m:ss`` or ``h:mm:ss``."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("lyricsep.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {"asset": _asset, "version": __version__}
+    environment.filters |= {
+        "clock": clock,
+        "counted": _counted,
+        "percent": percent,
+        "points": _points,
+        "signed": _signed,
     }
-    # In one go: what is put in is never searched for places.
-    return re.sub(r"%([A-Z]+)%", lambda place: parts[place[1]], _asset(template))
+    environment.tests["known"] = lambda value: not math.isnan(value)
+    environment.policies |= {"json.dumps_function": _json, "json.dumps_kwargs": {}}
+    return environment
 
 
 @cache
@@ -74,23 +113,23 @@ def _asset(name: str) -> str:
     return resources.files("lyricsep.pages").joinpath("assets", name).read_text(encoding="utf-8")
 
 
-def _without_imports(module: str) -> str:
-    """Take out what joins modules of several files, so that they can stand in one element."""
-    return re.sub(r"^export (?=\w)", "", re.sub(r"^import .*;\n", "", module, flags=re.MULTILINE), flags=re.MULTILINE)
-
-
 def _digest(code: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}'"
 
 
-def _json(content: Mapping[str, Any]) -> str:
-    """Write JSON that can stand in a script element: no ``<``, and no line ends that only JavaScript knows."""
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return _text(text)
+def _json(value: object) -> str:
+    """Write JSON without U+2028 and U+2029; the filter ``tojson`` escapes ``<``, ``>`` and ``&``."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _text(text: str) -> str:
-    """Replace halves of characters, which a name on disk may hold and no file of text can."""
-    return text.encode("utf-8", "replace").decode()
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
+def _signed(step: int) -> str:
+    return f"{step:+d}".replace("-", "−") if step else "0"
+
+
+def _points(step: float) -> str:
+    return "–" if math.isnan(step) else f"{round(100 * step, 1) or 0.0:+.1f}".replace("-", "−").replace("+0.0", "0.0")

@@ -1,4 +1,4 @@
-"""What the manifests of a run say: which songs failed, and under which options it ran."""
+"""Contents of the manifests of a run: which songs failed, and the options of the run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OF_THE_SONGS = frozenset(
 
 
 def failures(manifests: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Give the songs that failed and never went through, and why.
+    """Return the songs that failed and never succeeded, with the reason.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def failures(manifests: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     done: set[str] = set()
     for manifest in manifests:
         if isinstance(manifest.get("failures"), dict):
-            # A batch tells of all its songs every time.
+            # The manifest of a batch covers all its songs.
             of_batch = {str(song): str(error) for song, error in manifest["failures"].items()}
         songs = manifest.get("songs")
         for song in songs if isinstance(songs, list) else []:
@@ -35,7 +35,7 @@ def failures(manifests: Iterable[Mapping[str, Any]]) -> dict[str, str]:
                 done.add(path)
             else:
                 failed[path] = str(song.get("error", ""))
-    # A song that is done fails when it is asked for again without --overwrite; it is there all the same.
+    # A song that is done fails when it is run again without overwriting; its result exists.
     return of_batch | {path: error for path, error in failed.items() if path not in done}
 
 
@@ -45,7 +45,7 @@ def facts(manifest: Mapping[str, Any]) -> dict[str, str]:
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Give what differs between two manifests: its name, its value then, and now; a dash where there is none."""
+    """Return the differences between two manifests as (name, old value, new value); a dash where there is none."""
     old, new = facts(before), facts(now)
     return [
         (name, old.get(name, "–"), new.get(name, "–"))
@@ -68,19 +68,19 @@ def _flat(value: object, name: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield from _flat(inner, f"{name}.{key}" if name else str(key))
-    elif isinstance(value, list) and value and all(isinstance(one, dict) and "name" in one for one in value):
-        # Files of models: several may be called alike, such as config.json.
+    elif isinstance(value, list) and value and all(isinstance(file, dict) and "name" in file for file in value):
+        # Model files: several may have the same name, such as config.json.
         files: dict[str, list[str]] = {}
-        for one in value:
-            files.setdefault(f"{name}.{one['name']}", []).append(_told(one.get("sha256")))
-        yield from ((file, ", ".join(digests)) for file, digests in files.items())
+        for file in value:
+            files.setdefault(f"{name}.{file['name']}", []).append(_text(file.get("sha256")))
+        yield from ((key, ", ".join(digests)) for key, digests in files.items())
     elif isinstance(value, list):
-        yield name, ", ".join(map(_told, value))
+        yield name, ", ".join(map(_text, value))
     else:
-        yield name, _told(value)
+        yield name, _text(value)
 
 
-def _told(value: object) -> str:
+def _text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "none" if value is None else str(value)

@@ -1,6 +1,6 @@
-"""What lies in a folder of results: the lyrics of each song, its sound where that can be found, and the manifests.
+"""Contents of a folder of results: the lyrics of each song, its audio where that can be found, and the manifests.
 
-A run is what `lyricsep transcribe` and `lyricsep batch run` leave, or any other folder of lyrics. Corrections and
+A run is the output of `lyricsep transcribe` or `lyricsep batch run`, or any other folder of lyrics. Corrections and
 manifests inside it are not lyrics of the run.
 """
 
@@ -35,7 +35,7 @@ __all__ = [
     "with_sound_of",
 ]
 
-# A page follows the sound, so times count most; many a table beside lyrics (songs.csv of a batch) is none.
+# A page follows the audio, so timed formats come first; tables beside lyrics (songs.csv of a batch) are not lyrics.
 SUFFIXES = tuple(suffix for suffix in TIMED_SUFFIXES if suffix not in (".csv", ".tsv"))
 
 T = TypeVar("T")
@@ -50,9 +50,9 @@ class FoundSong:
     name : str
         The path of its lyrics relative to the folder, without a suffix, with ``/`` between parts; unique.
     lyrics : Path
-        The file that tells most of the times.
+        The file with the most detailed times.
     audio, vocals : Path or None
-        The song, and a file of its vocals, where they can be found.
+        Files of the song and of its vocals, where they can be found.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Results:
     songs : tuple of FoundSong
         In order of their names.
     manifests : tuple of dict
-        What the runs into this folder left, oldest first.
+        Manifests of the runs into this folder, oldest first.
     """
 
     folder: Path
@@ -81,15 +81,15 @@ class Results:
 
 
 def find_results(folder: Path, *, songs: Path | None = None, vocals: Path | None = None) -> Results:
-    """Find the lyrics of a run, and the sound they belong to.
+    """Find the lyrics of a run and the audio they belong to.
 
     Parameters
     ----------
     folder : Path
         Of the lyrics.
     songs : Path, optional
-        A folder of the songs, which are called as their lyrics. Without it, or where it has no such song, they are
-        looked for where the run found them, then beside the lyrics.
+        A folder of the songs, which have the names of their lyrics. Without it, or where it has no such song, they
+        are looked for where the run found them, then beside the lyrics.
     vocals : Path, optional
         A folder of vocals: ``NAME.vocals.wav`` as `lyricsep separate` writes them, ``NAME/vocals.wav`` or
         ``NAME.wav``. Without it, or where it has none, they are looked for beside the lyrics and beside the song.
@@ -101,12 +101,12 @@ def find_results(folder: Path, *, songs: Path | None = None, vocals: Path | None
     """
     for wanted in filter(None, (folder, songs, vocals)):
         if not wanted.is_dir():
-            raise DatasetError(f"{shown(wanted)}: no such folder; name a folder that exists")
+            raise DatasetError(f"{shown(wanted)}: no such folder", hint="name a folder that exists")
     found = _lyrics(folder)
     if not found:
         raise DatasetError(
-            f"{shown(folder)}: no lyrics there ({', '.join(SUFFIXES)}); name the --output of `lyricsep transcribe` "
-            "or `lyricsep batch run`"
+            f"{shown(folder)}: no lyrics in this folder ({', '.join(SUFFIXES)})",
+            hint="name the {output} folder of `lyricsep transcribe` or `lyricsep batch run`",
         )
     manifests = tuple(_manifests(folder))
     named = _songs_below(songs) if songs else {}
@@ -120,7 +120,7 @@ def find_results(folder: Path, *, songs: Path | None = None, vocals: Path | None
 
 
 def references_of(results: Results, references: Iterable[Song]) -> dict[str, Song]:
-    """Give each song of a run its reference, by the name of the song; those without one are missing.
+    """Return the reference of each song of a run, by the name of the song; songs without one are left out.
 
     Folders of the songs may be kept or not, as in `lyricsep.scoring.find_hypotheses`.
     """
@@ -130,16 +130,16 @@ def references_of(results: Results, references: Iterable[Song]) -> dict[str, Son
 
 
 def named_references(name: str, language: str | None, results: Results) -> tuple[list[Song], dict[str, Song]]:
-    """Find references as `lyricsep score` names them.
+    """Find references, named as for `lyricsep score`.
 
     Parameters
     ----------
     name : str
         A file of lyrics, a folder of them, or a dataset.
     language : str or None
-        ISO 639-1 code, of references that do not say it.
+        ISO 639-1 code of references that do not state theirs.
     results : Results
-        What they are references of.
+        The run they are references for.
 
     Returns
     -------
@@ -156,18 +156,18 @@ def named_references(name: str, language: str | None, results: Results) -> tuple
     references = find_references(name, language)
     known = references_of(results, references)
     if not known and len(references) == len(results.songs) == 1:
-        known = {results.songs[0].name: references[0]}  # a file for a song, whatever they are called
+        known = {results.songs[0].name: references[0]}  # one file for one song, whatever their names
         references = [replace(references[0], id=results.songs[0].name)]
     if not known:
         raise DatasetError(
-            f"{name}: none of its {len(references)} references is named as a song of {shown(results.folder)}, such "
-            f"as {shown(Path(results.songs[0].name))}"
+            f"{name}: none of its {len(references)} references has the name of a song in {shown(results.folder)}",
+            hint="name references like the lyrics they belong to, or choose another {reference}",
         )
     return references, known
 
 
 def with_sound_of(results: Results, references: Mapping[str, Song]) -> Results:
-    """Add the sound that a dataset has of songs where it was not found otherwise; `references` are by their names."""
+    """Add the audio files of a dataset to songs without any; `references` are by the names of the songs."""
 
     def completed(found: FoundSong) -> FoundSong:
         reference = references.get(found.name)
@@ -182,7 +182,7 @@ def with_sound_of(results: Results, references: Mapping[str, Song]) -> Results:
 
 
 def manifests_of(results: Results) -> dict[str, dict[str, Any]]:
-    """Give each song of a run the last manifest that tells of it; those of which none does get the last of all."""
+    """Return the last manifest that mentions each song; for songs that none mentions, the last of all."""
     names = {shown(Path(song.name)): song.name for song in results.songs}
     found = dict.fromkeys(names.values(), results.manifests[-1]) if results.manifests else {}
     for manifest in results.manifests:
@@ -195,7 +195,7 @@ def manifests_of(results: Results) -> dict[str, dict[str, Any]]:
 
 
 def _called(name: str, things: Mapping[str, T]) -> T | None:
-    """Find a thing by the name of a song: by all of it, else by its last part where only one thing has that."""
+    """Find an entry by the name of a song: by all of it, else by its last part if that is unique."""
     if name in things:
         return things[name]
     same = [key for key in things if PurePath(key).name == PurePath(name).name]
@@ -203,7 +203,7 @@ def _called(name: str, things: Mapping[str, T]) -> T | None:
 
 
 def _lyrics(folder: Path) -> dict[str, Path]:
-    """Find the lyrics of a run; JSON of another kind than ours is no lyrics, and may lie beside some."""
+    """Find the lyrics of a run; JSON of another kind is not lyrics, and may be beside some."""
     found = find_lyrics(folder, SUFFIXES)
     odd = {name for name, path in found.items() if path.suffix.lower() == ".json" and _is_of_others(path)}
     if odd:
@@ -215,7 +215,7 @@ def _lyrics(folder: Path) -> dict[str, Path]:
 
 
 def _is_of_others(path: Path) -> bool:
-    # What cannot be read, or is cut short, is for whoever reads the lyrics to complain of.
+    # A file that cannot be read is reported when the lyrics are read.
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -224,8 +224,8 @@ def _is_of_others(path: Path) -> bool:
 
 
 def _manifests(folder: Path) -> Iterator[dict[str, Any]]:
-    # Their names hold the time of the run, and a number where several share it. Manifests are notes, and a broken one
-    # is no reason to show nothing.
+    # Their names hold the time of the run, and a number where several share it. A broken manifest is skipped: the
+    # lyrics can be shown without it.
     for path in sorted(
         manifest_folder(folder).glob("manifest-*.json"),
         key=lambda path: (path.stem.split("-")[1], len(path.stem), path.stem),
@@ -239,15 +239,15 @@ def _manifests(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def _songs_below(folder: Path) -> dict[str, Path]:
-    """Name the songs of a folder as their results would be."""
+    """Return the songs of a folder by the names that their results have."""
     return {song.stem.as_posix(): song.path for song in find_songs([str(folder)]).songs}
 
 
 def _songs_heard(folder: Path, found: Mapping[str, Path], manifests: Iterable[Mapping[str, Any]]) -> dict[str, Path]:
-    """Tell from journal and manifests which file each of the lyrics was heard in; of several the last that exists."""
+    """Return the source file of each of the lyrics, from journal and manifests; of several the last that exists."""
     heard: dict[str, Path] = {}
     names = {shown(Path(name)): name for name in found}
-    # Paths are told as the run was, from the folder it ran in. Where the results lie tells which that was.
+    # Paths are relative to the folder in which the run started, which follows from where the results are.
     last = Journal(state_folder(folder) / "journal.jsonl").last()
     entries = [(entry.id, entry.path, list(entry.results)) for entry in last.values()]
     entries += [entry for manifest in manifests for entry in _entries(manifest)]
@@ -261,7 +261,7 @@ def _songs_heard(folder: Path, found: Mapping[str, Path], manifests: Iterable[Ma
 
 
 def _entries(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str, list[str]]]:
-    """Yield what a manifest tells of songs: no id, the path, and its results."""
+    """Yield id (empty), path and results of each song in a manifest."""
     for song in _list(manifest.get("songs")):
         if isinstance(song, dict):
             results = [result for result in _list(song.get("results")) if isinstance(result, str)]
@@ -273,13 +273,13 @@ def _without_suffix(result: str) -> Path:
 
 
 def _name_in(stem: Path, names: Mapping[str, str]) -> str | None:
-    """Give the longest name that the path of a result ends with."""
+    """Return the longest name that the path of a result ends with."""
     ends = (Path(*stem.parts[first:]).as_posix() for first in range(len(stem.parts)))
     return next((names[end] for end in ends if end in names), None)
 
 
 def _started_in(stem: Path, lyrics: Path) -> Path:
-    """Give the folder that the relative path of a result starts in; the present one where nothing tells."""
+    """Return the folder that the relative path of a result starts in; the current one if it is unknown."""
     here = lyrics.absolute().with_name(lyrics_stem(lyrics)).parts
     n_parts = len(stem.parts)
     return Path(*here[:-n_parts]) if not stem.is_absolute() and here[-n_parts:] == stem.parts else Path()
@@ -297,7 +297,7 @@ def _existing(path: str, started: Path) -> Path | None:
 
 
 def _as_it_was(name: str) -> str:
-    r"""Undo `shown`, as far as that can be: a name may hold ``\n`` as two letters."""
+    r"""Undo `shown`, as far as possible: a name may hold ``\n`` as two letters."""
     return re.sub(r"\\(?:[nrt]|x..|u.{4}|U.{8})", lambda match: _unescaped(match[0]), name)
 
 

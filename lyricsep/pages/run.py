@@ -1,4 +1,4 @@
-"""What the page of a run is about: its songs with their counts and texts, and what became of the others."""
+"""Content of the page of a run: its songs with their counts and texts, and the songs that failed."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class Heard:
     ----------
     text : list
         A row for each line, ready for JSON. With a reference these are its lines, and a row holds words: a string
-        where it was heard, else ``[kind, reference, hypothesis]`` with a kind of `KINDS`. Without one, a row is
-        ``[start, text, *flags]``, and the start is null where nobody knows it.
+        where it is right, else ``[kind, reference, hypothesis]`` with a kind of `KINDS`. Without one, a row is
+        ``[start, text, *flags]``, and the start is null if unknown.
     counts : Counts or None
         Against the reference, where there is one.
     timing : TimingCounts or None
-        Where both have times of lines.
+        If both have line times.
     """
 
     text: Sequence[Row]
@@ -52,19 +52,19 @@ class PageSong:
     name : str
         As in `FoundSong`.
     title : str
-        Its title and artist where the reference or the lyrics say them, else its name.
+        Title and artist from the reference or the lyrics, else its name.
     language : str
-        ISO 639-1 as the reference says it, else as it was heard; empty where nobody knows.
+        ISO 639-1 of the reference, else of the lyrics; empty if unknown.
     duration : float
-        Seconds; 0 where nobody knows.
+        Seconds; 0 if unknown.
     n_lines, n_words : int
-        That were heard; none in an instrumental.
+        Of the lyrics; 0 in an instrumental.
     flags : Counter
-        Of how many lines each flag is, and under the empty string how many lines have any.
+        Number of lines with each flag; under the empty string, of lines with any.
     heard : Heard
         In this run.
     versus : Heard or None
-        In the run that it is compared with.
+        In the run it is compared with.
     page : str or None
         URL of the song's own page, relative to that of the run.
     """
@@ -83,7 +83,7 @@ class PageSong:
 
 @dataclass(frozen=True)
 class RunContent:
-    """What the page of a run shows.
+    """Content of the page of a run.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class RunContent:
     songs : tuple of PageSong
         In order of their names.
     failed : mapping of str to str
-        Songs that did not go through, and why.
+        Songs that failed, and why.
     unread : mapping of str to str
         Songs whose lyrics cannot be read, and why.
     unheard : tuple of str
@@ -100,7 +100,7 @@ class RunContent:
     manifests : tuple of mapping
         Of the run, oldest first.
     versus : str or None
-        What the run that it is compared with is called.
+        Name of the run it is compared with.
     versus_manifests : tuple of mapping
         Of that run.
     """
@@ -129,9 +129,9 @@ def run_content(
     results : Results
         The run.
     references : sequence of Song
-        What was sung; songs without one are shown, and not scored.
+        Reference lyrics; songs without one are shown but not scored.
     versus : Results, optional
-        Another run over the same songs, which this one is held against.
+        Another run over the same songs, to compare this one with.
     pages : mapping of str to str, optional
         URLs of pages of the songs by their names, relative to that of the run.
     """
@@ -161,7 +161,7 @@ def run_content(
 
 
 def _titles(folder: Path, other: Path | None) -> tuple[str, str | None]:
-    """Call folders by their last parts, as many as tell them apart."""
+    """Return names of two folders: their last parts, as many as make them differ."""
     parts, other_parts = folder.resolve().parts[1:] or ("run",), other.resolve().parts[1:] if other else ()
     n_parts = 1
     while parts[-n_parts:] == other_parts[-n_parts:] and n_parts < len(parts):
@@ -171,7 +171,7 @@ def _titles(folder: Path, other: Path | None) -> tuple[str, str | None]:
 
 
 def _read(songs: Iterable[FoundSong]) -> tuple[dict[str, Transcript], dict[str, str]]:
-    """Give the lyrics that can be read, and why the others cannot."""
+    """Return the lyrics that can be read, and the errors of the others."""
     read, unread = {}, {}
     for song in songs:
         try:
@@ -186,7 +186,7 @@ def _song(
 ) -> PageSong:
     other = others.get(reference.id) if reference else None
     flags = Counter(flag for line in transcript.lines for flag in ("", *line.flags) if line.flags)
-    # What a run calls a song may be no more than the name of its file.
+    # The title in the lyrics may be only the name of the file.
     title = (reference and reference.title) or transcript.title
     artist = (reference and reference.artist) or transcript.artist
     return PageSong(
@@ -217,8 +217,8 @@ def _scored(transcript: Transcript, reference: Song) -> Heard:
 
 
 KINDS = {"s": "substitution", "n": "near miss", "S": "hallucinated substitution", "d": "deletion", "i": "insertion"}
-KINDS |= {"I": "hallucinated insertion", "c": "other case"}
-"""Of words that were not heard as they were sung."""
+KINDS |= {"I": "hallucinated insertion", "c": "wrong case"}
+"""Kinds of word errors."""
 
 
 def _word(edit: Edit) -> str | Row:

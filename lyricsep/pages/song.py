@@ -1,6 +1,6 @@
-"""The page of a song: what it shows as plain data, and the page itself.
+"""The page of a song: its content as plain data, and the page itself.
 
-Content, version 1; times are seconds, null stands for what is not known::
+Content, version 1; times are seconds, null means unknown::
 
     {
       "schema": "lyricsep/page", "version": 1,
@@ -9,19 +9,19 @@ Content, version 1; times are seconds, null stands for what is not known::
       "peaks": {"rate": number, "mixture": base64 or null, "vocals": base64 or null},   # a byte each
       "envelope": {...} or null,              # see `lyricsep.pages.sound.SongSound`
       "segments": [...], "decodings": [...], "lines": [...],     # as in `lyricsep.formats.document`
-      "flags": {str: str},                    # what the flags of lines mean
+      "flags": {str: str},                    # meaning of the flags of lines
       "reference": {"lines": [{"start", "end", "text"}, ...], "rows": [Row, ...]} or null,
       "scores": {"rates": {...}, "intervals": null, "counts": {...}, "timing": {...} or null} or null,
       "manifest": {...} or null,
-      "home": URL or null,                    # of the page that lists the songs; set by who makes one
-      "review": {...} or null                 # set by who serves the page for correction
+      "home": URL or null,                    # page that lists the songs; set by its writer
+      "review": {...} or null                 # set by the review server
     }
 
-A Row is ``{"line": int or null, "start": number or null, "words": [...]}``: a line that was heard with the words of
-the reference that it lacks, or a line of the reference of which nothing was heard. A word of it is
+A Row is ``{"line": int or null, "start": number or null, "words": [...]}``: a line of the lyrics with the words of
+the reference that it misses, or a line of the reference that was missed as a whole. A word of it is
 ``{"kind", "heard", "sung", "word", "hallucinated", "near"}``: `kind` as in `lyricsep.scoring.Edit`, the text on both
-sides with its punctuation and the space behind it, and the number of the timed word that it belongs to; what is
-false or not there is left out.
+sides with its punctuation and the space after it, and the number of the timed word that it belongs to; false and
+missing values are left out.
 """
 
 from __future__ import annotations
@@ -76,32 +76,32 @@ def song_content(
     vocals: NDArray[np.float32] | None = None,
     sound: SongSound | None = None,
 ) -> dict[str, Any]:
-    """Gather what the page of a song shows.
+    """Return the content of the page of a song.
 
     Parameters
     ----------
     found : FoundSong
         The song and its files.
     reference : Song, optional
-        What was sung.
+        Reference lyrics.
     manifest : mapping, optional
         Of the run.
     audio : "embed", "link" or "none"
-        Put the sound into the page as Opus, link to the files relative to `page`, or leave it out. What was found
-        is drawn in any case.
+        Embed the audio as Opus, link to the files relative to `page`, or leave it out. The waveform is drawn in any
+        case.
     page : Path, optional
-        Where the page will be; links need it.
+        Path of the page; needed for links.
     vocals : ndarray of float32, shape (n_samples,), optional
-        Mono at 16 kHz, for a song without a file of them.
+        Mono at 16 kHz, for a song without a file of its vocals.
     sound : SongSound, optional
-        The sound, where it has been read already.
+        The audio, if it has been read already.
 
     Raises
     ------
     AudioError, DatasetError
         If a file cannot be read.
     ValueError
-        If links are asked for without a page.
+        If `audio` is "link" and `page` is None.
     """
     if audio == "link" and page is None:
         raise ValueError("audio='link' needs the page that the links are relative to")
@@ -141,7 +141,7 @@ def song_content(
 
 
 def render_song_page(content: Mapping[str, Any]) -> str:
-    """Render the page of a song: one file of HTML that needs no other.
+    """Return the page of a song as one file of HTML.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def render_song_page(content: Mapping[str, Any]) -> str:
     """
     editing = content["review"] is not None
     return render_page(
-        "song.html",
+        "song.html.j2",
         content,
         title=f"{content['title']} – {'review' if editing else 'lyrics'}",
         styles=("page.css", "song.css", *(["edit.css"] if editing else [])),
@@ -160,7 +160,7 @@ def render_song_page(content: Mapping[str, Any]) -> str:
 
 
 def _segmentation(manifest: Mapping[str, Any] | None) -> RmsVadOptions | None:
-    """Give the options of the segmenter that a run used, where its manifest says."""
+    """Return the segmenter options of a run, if its manifest holds them."""
     try:
         return RmsVadOptions(**(manifest or {})["options"]["settings"]["segmentation"])
     except (KeyError, TypeError, ValueError):  # a manifest of another command, or of another version
@@ -183,7 +183,7 @@ def _base64(data: bytes) -> str:
 
 
 def _comparison(heard: Transcript, reference: Song) -> dict[str, Any]:
-    """Lay what was heard over what was sung."""
+    """Return the alignment of the lyrics with the reference, and the scores."""
     found = score(reference.text, heard.text, reference.language)
     timing = time_lines(reference.lines, heard.lines, reference.language) if reference.lines and heard.lines else None
     return {
@@ -208,7 +208,7 @@ def _finite(value: float) -> float | None:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a word of an alignment stands: its line, its text there, and its timed word."""
+    """Position of a word of an alignment: its line, its text there, and its timed word."""
 
     line: int
     text: str
@@ -216,7 +216,7 @@ class _Place:
 
 
 _Placed = tuple[Edit, _Place | None, _Place | None]
-"""An edit, and where its word was sung and heard."""
+"""An edit with the positions of its word in reference and lyrics."""
 
 
 def _rows(edits: Sequence[Edit], lines: Sequence[Line], reference: Song) -> Iterator[dict[str, Any]]:
@@ -230,11 +230,11 @@ def _rows(edits: Sequence[Edit], lines: Sequence[Line], reference: Song) -> Iter
     placed = [
         (edit, next(sung) if edit.reference else None, next(heard) if edit.hypothesis else None) for edit in edits
     ]
-    # Times can only be told where they are of the same lines as the text.
+    # Times are known only if they belong to the same lines as the text.
     is_timed = len(reference.lines) == len(sung_lines)
     n_shown = 0
     for (line, sung_line), group in groupby(zip(_owners(placed), placed, strict=True), key=itemgetter(0)):
-        words = [_word(*one) for _, one in group]
+        words = [_word(*edit) for _, edit in group]
         if line is None:
             start = reference.lines[sung_line].start if is_timed else None
             yield {"line": None, "start": start, "words": words}
@@ -248,10 +248,10 @@ def _rows(edits: Sequence[Edit], lines: Sequence[Line], reference: Song) -> Iter
 
 
 def _owners(placed: Sequence[_Placed]) -> Iterator[tuple[int | None, int]]:
-    """Tell for every edit which row shows it: the line that was heard or, where there is none, the one sung.
+    """Yield for every edit the row that shows it: the line of the lyrics or, if there is none, of the reference.
 
-    What was sung and not heard belongs to the heard line that holds its neighbours: those on both sides, or other
-    words of its own line.
+    A missed word belongs to the line of the lyrics that holds its neighbours: those on both sides, or other words of
+    its own line.
     """
     before = _neighbours(placed)
     after = reversed(_neighbours(placed[::-1]))
@@ -268,7 +268,7 @@ def _owners(placed: Sequence[_Placed]) -> Iterator[tuple[int | None, int]]:
 
 
 def _neighbours(placed: Sequence[_Placed]) -> list[tuple[int, int | None] | None]:
-    """Give for every edit the last heard line before it, and the last line sung within that."""
+    """Return for every edit the last line of the lyrics before it, and the last reference line within that."""
     neighbours: list[tuple[int, int | None] | None] = []
     last: tuple[int, int | None] | None = None
     for _, sung, heard in placed:
@@ -291,7 +291,7 @@ def _word(edit: Edit, sung: _Place | None, heard: _Place | None) -> dict[str, An
 
 
 def _places(line: int, text: str, language: str, timed: Sequence[str] = ()) -> Iterator[_Place]:
-    """Find the words of a line as they are compared: each with the text around it, and its timed word."""
+    """Yield the words of a line as they are compared, each with the text around it and its timed word."""
     words = [word.text for word in tokenize(text, language).words]
     owners = [number for number, word in enumerate(timed) for _ in letters_of(word)]
     known = letters_of(text) == [letter for word in timed for letter in letters_of(word)]
@@ -301,7 +301,7 @@ def _places(line: int, text: str, language: str, timed: Sequence[str] = ()) -> I
 
 
 def _texts(words: Sequence[str], text: str) -> Iterator[str]:
-    """Cut a line behind the space, or else before the letters or the apostrophe, that a word begins with."""
+    """Yield parts of a line, cut after the space or else before the letters or apostrophe that a word begins with."""
     if not words:
         return
     plain = unicodedata.normalize("NFC", text)

@@ -1,6 +1,6 @@
-"""Sound for a page: Opus that any browser plays, peaks to draw, and the loudness of the vocals.
+"""Audio for a page: Opus that any browser plays, peaks to draw, and the level of the vocals.
 
-Opus in WebM (RFC 6716; the container says how much of the first packet is the encoder's own) keeps time 0 of the
+Opus in WebM (RFC 6716; the container states the encoder delay) keeps time 0 of the
 song at time 0 of the page, to the sample.
 """
 
@@ -47,17 +47,17 @@ PEAKS_PER_SECOND = 100
 """At the closest zoom, where a second is 200 pixels wide, a peak is two of them."""
 
 QUIETEST = -60.0
-"""dBFS that the lowest level of an envelope stands for."""
+"""dBFS of the lowest level of an envelope."""
 
 
 @dataclass(frozen=True)
 class PageSound:
-    """A sound as a page holds it.
+    """Audio as a page holds it.
 
     Parameters
     ----------
     webm : bytes
-        Opus in WebM; empty where only the peaks were asked for.
+        Opus in WebM; empty if only the peaks were requested.
     peaks : bytes
         The largest absolute sample of every 1 / `PEAKS_PER_SECOND` seconds; 255 is full scale or more.
     duration : float
@@ -71,14 +71,14 @@ class PageSound:
 
 @dataclass(frozen=True)
 class SongSound:
-    """What a page plays and draws of a song.
+    """Audio that a page plays and draws.
 
     Parameters
     ----------
     mixture, vocals : PageSound or None
-        Where they are known.
+        None if unknown.
     envelope : dict or None
-        Loudness of the vocals, ready for JSON: ``rate`` (levels a second), ``levels`` (base64; a byte each,
+        Level of the vocals, ready for JSON: ``rate`` (levels a second), ``levels`` (base64; a byte each,
         0 is ``quietest`` dBFS or less, 255 is 0 dBFS or more), ``quietest``, and the thresholds ``onset`` and
         ``offset`` of the segmenter in dBFS; None without vocals.
     """
@@ -95,18 +95,18 @@ def song_sound(
     encode: bool = True,
     segmentation: RmsVadOptions | None = None,
 ) -> SongSound:
-    """Read the sound of a song.
+    """Read the audio of a song.
 
     Parameters
     ----------
     found : FoundSong
-        Whose files are read where they exist.
+        The song; its files are read where they exist.
     vocals : ndarray of float32, shape (n_samples,), optional
-        Mono at 16 kHz, where no file holds them.
+        Mono at 16 kHz, for a song without a file of its vocals.
     encode : bool
         False leaves out the Opus.
     segmentation : RmsVadOptions, optional
-        Whose thresholds the envelope shows.
+        Options whose thresholds the envelope shows.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def song_sound(
 
 
 def read_sound(source: Path | NDArray[np.float32], *, bit_rate: int | None, mono: bool = False) -> PageSound:
-    """Read a sound for a page, block by block.
+    """Read audio for a page, block by block.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def read_sound(source: Path | NDArray[np.float32], *, bit_rate: int | None, mono
     bit_rate : int or None
         Bits a second of the Opus; None makes none.
     mono : bool
-        Mix the channels into one. More than two are mixed in any case.
+        Downmix to one channel. More than two channels are always downmixed.
 
     Raises
     ------
@@ -150,7 +150,7 @@ def read_sound(source: Path | NDArray[np.float32], *, bit_rate: int | None, mono
 
 
 def data_uri(webm: bytes) -> str:
-    """Write Opus in WebM as a URI that holds it."""
+    """Return Opus in WebM as a data URI."""
     return "data:audio/webm;base64," + base64.b64encode(webm).decode()
 
 
@@ -171,7 +171,7 @@ class _Encoder:
 
         layout = "mono" if len(block) == 1 else "stereo"
         if self._stream is None:
-            # Left to itself, Opus spends up to 40 % more than it was told.
+            # Without this, Opus exceeds the bit rate by up to 40 %.
             options = {"vbr": "constrained"}
             self._stream = self._container.add_stream("libopus", rate=OPUS_RATE, layout=layout, options=options)
             self._stream.bit_rate = self._bit_rate
@@ -190,7 +190,7 @@ class _Encoder:
 
 
 def _blocks(source: Path | NDArray[np.float32], rate: int, *, mono: bool) -> Iterator[NDArray[np.float32]]:
-    """Give a sound in blocks of a rate, with one or two channels."""
+    """Yield audio in blocks at a sample rate, with one or two channels."""
     import torch
 
     def resampled(blocks: Iterator[Tensor], from_rate: int) -> Iterator[NDArray[np.float32]]:
@@ -212,7 +212,7 @@ def _blocks(source: Path | NDArray[np.float32], rate: int, *, mono: bool) -> Ite
 
 
 def _by_whole_peaks(blocks: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-    """Cut blocks anew so that all but the last hold whole peaks."""
+    """Yield the samples in blocks that, except the last, hold whole peaks."""
     rest: NDArray[np.float32] | None = None
     for block in blocks:
         joined = block if rest is None else np.concatenate([rest, block], axis=1)

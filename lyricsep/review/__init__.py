@@ -1,4 +1,4 @@
-"""Results → corrected lyrics: pages on an address of this machine alone, where a person mends what was heard."""
+"""Results → corrected lyrics: pages, served to this machine only, in which a person corrects the transcript."""
 
 from lyricsep.review.saving import Corrections, Revision, StaleError
 from lyricsep.review.server import ReviewServer

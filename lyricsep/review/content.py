@@ -1,24 +1,23 @@
-"""What the review shows: the list of songs, the page of each, and its sound as browsers play it."""
+"""Content of the review: the list of songs, the page of each, and its audio as browsers play it."""
 
 from __future__ import annotations
 
-import html
 import json
 import logging
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import lru_cache
-from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from lyricsep.errors import AudioError, DatasetError
 from lyricsep.files import replacing, shown
 from lyricsep.formats import read_lyrics
 from lyricsep.pages import FoundSong, Results, manifests_of
+from lyricsep.pages.html import render_page
 from lyricsep.pages.song import render_song_page, song_content
 from lyricsep.pages.sound import MIXTURE_BIT_RATE, VOCALS_BIT_RATE, SongSound, read_sound, song_sound
 from lyricsep.review.saving import Corrections
@@ -30,51 +29,9 @@ __all__ = ["Content", "url_of"]
 
 logger = logging.getLogger(__name__)
 
-_LIST = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Review of {folder}</title>
-<style>
-{style}
-table {{ font-size: 0.95rem; }}
-tbody th {{ min-width: 9rem; font-weight: 400; overflow-wrap: anywhere; white-space: normal; }}
-td:last-child {{ white-space: normal; }}
-.number {{ text-align: end; }}
-a {{ color: var(--accent); }}
-.head > div {{ min-width: 0; }}
-.facts {{ overflow-wrap: anywhere; }}
-.wide {{ overflow-x: auto; }}
-@media (max-width: 40rem) {{ .size {{ display: none; }} }}
-</style>
-</head>
-<body>
-<main>
-<header class="head"><div><h1>Review of {folder}</h1><ul class="facts">{facts}</ul></div></header>
-<div class="wide" tabindex="0" role="region" aria-label="Songs">
-<table>
-<thead><tr>
-<th scope="col">Song</th>
-<th scope="col" class="number size">Length</th>
-<th scope="col" class="number size">Lines</th>
-<th scope="col" class="number">Doubtful</th>
-<th scope="col">Corrected</th>
-</tr></thead>
-<tbody>
-{rows}
-</tbody>
-</table>
-</div>
-</main>
-</body>
-</html>
-"""
-
 
 def url_of(kind: str, name: str) -> str:
-    """Give the path of what belongs to a song: ``songs``, ``audio`` or ``api/songs``."""
+    """Return the URL path of a part of a song: ``songs``, ``audio`` or ``api/songs``."""
     return f"/{kind}/{quote(name, errors='surrogateescape')}"
 
 
@@ -88,9 +45,9 @@ class Content:
     corrections : Corrections
         Of these results.
     references : mapping of str to Song
-        What was sung, by the name of the song.
+        Reference lyrics, by the name of the song.
     token : str
-        Which pages send when they save.
+        Secret that pages send when they save.
     """
 
     def __init__(
@@ -107,14 +64,14 @@ class Content:
         self._sounds = {song.name: _Sound(song, folder / str(number)) for number, song in enumerate(results.songs)}
 
     def find(self, path: str) -> tuple[str, FoundSong | None]:
-        """Tell what a path stands for: ``list``, ``songs``, ``api``, ``mixture`` or ``vocals``, and of which song.
+        """Return what a path stands for: ``list``, ``songs``, ``api``, ``mixture`` or ``vocals``, and of which song.
 
         Names are looked up among those of the songs: a path is never made of them.
 
         Returns
         -------
         kind : str
-            Empty where there is no such thing.
+            Empty if unknown.
         song : FoundSong or None
             None for the list.
         """
@@ -129,22 +86,19 @@ class Content:
         return (kind if song else ""), song
 
     def list_page(self) -> str:
-        """Render the list of the songs."""
-        n_corrected = sum(self.corrections.latest(name) > 0 for name in self._songs)
-        facts = (
-            f"{len(self._songs)} songs",
-            f"{n_corrected} corrected",
-            f"corrected lyrics go to {shown(self.corrections.folder.absolute())}",
-        )
-        return _LIST.format(
-            folder=html.escape(shown(Path(self.results.folder.absolute().name))),
-            style=resources.files("lyricsep.pages").joinpath("assets", "page.css").read_text(encoding="utf-8"),
-            facts="".join(f"<li>{html.escape(fact)}</li>" for fact in facts),
-            rows="\n".join(map(self._row, self.results.songs)),
+        """Return the list of the songs as HTML."""
+        rows = [self._row(song) for song in self.results.songs]
+        return render_page(
+            "review.html.j2",
+            title=f"Review of {shown(Path(self.results.folder.absolute().name))}",
+            styles=("page.css", "review.css"),
+            rows=rows,
+            n_corrected=sum(self.corrections.latest(name) > 0 for name in self._songs),
+            folder=shown(self.corrections.folder.absolute()),
         )
 
     def song_page(self, song: FoundSong) -> str:
-        """Render the page of a song, with the last revision of its lyrics.
+        """Return the page of a song, with the last revision of its lyrics.
 
         Raises
         ------
@@ -177,7 +131,7 @@ class Content:
         return render_song_page(content)
 
     def sound(self, song: FoundSong, stem: str) -> Path | None:
-        """Give a sound of a song as Opus in WebM; None where there is none.
+        """Return the audio of a song as Opus in WebM; None if there is none.
 
         Raises
         ------
@@ -189,7 +143,7 @@ class Content:
         return self._sounds[song.name].file(stem)
 
     def save(self, song: FoundSong, body: bytes) -> tuple[int, list[Path]]:
-        """Save what the page of a song sent: ``{"revision": int, "lyrics": {...}}``.
+        """Save the lyrics that a page sent: ``{"revision": int, "lyrics": {...}}``.
 
         Raises
         ------
@@ -200,46 +154,41 @@ class Content:
             request = json.loads(body)
             base, lyrics = request["revision"], json.dumps(request["lyrics"])
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise DatasetError(
-                'expected JSON such as {"revision": 0, "lyrics": {...}}; load the page again'
-            ) from error
+            message = 'expected JSON such as {"revision": 0, "lyrics": {...}}'
+            raise DatasetError(message, hint="reload the page") from error
         if type(base) is not int:
-            raise DatasetError(f"revision: expected a whole number, got {base!r:.40}; load the page again")
+            raise DatasetError(f"revision: expected a whole number, got {base!r:.40}", hint="reload the page")
         return self.corrections.save(song.name, base, lyrics, duration=self._sounds[song.name].duration)
 
     def close(self) -> None:
-        """Remove the sound."""
+        """Remove the temporary audio."""
         self._folder.cleanup()
 
-    def _row(self, song: FoundSong) -> str:
-        link = f'<a href="{html.escape(url_of("songs", song.name))}">{html.escape(shown(Path(song.name)))}</a>'
+    def _row(self, song: FoundSong) -> dict[str, Any]:
+        row = {"url": url_of("songs", song.name), "name": shown(Path(song.name)), "error": None}
         try:
             revision = self.corrections.load(song.name)
             is_outdated = self.corrections.is_outdated(revision, song.name)
             status = revision.file.stat()
-            length, n_lines, n_doubtful = _facts(revision.file, status.st_mtime_ns, status.st_size)
+            duration, n_lines, n_doubtful = _sizes(revision.file, status.st_mtime_ns, status.st_size)
         except (DatasetError, OSError) as error:
-            return f'<tr><th scope="row">{link}</th><td colspan="4">{html.escape(str(error))}</td></tr>'
-        state = f"revision {revision.number}" if revision.number else "no"
-        state += "; the machine’s version has changed since" if is_outdated else ""
-        sizes = "".join(f'<td class="number size">{size}</td>' for size in (length, n_lines))
-        doubtful = f'<td class="number">{n_doubtful}</td>'
-        return f'<tr><th scope="row">{link}</th>{sizes}{doubtful}<td>{state}</td></tr>'
+            return {**row, "error": str(error)}
+        sizes = {"duration": duration, "n_lines": n_lines, "n_doubtful": n_doubtful}
+        return {**row, **sizes, "revision": revision.number, "is_outdated": is_outdated}
 
 
 @lru_cache(maxsize=10_000)
-def _facts(file: Path, mtime_ns: int, size: int) -> tuple[str, int, int]:
-    """Give the length of a song, and the numbers of its lines and of the doubtful ones.
+def _sizes(file: Path, mtime_ns: int, size: int) -> tuple[float, int, int]:
+    """Return the duration of a song in seconds, and the numbers of its lines and of the doubtful ones.
 
-    Hundreds of files take seconds to read, so that is done once for each, as its time and size tell it from others.
+    Reading hundreds of files takes seconds; each is read again only when its time or size has changed.
     """
     lyrics = read_lyrics(file).lyrics
-    minutes, seconds = divmod(int(lyrics.duration), 60)
-    return f"{minutes}:{seconds:02d}", len(lyrics.lines), sum(bool(line.flags) for line in lyrics.lines)
+    return lyrics.duration, len(lyrics.lines), sum(bool(line.flags) for line in lyrics.lines)
 
 
 class _Sound:
-    """The sound of a song, read when it is first asked for."""
+    """The audio of a song, read on first use."""
 
     def __init__(self, song: FoundSong, stem: Path) -> None:
         self._song = song
@@ -249,12 +198,12 @@ class _Sound:
 
     @property
     def duration(self) -> float:
-        """Seconds; 0 where it was not read, or is missing."""
+        """Seconds; 0 if it was not read or is missing."""
         sound = self._drawn or SongSound()
         return max((part.duration for part in (sound.mixture, sound.vocals) if part), default=0.0)
 
     def drawn(self) -> SongSound:
-        """Give what is drawn of it; nothing where it cannot be read, for the words can still be corrected."""
+        """Return peaks and envelope; none if the audio cannot be read, since the words can still be corrected."""
         with self._locks["drawn"]:
             if self._drawn is None:
                 try:
@@ -265,7 +214,7 @@ class _Sound:
             return self._drawn
 
     def file(self, name: str) -> Path | None:
-        """Give the file that is played; it is there once it is whole."""
+        """Return the file to play, complete."""
         is_mixture = name == "mixture"
         source = self._song.audio if is_mixture else self._song.vocals
         if source is None:

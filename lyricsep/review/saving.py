@@ -8,8 +8,8 @@ For a song called NAME, the folder ``corrected`` within that of the results hold
     metadata.jsonl              all corrected songs as a dataset, in the layout of Jam-ALT's hub
 
 A revision is saved once its file is in the history. All else is made from the history, in this order, and made again
-by whoever finds it unfinished: a crash at any step, or of the machine, loses nothing. Files of the history are only
-ever created, so that of two who save the same song at once (two servers, two pages) one wins and the other is told.
+if it is found unfinished: a crash at any step loses nothing. Files of the history are only ever created: if two
+servers or pages save the same song at once, one wins and the other gets an error.
 
 History and audio are hidden, so that neither is taken for lyrics or songs of their own.
 """
@@ -59,7 +59,7 @@ ALWAYS = ("txt", "lrc", "json")
 
 
 class StaleError(LyricsepError):
-    """The lyrics were saved by somebody else since they were opened."""
+    """The lyrics were saved by someone else since they were opened."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Revision:
 
     @property
     def transcript(self) -> Transcript:
-        """What it says.
+        """The lyrics of the revision.
 
         Raises
         ------
@@ -132,7 +132,7 @@ class Corrections:
                 self._write_dataset()
 
     def latest(self, name: str) -> int:
-        """Give the number of the last revision of a song; 0 where it was never corrected.
+        """Return the number of the last revision of a song; 0 if it was never corrected.
 
         Raises
         ------
@@ -149,7 +149,7 @@ class Corrections:
         return max((int(match[1]) for match in found if match), default=0)
 
     def load(self, name: str, number: int | None = None) -> Revision:
-        """Give a revision of a song: the last one, or that of a number.
+        """Load a revision of a song: the last one, or the one with a number.
 
         Raises
         ------
@@ -163,13 +163,13 @@ class Corrections:
         return Revision(number, file, machine)
 
     def is_outdated(self, revision: Revision, name: str) -> bool:
-        """Say whether the machine's lyrics are no longer those that were corrected."""
+        """Return whether the machine's lyrics have changed since they were corrected."""
         return revision.machine != self._digest(self._songs[name])
 
     def save(self, name: str, base: int, document: str, *, duration: float = 0.0) -> tuple[int, list[Path]]:
         """Save lyrics as a new revision, and write them in every format.
 
-        Who saves the same once more, not knowing that it was saved, gets the same answer.
+        Saving the same lyrics again returns the same revision.
 
         Parameters
         ----------
@@ -214,7 +214,7 @@ class Corrections:
         return latest, [path for _, path in self._targets(song)]
 
     def wait(self) -> None:
-        """Come back when nobody saves."""
+        """Wait until no save is in progress."""
         with self._lock:
             pass
 
@@ -263,7 +263,7 @@ class Corrections:
         return _content(self._json(song)) == _content(self._file(song.name, self.latest(song.name)))
 
     def _targets(self, song: FoundSong) -> list[tuple[str, Path]]:
-        """Give formats and files of a song's corrected lyrics; the JSON comes last."""
+        """Return formats and files of a song's corrected lyrics; the JSON comes last."""
         names = self._formats(song)
         suffixes = file_suffixes(names)
         return [(name, self.folder / (song.name + suffix)) for name, suffix in zip(names, suffixes, strict=True)]
@@ -302,8 +302,8 @@ class Corrections:
             text = self._document(song, content.decode(), shown(path))
         except (DatasetError, UnicodeDecodeError) as error:
             raise DatasetError(
-                f"{shown(path)}: was not written by `lyricsep review`, and is no lyrics of this song ({error}); "
-                "correct it, or move it away"
+                f"{shown(path)}: was not written by `lyricsep review`, and is not lyrics of this song ({error})",
+                hint="correct it, or move it away",
             ) from error
         if any(text.encode() == _content(file) for file in revisions):
             return  # it was taken over before, and is about to be written anew
@@ -314,7 +314,9 @@ class Corrections:
         """Refuse to write over files of which there is no revision."""
         for _, path in self._targets(song) if not latest else ():
             if path.exists():
-                raise OutputError(f"{shown(path)}: exists, and was not written by `lyricsep review`; move it away")
+                raise OutputError(
+                    f"{shown(path)}: exists and was not written by `lyricsep review`", hint="move it away"
+                )
 
     def _link_audio(self, name: str, audio: Path) -> None:
         """Put a song into the folder, which no name of a dataset may lead out of."""
@@ -349,7 +351,7 @@ class Corrections:
             write_text(path, text)
 
     def _row(self, name: str, before: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-        """Give the row of a song by its name; none if a dataset cannot have it."""
+        """Return the row of a song by its name; empty if the dataset cannot hold it."""
         revision = self.load(name)
         transcript, audio = revision.transcript, self._songs[name].audio
         row = {
@@ -391,8 +393,8 @@ def _check_times(lyrics: Lyrics, duration: float, name: str) -> None:
 
 def _stale(name: str, latest: int, base: int) -> StaleError:
     return StaleError(
-        f"{shown(Path(name))}: was saved by somebody else since (revision {latest}, yours began with {base}); "
-        "copy what you changed, and load the page again"
+        f"{shown(Path(name))}: was saved by someone else (revision {latest}; you edited revision {base})",
+        hint="copy your changes, then reload the page",
     )
 
 
@@ -406,7 +408,7 @@ def _content(path: Path) -> bytes | None:
 
 
 def _unreadable(path: Path, error: OSError) -> DatasetError:
-    return DatasetError(f"{shown(path)}: cannot be read ({error.strerror or error}); check its permissions")
+    return DatasetError(f"{shown(path)}: cannot be read ({error.strerror or error})", hint="check its permissions")
 
 
 def _has_word_times(path: Path) -> bool:
@@ -417,7 +419,7 @@ def _has_word_times(path: Path) -> bool:
 
 
 def _based_on(file: Path) -> str:
-    """Give the digest of what a revision corrects."""
+    """Return the digest of the file that a revision corrects."""
     try:
         return str(json.loads(file.read_text(encoding="utf-8"))["corrected"]["machine"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -1,14 +1,13 @@
-"""The server of the review: on this machine only, and for nobody but whoever holds the token.
+"""The server of the review: on this machine only, for holders of the token.
 
-What it holds out against, and how:
+Threats, and how it meets them:
 
 - Other machines: it listens on 127.0.0.1.
-- Other pages in the same browser: a request names this server as its host, which one to a foreign name that was made
-  to lead here does not, and comes from here, where it says where it comes from. To save, a page sends the token in a
-  header, as no foreign page can; the cookie that links and sound go by opens nothing but reading, and is not sent by
-  other sites.
-- Other users of the machine: nothing is told without the token.
-- Requests that are none: they are bounded in size, in time and in number, and no path is made of what they say.
+- Other pages in the same browser: Host must name this server, which stops DNS rebinding, and Origin, if sent, must be
+  this server. Saving needs the token in a header, which no foreign page can send; the cookie for links and audio
+  allows reading only, and other sites do not send it.
+- Other users of the machine: every request needs the token.
+- Malformed requests: size, time and number are limited, and no file path is built from a request.
 """
 
 from __future__ import annotations
@@ -51,10 +50,10 @@ ADDRESS = "127.0.0.1"
 TOKEN_HEADER = "X-Lyricsep-Token"  # noqa: S105 - what it is called
 
 MAX_BODY = 16 * 2**20
-"""Bytes; three hours of lyrics with a time for every word are a third of it."""
+"""Bytes; three hours of lyrics with a time for every word are a third of that."""
 
 PATIENCE = 20.0
-"""Seconds that a request may take to arrive, and a piece of an answer to leave."""
+"""Seconds that a request may take to arrive, and a part of an answer to be sent."""
 
 MAX_CONNECTIONS = 64
 """A browser opens six."""
@@ -63,7 +62,7 @@ _END = 2.0  # seconds that the threads may take to end
 _CHUNK = 2**16  # bytes of a file that are sent at a time
 
 _HEADERS = {
-    # A page says itself what it may do. What is here holds for all pages, and can only be said here.
+    # Each page has a policy of its own. These hold for all pages, and work only as headers.
     "Content-Security-Policy": "frame-ancestors 'none'; base-uri 'none'; form-action 'none'; object-src 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -74,23 +73,23 @@ _HEADERS = {
 
 
 class ReviewServer:
-    """Serves a folder of results for correction while it is entered as a context, from threads of its own.
+    """Serve a folder of results for correction, from background threads, while entered as a context manager.
 
     Parameters
     ----------
     results : Results
-        What to correct.
+        The results to correct.
     references : mapping of str to Song, optional
-        What was sung, by the name of the song.
+        Reference lyrics, by the name of the song.
     language : str, optional
-        ISO 639-1, of lyrics that do not say theirs.
+        ISO 639-1 code of lyrics that do not state theirs.
     port : int
-        Where to listen; 0 takes a port that is free.
+        Port to listen on; 0 takes a free one.
 
     Raises
     ------
     ConfigError
-        If the port cannot be had.
+        If the port is not available.
     DatasetError, OutputError
         As `Corrections.restore`.
     """
@@ -110,7 +109,7 @@ class ReviewServer:
             self._server = _Server(port, token)
         except (OSError, OverflowError) as error:
             reason = error.strerror if isinstance(error, OSError) else "there is no such port"
-            raise ConfigError(f"--port {port}: {reason}; choose another, or 0 for one that is free") from error
+            raise ConfigError(f"port {port}: {reason}", hint="choose another {port}, or 0 for a free one") from error
         self._server.content = self._content = Content(results, corrections, references or {}, token)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True)
 
@@ -125,16 +124,16 @@ class ReviewServer:
         return dict(self._server.saved)
 
     def url_of(self, name: str) -> str:
-        """Give the address of the page of a song, with the token."""
+        """Return the address of the page of a song, with the token."""
         return self._address(url_of("songs", name))
 
     def wait(self) -> None:
         """Wait for an interrupt."""
         while True:
-            self._thread.join(3600.0)  # without a limit, Windows would not hear of it
+            self._thread.join(3600.0)  # without a timeout, Windows would not notice Ctrl-C
 
     def close(self) -> None:
-        """End; what is being saved is saved."""
+        """Stop the server, after saves in progress have finished."""
         self._server.shutdown()
         self._content.corrections.wait()
         self._server.server_close()
@@ -154,12 +153,12 @@ class ReviewServer:
 
 
 class _Server(socketserver.ThreadingTCPServer):
-    """Gives each connection a thread, up to a number, and ends them all."""
+    """One thread per connection, up to a limit; closing ends them all."""
 
     # Elsewhere it means that others may listen on the same port.
     allow_reuse_address = os.name == "posix"
     daemon_threads = True
-    block_on_close = False  # the threads are waited for below, once nobody keeps them
+    block_on_close = False  # `server_close` waits for them
     request_queue_size = MAX_CONNECTIONS
 
     content: Content
@@ -174,7 +173,7 @@ class _Server(socketserver.ThreadingTCPServer):
         self.hosts = {f"{host}:{self.port}" for host in (ADDRESS, "localhost")}
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Begin a thread, or hang up where there are too many."""
+        """Start a thread, or close the connection if there are too many."""
         if self._places.acquire(blocking=False):
             super().process_request(request, client_address)
         else:
@@ -190,24 +189,24 @@ class _Server(socketserver.ThreadingTCPServer):
             self._places.release()
 
     def server_close(self) -> None:
-        """Stop listening, hang up, and wait for the threads, unless they decode a long song."""
+        """Stop listening, close all connections, and wait a little for the threads."""
         super().server_close()
         left = dict(self._connections)
         for connection in left.values():
-            with suppress(OSError):  # it has just hung up itself
+            with suppress(OSError):  # already closed
                 connection.shutdown(socket.SHUT_RDWR)
         deadline = time.monotonic() + _END
         for thread in left:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Show what should not happen; that a browser hangs up does happen."""
+        """Show errors, except closed connections, which are normal."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
 
 class _Requests(io.RawIOBase):
-    """What a connection sends, until a deadline: a byte now and then does not keep it open."""
+    """Bytes that a connection sends until a deadline, which a slow sender cannot extend."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -248,13 +247,13 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._is_admitted(by_header_alone=False):
             return
         if self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
-            self.send_error(HTTPStatus.BAD_REQUEST, "who only reads sends no body")
+            self.send_error(HTTPStatus.BAD_REQUEST, "a GET request must not have a body")
             return
         kind, song = self.server.content.find(self._target[0])
         if kind == "api":
             self._refuse_method("PUT")
         elif not kind:
-            self.send_error(HTTPStatus.NOT_FOUND, "there is no such page; the songs are listed at /")
+            self.send_error(HTTPStatus.NOT_FOUND, "no such page; the songs are listed at /")
         elif kind in ("list", "songs") and self._target[1]:
             self._send_on()
         else:
@@ -264,7 +263,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_error(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
 
     def do_HEAD(self) -> None:
-        """Tell of a page or sound what `do_GET` would send."""
+        """Send the headers that `do_GET` would send."""
         self.do_GET()
 
     def do_PUT(self) -> None:
@@ -273,7 +272,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         kind, song = self.server.content.find(self._target[0])
         if song is None:
-            self.send_error(HTTPStatus.NOT_FOUND, "there is no such song")
+            self.send_error(HTTPStatus.NOT_FOUND, "no such song")
         elif kind != "api":
             self._refuse_method("GET, HEAD")
         elif (body := self._body()) is not None:
@@ -288,7 +287,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(json.dumps({"revision": number, "files": [shown(file) for file in files]}), "application/json")
 
     def version_string(self) -> str:
-        """Name the server, but not the Python under it."""
+        """Return the name of the server, without the version of Python."""
         return "lyricsep"
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as it is called
@@ -296,7 +295,7 @@ class _Handler(BaseHTTPRequestHandler):
         logger.info("%s", shown(Path(re.sub(r"token=[^ &\"]*", "token=***", format % args))))
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Say in JSON what is wrong, and hang up."""
+        """Send an error as JSON, and close the connection."""
         self._fail(code, message or HTTPStatus(code).phrase, {})
 
     def _fail(self, code: int, message: str, headers: Mapping[str, str]) -> None:
@@ -304,7 +303,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._begin(code, "application/json", len(body), {**headers, "Connection": "close"})
         if self.command != "HEAD":
             self.wfile.write(body)
-        # Hanging up on who is still sending would take the answer from them.
+        # A client that is still sending would lose the answer if the connection were closed now.
         with suppress(OSError):
             self.connection.shutdown(socket.SHUT_WR)
             left = 4 * MAX_BODY
@@ -312,11 +311,11 @@ class _Handler(BaseHTTPRequestHandler):
                 left -= len(received)
 
     def _refuse_method(self, allowed: str) -> None:
-        self._fail(HTTPStatus.METHOD_NOT_ALLOWED, f"only {allowed} is answered here", {"Allow": allowed})
+        self._fail(HTTPStatus.METHOD_NOT_ALLOWED, f"only {allowed} is supported here", {"Allow": allowed})
 
     @property
     def _target(self) -> tuple[str, list[str]]:
-        """The path that is asked for, and the tokens behind it."""
+        """The requested path, and the tokens in its query."""
         try:
             parts = urlsplit(self.path)
             return unquote(parts.path, errors="surrogateescape"), parse_qs(parts.query).get("token", [])
@@ -325,14 +324,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     @property
     def _cookie_name(self) -> str:
-        return f"lyricsep-{self.server.port}"  # cookies do not tell ports apart
+        return f"lyricsep-{self.server.port}"  # cookies are shared between ports
 
     def _is_admitted(self, *, by_header_alone: bool) -> bool:
-        """Refuse who is not from here, or has no token."""
+        """Refuse requests from elsewhere or without the token."""
         hosts, origins = self.headers.get_all("Host", []), self.headers.get_all("Origin", [])
         is_ours = len(hosts) == 1 and hosts[0].strip().lower() in self.server.hosts
         if not is_ours or any(origin.lower() != f"http://{hosts[0].strip().lower()}" for origin in origins):
-            self.send_error(HTTPStatus.FORBIDDEN, f"only pages of {ADDRESS}:{self.server.port} are answered")
+            self.send_error(HTTPStatus.FORBIDDEN, f"only pages of {ADDRESS}:{self.server.port} are accepted")
             return False
         if self.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
             self.send_error(HTTPStatus.FORBIDDEN, "links from other sites are not followed")
@@ -341,7 +340,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not by_header_alone:
             offered += [*self._target[1], *self._cookies()]
         token = self.server.token.encode()
-        if not any(secrets.compare_digest(one.encode("utf-8", "replace"), token) for one in offered):
+        if not any(secrets.compare_digest(value.encode("utf-8", "replace"), token) for value in offered):
             self.send_error(
                 HTTPStatus.FORBIDDEN, "the token is missing or wrong; open the address that `lyricsep review` printed"
             )
@@ -356,10 +355,10 @@ class _Handler(BaseHTTPRequestHandler):
         return [cookie.value] if cookie else []
 
     def _body(self) -> bytes | None:
-        """Read what was sent with a request; None where that was refused."""
+        """Return the body of a request; None if it was refused."""
         lengths = self.headers.get_all("Content-Length", [])
         if len(lengths) != 1 or "Transfer-Encoding" in self.headers:
-            self.send_error(HTTPStatus.LENGTH_REQUIRED, "say by one Content-Length how long the body is")
+            self.send_error(HTTPStatus.LENGTH_REQUIRED, "exactly one Content-Length is required")
         elif not re.fullmatch("[0-9]{1,18}", lengths[0]):
             self.send_error(HTTPStatus.BAD_REQUEST, f"Content-Length: expected bytes, got {lengths[0]!r:.40}")
         elif int(lengths[0]) > MAX_BODY:
@@ -373,7 +372,7 @@ class _Handler(BaseHTTPRequestHandler):
         return None
 
     def _send_on(self) -> None:
-        """Give a browser the token as a cookie, and take it out of the address, where passers-by see it."""
+        """Redirect to the address without the token, which the browser gets as a cookie."""
         cookie = f"{self._cookie_name}={self.server.token}; Path=/; HttpOnly; SameSite=Strict"
         location = urlsplit(self.path).path
         self._begin(HTTPStatus.SEE_OTHER, "text/plain", 0, {"Location": location, "Set-Cookie": cookie})
@@ -387,7 +386,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif (sound := content.sound(song, kind)) is not None:
             self._send_file(sound, "audio/webm")
         else:
-            self.send_error(HTTPStatus.NOT_FOUND, f"there is no file of the {kind} of this song")
+            self.send_error(HTTPStatus.NOT_FOUND, f"no audio file of the {kind} of this song")
 
     def _send(self, text: str, kind: str) -> None:
         body = text.encode()
@@ -430,8 +429,8 @@ def _part(asked: str | None, size: int) -> range | None:
     Returns
     -------
     range or None
-        Of bytes; empty where the file has none of them; None for all of it, which also answers what is not understood
-        and several ranges at once.
+        Of bytes; empty where the file has none of them; None for all of it, also for
+        unsupported values and several ranges at once.
     """
     match = re.fullmatch(r"bytes=([0-9]{0,18})-([0-9]{0,18})", asked or "")
     if match is None or match[0] == "bytes=-":

@@ -133,9 +133,9 @@ def test_a_song_opens_with_its_errors_and_filters(opened: Open, content: RunCont
     assert found is not None
     assert before is not None
     for name, n, marks in (
-        ("substitutions", found.words.substitutions, ".s, .n, .S"),
-        ("deletions", found.words.deletions, ".d"),
-        ("insertions", found.words.insertions, ".i, .I"),
+        ("wrong", found.words.substitutions, ".s, .n, .S"),
+        ("missed", found.words.deletions, ".d"),
+        ("extra", found.words.insertions, ".i, .I"),
         ("hallucinated", found.hallucinated_insertions, ".I"),
     ):
         chip = dialog.get_by_role("button", name=f"{name} {n}", exact=True)
@@ -143,9 +143,9 @@ def test_a_song_opens_with_its_errors_and_filters(opened: Open, content: RunCont
         assert chip.get_attribute("aria-pressed") == "true"
         lines = dialog.locator("li:visible")
         assert lines.count() == dialog.locator("li", has=page.locator(marks)).count()
-    invented = (found.hallucinated_insertions, before.hallucinated_insertions)
-    assert min(invented) > 10
-    assert dialog.locator("li:visible .I").count() == sum(invented)
+    hallucinated = (found.hallucinated_insertions, before.hallucinated_insertions)
+    assert min(hallucinated) > 10
+    assert dialog.locator("li:visible .I").count() == sum(hallucinated)
     page.keyboard.press("Escape")
     assert dialog.count() == 0
     opener.and_(page.locator(":focus")).wait_for()
@@ -213,7 +213,7 @@ def test_without_a_reference_lines_have_times_and_flags(opened: Open, plain: Run
     page.keyboard.press("Escape")
     page.locator("#which").select_option("instrumental")
     page.locator("#table .open:visible").click()
-    assert "Nothing was heard" in dialog.inner_text()
+    assert "No words were recognised" in dialog.inner_text()
 
 
 def test_colours_follow_the_system_until_they_are_chosen(opened: Open, plain: RunContent) -> None:

@@ -229,7 +229,7 @@ def test_errors_are_marked_by_more_than_colour(song: Page) -> None:
         song.locator(".line[data-index='1'] del").evaluate("(word) => getComputedStyle(word).textDecorationLine")
         == "line-through"
     )
-    assert song.locator(".line[data-index='1'] del").text_content() == "[not heard: shining]"
+    assert song.locator(".line[data-index='1'] del").text_content() == "[missed: shining]"
     inserted = song.locator(".line[data-index='2'] ins")
     assert "very" in inserted.inner_text()
     assert inserted.evaluate("(word) => getComputedStyle(word).borderBottomStyle") == "dotted"
@@ -324,11 +324,11 @@ def test_says_what_is_missing(opened: Opened, content: dict[str, Any]) -> None:
     bare = {"audio": {"mixture": None, "vocals": None}, "peaks": {"rate": 100, "mixture": None, "vocals": None}}
     nothing = {"envelope": None, "reference": None, "scores": None, "manifest": None, "segments": [], "decodings": []}
     page = opened({**content, **bare, **nothing})
-    assert "without sound" in page.locator("#notes").inner_text()
+    assert "without audio" in page.locator("#notes").inner_text()
     assert "no waveform" in page.locator("#notes").inner_text()
     assert "No reference was given" in page.locator("#scores").inner_text()
     assert not page.locator("#play").is_visible()
-    page.locator(".line[data-index='4'] .time").click()  # it is read without sound as well
+    page.locator(".line[data-index='4'] .time").click()  # it is read without audio as well
     assert page.locator(".line.current").get_attribute("data-index") == "4"
     assert page.locator(".chip:visible").all_inner_texts()[1].startswith("doubtful")
     instrumental = opened({**content, **bare, **nothing, "lines": []})
@@ -345,12 +345,12 @@ def test_sound_that_cannot_be_played(browser: Browser, content: dict[str, Any]) 
     page = browser.new_page()
     broken = "data:audio/webm;base64,AAAA"
     page.set_content(render_song_page({**content, "audio": {**content["audio"], "vocals": broken}}))
-    page.get_by_text("The vocals cannot be played here").wait_for()
+    page.get_by_text("Cannot play the vocals").wait_for()
     assert page.locator("[data-source=vocals]").is_disabled()
     page.locator("#play").click()
     until(page, "document.querySelector('audio').currentTime > 0.1")
     page.set_content(render_song_page({**content, "audio": {"mixture": broken, "vocals": None}}))
-    page.get_by_text("The song cannot be played here").wait_for()
+    page.get_by_text("Cannot play the song").wait_for()
     assert not page.locator("#play").is_visible()
     page.close()
 
@@ -545,7 +545,7 @@ def test_nothing_is_split_off_a_line(desk: Desk) -> None:
     desk.page.keyboard.press("e")
     desk.page.locator(".edit-text").evaluate("(input) => input.setSelectionRange(0, 0)")
     desk.page.keyboard.press("Shift+Enter")
-    assert "put the caret" in desk.page.locator("#save-state").inner_text()
+    assert "put the cursor" in desk.page.locator("#save-state").inner_text()
     desk.page.keyboard.press("Enter")  # the words are still open
     assert desk.texts() == before
     assert desk.page.locator("#save").is_disabled()
@@ -635,7 +635,7 @@ def test_a_doubt_is_dispelled(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "told"), [(409, "saved elsewhere meanwhile"), (500, "the disk is full"), (413, "the disk is full")]
+    ("status", "told"), [(409, "saved in another window"), (500, "the disk is full"), (413, "the disk is full")]
 )
 def test_a_refused_save_says_why_and_keeps_the_work(desk: Desk, status: int, told: str) -> None:
     desk.answer = (status, {"error": "the disk is full"})

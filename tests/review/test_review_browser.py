@@ -129,7 +129,7 @@ def test_somebody_else_saved_meanwhile(page: Page, review: ReviewServer, results
     Corrections(results).save(NAME, 0, document(corrected("theirs")))
     page.keyboard.press("Control+s")
     until(page, "/^Not saved/.test(document.querySelector('#save-state').textContent)")
-    assert "saved elsewhere meanwhile" in page.locator("#save-state").inner_text()
+    assert "saved in another window" in page.locator("#save-state").inner_text()
     assert page.locator(".line[data-index='0'] .text").inner_text().split() == ["mine"]
     assert Corrections(results).load(NAME).transcript.lines[0].text == "theirs"
 

@@ -84,10 +84,10 @@ def test_titles_can_be_corrected(folder: Path, results: Results) -> None:
 def test_who_saves_after_another_is_told(results: Results) -> None:
     ours, theirs = Corrections(results), Corrections(results)
     ours.save(NAME, 0, document(corrected("ours")))
-    with pytest.raises(StaleError, match=r"was saved by somebody else since \(revision 1, yours began with 0\)"):
+    with pytest.raises(StaleError, match=r"was saved by someone else \(revision 1; you edited revision 0\)"):
         theirs.save(NAME, 0, document(corrected("theirs")))
     assert theirs.save(NAME, 1, document(corrected("both")))[0] == 2
-    with pytest.raises(StaleError, match="revision 2, yours began with 7"):
+    with pytest.raises(StaleError, match="revision 2; you edited revision 7"):
         ours.save(NAME, 7, document(corrected("from nowhere")))
 
 
@@ -102,7 +102,7 @@ def test_of_two_at_the_same_moment_one_is_told(results: Results, monkeypatch: py
         link(source, target, **options)
 
     monkeypatch.setattr(os, "link", late)
-    with pytest.raises(StaleError, match="revision 1, yours began with 0"):
+    with pytest.raises(StaleError, match="revision 1; you edited revision 0"):
         ours.save(NAME, 0, document(corrected("ours")))
     assert ours.load(NAME).transcript.lines[0].text == "theirs"
 
@@ -343,7 +343,7 @@ def test_what_another_hand_broke_is_not_overwritten(folder: Path, results: Resul
     path.write_text("{ hours of work")
     for attempt in (corrections.restore, lambda: corrections.save(NAME, 1, document(corrected("two")))):
         with pytest.raises(
-            DatasetError, match=r"was not written by `lyricsep review`, and is no lyrics .*move it away"
+            DatasetError, match=r"was not written by `lyricsep review`, and is not lyrics .*move it away"
         ):
             attempt()
     assert path.read_text() == "{ hours of work"
@@ -356,7 +356,7 @@ def test_files_of_others_are_not_overwritten(folder: Path, results: Results) -> 
     (folder / "corrected" / "été").mkdir(parents=True)
     (folder / "corrected" / f"{NAME}.lrc").write_text("[00:01.00]by hand\n")
     corrections = Corrections(results)
-    with pytest.raises(OutputError, match=r"night train.lrc: exists, and was not written by `lyricsep review`"):
+    with pytest.raises(OutputError, match=r"night train.lrc: exists and was not written by `lyricsep review`"):
         corrections.save(NAME, 0, document(corrected()))
     assert corrections.latest(NAME) == 0
 

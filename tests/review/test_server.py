@@ -181,7 +181,7 @@ def test_an_old_revision(client: Client, results: Results) -> None:
     Corrections(results).save(NAME, 0, document(corrected("theirs")))
     answer = client.save()
     assert answer.status == 409
-    assert "was saved by somebody else since" in answer.error
+    assert "was saved by someone else" in answer.error
 
 
 GOOD = json.loads(document(HEARD))
@@ -509,7 +509,7 @@ def test_parts_of_the_sound(standing: Client, asked: str, status: int, part: sli
 
 def test_a_sound_that_nobody_has(standing: Client) -> None:
     answer = standing.ask("GET", AUDIO.replace("mixture", "vocals"))
-    assert (answer.status, answer.error) == (404, "there is no file of the vocals of this song")
+    assert (answer.status, answer.error) == (404, "no audio file of the vocals of this song")
     assert standing.ask("GET", AUDIO.replace("mixture", "drums")).status == 404
 
 
@@ -539,9 +539,9 @@ def test_it_listens_on_this_machine_alone(standing: Client) -> None:
 
 
 def test_a_port_that_is_taken(results: Results, client: Client) -> None:
-    with pytest.raises(ConfigError, match=rf"--port {client.port}: .*; choose another, or 0 for one that is free"):
+    with pytest.raises(ConfigError, match=rf"port {client.port}: .*; choose another port, or 0 for a free one"):
         ReviewServer(results, port=client.port)
-    with pytest.raises(ConfigError, match="--port 70000: there is no such port"):
+    with pytest.raises(ConfigError, match="port 70000: there is no such port"):
         ReviewServer(results, port=70_000)
 
 

@@ -1,9 +1,9 @@
-/** What the page shows, as Python wrote it, and the few ways to write it down. */
+/** The content of the page, as Python wrote it, and functions to show it. */
 
-export const content = JSON.parse(document.getElementById("content").textContent);
+const content = JSON.parse(document.getElementById("content").textContent);
 
 /** Make an element; attributes that are false or null are left out, texts are never read as HTML. */
-export function element(tag, attributes = {}, ...children) {
+function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (value !== false && value !== null && value !== undefined) made.setAttribute(name, value === true ? "" : value);
@@ -13,7 +13,7 @@ export function element(tag, attributes = {}, ...children) {
 }
 
 /** Write seconds as 1:02:03, with digits behind the point where asked. */
-export function clock(seconds, digits = 0) {
+function clock(seconds, digits = 0) {
   const ticks = Math[digits ? "round" : "floor"](Math.max(0, seconds) * 10 ** digits);
   const whole = Math.floor(ticks / 10 ** digits);
   const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
@@ -22,16 +22,16 @@ export function clock(seconds, digits = 0) {
   return `${head}:${String(rest).padStart(2, "0")}${tail}`;
 }
 
-export function percent(rate) {
+function percent(rate) {
   return rate === null || rate === undefined ? "–" : `${(100 * rate).toFixed(1)} %`;
 }
 
 /** Count things: "1 line", "2 lines". */
-export function counted(n, thing) {
+function counted(n, thing) {
   return `${n.toLocaleString("en")} ${thing}${n === 1 ? "" : "s"}`;
 }
 
-export function bytesOf(base64) {
+function bytesOf(base64) {
   if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
   const characters = atob(base64);
   const bytes = new Uint8Array(characters.length);
@@ -39,10 +39,10 @@ export function bytesOf(base64) {
   return bytes;
 }
 
-const CLOSE = 0.001; // seconds by which browsers round the position that they were told
+const CLOSE = 0.001; // seconds; browsers round positions
 
-/** Give the index of the last thing that starts at a time or before it; -1 where none does. */
-export function lastStarted(things, time) {
+/** Return the index of the last item that starts at or before a time; -1 if there is none. */
+function lastStarted(things, time) {
   let [low, high] = [0, things.length];
   while (low < high) {
     const middle = (low + high) >> 1;
@@ -53,10 +53,10 @@ export function lastStarted(things, time) {
 }
 
 /**
- * Give what stands between the spaces of a line, each with the numbers of its timed words: "c'est" may be two of them.
- * Where the timed words are not the text, nothing is known of any.
+ * Return the words of a line as split at spaces, each with the indices of its timed words: "c'est" may be two.
+ * If the timed words do not match the text, none has any.
  */
-export function partsOf({ text, words }) {
+function partsOf({ text, words }) {
   const parts = text.split(/\s+/).filter(Boolean).map((part) => ({ text: part, words: [] }));
   let next = 0;
   for (const part of parts) {
@@ -70,4 +70,4 @@ export function partsOf({ text, words }) {
   return known ? parts : parts.map((part) => ({ ...part, words: [] }));
 }
 
-export const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const calm = matchMedia("(prefers-reduced-motion: reduce)");

@@ -1,11 +1,7 @@
-/** Correcting the lyrics: words, times, lines; every change can be taken back until the page is left. */
+/** Correcting the lyrics: words, times, lines; every change can be undone until the page is closed. */
 
-import { clock, element } from "./content.js";
-import { lineAfter, mergeLines, splitLine, sungSpans, withEdge, withText, wordAtPlace, wordAtTime } from "./editing.js";
-import { addShortcut, page } from "./song.js";
-
-const CLOSE_UP = 120; // pixels a second at which words can be taken hold of
-const CONTROL_KEYS = { "Ctrl+S": "save", "Ctrl+Z": "undo", "Ctrl+Y": "redo", "Shift+Enter": "split where the caret is" };
+const CLOSE_UP = 120; // pixels a second at which words can be dragged
+const CONTROL_KEYS = { "Ctrl+S": "save", "Ctrl+Z": "undo", "Ctrl+Y": "redo", "Shift+Enter": "split at the cursor" };
 const STALE = 409; // the status by which the server says that another page has saved
 const NUDGES = { ArrowLeft: -0.01, ArrowRight: 0.01 };
 
@@ -65,7 +61,7 @@ class Editor {
     const steps = element("div", { class: "joined", role: "group", "aria-label": "Changes" }, this.undoButton, this.redoButton);
     document.getElementById("follow").before(this.state, steps, this.saveButton);
     if (this.review.changed) {
-      const note = "The song was transcribed again after these corrections were made; they are shown as they were saved.";
+      const note = "The song was transcribed again after these corrections; the saved corrections are shown.";
       document.getElementById("notes").append(element("p", {}, note));
       document.getElementById("notes").hidden = false;
     }
@@ -75,7 +71,7 @@ class Editor {
   }
 
   showMachine(lines) {
-    const back = element("button", { type: "button", class: "small", id: "take-back" }, "Take all of it back");
+    const back = element("button", { type: "button", class: "small", id: "take-back" }, "Revert to the machine's version");
     back.addEventListener("click", () => this.commit(lines.map((line) => ({ line, words: null, start: line.start }))));
     const shown = lines.map(({ start, text }) =>
       element("li", {}, element("span", { class: "quiet" }, `${clock(start)} `), element("bdi", {}, text)),
@@ -84,8 +80,8 @@ class Editor {
       element(
         "details",
         { id: "machine" },
-        element("summary", {}, "What the machine heard"),
-        element("ul", { class: "scrolled", tabindex: "0", "aria-label": "What the machine heard" }, ...shown),
+        element("summary", {}, "The machine's version"),
+        element("ul", { class: "scrolled", tabindex: "0", "aria-label": "The machine's version" }, ...shown),
         element("p", {}, back),
       ),
     );
@@ -95,7 +91,7 @@ class Editor {
     return this.lyrics.rows !== this.saved;
   }
 
-  /** Lyrics that nobody has corrected may be right as they are, and saving says so. */
+  /** Uncorrected lyrics can be saved too, which marks them as right. */
   get canSave() {
     return this.isChanged || this.revision === 0;
   }
@@ -110,7 +106,7 @@ class Editor {
 
   /* Changes */
 
-  /** Show other rows from now on, and remember the ones before. */
+  /** Show other rows, and keep the previous ones for undo. */
   commit(rows, selected = this.selected) {
     this.past.push({ rows: this.lyrics.rows, selected: this.selected });
     this.future = [];
@@ -136,7 +132,7 @@ class Editor {
     this.apply(this.future.pop());
   }
 
-  /** Give the index of the next row that holds a line. */
+  /** Return the index of the next row that holds a line. */
   following(index) {
     return this.lyrics.rows.findIndex((row, at) => at > index && row.line !== null);
   }
@@ -147,7 +143,7 @@ class Editor {
     const n = this.input ? wordAtPlace(this.input.value, this.input.selectionStart) : wordAtTime(line, this.player.position);
     const parts = splitLine(this.input ? withText(line, this.input.value) : line, n);
     if (!parts) {
-      this.say("To split a line, put the caret or the playing position between two of its words.");
+      this.say("To split a line, put the cursor or the playback position between two of its words.");
       return;
     }
     const rows = [...this.lyrics.rows];
@@ -189,7 +185,7 @@ class Editor {
     this.replaceLine(line, { keep: true });
   }
 
-  /** Put a changed line in the place of the selected one; with `keep` its words are the same, so its marks are too. */
+  /** Replace the selected line; with `keep` its words are the same, and so are its marks. */
   replaceLine(line, { keep = false } = {}) {
     const index = this.index;
     const rows = [...this.lyrics.rows];
@@ -199,7 +195,7 @@ class Editor {
 
   /* Words */
 
-  /** Open the words of the selected line, or else of the one that is sung. */
+  /** Edit the words of the selected line, or else of the current one. */
   open() {
     if (!this.selected) this.select(this.currentLine());
     const index = this.index;
@@ -239,7 +235,7 @@ class Editor {
 
   /* What is shown */
 
-  /** Select the line that was gone to, unless the song goes on or words are being written. */
+  /** Select the line at the position, unless the song plays or words are being edited. */
   seek() {
     const line = this.currentLine();
     if (line && !this.player.playing && !this.input) this.select(line);
@@ -259,7 +255,7 @@ class Editor {
     redoButton.disabled = !this.future.length;
     saveButton.disabled = !this.canSave;
     saveButton.classList.toggle("primary", this.isChanged);
-    this.say(this.isChanged ? "Changes that are not saved" : this.revision ? `Saved (revision ${this.revision})` : "Nothing changed yet; save it if it is right");
+    this.say(this.isChanged ? "Unsaved changes" : this.revision ? `Saved (revision ${this.revision})` : "No changes; save if correct");
   }
 
   say(text, isBad = false) {
@@ -267,7 +263,7 @@ class Editor {
     this.state.classList.toggle("bad", isBad);
   }
 
-  /** Dress the selected line with its tools and its handles. */
+  /** Add tools and handles to the selected line. */
   decorate() {
     const { lyrics } = this;
     lyrics.list.querySelectorAll(".tools").forEach((tools) => tools.remove());
@@ -441,15 +437,15 @@ class Editor {
       const answer = await fetch(this.review.save, { method: "PUT", headers, body });
       const told = await answer.json().catch(() => ({}));
       if (answer.status === STALE) {
-        this.say("Not saved: it was saved elsewhere meanwhile. Note what you changed here, then reload the page.", true);
+        this.say("Not saved: the song was saved in another window. Copy your changes, then reload the page.", true);
         return;
       }
-      if (!answer.ok) throw new Error(told.error || `the server answered ${answer.status}`);
+      if (!answer.ok) throw new Error(told.error || `server status ${answer.status}`);
       this.revision = told.revision;
       this.saved = rows;
       this.show();
     } catch (error) {
-      this.say(`Not saved: ${error.message}. Your changes are still here; try again.`, true);
+      this.say(`Not saved: ${error.message}. Your changes are kept on this page; try again.`, true);
     } finally {
       this.saving = false;
     }
@@ -467,4 +463,4 @@ function inOrder(rows) {
   return rows.map((row, index) => ({ row, key: keys[index] })).sort((a, b) => a.key - b.key).map(({ row }) => row);
 }
 
-export const editor = new Editor(page);
+const editor = new Editor(page);

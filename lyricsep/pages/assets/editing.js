@@ -1,6 +1,4 @@
-/** Lines of lyrics, changed: each function gives a new line or new lines and leaves the old ones as they are. */
-
-import { partsOf } from "./content.js";
+/** Edits of lines: each function returns new lines and leaves its arguments unchanged. */
 
 const SHORTEST = 0.02; // seconds that a word or a line lasts at least while it is dragged
 const NEW_LINE = 2; // seconds of a line that is put in
@@ -9,7 +7,7 @@ const clamp = (time, low, high) => Math.min(Math.max(time, low), Math.max(low, h
 const rounded = (time) => Math.round(time * 1000) / 1000;
 const wordsIn = (text) => text.split(/\s+/).filter(Boolean);
 
-/** Give the timed words of a line, one for each that stands between spaces; none where they are not known. */
+/** Return the timed words of a line, one per word of the text; none if they do not match it. */
 function wordsOf(line) {
   const parts = partsOf(line);
   if (!parts.every((part) => part.words.length)) return [];
@@ -19,8 +17,8 @@ function wordsOf(line) {
   });
 }
 
-/** Give a line another text; words that stay keep their times, the others share what is between. */
-export function withText(line, text) {
+/** Return a line with another text; words that stay keep their times, the others share the time between. */
+function withText(line, text) {
   const tidy = wordsIn(text).join(" ");
   if (tidy === line.text) return line;
   return { ...line, text: tidy, words: line.words.length ? retimed(line, wordsIn(tidy)) : [] };
@@ -28,7 +26,7 @@ export function withText(line, text) {
 
 function retimed(line, texts) {
   const whole = wordsOf(line);
-  const old = whole.length ? whole : line.words.map((word) => ({ ...word })); // some times are better than none
+  const old = whole.length ? whole : line.words.map((word) => ({ ...word })); // inexact times are better than none
   const words = [];
   let [from, to] = [0, 0];
   for (const [kept, place] of [...common(old.map((word) => word.text), texts), [old.length, texts.length]]) {
@@ -80,7 +78,7 @@ function spreadOver(replaced, texts, before, after, line) {
 }
 
 /** Split a line before its word `n`; null where nothing would be left on a side. */
-export function splitLine(line, n) {
+function splitLine(line, n) {
   const texts = wordsIn(line.text);
   if (n <= 0 || n >= texts.length) return null;
   const words = wordsOf(line);
@@ -93,19 +91,19 @@ export function splitLine(line, n) {
   ];
 }
 
-/** Tell before which word of a line to split for a place in its text. */
-export function wordAtPlace(text, place) {
+/** Return the word before which to split a line at a position in its text. */
+function wordAtPlace(text, place) {
   return wordsIn(text.slice(0, place)).length;
 }
 
-/** Tell before which word of a line to split at a time. */
-export function wordAtTime(line, time) {
+/** Return the word before which to split a line at a time. */
+function wordAtTime(line, time) {
   const words = wordsOf(line);
   if (words.length) return words.filter((word) => (word.start + word.end) / 2 < time).length;
   return Math.round((wordsIn(line.text).length * (time - line.start)) / Math.max(line.end - line.start, SHORTEST));
 }
 
-export function mergeLines(first, second) {
+function mergeLines(first, second) {
   const timed = first.words.length && second.words.length;
   return {
     ...first,
@@ -116,14 +114,14 @@ export function mergeLines(first, second) {
   };
 }
 
-export function lineAfter(line, next, duration) {
+function lineAfter(line, next, duration) {
   const start = Math.min(line ? line.end : 0, duration);
   const end = Math.max(start, Math.min(next ? next.start : duration, start + NEW_LINE));
   return { start, end: end > start ? end : Math.min(start + NEW_LINE, duration), text: "", words: [], flags: [] };
 }
 
-/** Move the start or the end of a line (word null) or of one of its words, as far as it goes. */
-export function withEdge(line, word, edge, time, duration) {
+/** Move the start or the end of a line (word null) or of one of its words, within its limits. */
+function withEdge(line, word, edge, time, duration) {
   const at = rounded(clamp(time, 0, duration));
   if (word === null) {
     const start = edge === "start" ? Math.max(0, Math.min(at, line.end - SHORTEST)) : line.start;
@@ -150,8 +148,8 @@ function within(line) {
   return { ...line, words: line.words.map((word) => ({ ...word, start: fit(word.start), end: fit(word.end) })) };
 }
 
-/** Join spans that touch: where somebody sings, told by the lines. */
-export function sungSpans(lines) {
+/** Return the sung spans of lines; those that touch are joined. */
+function sungSpans(lines) {
   const spans = [];
   for (const { start, end } of lines) {
     if (spans.length && start <= spans.at(-1).end) spans.at(-1).end = Math.max(spans.at(-1).end, end);

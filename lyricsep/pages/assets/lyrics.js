@@ -1,23 +1,21 @@
 /**
- * The lyrics, row by row: they follow the song, and show where they differ from the reference.
+ * The lyrics, row by row, in step with the song, with their differences from the reference.
  *
- * A row is {line, words, start}: `line` as in the document, null for a line of the reference that was not heard;
- * `words` lay what was heard over what was sung, null where there is nothing to compare with.
+ * A row is {line, words, start}: `line` as in the document, null for a line of the reference that was missed;
+ * `words` aligns the transcript with the reference, null without a reference.
  */
 
-import { calm, clock, element, lastStarted, partsOf } from "./content.js";
-
-export const MARKS = {
-  substitution: "another word",
-  deletion: "not heard",
-  insertion: "not sung",
-  hallucinated: "invented",
+const MARKS = {
+  substitution: "wrong",
+  deletion: "missed",
+  insertion: "extra",
+  hallucinated: "hallucinated",
 };
 
-const PAUSE = 3; // seconds without a line that part two sections
-const REST = 4000; // milliseconds for which the page does not scroll after its reader did
+const PAUSE = 3; // seconds without a line between two sections
+const REST = 4000; // milliseconds without automatic scrolling after the reader scrolled
 
-export function rowsOf(content) {
+function rowsOf(content) {
   if (!content.reference) return content.lines.map((line) => ({ line, words: null, start: line.start }));
   return content.reference.rows.map((row) => ({
     line: row.line === null ? null : content.lines[row.line],
@@ -26,19 +24,19 @@ export function rowsOf(content) {
   }));
 }
 
-/** Tell whether a row passes a filter. */
-export function passes(row, filter) {
+/** Return whether a row passes a filter. */
+function passes(row, filter) {
   if (filter === "all") return true;
   if (filter === "flagged") return row.line !== null && row.line.flags.length > 0;
   if (filter === "hallucinated") return (row.words || []).some((word) => word.hallucinated);
   return (row.words || []).some((word) => word.kind === filter);
 }
 
-export function isWrong(row) {
+function isWrong(row) {
   return (row.words || []).some((word) => word.kind !== "hit");
 }
 
-export class Lyrics extends EventTarget {
+class Lyrics extends EventTarget {
   constructor(list, content, player) {
     super();
     this.list = list;
@@ -115,11 +113,11 @@ export class Lyrics extends EventTarget {
     const name = hallucinated ? "hallucinated" : kind;
     const hidden = (before) => element("span", { class: "unseen" }, before);
     const attributes = { class: `word error ${kind}${hallucinated ? " hallucinated" : ""}`, "data-word": word, title: MARKS[name] };
-    if (kind === "deletion") return [element("del", attributes, hidden("[not heard: "), text, hidden("]")), " "];
-    if (kind === "insertion") return [element("ins", attributes, hidden("[not sung: "), text, hidden("]")), " "];
-    attributes.title = near ? "spelt otherwise" : attributes.title;
+    if (kind === "deletion") return [element("del", attributes, hidden("[missed: "), text, hidden("]")), " "];
+    if (kind === "insertion") return [element("ins", attributes, hidden("[extra: "), text, hidden("]")), " "];
+    attributes.title = near ? "near miss" : attributes.title;
     const ruby = element("ruby", {}, text, element("rt", { "aria-hidden": "true" }, sung.trim()));
-    return [element("span", attributes, ruby, hidden(` [sung: ${sung.trim()}]`)), " "];
+    return [element("span", attributes, ruby, hidden(` [reference: ${sung.trim()}]`)), " "];
   }
 
   click(event) {
@@ -139,7 +137,7 @@ export class Lyrics extends EventTarget {
     this.dispatchEvent(new Event("filter"));
   }
 
-  /** Mark the line and the word that are sung at a time. */
+  /** Highlight the line and the word at a time. */
   follow(time) {
     const at = lastStarted(this.sung, time);
     const found = this.sung[at];
@@ -173,7 +171,7 @@ export class Lyrics extends EventTarget {
     scrollBy({ top: top + height / 2 - middle, behavior: calm.matches ? "instant" : "smooth" });
   }
 
-  /** Go to the next line, or with -1 to the one before. */
+  /** Go to the next line, or with -1 to the previous one. */
   step(direction) {
     const at = lastStarted(this.sung, this.player.position + 0.01);
     const shown = (index) => this.sung[index] && this.items[this.sung[index].index].hidden;
@@ -185,7 +183,7 @@ export class Lyrics extends EventTarget {
     this.scroll(this.items[found.index], true);
   }
 
-  /** Give the places that are wrong, as far as the filter lets them be seen: runs of words, else doubtful lines. */
+  /** Return the issues that the filter shows: runs of wrong words, else doubtful lines. */
   spots() {
     const spots = [];
     const fits = { all: ".error", hallucinated: ".error.hallucinated", flagged: null }[this.filter];
@@ -207,7 +205,7 @@ export class Lyrics extends EventTarget {
     return spots;
   }
 
-  /** Go to the next place that is wrong, or with -1 to the one before. */
+  /** Go to the next issue, or with -1 to the previous one. */
   stepError(direction) {
     const spots = this.spots();
     if (!spots.length) return;

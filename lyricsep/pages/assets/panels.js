@@ -1,15 +1,13 @@
-/** What stands around the lyrics: the head of the page, the scores, doubts, evidence and the manifest. */
-
-import { clock, counted, element, percent } from "./content.js";
+/** What surrounds the lyrics: the page header, scores, doubtful lines, decoding details and the manifest. */
 
 const KINDS = [
   ["hits", "right", "hit"],
-  ["substitutions", "another word", "substitution"],
-  ["deletions", "not heard", "deletion"],
-  ["insertions", "not sung", "insertion"],
+  ["substitutions", "wrong", "substitution"],
+  ["deletions", "missed", "deletion"],
+  ["insertions", "extra", "insertion"],
 ];
 
-export function fillHead(content) {
+function fillHead(content) {
   const flagged = content.lines.filter((line) => line.flags.length).length;
   const facts = [
     content.language && languageName(content.language),
@@ -18,7 +16,7 @@ export function fillHead(content) {
     flagged > 0 && counted(flagged, "doubtful line"),
     content.scores && `${percent(content.scores.rates.WER)} word errors`,
   ];
-  // Names of files that know no spaces are read more easily with them.
+  // File names without spaces are easier to read with them.
   const name = /\s/.test(content.title) ? content.title : content.title.replaceAll("_", " ");
   document.getElementById("title").textContent = name;
   const home = content.review ? content.review.home : content.home;
@@ -35,27 +33,27 @@ function languageName(code) {
   }
 }
 
-/** Say in plain words what the page lacks. */
-export function lacks(content) {
+/** Return notes on what the page lacks. */
+function lacks(content) {
   const { audio, peaks } = content;
   const notes = [];
-  if (!audio.mixture && !audio.vocals) notes.push("This page was made without sound, so nothing can be played.");
-  else if (!audio.vocals) notes.push("The separated vocals are not at hand: only the song itself can be heard.");
-  else if (!audio.mixture) notes.push("The song itself is not at hand: only its vocals can be heard.");
-  if (!peaks.mixture && !peaks.vocals) notes.push("No sound was found, so no waveform can be drawn.");
+  if (!audio.mixture && !audio.vocals) notes.push("This page was made without audio, so nothing can be played.");
+  else if (!audio.vocals) notes.push("The separated vocals are not available: only the song itself can be played.");
+  else if (!audio.mixture) notes.push("The song itself is not available: only its vocals can be played.");
+  if (!peaks.mixture && !peaks.vocals) notes.push("No audio was found, so there is no waveform.");
   if (!content.lines.length) {
     notes.push(
       content.segments.length
-        ? "Somebody sings here, but no words were understood."
-        : "No vocals were found: this seems to be an instrumental.",
+        ? "There are vocals, but no words were recognised."
+        : "No vocals were found: this is probably an instrumental.",
     );
   } else if (!content.lines.some((line) => line.words.length)) {
-    notes.push("The lyrics have times of lines alone; `lyricsep transcribe --word-times` gives those of words.");
+    notes.push("These lyrics have line times only; `lyricsep transcribe --word-times` adds word times.");
   }
   return notes;
 }
 
-export function fillNotes(content) {
+function fillNotes(content) {
   const notes = lacks(content);
   const place = document.getElementById("notes");
   place.hidden = notes.length === 0;
@@ -66,11 +64,11 @@ function coded(text) {
   return text.split("`").map((part, index) => (index % 2 ? element("code", {}, part) : part));
 }
 
-export function fillScores(content) {
+function fillScores(content) {
   const place = document.getElementById("scores");
   const { scores } = content;
   if (!scores) {
-    place.append(element("p", { class: "quiet" }, "No reference was given, so nothing says how much of this is right."));
+    place.append(element("p", { class: "quiet" }, "No reference was given, so these lyrics are not scored."));
     return;
   }
   const { rates, counts, timing, intervals } = scores;
@@ -79,7 +77,7 @@ export function fillScores(content) {
   const interval = intervals?.WER;
   const parts = [
     element("p", { class: "figure" }, percent(rates.WER)),
-    element("p", { class: "quiet" }, `${counted(errors, "error")} in ${counted(n, "sung word")} (word error rate)`),
+    element("p", { class: "quiet" }, `${counted(errors, "error")} in ${counted(n, "reference word")} (word error rate)`),
     interval && element("p", { class: "quiet" }, `95 % interval ${percent(interval[0])} to ${percent(interval[1])}`),
     bar(counts),
     element(
@@ -101,12 +99,12 @@ export function fillScores(content) {
 }
 
 function smallRates(rates, counts, timing) {
-  const invented = counts.hallucinated_insertions + counts.hallucinated_substitutions;
+  const hallucinated = counts.hallucinated_insertions + counts.hallucinated_substitutions;
   const rows = [
-    ["Invented (long runs)", counted(invented, "word")],
-    ["Spelt otherwise", counted(counts.near_misses, "word")],
+    ["Hallucinated (long runs)", counted(hallucinated, "word")],
+    ["Near misses", counted(counts.near_misses, "word")],
     ["Line breaks, F1", percent(rates.F1_line)],
-    timing && timing.start_error !== null && ["Lines start, on average", `${timing.start_error.toFixed(2)} s off`],
+    timing && timing.start_error !== null && ["Line start error, mean", `${timing.start_error.toFixed(2)} s`],
     timing && ["Lines found", `${timing.n_matched} of ${timing.n_lines}`],
   ];
   return rows.filter(Boolean).flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]);
@@ -122,7 +120,7 @@ function bar(counts) {
   return element("div", { class: "bar", "aria-hidden": "true" }, ...parts);
 }
 
-export function fillDoubts(content, go) {
+function fillDoubts(content, go) {
   const place = document.getElementById("doubts");
   const flagged = content.lines.filter((line) => line.flags.length);
   place.hidden = flagged.length === 0;
@@ -137,7 +135,7 @@ export function fillDoubts(content, go) {
   );
 }
 
-export function fillEvidence(content, go) {
+function fillEvidence(content, go) {
   const place = document.getElementById("evidence");
   place.hidden = content.decodings.length === 0;
   const rows = content.decodings.map((decoding) => {
@@ -159,7 +157,7 @@ export function fillEvidence(content, go) {
   place.querySelector("tbody").replaceChildren(...rows);
 }
 
-export function fillManifest(content) {
+function fillManifest(content) {
   const place = document.getElementById("manifest");
   place.hidden = content.manifest === null;
   if (content.manifest === null) return;

@@ -1,17 +1,14 @@
 /**
- * The song and its vocals, played side by side: one is heard, the other runs along silently, so that switching
- * keeps the place. What runs along is held within milliseconds of what is heard by playing it a little faster or
- * slower, which nobody hears.
+ * The song and its vocals, played in parallel: one is audible, the other muted, so that switching keeps the
+ * position. The muted one is kept within milliseconds of the other by playing it slightly faster or slower.
  */
-
-import { bytesOf } from "./content.js";
 
 const LOOSE = 0.25; // seconds apart that are worth a jump
 const TIGHT = 0.002; // seconds apart that are as good as none
 const NUDGE = 0.25; // how much faster or slower at most
 const PULL = 8; // a second: how fast they are brought together
 
-export class Player extends EventTarget {
+class Player extends EventTarget {
   constructor(audio, duration) {
     super();
     this.duration = duration;
@@ -42,7 +39,7 @@ export class Player extends EventTarget {
     return sound;
   }
 
-  /** Go on without a sound that cannot be played. */
+  /** Continue without a sound that cannot be played. */
   fail(name) {
     this.still = this.position;
     this.elements[name].remove();
@@ -90,7 +87,7 @@ export class Player extends EventTarget {
 
   pause() {
     for (const name of this.names) this.elements[name].pause();
-    // What is heard goes on until it is paused: its place is known only now.
+    // The audible one goes on until it is paused: its position is known only now.
     const place = this.position;
     for (const other of this.others) other.currentTime = place;
   }
@@ -100,7 +97,7 @@ export class Player extends EventTarget {
     else this.play();
   }
 
-  /** Hear the other one from here on. */
+  /** Make the other one audible. */
   choose(name) {
     if (!(name in this.elements) || name === this.heard) return;
     this.heard = name;
@@ -112,7 +109,7 @@ export class Player extends EventTarget {
   mute() {
     for (const name of this.names) {
       this.elements[name].muted = name !== this.heard;
-      // To keep the pitch is work, and moves the clock by a little.
+      // Keeping the pitch takes time and shifts the clock slightly.
       this.elements[name].preservesPitch = name === this.heard;
     }
   }

@@ -1,8 +1,5 @@
 /** The page of a run: sorting and searching its songs, and their texts on demand. */
 
-import { clock, content, counted, element } from "./content.js";
-import "./theme.js";
-
 const byId = (id) => document.getElementById(id);
 
 // The table of songs.
@@ -31,7 +28,7 @@ function sortBy(header) {
   const keys = new Map(rows.map((row) => [row, keyOf(row, column)]));
   rows.sort((a, b) => {
     const [x, y] = [keys.get(a), keys.get(b)];
-    // What nobody knows comes last, whichever way the rest goes.
+    // Unknown values come last in either order.
     if (x === null || y === null) return (x === null) - (y === null) || a.dataset.rank - b.dataset.rank;
     const order = isNumber ? x - y : collator.compare(x, y);
     return (down ? -order : order) || a.dataset.rank - b.dataset.rank;
@@ -62,12 +59,12 @@ narrow(); // a browser that goes back keeps what was typed
 
 const dialog = byId("song");
 const GROUPS = [
-  ["substitutions", "snS"],
-  ["deletions", "d"],
-  ["insertions", "iI"],
+  ["wrong", "snS"],
+  ["missed", "d"],
+  ["extra", "iI"],
   ["hallucinated", "SI"],
   ["near misses", "n"],
-  ["other case", "c"],
+  ["wrong case", "c"],
 ];
 let current = 0;
 let filter = "all";
@@ -169,8 +166,8 @@ function openSong(index) {
   );
   byId("legend").replaceChildren(
     ...(song.aligned
-      ? ["Sung but not heard: ", element("del", {}, "word"), ". Heard but not sung: ", element("ins", {}, "word"), ". Long invented runs are framed."]
-      : [song.text.length ? "As it was heard; nothing to compare it with." : "Nothing was heard in this song."]),
+      ? ["Missed: ", element("del", {}, "word"), ". Extra: ", element("ins", {}, "word"), ". Long hallucinated runs are framed."]
+      : [song.text.length ? "The transcript; there is no reference." : "No words were recognised in this song."]),
   );
   applyFilter(filters.some(([name]) => name === filter) ? filter : "all");
   const visible = rows.filter((row) => !row.hidden).map((row) => Number(row.querySelector(".open").dataset.song));

@@ -1,10 +1,4 @@
-/** The page of a song: its parts, joined. */
-
-import { clock, content, element } from "./content.js";
-import { Lyrics, MARKS, isWrong, passes } from "./lyrics.js";
-import { fillDoubts, fillEvidence, fillHead, fillManifest, fillNotes, fillScores } from "./panels.js";
-import { Player } from "./player.js";
-import { Wave } from "./wave.js";
+/** The page of a song: connects its parts. */
 
 const byId = (id) => document.getElementById(id);
 
@@ -12,7 +6,7 @@ const player = new Player(content.audio, content.duration);
 const lyrics = new Lyrics(byId("lyrics"), content, player);
 const wave = new Wave(byId("wave"), byId("overview"), player, content);
 
-export const page = { content, player, lyrics, wave, shortcuts: new Map() };
+const page = { content, player, lyrics, wave, shortcuts: new Map() };
 
 fillHead(content);
 fillNotes(content);
@@ -68,8 +62,8 @@ player.addEventListener("state", showState);
 player.addEventListener("seek", showPosition);
 player.addEventListener("fail", ({ detail }) => {
   const note =
-    `The ${detail === "vocals" ? "vocals" : "song"} cannot be played here: ` +
-    "the file is not where this page expects it, or the browser does not know its kind.";
+    `Cannot play the ${detail === "vocals" ? "vocals" : "song"}: ` +
+    "the file is missing, or the browser does not support its format.";
   byId("notes").append(element("p", {}, note));
   byId("notes").hidden = false;
 });
@@ -109,7 +103,7 @@ const chips = FILTERS.map(([name, text]) => {
 });
 byId("filters").append(...chips);
 
-/** Count what a filter is about: words, or lines where it is about those. */
+/** Count the words that a filter selects, or the lines. */
 function amount(name) {
   if (name === "all" || name === "flagged") return lyrics.rows.filter((row) => passes(row, name)).length;
   const fits = name === "hallucinated" ? (word) => word.hallucinated : (word) => word.kind === name;
@@ -126,9 +120,9 @@ function showChips() {
   }
   byId("toolbar").hidden = chips.filter((chip) => !chip.hidden).length < 2;
   byId("nothing").hidden = lyrics.items.some((item) => !item.hidden);
-  byId("nothing").textContent = lyrics.rows.length ? "No line is like that." : "";
+  byId("nothing").textContent = lyrics.rows.length ? "No matching lines." : "";
   const n = lyrics.spots().length;
-  byId("spot").textContent = n ? `${n} to look at` : "nothing to look at";
+  byId("spot").textContent = n === 1 ? "1 issue" : n ? `${n} issues` : "no issues";
   for (const name of ["next-error", "previous-error"]) byId(name).disabled = n === 0;
 }
 
@@ -154,19 +148,19 @@ showState();
 const SHORTCUTS = [
   [" ", "Space", "play or pause", () => player.toggle()],
   ["ArrowLeft", "←", "5 seconds back (with Shift 1)", (event) => player.seek(player.position - (event.shiftKey ? 1 : 5))],
-  ["ArrowRight", "→", "5 seconds on (with Shift 1)", (event) => player.seek(player.position + (event.shiftKey ? 1 : 5))],
+  ["ArrowRight", "→", "5 seconds forward (with Shift 1)", (event) => player.seek(player.position + (event.shiftKey ? 1 : 5))],
   ["j", "J", "next line", () => lyrics.step(1)],
-  ["k", "K", "line before", () => lyrics.step(-1)],
-  ["n", "N", "next place to look at", () => lyrics.stepError(1)],
-  ["p", "P", "place before", () => lyrics.stepError(-1)],
+  ["k", "K", "previous line", () => lyrics.step(-1)],
+  ["n", "N", "next issue", () => lyrics.stepError(1)],
+  ["p", "P", "previous issue", () => lyrics.stepError(-1)],
   ["v", "V", "song or vocals", () => player.choose(player.names.find((name) => name !== player.heard))],
-  ["f", "F", "follow the song or not", () => follow(!lyrics.following)],
+  ["f", "F", "follow the song on or off", () => follow(!lyrics.following)],
   ["+", "+", "zoom in", () => wave.zoom(2)],
   ["-", "−", "zoom out", () => wave.zoom(0.5)],
   ["?", "?", "this help", () => byId("help").showModal()],
 ];
 
-export function addShortcut(key, shown, text, act) {
+function addShortcut(key, shown, text, act) {
   page.shortcuts.set(key, act);
   byId("keys").append(element("dt", {}, element("kbd", {}, shown)), element("dd", {}, text));
 }
@@ -185,7 +179,7 @@ document.addEventListener("keydown", (event) => {
   act(event);
 });
 
-// Who clicks a button means it once: the keys go to the song again.
+// After a click the keys control the song again, not the button.
 document.addEventListener("click", (event) => event.detail > 0 && event.target.closest("button")?.blur());
 byId("help-button").addEventListener("click", () => byId("help").showModal());
 byId("help").addEventListener("click", (event) => event.target === byId("help") && byId("help").close());

@@ -1,25 +1,25 @@
-/** Light and dark: as the system has it, until the button says otherwise. */
+/** Light or dark: the setting of the system, until the button is used. */
 
 const systemDark = matchMedia("(prefers-color-scheme: dark)");
 const themeButton = document.getElementById("theme");
 
-export function isDark() {
+function isDark() {
   const chosen = document.documentElement.dataset.theme;
   return chosen ? chosen === "dark" : systemDark.matches;
 }
 
 /** Call a function whenever the colours change. */
-export function onTheme(listener) {
+function onTheme(listener) {
   document.addEventListener("theme", listener);
 }
 
-/** Remember a theme, or give the one that was remembered. */
+/** Store a theme, or return the stored one. */
 function memory(theme) {
   try {
     if (theme) localStorage.setItem("lyricsep-theme", theme);
     return localStorage.getItem("lyricsep-theme");
   } catch {
-    return theme; // a browser that keeps nothing for files
+    return theme; // a browser without storage for files
   }
 }
 

@@ -1,7 +1,4 @@
-/** The waveform with what is known of its moments: sung segments, the vocals' level, lines; near, and as a whole. */
-
-import { bytesOf, clock, element } from "./content.js";
-import { onTheme } from "./theme.js";
+/** The waveform with sung segments, level of the vocals and lines; zoomed, and as an overview. */
 
 const CLOSEST = 200; // pixels a second
 const MOST_POINTS = 20000; // of the drawn level
@@ -31,7 +28,7 @@ const STYLE = `
   .block.current.narrow { color: transparent; }
 `;
 
-export class Wave {
+class Wave {
   constructor(place, overviewPlace, player, content) {
     this.player = player;
     this.content = content;
@@ -182,7 +179,7 @@ export class Wave {
     this.keepInView(time);
   }
 
-  /** Turn the page of a zoomed waveform when a time is not on it. */
+  /** Scroll a zoomed waveform when a time is out of view. */
   keepInView(time) {
     const { scale } = this;
     const x = time * scale - this.near.getScroll();
