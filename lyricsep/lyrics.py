@@ -5,11 +5,12 @@ Every time is seconds on the clock of the decoded file: time 0 is its first samp
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 from lyricsep.tables import Table
 
-__all__ = ["Decoding", "Line", "Lyrics", "Segment", "Word"]
+__all__ = ["Decoding", "Line", "Lyrics", "Segment", "Word", "find_words", "join_words"]
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -52,12 +53,16 @@ class Word:
         The word with its punctuation, without spaces around it.
     probability : float
         The model's probability of the word's tokens, 0 to 1.
+    space_before : bool
+        Whether a space precedes the word in its line: False for *'un* after *l*, and between Japanese words. In a
+        `Line` it is set from the line's text.
     """
 
     start: float
     end: float
     text: str
     probability: float = 1.0
+    space_before: bool = field(default=True, metadata={"omit_default": True})
 
     def __post_init__(self) -> None:
         """Refuse spans that no clock can show."""
@@ -75,7 +80,8 @@ class Line:
     text : str
         The line, without line breaks or spaces around it.
     words : tuple of Word
-        The words in order, where word times were asked for; else empty.
+        The words in order, where their times are known; else empty. Where the text contains them in this order, each
+        gets its `Word.space_before` from the text; that of the first is True.
     flags : tuple of str
         Why the line should be doubted (`lyricsep.transcribers.guard`); empty for a line nobody doubts.
     """
@@ -91,6 +97,9 @@ class Line:
         _check_span("Line", self.start, self.end)
         if "\n" in self.text or "\r" in self.text:
             raise ValueError(f"a Line holds one line of text, got {self.text!r}")
+        joined = _joined_as_in(self.text, self.words)
+        if joined != self.words:
+            object.__setattr__(self, "words", joined)
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -163,6 +172,37 @@ class Lyrics:
         facts += [f"{_clock(self.duration)} long"] if self.duration else []
         rows = [(_clock(one.start), _clock(one.end), one.text, ", ".join(one.flags)) for one in self.lines]
         return Table(f"Lyrics: {', '.join(facts)}", ("start", "end", "line", "doubtful"), tuple(rows), 4).html()
+
+
+def join_words(words: Iterable[Word]) -> str:
+    """Return the text of words, with a space where one precedes a word: the text of a line from its words."""
+    return "".join(f"{' ' * word.space_before}{word.text}" for word in words).strip()
+
+
+def find_words(text: str, words: Sequence[Word]) -> list[int]:
+    """Return the position of each word in a text that contains them in order; empty where it does not.
+
+    Words without letters (spaces only) are not allowed to be among them.
+    """
+    positions, end = [], 0
+    for word in words:
+        position = text.find(word.text.strip(), end)
+        if position < 0:
+            return []
+        positions.append(position)
+        end = position + len(word.text.strip())
+    return positions
+
+
+def _joined_as_in(text: str, words: tuple[Word, ...]) -> tuple[Word, ...]:
+    if not all(word.text.strip() for word in words):
+        return words
+    joined, end = [], 0
+    for number, (word, position) in enumerate(zip(words, find_words(text, words), strict=False)):
+        is_apart = number == 0 or any(map(str.isspace, text[end:position]))
+        joined.append(word if word.space_before == is_apart else replace(word, space_before=is_apart))
+        end = position + len(word.text.strip())
+    return tuple(joined) or words
 
 
 def _clock(time: float) -> str:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 
 from lyricsep.formats.clock import to_ticks
-from lyricsep.lyrics import Line, Word
+from lyricsep.lyrics import Line, Word, find_words
 
-__all__ = ["marks", "words_of"]
+__all__ = ["marks", "whole_words", "words_of"]
 
 # Scripts that put no space between words, as the names of their letters begin.
 _UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
@@ -51,16 +52,13 @@ def marks(line: Line, per_second: int) -> list[tuple[int, str]]:
 def _spelled(line: Line) -> list[tuple[Word, str]]:
     """Give each word with the part of the line that it begins, up to the next word."""
     words = [word for word in line.words if word.text.strip()]
-    text, cuts, at = line.text.rstrip(), [], 0
-    for word in words:
-        at = text.find(word.text.strip(), at)
-        if at < 0:
-            return []
-        cuts.append(at)
-        at += len(word.text.strip())
+    text = line.text.rstrip()
+    cuts = find_words(text, words)
+    if not cuts:
+        return []
     # What stands before the first word, such as a bracket, goes with it.
     edges = [0, *cuts[1:], len(text)]
-    return [(word, text[begin:end]) for word, (begin, end) in zip(words, pairwise(edges), strict=bool(words))]
+    return [(word, text[begin:end]) for word, (begin, end) in zip(words, pairwise(edges), strict=True)]
 
 
 def words_of(pieces: Iterable[tuple[float, float, str]]) -> tuple[Word, ...]:
@@ -81,6 +79,24 @@ def words_of(pieces: Iterable[tuple[float, float, str]]) -> tuple[Word, ...]:
         if piece:
             is_open = bool(words) and not piece[-1].isspace()
     return tuple(words)
+
+
+def whole_words(line: Line) -> list[Word]:
+    """Return the words of a line as a space separates them: *l* and *'un* are one word, as `words_of` reads them.
+
+    Where no spaces are written, every word stays one.
+    """
+    whole: list[Word] = []
+    for word in line.words:
+        text = word.text.strip()
+        if whole and text and not word.space_before and not _is_parted(whole[-1].text, text):
+            before = whole.pop()
+            start, end = before.start, max(before.end, word.end)
+            probability = min(before.probability, word.probability)
+            whole.append(Word(start, end, before.text + text, probability, before.space_before))
+        elif text:
+            whole.append(replace(word, text=text))
+    return whole
 
 
 def _is_parted(before: str, after: str) -> bool:

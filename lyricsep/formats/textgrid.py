@@ -2,8 +2,8 @@
 
 Times are rounded to microseconds. The intervals of a tier follow each other without gap or overlap, so that lines
 that overlap, as backing vocals do, stand in tiers of their own: ``lines``, ``lines 2`` and so on, each with its
-``words`` tier where any word has a time. An interval lasts at least `SHORTEST`; a text without letters is no
-interval.
+``words`` tier where any word has a time; words that no space separates, such as *l* and *'un*, share an interval. An
+interval lasts at least `SHORTEST`; a text without letters is no interval.
 
 References
 ----------
@@ -19,6 +19,7 @@ from dataclasses import replace
 
 from lyricsep.errors import DatasetError
 from lyricsep.formats.clock import to_ticks
+from lyricsep.formats.karaoke import whole_words
 from lyricsep.formats.transcript import Transcript, in_order, sectioned
 from lyricsep.lyrics import Line, Lyrics, Segment, Word
 
@@ -44,7 +45,7 @@ def render_lyrics_textgrid(lyrics: Lyrics) -> str:
     for number, lines in enumerate(_without_overlap(lyrics.lines) or [[]], start=1):
         own = "" if number == 1 else f" {number}"
         tiers[f"lines{own}"] = _apart(lines)
-        words = [Line(*_inside(word, line), word.text) for line in lines for word in line.words if word.text.strip()]
+        words = [Line(*_inside(word, line), word.text) for line in lines for word in whole_words(line)]
         if words:
             tiers[f"words{own}"] = _apart(words)
     return _render(tiers, lyrics.duration)

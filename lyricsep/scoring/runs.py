@@ -1,24 +1,11 @@
 """Scoring many songs: references and hypotheses found by name, and the scores as a document.
 
-The document of a run, version 1::
-
-    {
-      "schema": "lyricsep/scores",
-      "version": 1,
-      "normalise": bool,
-      "missing": [str, ...],              # songs without a hypothesis; they are not scored
-      "songs": [{"song", "language", "genre": str or null, "counts": {...}, "timing": {...} or null}, ...],
-      "counts": {...}, "rates": {...},    # of all songs together; rates are null where nothing divides them
-      "intervals": {"WER": [low, high], ...}
-    }
-
-Counts are named as in `Counts.as_fields`, rates as in `RATES`.
+The document is `lyricsep.documents.Scores`.
 """
 
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lyricsep.datasets import Song, is_dataset, open_dataset
+from lyricsep.documents import Scores, SongScores, finite
 from lyricsep.errors import DatasetError
 from lyricsep.files import shown
 from lyricsep.formats import Transcript, find_lyrics, read_lyrics
@@ -37,9 +25,6 @@ from lyricsep.scoring.words import score
 from lyricsep.tables import Table, percent, with_interval
 
 __all__ = ["Run", "SongScore", "find_hypotheses", "find_references", "read_runs", "score_songs"]
-
-SCHEMA = "lyricsep/scores"
-VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -79,33 +64,36 @@ class Run:
     missing: tuple[str, ...] = ()
     normalise: bool = False
 
-    def as_document(self) -> dict[str, Any]:
-        """Give the document, ready for JSON."""
+    def scores(self) -> Scores:
+        """Return the scores as a document."""
         counts = [one.counts for one in self.songs]
         pooled = pool(counts)
-        return {
-            "schema": SCHEMA,
-            "version": VERSION,
-            "normalise": self.normalise,
-            "missing": list(self.missing),
-            "songs": [
-                {
-                    "song": one.song.id,
-                    "language": one.song.language,
-                    "genre": one.song.genre,
-                    "counts": one.counts.as_fields(),
-                    "timing": one.timing and asdict(one.timing),
-                }
+        return Scores(
+            normalise=self.normalise,
+            missing=tuple(self.missing),
+            songs=tuple(
+                SongScores(
+                    song=one.song.id,
+                    language=one.song.language,
+                    genre=one.song.genre,
+                    rates=_finite_rates(one.counts),
+                    counts=one.counts.as_fields(),
+                    timing=asdict(one.timing) if one.timing else None,
+                )
                 for one in self.songs
-            ],
-            "counts": pooled.as_fields(),
-            "rates": {name: _finite(value) for name, value in rates(pooled).items()},
-            "intervals": {
-                name: [_finite(interval.low), _finite(interval.high)]
+            ),
+            counts=pooled.as_fields(),
+            rates=_finite_rates(pooled),
+            intervals={
+                name: (finite(interval.low), finite(interval.high))
                 for name, interval in bootstrap(counts).items()
                 if not math.isnan(interval.low)
             },
-        }
+        )
+
+    def as_document(self) -> dict[str, Any]:
+        """Return the scores as the dicts and lists of their JSON."""
+        return self.scores().as_dict()
 
     def _repr_html_(self) -> str:
         rows = [(one.song.id, one.song.language, *_summary(one.counts)) for one in self.songs]
@@ -225,10 +213,8 @@ def read_runs(path: Path) -> dict[str, dict[str, Counts]]:
     try:
         if path.is_dir():
             return _runs_of_benchmark(path / "songs.csv")
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if (document["schema"], document["version"]) != (SCHEMA, VERSION):
-            raise ValueError(f"schema and version are {document['schema']!r}, {document['version']!r}")
-        return {path.stem: {one["song"]: counts_from_dict(one["counts"]) for one in document["songs"]}}
+        scores = Scores.from_json(path.read_text(encoding="utf-8"), name=shown(path))
+        return {path.stem: {one.song: counts_from_dict(one.counts) for one in scores.songs}}
     except OSError as error:
         raise DatasetError(f"{shown(path)}: cannot be read ({error.strerror or error})") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -264,5 +250,5 @@ def _song_of(path: Path, name: str, language: str | None) -> Song:
     return Song(id=name, dataset=path.parent.name, language=spoken, text=found.text, lines=found.lines)
 
 
-def _finite(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def _finite_rates(counts: Counts) -> dict[str, float | None]:
+    return {name: finite(value) for name, value in rates(counts).items()}
