@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lyricsep.lyrics import Line, Lyrics, Segment, Word
+from lyricsep.lyrics import Line, Lyrics, Segment, Word, find_words, join_words
 
 KINDS: list[Callable[[float, float], object]] = [
     Segment,
@@ -56,3 +56,20 @@ def test_frozen() -> None:
 def test_segments_sort_by_start_then_end(spans: list[list[float]]) -> None:
     segments = sorted(Segment(*span) for span in spans)
     assert [[s.start, s.end] for s in segments] == sorted(spans)
+
+
+def test_the_line_says_which_words_a_space_precedes() -> None:
+    words = (Word(0, 1, "l", space_before=False), Word(1, 2, "'un"), Word(2, 3, "a-t"), Word(3, 4, "-il"))
+    line = Line(0, 4, "l'un a-t-il", words)
+    assert [word.space_before for word in line.words] == [True, False, True, False]
+    assert join_words(line.words) == line.text
+    # Where the words are not those of the text, nothing is known.
+    assert Line(0, 4, "something else", words).words == words
+    assert Line(0, 4, "l'un", (Word(0, 1, " "),)).words == (Word(0, 1, " "),)
+    assert Line(0, 4, "l'un").words == ()
+
+
+def test_words_are_found_in_order() -> None:
+    words = [Word(0, 1, "a"), Word(1, 2, "b"), Word(2, 3, "a")]
+    assert find_words("a b a", words) == [0, 2, 4]
+    assert find_words("a a b", words) == find_words("", words) == find_words("a", []) == []

@@ -117,8 +117,9 @@ class Manifest(Document):
         Which songs of the input were selected: languages, split, limit and so on.
     songs : tuple of SongRecord
         In the order in which they ended.
-    failures : dict
-        Songs of a batch that failed in this or an earlier run and are still missing, and why.
+    failures : dict or None
+        Songs of a batch that failed in this or an earlier run and are still missing, and why; null where the command
+        is no batch.
     counts : dict
         Totals of the run, such as n_songs, n_done and n_failed of a batch.
     datasets : tuple of DatasetRecord
@@ -148,7 +149,7 @@ class Manifest(Document):
     plan: dict[str, Any] = field(default_factory=dict)
     filters: dict[str, Any] = field(default_factory=dict)
     songs: tuple[SongRecord, ...] = ()
-    failures: dict[str, str] = field(default_factory=dict)
+    failures: dict[str, str] | None = None
     counts: dict[str, int] = field(default_factory=dict)
     datasets: tuple[DatasetRecord, ...] = ()
     weights: tuple[WeightRecord, ...] = ()
@@ -185,7 +186,7 @@ class Manifest(Document):
             "command": ["lyricsep", command] if isinstance(command, str) else command,
             "plan": options,
             "songs": [_upgraded_song(song) for song in _list(document.get("songs"))],
-            "failures": _dict(failures),
+            "failures": failures,
             "counts": counts,
             "datasets": datasets,
             "filters": {},

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-__all__ = ["changes", "facts", "failures", "separators_of"]
+__all__ = ["changes", "facts", "failures", "plan_of", "separators_of", "settings_of"]
 
 # What no option is: when it ran, what it was about, and what became of it.
-_OF_THE_SONGS = frozenset(("schema", "version", "started", "songs", "n_songs", "n_done", "n_failed", "failures"))
+_OF_THE_SONGS = frozenset(
+    ("schema", "version", "started", "seconds", "songs", "counts", "n_songs", "n_done", "n_failed", "failures")
+)
 
 
 def failures(manifests: Iterable[Mapping[str, Any]]) -> dict[str, str]:
@@ -39,7 +41,23 @@ def failures(manifests: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 def facts(manifest: Mapping[str, Any]) -> dict[str, str]:
     """Lay out all that can change a result, by dotted names such as ``options.settings.model``."""
-    return dict(_flat({key: value for key, value in manifest.items() if key not in _OF_THE_SONGS}))
+    shown = {key: value for key, value in manifest.items() if key not in _OF_THE_SONGS}
+    if isinstance(shown.get("command"), list):
+        shown["command"] = " ".join(map(str, shown["command"]))
+    return dict(_flat(shown))
+
+
+def plan_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the resolved options of a run, which version 1 calls ``options``; empty where there are none."""
+    plan = manifest.get("plan", manifest.get("options"))
+    return plan if isinstance(plan, dict) else {}
+
+
+def settings_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of the options that names the models; in version 2 it may be all of them."""
+    plan = plan_of(manifest)
+    settings = plan.get("settings", plan if "plan" in manifest else None)
+    return settings if isinstance(settings, dict) else {}
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -54,12 +72,11 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str
 
 def separators_of(manifest: Mapping[str, Any]) -> tuple[str, str | None, str | None] | None:
     """Give the separator of a run, its query, and a second one; None where there was none, or nobody knows."""
-    options = manifest.get("options")
-    settings = options.get("settings") if isinstance(options, dict) else None
-    name = settings.get("separator") if isinstance(settings, dict) else None
-    if not isinstance(options, dict) or not isinstance(name, str) or name == "none":
+    plan = plan_of(manifest)
+    name = settings_of(manifest).get("separator")
+    if not isinstance(name, str) or name == "none":
         return None
-    query, then = (options.get(key) for key in ("query", "then"))
+    query, then = (plan.get(key) for key in ("query", "then"))
     return name, query if isinstance(query, str) else None, then if isinstance(then, str) else None
 
 

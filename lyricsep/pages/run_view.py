@@ -13,7 +13,7 @@ from typing import Any
 
 from lyricsep.pages.charts import Mark, bars, histogram, interval, scatter, strips
 from lyricsep.pages.html import render_page
-from lyricsep.pages.manifests import changes, facts
+from lyricsep.pages.manifests import changes, facts, settings_of
 from lyricsep.pages.run import KINDS, PageSong, RunContent
 from lyricsep.scoring import RATES, Counts, Difference, Interval, TimingCounts, bootstrap, compare, pool, rates
 from lyricsep.tables import percent
@@ -510,7 +510,7 @@ def _change_table(caption: str, runs: tuple[str, str], before: Mapping[str, Any]
 
 def _headline(manifest: Mapping[str, Any]) -> str:
     known = facts(manifest)
-    made_by = [known.get(f"options.settings.{name}") for name in ("separator", "model")]
+    made_by = [str(settings_of(manifest).get(name) or "") for name in ("separator", "model")]
     parts = [
         _started(manifest),
         known.get("command"),

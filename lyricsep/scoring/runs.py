@@ -197,7 +197,7 @@ def score_songs(songs: Iterable[Song], hypotheses: Mapping[str, Path], *, normal
 
 
 def read_runs(path: Path) -> dict[str, dict[str, Counts]]:
-    """Read the counts of runs: a document of `lyricsep score --json`, or the folder of a benchmark.
+    """Read the counts of runs: the JSON of `lyricsep score`, or the folder of a benchmark.
 
     Returns
     -------
@@ -219,7 +219,7 @@ def read_runs(path: Path) -> dict[str, dict[str, Counts]]:
         raise DatasetError(f"{shown(path)}: cannot be read ({error.strerror or error})") from error
     except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(
-            f"{shown(path)}: expected a folder of `lyricsep benchmark` or a file of `lyricsep score --json` ({error})"
+            f"{shown(path)}: expected the folder of `lyricsep benchmark` or the JSON of `lyricsep score` ({error})"
         ) from error
 
 
