@@ -201,7 +201,8 @@ def test_summaries_of_benchmarks() -> None:
     grid = Grid("Mine", ("d",), ("mixture", "stem"), ("native",), "base", (0,))
     song = Song("s", "d", "en", "one two three four\n")
     texts = ("one two three five\n", "one two three four\n")
-    heard = [Hypothesis(Unit(song, condition, 0), (text,)) for condition, text in zip(grid.conditions, texts)]
+    conditions = zip(grid.conditions, texts, strict=True)
+    heard = [Hypothesis(Unit(song, condition, 0), (text,)) for condition, text in conditions]
     scored = [score_hypothesis(one, grid)[0] for one in heard]
     groups = json.loads(json.dumps(summarise(scored, grid)))
     old = BenchmarkSummary.from_dict(groups)  # version 1 was this list
