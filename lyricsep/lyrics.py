@@ -62,6 +62,7 @@ class Word:
     end: float
     text: str
     probability: float = 1.0
+    space_before: bool = field(default=True, metadata={"omit_default": True})
 
     def __post_init__(self) -> None:
         """Check the times."""
@@ -95,6 +96,9 @@ class Line:
         _check_span("Line", self.start, self.end)
         if "\n" in self.text or "\r" in self.text:
             raise ValueError(f"a Line holds one line of text, got {self.text!r}")
+        joined = _joined_as_in(self.text, self.words)
+        if joined != self.words:
+            object.__setattr__(self, "words", joined)
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -193,6 +197,37 @@ class Lyrics:
         facts += [f"{_clock(self.duration)} long"] if self.duration else []
         rows = [(_clock(line.start), _clock(line.end), line.text, ", ".join(line.flags)) for line in self.lines]
         return Table(f"Lyrics: {', '.join(facts)}", ("start", "end", "line", "doubtful"), tuple(rows), 4).html()
+
+
+def join_words(words: Iterable[Word]) -> str:
+    """Return the text of words, with a space where one precedes a word: the text of a line from its words."""
+    return "".join(f"{' ' * word.space_before}{word.text}" for word in words).strip()
+
+
+def find_words(text: str, words: Sequence[Word]) -> list[int]:
+    """Return the position of each word in a text that contains them in order; empty where it does not.
+
+    Words without letters (spaces only) are not allowed to be among them.
+    """
+    positions, end = [], 0
+    for word in words:
+        position = text.find(word.text.strip(), end)
+        if position < 0:
+            return []
+        positions.append(position)
+        end = position + len(word.text.strip())
+    return positions
+
+
+def _joined_as_in(text: str, words: tuple[Word, ...]) -> tuple[Word, ...]:
+    if not all(word.text.strip() for word in words):
+        return words
+    joined, end = [], 0
+    for number, (word, position) in enumerate(zip(words, find_words(text, words), strict=False)):
+        is_apart = number == 0 or any(map(str.isspace, text[end:position]))
+        joined.append(word if word.space_before == is_apart else replace(word, space_before=is_apart))
+        end = position + len(word.text.strip())
+    return tuple(joined) or words
 
 
 def _clock(time: float) -> str:

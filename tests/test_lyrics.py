@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lyricsep.lyrics import Line, Lyrics, Segment, Word
+from lyricsep.lyrics import Line, Lyrics, Segment, Word, find_words, join_words
 
 KINDS: list[Callable[[float, float], object]] = [
     Segment,

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 
 from lyricsep.formats.clock import to_ticks
-from lyricsep.lyrics import Line, Word
+from lyricsep.lyrics import Line, Word, find_words
 
-__all__ = ["marks", "words_of"]
+__all__ = ["marks", "whole_words", "words_of"]
 
 # Scripts without spaces between words, by the first part of the Unicode names of their letters.
 _UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
@@ -60,7 +61,7 @@ def _spelled(line: Line) -> list[tuple[Word, str]]:
         at += len(word.text.strip())
     # Text before the first word, such as a bracket, belongs to it.
     edges = [0, *cuts[1:], len(text)]
-    return [(word, text[begin:end]) for word, (begin, end) in zip(words, pairwise(edges), strict=bool(words))]
+    return [(word, text[begin:end]) for word, (begin, end) in zip(words, pairwise(edges), strict=True)]
 
 
 def words_of(pieces: Iterable[tuple[float, float, str]]) -> tuple[Word, ...]:
@@ -81,6 +82,24 @@ def words_of(pieces: Iterable[tuple[float, float, str]]) -> tuple[Word, ...]:
         if piece:
             is_open = bool(words) and not piece[-1].isspace()
     return tuple(words)
+
+
+def whole_words(line: Line) -> list[Word]:
+    """Return the words of a line as a space separates them: *l* and *'un* are one word, as `words_of` reads them.
+
+    Where no spaces are written, every word stays one.
+    """
+    whole: list[Word] = []
+    for word in line.words:
+        text = word.text.strip()
+        if whole and text and not word.space_before and not _is_parted(whole[-1].text, text):
+            before = whole.pop()
+            start, end = before.start, max(before.end, word.end)
+            probability = min(before.probability, word.probability)
+            whole.append(Word(start, end, before.text + text, probability, before.space_before))
+        elif text:
+            whole.append(replace(word, text=text))
+    return whole
 
 
 def _is_parted(before: str, after: str) -> bool:

@@ -18,6 +18,7 @@ from dataclasses import replace
 
 from lyricsep.errors import DatasetError
 from lyricsep.formats.clock import to_ticks
+from lyricsep.formats.karaoke import whole_words
 from lyricsep.formats.transcript import Transcript, in_order, sectioned
 from lyricsep.lyrics import Line, Lyrics, Segment, Word
 

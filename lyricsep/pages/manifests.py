@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-__all__ = ["changes", "facts", "failures", "separators_of"]
+__all__ = ["changes", "facts", "failures", "plan_of", "separators_of", "settings_of"]
 
 # What no option is: when it ran, what it was about, and what became of it.
 _OF_THE_SONGS = frozenset(

@@ -12,7 +12,7 @@ from typing import Any
 
 from lyricsep.pages.charts import Mark, bars, histogram, interval, scatter, stack, strips
 from lyricsep.pages.html import render_page
-from lyricsep.pages.manifests import changes, facts
+from lyricsep.pages.manifests import changes, facts, settings_of
 from lyricsep.pages.run import KINDS, PageSong, RunContent
 from lyricsep.scoring import RATES, Counts, Difference, TimingCounts, bootstrap, compare, pool, rates
 from lyricsep.transcribers.guard import FLAGS

@@ -18,7 +18,6 @@ Names of counts are those of `Counts.as_fields`, names of rates those of `RATES`
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lyricsep.datasets import Song, is_dataset, open_dataset
+from lyricsep.documents import Scores, SongScores, finite
 from lyricsep.errors import DatasetError
 from lyricsep.files import shown
 from lyricsep.formats import Transcript, find_lyrics, read_lyrics
@@ -41,9 +41,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 __all__ = ["ScoredRun", "SongScore", "find_hypotheses", "find_references", "read_runs", "score_songs"]
-
-SCHEMA = "lyricsep/scores"
-VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -109,7 +106,11 @@ class ScoredRun:
                 for name, interval in bootstrap(counts).items()
                 if not math.isnan(interval.low)
             },
-        }
+        )
+
+    def as_document(self) -> dict[str, Any]:
+        """Return the scores as the dicts and lists of their JSON."""
+        return self.scores().as_dict()
 
     def to_dataframe(self) -> DataFrame:
         """Return a table with one row per scored song.
@@ -303,5 +304,5 @@ def _song_of(path: Path, name: str, language: str | None) -> Song:
     return Song(id=name, dataset=path.parent.name, language=language_code(spoken), text=found.text, lines=found.lines)
 
 
-def _finite(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def _finite_rates(counts: Counts) -> dict[str, float | None]:
+    return {name: finite(value) for name, value in rates(counts).items()}

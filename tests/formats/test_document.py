@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lyricsep.documents import rounded
 from lyricsep.errors import DatasetError
 from lyricsep.formats import lyrics_from_json, lyrics_to_json, render_lyrics
 from lyricsep.lyrics import Decoding, Line, Lyrics, Segment, Word
 
 LYRICS = Lyrics(
     lines=(
-        Line(1.0, 2.5, "Grüße <&>", (Word(1.0, 2.5, "Grüße", 0.9),)),
+        Line(1.0, 2.5, "Grüße <&>", (Word(1.0, 2.5, "Grüße", 0.9), Word(2.5, 2.5, "<"), Word(2.5, 2.5, "&>"))),
         Line(3.0, 4.0, "Thank you", flags=("credits", "silence")),
     ),
     language="de",
@@ -29,7 +30,7 @@ def test_the_document() -> None:
     document = json.loads(lyrics_to_json(LYRICS, title="Lied"))
     assert document == {
         "schema": "lyricsep/lyrics",
-        "version": 1,
+        "version": 2,
         "title": "Lied",
         "artist": None,
         "language": "de",
@@ -55,7 +56,11 @@ def test_the_document() -> None:
                 "start": 1.0,
                 "end": 2.5,
                 "text": "Grüße <&>",
-                "words": [{"start": 1.0, "end": 2.5, "text": "Grüße", "probability": 0.9}],
+                "words": [
+                    {"start": 1.0, "end": 2.5, "text": "Grüße", "probability": 0.9},
+                    {"start": 2.5, "end": 2.5, "text": "<", "probability": 1.0},
+                    {"start": 2.5, "end": 2.5, "text": "&>", "probability": 1.0, "space_before": False},
+                ],
                 "flags": [],
             },
             {"start": 3.0, "end": 4.0, "text": "Thank you", "words": [], "flags": ["credits", "silence"]},
@@ -106,7 +111,40 @@ decodings = st.builds(Decoding, finite, finite, finite, finite, finite, finite, 
     )
 )
 def test_nothing_is_lost(lyrics: Lyrics) -> None:
-    assert lyrics_from_json(lyrics_to_json(lyrics)) == lyrics
+    assert lyrics_from_json(lyrics_to_json(lyrics, exact=True)) == lyrics
+    text = lyrics_to_json(lyrics)
+    assert lyrics_from_json(text) == rounded(lyrics)
+    assert lyrics_to_json(lyrics_from_json(text)) == text
+
+
+def test_times_are_milliseconds() -> None:
+    word = Word(1.00049, 2.0006, "a", 0.123456)
+    lyrics = Lyrics((Line(1.00049, 2.0006, "a", (word,)),), "en", 3.14159, (Segment(0.9999, 2.0006),))
+    found = lyrics_from_json(lyrics_to_json(lyrics))
+    assert found == Lyrics(
+        (Line(1.0, 2.001, "a", (Word(1.0, 2.001, "a", 0.1235),)),), "en", 3.142, (Segment(1.0, 2.001),)
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("l'un et l'autre", ["l", "'un", "et", "l", "'autre"]),
+        ("rendez-vous là", ["rendez", "-vous", "là"]),
+        ("夜に走る OK", ["夜", "に", "走", "る", "OK"]),
+        ("rock'n'roll ain't", ["rock", "'n", "'roll", "ain", "'t"]),
+        ("«Ô ma», dit-il", ["«Ô", "ma»,", "dit", "-il"]),
+    ],
+)
+def test_words_spell_their_line(text: str, words: list[str]) -> None:
+    line = Line(0, 9, text, tuple(Word(n, n + 1, word) for n, word in enumerate(words)))
+    written = json.loads(lyrics_to_json(Lyrics((line,))))["lines"][0]
+    spelled = "".join(" " * word.get("space_before", True) + word["text"] for word in written["words"])
+    assert spelled.strip() == written["text"] == text
+    assert [word["text"] for word in written["words"]] == words
+    old = {"schema": "lyricsep/lyrics", "version": 1, "lines": [{**written, "words": []}]}
+    old["lines"][0]["words"] = [{k: v for k, v in one.items() if k != "space_before"} for one in written["words"]]
+    assert lyrics_from_json(json.dumps(old)) == Lyrics((line,))
 
 
 def test_what_json_cannot_say_is_refused() -> None:
@@ -138,7 +176,7 @@ def test_damage_is_named(path: tuple[str | int, ...], value: object, message: st
     for key in path[:-1]:
         place = place[key]
     place[path[-1]] = value
-    with pytest.raises(DatasetError, match=rf"^song\.json: {message}.*write it again with --format json$"):
+    with pytest.raises(DatasetError, match=rf"^song\.json: {message}.*write it again with format='json'$"):
         lyrics_from_json(json.dumps(document), name="song.json")
 
 
@@ -158,11 +196,13 @@ def test_what_is_not_json(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("[]", "None"),
+        ("[]", r"\(None, None\)"),
         ("{}", r"\(None, None\)"),
-        ('{"schema": "lyricsep/lyrics", "version": 2}', r"\('lyricsep/lyrics', 2\)"),
+        ('{"schema": "lyricsep/lyrics", "version": 3}', r"\('lyricsep/lyrics', 3\)"),
+        ('{"schema": "lyricsep/lyrics", "version": true}', r"\('lyricsep/lyrics', True\)"),
+        ('{"schema": "lyricsep/scores", "version": 2}', r"\('lyricsep/scores', 2\)"),
     ],
 )
 def test_another_schema(text: str, found: str) -> None:
-    with pytest.raises(DatasetError, match=rf"schema and version are {found}, expected \('lyricsep/lyrics', 1\)"):
+    with pytest.raises(DatasetError, match=rf"schema and version are {found}, expected \('lyricsep/lyrics', 2\)"):
         lyrics_from_json(text)

@@ -14,7 +14,7 @@ from lyricsep.datasets import open_dataset
 from lyricsep.formats import FORMATS as ALL_FORMATS
 from lyricsep.formats import file_suffixes, read_lyrics, render_lyrics, write_lyrics
 from lyricsep.formats.karaoke import marks, words_of
-from lyricsep.lyrics import Line, Lyrics, Word
+from lyricsep.lyrics import Line, Lyrics, Word, join_words
 
 LINE = Line(0.5, 2.0, "(Même si l'été)", (Word(0.6, 0.9, "Même"), Word(1.0, 1.2, "si"), Word(1.2, 1.9, "l'été)")))
 FORMATS = ("json", "elrc", "vtt", "ass", "textgrid")
@@ -209,3 +209,25 @@ def test_real_songs_come_back(shared: Path, tmp_path: Path) -> None:
                 if name not in ("lrc", "elrc"):
                     assert line.end == pytest.approx(max(original.end, line.start + 0.1), abs=precision), name
     assert n_lines > 150
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "whole"),
+    [
+        ("l'un et l'autre", ["l", "'un", "et", "l", "'autre"], ["l'un", "et", "l'autre"]),
+        ("rendez-vous", ["rendez", "-vous"], ["rendez-vous"]),
+        ("夜に OK", ["夜", "に", "OK"], ["夜", "に", "OK"]),
+    ],
+)
+@pytest.mark.parametrize("pause", [0.0, 0.25])
+def test_no_format_puts_a_space_into_a_word(
+    tmp_path: Path, text: str, words: list[str], whole: list[str], pause: float
+) -> None:
+    timed = tuple(Word(n, n + 1 - pause, word) for n, word in enumerate(words))
+    lyrics = Lyrics((Line(0, 9, text, timed),), duration=9.0)
+    for name in FORMATS:
+        (line,) = read_back(lyrics, name, tmp_path)
+        assert line.text == join_words(line.words) == text, name
+        assert [word.text for word in line.words] == (words if name == "json" else whole), name
+    content = [row.partition("= ")[2] for row in body(lyrics.lines[0], "textgrid").split('"words"')[1].splitlines()]
+    assert [row for row in content if row.startswith('"') and len(row) > 3] == [f'"{w}"' for w in whole if len(w) > 1]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lyricsep.datasets import Song
+from lyricsep.documents import rounded
 from lyricsep.formats import lyrics_from_json, lyrics_to_json
 from lyricsep.lyrics import Decoding, Line, Lyrics, Segment, Word
 from lyricsep.pages import FoundSong, render_song_page, song_content
@@ -54,7 +55,7 @@ def heard_lyrics() -> Lyrics:
     lines.insert(6, timed({"start": 26.0, "end": 30.0}, invention, ("over-silence",)))
     decodings = (Decoding(4.6, 24.8, 0.0, -0.3, 0.01, 1.4), Decoding(31.2, 44.8, 0.2, -0.6, 0.02, 1.5, 2))
     segments = tuple(Segment(decoding.start, decoding.end) for decoding in decodings)
-    return Lyrics(tuple(lines), "en", 49.53, segments, decodings)
+    return rounded(Lyrics(tuple(lines), "en", 49.53, segments, decodings))
 
 
 def reference() -> Song:

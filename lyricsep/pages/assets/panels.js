@@ -162,14 +162,16 @@ function fillManifest(content) {
   place.hidden = content.manifest === null;
   if (content.manifest === null) return;
   const { command, started, device, lyricsep } = content.manifest;
-  const settings = content.manifest.options?.settings;
+  const plan = content.manifest.plan ?? content.manifest.options; // version 1 calls them options
+  const settings = plan?.settings ?? content.manifest.plan;
+  const line = Array.isArray(command) ? command.join(" ") : command && `lyricsep ${command}`;
   const facts = [
     ["Separator", settings?.separator],
     ["Model", settings?.model],
-    ["Transcriber", content.manifest.options?.transcriber],
+    ["Transcriber", plan?.transcriber ?? plan?.backend],
     ["Device", device],
     ["Started", started],
-    ["Command", command && `lyricsep ${command}, version ${lyricsep}`],
+    ["Command", line && `${line}, version ${lyricsep}`],
   ];
   const shown = facts.filter(([, value]) => typeof value === "string");
   place.querySelector("dl").replaceChildren(
