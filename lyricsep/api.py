@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lyricsep.formats import write_lyrics
-from lyricsep.lyrics import Line, Lyrics, Segment, Word
+from lyricsep.lyrics import Lyrics, Segment, Word
 from lyricsep.plan import SegmentOptions, SeparateOptions, TranscribeOptions, language_for, resolve
 from lyricsep.session import Job, Outcome, Session
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
     from numpy.typing import NDArray
 
     from lyricsep.scoring import Score
@@ -45,31 +44,6 @@ class SongLyrics(Lyrics):
     def words(self) -> tuple[Word, ...]:
         """All words, in order."""
         return tuple(word for line in self.lines for word in line.words)
-
-    def to_dataframe(self) -> pd.DataFrame:
-        """Return a table with one row per word.
-
-        Its columns are ``line`` and ``word`` (from 0), ``start``, ``end`` (seconds), ``text`` and ``probability``; a
-        line without word times is one row, without ``word`` and ``probability``.
-        """
-        import pandas as pd
-
-        rows: list[dict[str, object]] = []
-        for number, line in enumerate(self.lines):
-            items: tuple[Word | Line, ...] = line.words or (line,)
-            for position, item in enumerate(items):
-                is_word = isinstance(item, Word)
-                rows.append(
-                    {
-                        "line": number,
-                        "word": position if is_word else None,
-                        "start": item.start,
-                        "end": item.end,
-                        "text": item.text,
-                        "probability": item.probability if isinstance(item, Word) else None,
-                    }
-                )
-        return pd.DataFrame(rows, columns=["line", "word", "start", "end", "text", "probability"])
 
     def save(self, path: Name, *, format: str | None = None, overwrite: bool = False) -> Path:  # noqa: A002
         """Write the lyrics to a file.

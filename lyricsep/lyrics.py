@@ -5,7 +5,8 @@ All times are in seconds from the first sample of the decoded file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from lyricsep.tables import Table
@@ -13,7 +14,7 @@ from lyricsep.tables import Table
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Decoding", "Line", "Lyrics", "Segment", "Word"]
+__all__ = ["Decoding", "Line", "Lyrics", "Segment", "Word", "find_words", "join_words"]
 
 
 @dataclass(frozen=True, order=True, slots=True)

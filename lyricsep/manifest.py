@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from lyricsep.documents import Manifest, WeightRecord
 from lyricsep.files import write_text
 from lyricsep.version import __version__
 from lyricsep.weights import content_hash
 
 if TYPE_CHECKING:
     from lyricsep.plan import Plan
+    from lyricsep.weights import WeightFile
 
 __all__ = ["library_versions", "manifest_folder", "new_manifest", "plain", "write_manifest"]
 
-SCHEMA = "lyricsep/manifest"
 LIBRARIES = (
     "alt-eval",
     "av",
@@ -48,7 +49,7 @@ def library_versions() -> dict[str, str | None]:
     return versions
 
 
-def new_manifest(command: str, plan: Plan | None, **options: object) -> dict[str, Any]:
+def new_manifest(command: str, plan: Plan | None, **options: object) -> Manifest:
     """Describe what is about to run, completely enough to run it again.
 
     Parameters
@@ -62,47 +63,55 @@ def new_manifest(command: str, plan: Plan | None, **options: object) -> dict[str
 
     Returns
     -------
-    dict
-        For `write_manifest`; the caller adds ``songs``.
+    Manifest
+        For `write_manifest`; the caller adds the songs.
     """
     from lyricsep.devices import describe_device
 
-    return {
-        "schema": SCHEMA,
-        "version": 2,
-        "lyricsep": __version__,
-        "stages": plan.versions if plan else "",
-        "command": command,
-        "argv": sys.argv,
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "plan": plain(plan.describe()) if plan else {},
-        "options": plain(dict(options)),
-        "weights": plan.weights if plan else [],
-        "device": describe_device(plan.device) if plan else "none",
-        "python": platform.python_version(),
-        "platform": f"{sys.platform} {platform.machine()}",
-        "libraries": library_versions(),
-        "songs": [],
-    }
+    chosen = {"stages": plan.versions, "preset": plan.preset, **plan.describe()} if plan else {}
+    return Manifest(
+        lyricsep=__version__,
+        command=("lyricsep", *(sys.argv[1:] or [command])),
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        plan=cast("dict[str, Any]", plain({**chosen, **options})),
+        weights=_records(plan.weights) if plan else (),
+        libraries=library_versions(),
+        device=describe_device(plan.device) if plan else "none",
+        seed=plan.transcription.seed if plan and plan.model else None,
+        python=platform.python_version(),
+        platform=f"{sys.platform} {platform.machine()}",
+    )
 
 
-def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> Path:
+def _records(weights: Iterable[WeightFile]) -> tuple[WeightRecord, ...]:
+    return tuple(WeightRecord(file.name, content_hash(file)) for file in weights)
+
+
+def write_manifest(folder: Path, manifest: Manifest, weights: Iterable[WeightFile] = ()) -> Path:
     """Write a manifest to ``.lyricsep`` in the folder of the results; earlier ones stay.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the results.
+    manifest : Manifest
+        What it says.
+    weights : iterable of WeightFile
+        The model files: a hash that nobody knew before the run is known after it.
 
     Raises
     ------
     OutputError
         If it cannot be written.
     """
-    # Hashes that nobody knew before the run are known after it.
-    weights = [{"name": file.name, "sha256": content_hash(file)} for file in manifest.get("weights", ())]
-    stamp = str(manifest["started"]).split("+")[0].replace("-", "").replace(":", "")
+    manifest = replace(manifest, weights=_records(weights) or manifest.weights)
+    stamp = manifest.started.split("+")[0].replace("-", "").replace(":", "")
     path = manifest_folder(folder) / f"manifest-{stamp}.json"
     number = 2
     while path.exists():
         path = path.with_name(f"manifest-{stamp}-{number}.json")
         number += 1
-    write_text(path, json.dumps({**manifest, "weights": weights}, ensure_ascii=False, indent=2) + "\n")
+    write_text(path, manifest.to_json())
     return path
 
 

@@ -22,6 +22,7 @@ from lyricsep.transcribers import (
     NATIVE,
     WhisperOptions,
     WhisperSpec,
+    backend_name,
     create_transcriber,
     default_backend,
     find_model,
@@ -400,9 +401,7 @@ def resolve(options: SeparateOptions) -> Plan:
 
 def _transcribing(plan: Plan, options: TranscribeOptions) -> Plan:
     preset = PRESETS[plan.preset]
-    backend = options.backend or default_backend(plan.device)
-    if backend not in BACKENDS:
-        raise ConfigError(f"no Whisper backend is called {backend!r}; there are {' and '.join(BACKENDS)}")
+    backend = backend_name(options.backend) if options.backend else default_backend(plan.device)
     if options.native and any(
         value is not None for value in (options.onset, options.offset, options.min_silence, options.floor_db)
     ):

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lyricsep.audio import Damage
+from lyricsep.documents import rounded
 from lyricsep.errors import AudioError, LyricsepError
 from lyricsep.files import file_digest, shown
 from lyricsep.formats import lyrics_from_json, lyrics_to_json
@@ -315,7 +316,7 @@ class Session:
     def _finished(self, outcome: Outcome, parts: Sequence[Lyrics]) -> Outcome:
         """Return the outcome of a song, kept in the store if there is one."""
         # What is handed on is what a file holds, whether it was made now or comes from the store.
-        parts = [lyrics_from_json(lyrics_to_json(lyrics)) for lyrics in parts]
+        parts = [rounded(lyrics) for lyrics in parts]
         n_lines = sum(len(lyrics.lines) for lyrics in parts)
         logger.info(
             "%s: transcription %.1f s, %d lines", shown(outcome.path), outcome.seconds["transcription"], n_lines

@@ -508,7 +508,7 @@ def _about(options: argparse.Namespace, device: torch.device, load: float) -> di
 
     asked = {name: getattr(options, name) for name in ("separator", "model", "minutes", "beam_size", "batch_size")}
     files = [*find_separator(options.separator).files, *find_model(options.model).files]
-    return new_manifest("benchmark_floor", None, **asked) | {
+    return new_manifest("benchmark_floor", None, **asked).as_dict() | {
         "device": describe_device(device),
         "weights": [{"name": file.name, "sha256": content_hash(file)} for file in files],
         "songs": [EXAMPLE.stem],

@@ -179,7 +179,7 @@ def _about(names: Sequence[str], dataset: Dataset, options: argparse.Namespace, 
     asked |= {"transcriber": default_backend(device)}
     separators = [find_separator(name) for name in dict.fromkeys((*names, stems_from)) if name]
     files = [file for spec in separators for file in spec.files] + list(find_model(options.model).files)
-    return new_manifest("benchmark_separators", None, **asked) | {
+    return new_manifest("benchmark_separators", None, **asked).as_dict() | {
         "device": describe_device(device),
         "weights": [{"name": file.name, "sha256": content_hash(file)} for file in files],
         "songs": [song.id for song in dataset.songs],

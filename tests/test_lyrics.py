@@ -58,22 +58,18 @@ def test_segments_sort_by_start_then_end(spans: list[list[float]]) -> None:
     assert [[s.start, s.end] for s in segments] == sorted(spans)
 
 
-def test_a_table_has_a_row_per_word_and_one_for_a_line_without_words() -> None:
-    words = (Word(1.0, 1.5, "One", 0.9), Word(1.5, 2.0, "two,", 0.5))
-    table = Lyrics((Line(1, 2, "One two,", words), Line(3, 4.5, "three four"))).to_dataframe()
-    assert list(table.columns) == ["line", "word", "start", "end", "text", "probability"]
-    assert table["line"].tolist() == [0, 0, 1]
-    assert table["word"].isna().tolist() == [False, False, True]
-    assert table["word"].dropna().tolist() == [0, 1]
-    assert table["start"].tolist() == [1.0, 1.5, 3.0]
-    assert table["end"].tolist() == [1.5, 2.0, 4.5]
-    assert table["text"].tolist() == ["One", "two,", "three four"]
-    assert table["probability"].dropna().tolist() == [0.9, 0.5]
+def test_the_line_says_which_words_a_space_precedes() -> None:
+    words = (Word(0, 1, "l", space_before=False), Word(1, 2, "'un"), Word(2, 3, "a-t"), Word(3, 4, "-il"))
+    line = Line(0, 4, "l'un a-t-il", words)
+    assert [word.space_before for word in line.words] == [True, False, True, False]
+    assert join_words(line.words) == line.text
+    # Where the words are not those of the text, nothing is known.
+    assert Line(0, 4, "something else", words).words == words
+    assert Line(0, 4, "l'un", (Word(0, 1, " "),)).words == (Word(0, 1, " "),)
+    assert Line(0, 4, "l'un").words == ()
 
 
-def test_the_table_of_an_instrumental_has_its_columns_and_types_but_no_rows() -> None:
-    table = Lyrics().to_dataframe()
-    assert table.empty
-    filled = Lyrics((Line(0, 1, "a", (Word(0, 1, "a"),)),)).to_dataframe()
-    numbers = ["line", "word", "start", "end", "probability"]
-    assert table[numbers].dtypes.to_dict() == filled[numbers].dtypes.to_dict()
+def test_words_are_found_in_order() -> None:
+    words = [Word(0, 1, "a"), Word(1, 2, "b"), Word(2, 3, "a")]
+    assert find_words("a b a", words) == [0, 2, 4]
+    assert find_words("a a b", words) == find_words("", words) == find_words("a", []) == []

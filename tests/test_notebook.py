@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lyricsep.pipeline import Failure, Result
 
 from lyricsep.datasets import Song
 from lyricsep.errors import AudioError
 from lyricsep.lyrics import Line, Lyrics, Segment
-from lyricsep.pipeline import Failure, Result
 from lyricsep.scoring import ScoredRun, SongScore, compare, score
 from lyricsep.tables import LONGEST_CELL, MOST_ROWS, Table
 

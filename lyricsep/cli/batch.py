@@ -7,13 +7,14 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from lyricsep.cli.console import counting, in_flags, say, show_logs, spoken
 from lyricsep.cli.options import FormatsOption, SongsArgument, with_options
 from lyricsep.cli.settings import chosen_formats
+from lyricsep.documents import Manifest
 from lyricsep.engines import (
     Batch,
     BatchOptions,
@@ -93,10 +94,10 @@ def run_batch(
             _follow(the_batch, records, len(todo), delivery, {task.id: task for task in todo})
         except BaseException:  # Ctrl-C too: what is done gets its table, and the error goes on
             with suppress(OutputError):  # a full disk is told once
-                _conclude(the_batch, manifest)
+                _conclude(the_batch, manifest, plan)
             raise
         if todo or (running.prune and beginning.n_gone) or not the_batch.has_table:
-            for table in _conclude(the_batch, manifest):
+            for table in _conclude(the_batch, manifest, plan):
                 typer.echo(table)
         if running.copy_to:  # also what an earlier run could not copy
             put([path for name in TABLES if (path := output / name).exists()], output, running.copy_to)
@@ -179,20 +180,14 @@ def _follow(
                     typer.echo(tasks[record.id].song.result(delivery.folder, suffix))
 
 
-def _conclude(the_batch: Batch, manifest: Mapping[str, Any]) -> list[Path]:
+def _conclude(the_batch: Batch, manifest: Manifest, plan: Plan) -> list[Path]:
     """Write the table and the manifest."""
     tables = the_batch.write_table()
     status = the_batch.status()
     counts = {"n_songs": status.n_songs, "n_done": status.n_done, "n_failed": len(status.failures)}
-    write_manifest(
-        the_batch.folder,
-        {
-            **manifest,
-            "songs": [],
-            **counts,
-            "failures": {song: str(error) for song, error in status.failures.items()},
-        },
-    )
+    failures = {song: in_flags(error) for song, error in status.failures.items()}
+    # What became of each song stands in the journal.
+    write_manifest(the_batch.folder, replace(manifest, counts=counts, failures=failures), plan.weights)
     return tables
 
 

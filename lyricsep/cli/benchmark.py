@@ -21,11 +21,12 @@ from lyricsep.cli.options import (
     SplitOption,
     VerboseOption,
 )
+from lyricsep.documents import DatasetRecord
 from lyricsep.errors import ConfigError
 from lyricsep.files import check_writable, shown, write_text
 from lyricsep.manifest import new_manifest, write_manifest
 from lyricsep.presets import PRESETS
-from lyricsep.transcribers import BACKENDS, default_backend, find_model
+from lyricsep.transcribers import BACKENDS, backend_name, default_backend, find_model
 from lyricsep.version import __version__
 from lyricsep.versions import SCORES, stamp
 
@@ -97,9 +98,7 @@ def benchmark(
     if preset is not None and preset not in PRESETS:
         raise ConfigError(f"no preset is called {preset!r}; there are {', '.join(PRESETS)}")
     chosen = choose_device(device)
-    backend = backend or default_backend(chosen)
-    if backend not in BACKENDS:
-        raise ConfigError(f"no Whisper backend is called {backend!r}; there are {' and '.join(BACKENDS)}")
+    backend = backend_name(backend) if backend else default_backend(chosen)
     wanted = read_grid(grid).with_models(
         separator or (preset and PRESETS[preset].separator), model or (preset and PRESETS[preset].model)
     )
@@ -121,28 +120,26 @@ def benchmark(
         return
     if missing < len(runner.units):
         say(f"{len(runner.units) - missing} are done, {missing} to do")
-    manifest = new_manifest(
-        "benchmark",
-        None,
-        grid=wanted,
-        backend=backend,
-        datasets={d.name: d.revision for d in datasets},
+    manifest = replace(
+        new_manifest("benchmark", None, stages=stamp(), grid=wanted, backend=backend),
+        device=describe_device(chosen),
+        datasets=tuple(DatasetRecord(opened.name, opened.revision) for opened in datasets),
         filters={"language": language, "split": split, "song": song, "limit": limit},
     )
-    manifest |= {"device": describe_device(chosen), "weights": runner.weights, "stages": stamp()}
 
     from lyricsep.benchmark.results import write_report
 
-    failures = []
+    failures = {}
     with counting(missing) as (start, finish):
         for hypothesis in runner.run(lambda unit: start(unit.name)):
             if hypothesis.is_new:
                 finish(hypothesis.unit.name, f"{hypothesis.seconds:.1f} s", hypothesis.error)
             if hypothesis.error:
-                failures.append({"unit": hypothesis.unit.name, "error": hypothesis.error})
+                failures[hypothesis.unit.name] = hypothesis.error
     tables = write_report(output, runner.results(), wanted)
     n_units = len(runner.units)
-    write_manifest(output, {**manifest, "n_hypotheses": n_units, "n_new": missing, "failures": failures})
+    counts = {"n_hypotheses": n_units, "n_new": missing}
+    write_manifest(output, replace(manifest, counts=counts, failures=failures), runner.weights)
     write_text(output / REPORT, json.dumps({"content": None if failures else _content(runner, wanted)}) + "\n")
     typer.echo("\n".join(table.text() for table in tables), nl=False)
     if failures:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields, replace
 from pathlib import Path
+from time import perf_counter
 
 import typer
 
 from lyricsep.cli.console import in_flags, say
+from lyricsep.documents import Manifest, SongRecord
 from lyricsep.errors import AudioError, LyricsepError, OutputError
 from lyricsep.files import check_writable, file_digest, shown
 from lyricsep.inputs import SongFile, find_songs
@@ -36,7 +39,7 @@ class Run:
         self.overwrite = overwrite
         self.n_failed = 0
         self.n_without_vocals = 0
-        self._records: list[dict[str, object]] = []
+        self._records: list[SongRecord] = []
 
     def find(self, names: Iterable[str], *, remote: bool = False, offline: bool = False) -> list[SongFile]:
         """Find the songs to work on; what has no song in it, and songs with results already, fail here.
@@ -81,17 +84,11 @@ class Run:
     def done(self, song: SongFile, *, vocals_found: bool | None = None, **facts: object) -> None:
         """Record a song whose results are written, and print their paths."""
         results = self.results(song)
-        found = {} if vocals_found is None else {"vocals_found": vocals_found}
-        self._records.append(
-            {
-                "path": song.name,
-                "sha256": _sha256(song),
-                "status": "done",
-                **found,
-                **facts,
-                "results": [*map(shown, results)],
-            }
-        )
+        known = {each.name for each in fields(SongRecord)}
+        facts = {"vocals_found": vocals_found, **facts}
+        details = {name: facts.pop(name) for name in list(facts) if name not in known}
+        record = SongRecord(song.name, "done", _sha256(song), results=tuple(map(shown, results)), details=details)
+        self._records.append(replace(record, **facts))  # type: ignore[arg-type]
         for path in results:
             typer.echo(path)
         if vocals_found is False:
@@ -103,10 +100,10 @@ class Run:
         self.n_failed += 1
         say(f"failed: {in_flags(error)}")
         name = song if isinstance(song, str) else shown(song)
-        self._records.append({"path": name, "status": "failed", "error": str(error)})
+        self._records.append(SongRecord(name, "failed", error=in_flags(error)))
 
     @contextmanager
-    def recorded(self, manifest: Mapping[str, object]) -> Iterator[None]:
+    def recorded(self, manifest: Manifest) -> Iterator[None]:
         """Leave the manifest beside the results when the work ends, however it ends.
 
         Raises
@@ -114,11 +111,13 @@ class Run:
         typer.Exit
             With 1, if a song failed.
         """
+        began = perf_counter()
         try:
             yield
         finally:
             if self.output and self._records:
-                write_manifest(self.output, {**manifest, "songs": self._records})
+                seconds = round(perf_counter() - began, 3)
+                write_manifest(self.output, replace(manifest, songs=tuple(self._records), seconds=seconds))
         n_songs = len(self._records)
         if n_songs > 1:
             without = f", {self.n_without_vocals} of them without vocals" if self.n_without_vocals else ""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from lyricsep.datasets.base import Song
-from lyricsep.datasets.tables import DatasetFolder, Record, read_lyrics, song_id, unique_songs
+from lyricsep.datasets.tables import DatasetFolder, DatasetRecord, read_lyrics, song_id, unique_songs
 from lyricsep.errors import DatasetError
 from lyricsep.files import shown
 from lyricsep.inputs import AUDIO_SUFFIXES
@@ -64,7 +64,7 @@ def read_plain_folder(folder: DatasetFolder, dataset: str, language: str | None 
 def _songs(folder: DatasetFolder, dataset: str, language: str | None) -> Iterator[tuple[DatasetRecord, str, Song]]:
     for name, lyrics in songs_of_folder(folder.path):
         path = folder.path / name
-        record = Record({"name": str(name)}, path)
+        record = DatasetRecord({"name": str(name)}, path)
         codes = [code for part in name.parent.parts if (code := folder_language(part))]
         spoken = codes[-1] if codes else language
         if spoken is None:

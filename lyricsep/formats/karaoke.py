@@ -1,7 +1,7 @@
-"""Word times inside a line, as LRC, WebVTT and ASS write them between its words.
+"""Word times inside a line, which LRC, WebVTT and ASS write between its words.
 
-All three give only the start of each piece of text. A pause is therefore a piece without words, and pieces without a
-space between them are syllables of one word.
+All three say only when a piece of text begins, so that a pause is a piece without words, and pieces that no space
+parts are syllables of one word.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from lyricsep.lyrics import Line, Word, find_words
 
 __all__ = ["marks", "whole_words", "words_of"]
 
-# Scripts without spaces between words, by the first part of the Unicode names of their letters.
+# Scripts that put no space between words, as the names of their letters begin.
 _UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
 
 
 def marks(line: Line, per_second: int) -> list[tuple[int, str]]:
-    """Split a line into pieces, each with the time at which it starts.
+    """Cut a line into pieces with the time from which each is sung.
 
     Returns
     -------
     list of (int, str)
-        Start in ticks, non-decreasing and within the line, and text. The texts joined are the text of the line; the
-        last is empty, and its time is the end of the last word. The list is empty if the line has no words, or if
-        they do not match its text.
+        Ticks, never falling and within the line, and text. The texts make up that of the line; the last is empty,
+        and its time is when the last word ends. The list is empty where there are no words, or they do not
+        spell the line.
     """
     spelled = _spelled(line)
     start, last = to_ticks(line.start, per_second), to_ticks(line.end, per_second)
@@ -50,27 +50,24 @@ def marks(line: Line, per_second: int) -> list[tuple[int, str]]:
 
 
 def _spelled(line: Line) -> list[tuple[Word, str]]:
-    """Return each word with its part of the line, up to the next word."""
+    """Give each word with the part of the line that it begins, up to the next word."""
     words = [word for word in line.words if word.text.strip()]
-    text, cuts, at = line.text.rstrip(), [], 0
-    for word in words:
-        at = text.find(word.text.strip(), at)
-        if at < 0:
-            return []
-        cuts.append(at)
-        at += len(word.text.strip())
-    # Text before the first word, such as a bracket, belongs to it.
+    text = line.text.rstrip()
+    cuts = find_words(text, words)
+    if not cuts:
+        return []
+    # What stands before the first word, such as a bracket, goes with it.
     edges = [0, *cuts[1:], len(text)]
     return [(word, text[begin:end]) for word, (begin, end) in zip(words, pairwise(edges), strict=True)]
 
 
 def words_of(pieces: Iterable[tuple[float, float, str]]) -> tuple[Word, ...]:
-    """Split pieces (start, end, text) at their spaces, and join the syllables of a word.
+    """Cut pieces (start, end, text) at their spaces, and join the syllables of a word.
 
-    If a piece contains several words, each gets its time. Times before the song are moved to its start.
+    A piece that holds several words gives its time to each. Times before the song are moved to its start.
     """
     words: list[Word] = []
-    is_open = False  # whether the last word may continue
+    is_open = False  # the last word may go on
     for start, end, piece in pieces:
         parts = piece.split()
         for index, part in enumerate(parts):
@@ -103,5 +100,5 @@ def whole_words(line: Line) -> list[Word]:
 
 
 def _is_parted(before: str, after: str) -> bool:
-    """Return whether a word ends between two letters of a script without spaces."""
+    """Tell whether a word ends between two letters though no space stands there."""
     return any(unicodedata.name(letter, "").startswith(_UNSPACED) for letter in (before[-1], after[0]))

@@ -1,8 +1,9 @@
-"""TextGrid, the annotation format of Praat and other phonetics tools.
+"""TextGrid, which Praat and phoneticians' tools show and edit beside the sound.
 
-Times are rounded to microseconds. The intervals of a tier are contiguous, so overlapping lines, such as backing
-vocals, go into separate tiers: ``lines``, ``lines 2`` and so on, each with its ``words`` tier if any word has a time.
-An interval lasts at least `SHORTEST`; lines and words without text are skipped.
+Times are rounded to microseconds. The intervals of a tier follow each other without gap or overlap, so that lines
+that overlap, as backing vocals do, stand in tiers of their own: ``lines``, ``lines 2`` and so on, each with its
+``words`` tier where any word has a time; words that no space separates, such as *l* and *'un*, share an interval. An
+interval lasts at least `SHORTEST`; a text without letters is no interval.
 
 References
 ----------
@@ -25,12 +26,12 @@ from lyricsep.lyrics import Line, Lyrics, Segment, Word
 __all__ = ["SHORTEST", "read_textgrid", "render_lyrics_textgrid", "render_segments_textgrid"]
 
 SHORTEST = 0.001
-"""Shortest interval in seconds; Praat refuses intervals of zero length."""
+"""Seconds; Praat refuses intervals that end when they begin."""
 
 _PER_SECOND = 1_000_000
 _LEAST = to_ticks(SHORTEST, _PER_SECOND)
 
-# Praat reads only free-standing strings, numbers and flags; the words around them are comments.
+# Praat heeds only what stands free: strings, numbers and flags; the words around them are for people.
 _TOKEN = re.compile(r'"((?:[^"]|"")*)"|(?<!\S)(-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)(?!\S)|(<exists>|<absent>)|![^\n]*')
 _LINES = re.compile(r"lines(?: (\d+))?", re.IGNORECASE)
 
@@ -39,32 +40,32 @@ _Span = tuple[int, int, str]
 
 
 def render_lyrics_textgrid(lyrics: Lyrics) -> str:
-    """Return lyrics as a TextGrid; one empty interval for an instrumental."""
+    """Render the TextGrid of lyrics; one empty interval for an instrumental."""
     tiers: dict[str, list[_Span]] = {}
     for number, lines in enumerate(_without_overlap(lyrics.lines) or [[]], start=1):
-        suffix = "" if number == 1 else f" {number}"
-        tiers[f"lines{suffix}"] = _apart(lines)
-        words = [Line(*_inside(word, line), word.text) for line in lines for word in line.words if word.text.strip()]
+        own = "" if number == 1 else f" {number}"
+        tiers[f"lines{own}"] = _apart(lines)
+        words = [Line(*_inside(word, line), word.text) for line in lines for word in whole_words(line)]
         if words:
-            tiers[f"words{suffix}"] = _apart(words)
+            tiers[f"words{own}"] = _apart(words)
     return _render(tiers, lyrics.duration)
 
 
 def render_segments_textgrid(segments: Sequence[Segment], *, duration: float = 0.0) -> str:
-    """Return segments as a TextGrid with one tier, ``vocals``.
+    """Render the TextGrid of segments: one tier, ``vocals``.
 
     Parameters
     ----------
     segments : sequence of Segment
         In order, without overlap.
     duration : float
-        Duration of the song in seconds; the grid is at least as long as its segments.
+        Seconds of the song; the grid lasts at least as long as its segments.
     """
     return _render({"vocals": _apart([Line(segment.start, segment.end, "vocals") for segment in segments])}, duration)
 
 
 def _without_overlap(lines: Iterable[Line]) -> list[list[Line]]:
-    """Distribute lines over as few tiers as possible: each line to the first free tier."""
+    """Deal lines to as few tiers as hold them: each to the first that is free."""
     tiers: list[list[Line]] = []
     ends: list[int] = []
     for line in lines:
@@ -86,7 +87,7 @@ def _inside(word: Word, line: Line) -> tuple[float, float]:
 
 
 def _apart(spans: Sequence[Line]) -> list[_Span]:
-    """Round to microseconds, end each span before the next, and delay spans that would have no length."""
+    """Round to whole microseconds, cut what overlaps the next, and push on what would have no length."""
     found: list[_Span] = []
     now = 0
     starts = [to_ticks(span.start, _PER_SECOND) for span in spans]
@@ -132,19 +133,19 @@ def read_textgrid(text: str, name: str) -> Transcript:
     """Read a TextGrid, long or short; see `lyricsep.formats.reading.read_lyrics`.
 
     Lines are the intervals of the tiers ``lines``, ``lines 2`` and so on, or those of the only tier of intervals;
-    their words are the intervals of ``words``, ``words 2`` and so on whose middle is in the line.
+    their words are the intervals of ``words``, ``words 2`` and so on that have their middle in them.
 
     Raises
     ------
     DatasetError
-        If it is not a TextGrid, is truncated, or has several tiers of which none is called lines.
+        If it is no TextGrid, ends too soon, or has several tiers of which none is called lines.
     """
     if not text.strip():
         return Transcript("")
     try:
         duration, tiers = _parse(text)
     except (StopIteration, TypeError) as error:
-        raise DatasetError(f"{name}: not a complete TextGrid; save it again from Praat as a text file") from error
+        raise DatasetError(f"{name}: no whole TextGrid; save it again from Praat as a text file") from error
     except ValueError as error:
         raise DatasetError(f"{name}: {error}; correct it in Praat") from error
     chosen = [tier for tier in tiers if _LINES.fullmatch(tier)] or (list(tiers) if len(tiers) == 1 else [])
@@ -156,7 +157,7 @@ def read_textgrid(text: str, name: str) -> Transcript:
 
 
 def _parse(text: str) -> tuple[float, dict[str, list[Line]]]:
-    """Return the duration, and the non-empty intervals of each interval tier."""
+    """Give the duration, and the intervals with text of each tier of intervals."""
     tokens = (
         match[1].replace('""', '"') if match[1] is not None else float(match[2])
         for match in _TOKEN.finditer(text)

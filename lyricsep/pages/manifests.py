@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-__all__ = ["changes", "facts", "failures", "plan_of", "separators_of", "settings_of"]
+__all__ = ["changes", "facts", "failures", "plan_of", "separators_of"]
 
 # What no option is: when it ran, what it was about, and what became of it.
-_OF_THE_SONGS = frozenset(
-    ("schema", "version", "argv", "started", "songs", "n_songs", "n_done", "n_failed", "failures")
-)
+_OF_THE_SONGS = frozenset(("schema", "version", "command", "started", "seconds", "songs", "counts", "failures"))
 
 
 def failures(manifests: Iterable[Mapping[str, Any]]) -> dict[str, str]:
@@ -44,6 +42,12 @@ def facts(manifest: Mapping[str, Any]) -> dict[str, str]:
     return dict(_flat({key: value for key, value in manifest.items() if key not in _OF_THE_SONGS}))
 
 
+def plan_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the resolved options of a run; empty where there are none."""
+    plan = manifest.get("plan")
+    return plan if isinstance(plan, dict) else {}
+
+
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Return the differences between two manifests as (name, old value, new value); a dash where there is none."""
     old, new = facts(before), facts(now)
@@ -55,12 +59,11 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str
 
 
 def separators_of(manifest: Mapping[str, Any]) -> tuple[str, str | None, str | None] | None:
-    """Give the separator of a run, its query, and a second one; None where there was none, or nobody knows."""
-    plan = manifest.get("plan")
-    name = plan.get("separator") if isinstance(plan, dict) else None
-    if not isinstance(plan, dict) or not isinstance(name, str) or name == "none":
+    """Return the separator of a run, its query, and a second one; None where there was none or it is not known."""
+    plan = plan_of(manifest)
+    name, query, then = (plan.get(key) for key in ("separator", "query", "then"))
+    if not isinstance(name, str) or name == "none":
         return None
-    query, then = (plan.get(key) for key in ("query", "then"))
     return name, query if isinstance(query, str) else None, then if isinstance(then, str) else None
 
 

@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
 from lyricsep.datasets import Song
+from lyricsep.documents import Manifest
 from lyricsep.engines import Journal
 from lyricsep.engines.work import state_folder
 from lyricsep.errors import AudioError, DatasetError
@@ -21,7 +22,7 @@ from lyricsep.files import shown
 from lyricsep.formats import TIMED_SUFFIXES, find_lyrics, lyrics_stem
 from lyricsep.formats.document import SCHEMA as LYRICS_SCHEMA
 from lyricsep.inputs import find_songs
-from lyricsep.manifest import SCHEMA, manifest_folder
+from lyricsep.manifest import manifest_folder
 from lyricsep.scoring import find_references
 from lyricsep.separators.stems import find_vocals
 
@@ -234,7 +235,7 @@ def _manifests(folder: Path) -> Iterator[dict[str, Any]]:
             manifest = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
             continue
-        if isinstance(manifest, dict) and manifest.get("schema") == SCHEMA:
+        if isinstance(manifest, dict) and manifest.get("schema") == Manifest.SCHEMA:
             yield manifest
 
 

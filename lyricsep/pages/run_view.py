@@ -7,12 +7,13 @@ and open the texts of songs, which are embedded as JSON.
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lyricsep.pages.charts import Mark, bars, histogram, interval, scatter, stack, strips
 from lyricsep.pages.html import render_page
-from lyricsep.pages.manifests import changes, facts, settings_of
+from lyricsep.pages.manifests import changes, facts
 from lyricsep.pages.run import KINDS, PageSong, RunContent
 from lyricsep.scoring import RATES, Counts, Difference, TimingCounts, bootstrap, compare, pool, rates
 from lyricsep.transcribers.guard import FLAGS
@@ -292,10 +293,10 @@ def _manifest_changes(content: RunContent) -> list[tuple[str, tuple[str, str], l
 
 def _headline(manifest: Mapping[str, Any]) -> str:
     known = facts(manifest)
-    models = [known.get(f"options.settings.{name}") for name in ("separator", "model")]
+    models = [known.get(f"plan.{name}") for name in ("separator", "model")]
     parts = [
         _started(manifest),
-        known.get("command"),
+        shlex.join(map(str, manifest.get("command", ()))),
         " + ".join(filter(None, models)),
         known.get("device"),
         f"lyricsep {known['lyricsep']}" if "lyricsep" in known else "",

@@ -31,7 +31,7 @@ import math
 import os
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from itertools import groupby, pairwise
 from operator import itemgetter
 from pathlib import Path, PurePosixPath
@@ -43,7 +43,7 @@ import regex
 from lyricsep.files import shown
 from lyricsep.formats import Transcript, read_lyrics
 from lyricsep.pages.html import render_page
-from lyricsep.pages.manifests import settings_of
+from lyricsep.pages.manifests import plan_of
 from lyricsep.pages.sound import PEAKS_PER_SECOND, SongSound, data_uri, song_sound
 from lyricsep.scoring import Edit, rates, score, time_lines, without_tags
 from lyricsep.scoring.tokens import letters_of, spread, tokenize
@@ -163,7 +163,8 @@ def render_song_page(content: Mapping[str, Any]) -> str:
 def _segmentation(manifest: Mapping[str, Any] | None) -> RmsVadOptions | None:
     """Return the segmenter options of a run, if its manifest holds them."""
     try:
-        return RmsVadOptions(**settings_of(manifest or {})["segmentation"])
+        plan = plan_of(manifest or {})
+        return RmsVadOptions(**{each.name: plan[each.name] for each in fields(RmsVadOptions)})
     except (KeyError, TypeError, ValueError):  # a manifest of another command, or of another version
         return None
 

@@ -1,19 +1,4 @@
-"""Score many songs: match references and hypotheses by name, and write the scores as a document.
-
-The document of a run, version 1::
-
-    {
-      "schema": "lyricsep/scores",
-      "version": 1,
-      "normalise": bool,
-      "missing": [str, ...],              # songs without a hypothesis; not scored
-      "songs": [{"song", "language", "genre": str or null, "counts": {...}, "timing": {...} or null}, ...],
-      "counts": {...}, "rates": {...},    # of all songs together; rates with denominator 0 are null
-      "intervals": {"WER": [low, high], ...}
-    }
-
-Names of counts are those of `Counts.as_fields`, names of rates those of `RATES`.
-"""
+"""Score many songs: match references and hypotheses by name, and return their scores as a document."""
 
 from __future__ import annotations
 
@@ -29,7 +14,7 @@ from lyricsep.datasets import Song, is_dataset, open_dataset
 from lyricsep.documents import Scores, SongScores, finite
 from lyricsep.errors import DatasetError
 from lyricsep.files import shown
-from lyricsep.formats import Transcript, find_lyrics, read_lyrics
+from lyricsep.formats import find_lyrics, read_lyrics
 from lyricsep.languages import language_code
 from lyricsep.scoring.certainty import bootstrap
 from lyricsep.scoring.counts import FIELDS, RATES, Counts, counts_from_dict, pool, rates
@@ -80,29 +65,28 @@ class ScoredRun:
     missing: tuple[str, ...] = ()
     normalise: bool = False
 
-    def as_document(self) -> dict[str, Any]:
-        """Return the document as JSON-compatible data."""
+    def scores(self) -> Scores:
+        """Return the scores as a document."""
         counts = [scored.counts for scored in self.songs]
         pooled = pool(counts)
-        return {
-            "schema": SCHEMA,
-            "version": VERSION,
-            "normalise": self.normalise,
-            "missing": list(self.missing),
-            "songs": [
-                {
-                    "song": scored.song.id,
-                    "language": scored.song.language,
-                    "genre": scored.song.genre,
-                    "counts": scored.counts.as_fields(),
-                    "timing": scored.timing and asdict(scored.timing),
-                }
+        return Scores(
+            normalise=self.normalise,
+            missing=tuple(self.missing),
+            songs=tuple(
+                SongScores(
+                    song=scored.song.id,
+                    language=scored.song.language,
+                    genre=scored.song.genre,
+                    rates=_finite_rates(scored.counts),
+                    counts=scored.counts.as_fields(),
+                    timing=asdict(scored.timing) if scored.timing else None,
+                )
                 for scored in self.songs
-            ],
-            "counts": pooled.as_fields(),
-            "rates": {name: _finite(value) for name, value in rates(pooled).items()},
-            "intervals": {
-                name: [_finite(interval.low), _finite(interval.high)]
+            ),
+            counts=pooled.as_fields(),
+            rates=_finite_rates(pooled),
+            intervals={
+                name: (finite(interval.low), finite(interval.high))
                 for name, interval in bootstrap(counts).items()
                 if not math.isnan(interval.low)
             },
@@ -264,10 +248,8 @@ def read_runs(path: Path) -> dict[str, dict[str, Counts]]:
     try:
         if path.is_dir():
             return _runs_of_benchmark(path / "songs.csv")
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if (document["schema"], document["version"]) != (SCHEMA, VERSION):
-            raise ValueError(f"schema and version are {document['schema']!r}, {document['version']!r}")
-        return {path.stem: {song["song"]: counts_from_dict(song["counts"]) for song in document["songs"]}}
+        scores = Scores.from_json(path.read_text(encoding="utf-8"), name=shown(path))
+        return {path.stem: {scored.song: counts_from_dict(scored.counts) for scored in scores.songs}}
     except OSError as error:
         raise DatasetError(f"{shown(path)}: cannot be read ({error.strerror or error})") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -301,7 +283,8 @@ def _song_of(path: Path, name: str, language: str | None) -> Song:
             f"{shown(path)}: its language is not known, and words are split by it",
             hint="set {language}, such as {language=en}",
         )
-    return Song(id=name, dataset=path.parent.name, language=language_code(spoken), text=found.text, lines=found.lines)
+    code = language_code(song_language)
+    return Song(id=name, dataset=path.parent.name, language=code, text=transcript.text, lines=transcript.lines)
 
 
 def _finite_rates(counts: Counts) -> dict[str, float | None]:

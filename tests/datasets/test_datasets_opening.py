@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from published import write_jsonl, write_text
 
 from lyricsep.datasets import dataset_catalog, find_dataset, open_dataset
-from lyricsep.datasets.tables import DatasetFolder, Record
+from lyricsep.datasets.tables import DatasetFolder, DatasetRecord
 from lyricsep.errors import DatasetError
 from lyricsep.languages import language_code
 

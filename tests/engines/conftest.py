@@ -44,6 +44,6 @@ def plan() -> Plan:
         device="cpu",
         offline=True,
         batch_size=16,
-        backend="faster-whisper",
+        backend="ctranslate2",
     )
     return resolve(options)

@@ -162,13 +162,12 @@ function fillManifest(content) {
   place.hidden = content.manifest === null;
   if (content.manifest === null) return;
   const { command, started, device, lyricsep } = content.manifest;
-  const plan = content.manifest.plan ?? content.manifest.options; // version 1 calls them options
-  const settings = plan?.settings ?? content.manifest.plan;
+  const settings = content.manifest.plan;
   const line = Array.isArray(command) ? command.join(" ") : command && `lyricsep ${command}`;
   const facts = [
     ["Separator", settings?.separator],
     ["Model", settings?.model],
-    ["Transcriber", plan?.transcriber ?? plan?.backend],
+    ["Transcriber", settings?.backend],
     ["Device", device],
     ["Started", started],
     ["Command", line && `${line}, version ${lyricsep}`],
