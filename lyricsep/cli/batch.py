@@ -49,9 +49,10 @@ def run_batch(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder of the results; made when missing.", file_okay=False)
     ],
+    formats: FormatsOption = None,
+    *,
     options: TranscribeOptions,
     running: BatchOptions,
-    formats: FormatsOption = None,
 ) -> None:
     """Transcribe a library with many workers; run it again to go on after a stop, or with more songs.
 

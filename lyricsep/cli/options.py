@@ -53,7 +53,8 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
         if parameter.name in classes:
             parameters += _flags(classes[parameter.name])
         else:
-            parameters.append(parameter.replace(annotation=hints[parameter.name]))
+            kind = inspect.Parameter.KEYWORD_ONLY  # as Typer calls commands
+            parameters.append(parameter.replace(annotation=hints[parameter.name], kind=kind))
 
     @wraps(command)
     def derived(**values: Any) -> None:

@@ -31,9 +31,10 @@ __all__ = ["segment"]
 @with_options
 def segment(
     songs: SongsArgument,
-    options: SegmentOptions,
     output: OutputOption = Path("segments"),
     file_format: Annotated[str, typer.Option("--format", "-f", help=f"{', '.join(SEGMENT_FORMATS)}.")] = "csv",
+    *,
+    options: SegmentOptions,
     plot: PlotOption = None,
     overwrite: OverwriteOption = False,
     verbose: VerboseOption = False,

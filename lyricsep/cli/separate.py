@@ -45,9 +45,10 @@ METRIC_NAMES = {
 @with_options
 def separate(
     songs: SongsArgument,
-    options: SeparateOptions,
     output: OutputOption = Path("vocals"),
     file_format: Annotated[str, typer.Option("--format", "-f", help="wav (32 bit float) or flac (24 bit).")] = "wav",
+    *,
+    options: SeparateOptions,
     reference: Annotated[
         Path | None,
         typer.Option(

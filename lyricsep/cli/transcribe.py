@@ -40,11 +40,12 @@ STDOUT = Path("-")
 @with_options
 def transcribe(
     songs: SongsArgument,
-    options: TranscribeOptions,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder of the results, made when missing; - prints the lyrics.")
     ] = Path("lyrics"),
     formats: FormatsOption = None,
+    *,
+    options: TranscribeOptions,
     plot: PlotOption = None,
     overwrite: OverwriteOption = False,
     verbose: VerboseOption = False,

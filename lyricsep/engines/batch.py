@@ -199,7 +199,7 @@ class Batch:
             self._refuse_another(plan)
         started = datetime.now(UTC).isoformat(timespec="microseconds")
         sweep(incoming_folder(self.folder))
-        tasks = [replace(task, written=last[task.id].results) if task.id in last else task for task in tasks]
+        tasks = [replace(task, written=last[task.id].results_below()) if task.id in last else task for task in tasks]
         with ThreadPoolExecutor(QUESTIONS_AT_ONCE) as pool:
             ask = pool.map if any(task.song.url for task in tasks) else map
             done = list(ask(lambda task: task.is_done(last.get(task.id), plan, delivery), tasks))
@@ -237,16 +237,17 @@ class Batch:
     def _prune(self, record: Record) -> list[str]:
         """Delete the results of a song, and return those that stay because somebody changed them."""
         changed = []
-        for path, digest in record.results.items():
+        for name, digest in record.results_below().items():
+            path = self.folder / name
             try:
-                if file_digest(Path(path))[0] == digest:
-                    Path(path).unlink()
+                if file_digest(path)[0] == digest:
+                    path.unlink()
                 else:
-                    changed.append(path)
+                    changed.append(shown(path))
             except FileNotFoundError:
                 pass
             except OSError as error:
-                raise OutputError(f"{path}: cannot be deleted ({error.strerror or error})") from error
+                raise OutputError(f"{shown(path)}: cannot be deleted ({error.strerror or error})") from error
         self.journal.add(record.removed())
         return changed
 

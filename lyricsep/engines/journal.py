@@ -128,6 +128,11 @@ class Record:
         """Why it failed; None for a song that is done."""
         return LyricsepError(self.error, hint=self.hint) if self.status == "failed" else None
 
+    def results_below(self) -> dict[str, str]:
+        """Return the files written, by their paths below the folder of the results, and the sha256 of each."""
+        n_parts = len(Path(self.id).parts)
+        return {str(Path(*Path(path).parts[-n_parts:])): digest for path, digest in self.results.items()}
+
     def removed(self) -> Self:
         """Return the record of a song whose results were deleted."""
         return replace(self, status="removed", results={}, at=_now())

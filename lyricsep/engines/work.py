@@ -83,8 +83,8 @@ class Task:
     language : str or None
         ISO 639-1 code; None takes the plan's, or detects it.
     written : mapping
-        Files that an earlier run wrote for this song, and their sha256: they may be replaced while they are as
-        they were written.
+        Files that an earlier run wrote for this song, below the folder of the results, and their sha256: they may
+        be replaced while they are as they were written.
     """
 
     song: Song
@@ -173,7 +173,7 @@ class Worker:
             with task.song.at_hand(incoming_folder(self.delivery.folder)) as copy:
                 record = task.record(copy)
                 outcome = self._outcome(Job(copy.path, task.language, before=partial(self._refuse_taken, task)))
-            lyrics = outcome.unwrap()
+                lyrics = outcome.unwrap()
             results = self._write(task, lyrics)
             if self.delivery.copy_to:
                 put(results, self.delivery.folder, self.delivery.copy_to)
@@ -227,7 +227,7 @@ class Worker:
         if self.delivery.overwrite:
             return True
         try:
-            return task.written.get(shown(path)) == file_digest(path)[0]
+            return task.written.get(shown(path.relative_to(self.delivery.folder))) == file_digest(path)[0]
         except (OSError, ValueError):
             return False
 
