@@ -298,7 +298,7 @@ class Session:
 
     def _handed_on(self, outcome: Outcome) -> Outcome:
         """Return an outcome without its signals, unless they are kept."""
-        return outcome if self.keep_signals else replace(outcome, signals=None)
+        return outcome if self.keep_signals or outcome.signals is None else replace(outcome, signals=None)
 
     def _clips(self, outcome: Outcome) -> list[Clips]:
         """Return what the transcriber hears of a song; nothing of one that is finished."""

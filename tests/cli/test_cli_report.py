@@ -26,7 +26,7 @@ def write(folder: Path, name: str, text: str) -> None:
 
 
 def leave_manifest(folder: Path, song: Path, *names: str, separator: str = "none") -> None:
-    manifest = new_manifest("transcribe", {"settings": {"separator": separator, "model": "base"}}, (), "cpu")
+    manifest = {**new_manifest("transcribe", None), "plan": {"separator": separator, "model": "base"}}
     results = [str(folder / f"{name}.json") for name in names]
     write_manifest(folder, {**manifest, "songs": [{"path": str(song), "status": "done", "results": results}]})
 
@@ -63,7 +63,7 @@ def test_one_song_gets_its_page_with_its_sound(run: Callable, one: Path) -> None
     page = content(one / "report.html")
     assert page["audio"]["mixture"].startswith("data:audio/webm")
     assert page["audio"]["vocals"] is None
-    assert page["manifest"]["options"]["settings"]["separator"] == "none"
+    assert page["manifest"]["plan"]["separator"] == "none"
     assert not (one / "report").exists()
 
 
@@ -184,7 +184,7 @@ def test_nothing_is_replaced_unless_asked(run: Callable, folder: Path) -> None:
     (folder / "report/c.html").write_text("mine", encoding="utf-8")
     told = run("report", folder)
     assert told.code == 1
-    assert re.fullmatch(r"lyricsep: .*c\.html: exists already; add --overwrite to replace it\n", told.err)
+    assert re.fullmatch(r"lyricsep: .*c\.html: exists already; set --overwrite to replace it\n", told.err)
     assert [path.name for path in folder.rglob("*.html")] == ["c.html"]
     assert run("report", folder, "--overwrite").code == 0
     assert content(folder / "report/c.html")["name"] == "c"
