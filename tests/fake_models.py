@@ -85,9 +85,7 @@ class FakeModels(Models):
 _RMS_VAD = RmsVadOptions()
 
 
-def a_plan(
-    segmentation: RmsVadOptions | None = _RMS_VAD, *, separator: str = "none", model: str = "tiny.en"
-) -> Plan:
+def a_plan(segmentation: RmsVadOptions | None = _RMS_VAD, *, separator: str = "none", model: str = "tiny.en") -> Plan:
     """Return a plan that `FakeModels` carry out; without a model it transcribes nothing."""
     return Plan(
         "",

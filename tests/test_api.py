@@ -36,7 +36,17 @@ QUICK: dict[str, Any] = {
     "device": "cpu",
     "offline": True,
 }
-HEAVY = ("torch", "numpy", "pandas", "whisper", "ctranslate2", "soundfile", "typer", "lyricsep.plan", "lyricsep.session")
+HEAVY = (
+    "torch",
+    "numpy",
+    "pandas",
+    "whisper",
+    "ctranslate2",
+    "soundfile",
+    "typer",
+    "lyricsep.plan",
+    "lyricsep.session",
+)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +86,9 @@ def test_the_import_alone_imports_nothing_heavy() -> None:
 
 
 def test_an_error_is_caught_without_loading_anything() -> None:
-    assert in_a_new_process("import lyricsep, sys; lyricsep.LyricsepError; print('torch' in sys.modules)") == "False\n"
+    assert (
+        in_a_new_process("import lyricsep, sys; lyricsep.LyricsepError; print('torch' in sys.modules)") == "False\n"
+    )
 
 
 def test_the_import_takes_no_time() -> None:
@@ -142,7 +154,10 @@ def test_a_table_has_a_row_per_word(lyrics: lyricsep.SongLyrics) -> None:
 
 def test_a_line_without_words_is_a_row() -> None:
     pytest.importorskip("pandas")
-    lines = (Line(0.0, 1.0, "one two", (Word(0.0, 0.5, "one", 0.9), Word(0.5, 1.0, "two", 0.8))), Line(2.0, 3.0, "x y"))
+    lines = (
+        Line(0.0, 1.0, "one two", (Word(0.0, 0.5, "one", 0.9), Word(0.5, 1.0, "two", 0.8))),
+        Line(2.0, 3.0, "x y"),
+    )
     table = lyricsep.SongLyrics(lines, "en", 3.0).to_dataframe()
     assert table[["line", "start", "end", "text"]].to_numpy().tolist() == [
         [0, 0.0, 0.5, "one"],
@@ -159,7 +174,7 @@ def test_lyrics_are_saved(lyrics: lyricsep.SongLyrics, tmp_path: Path, suffix: s
     target = tmp_path / "new" / f"song{suffix}"
     assert lyrics.save(str(target)) == target
     assert read_lyrics(target).text.split() == lyrics.text.split()
-    with pytest.raises(lyricsep.LyricsepError, match="exists already; set overwrite=True to replace it") as caught:
+    with pytest.raises(lyricsep.LyricsepError, match=r"exists already; .*overwrite=True") as caught:
         lyrics.save(target)
     assert "--" not in str(caught.value)
     lyrics.save(target, overwrite=True)
@@ -195,7 +210,8 @@ def test_a_song_is_segmented(song: Path) -> None:
 
 def test_lyrics_are_scored() -> None:
     assert lyricsep.score("I ride the train", "I rode the train", "en").rates["WER"] == 0.25
-    assert lyricsep.score("It's", "it is", "english", normalise=True).rates["WER"] == 0
+    whole = lyricsep.score("one two three four", "one two tree", "english", normalise=True)
+    assert (whole.counts.words.substitutions, whole.counts.words.deletions) == (1, 1)
 
 
 # What is wrong
@@ -334,10 +350,14 @@ def test_a_command_has_the_options_of_its_classes(name: str) -> None:
             assert f"--{each.name.replace('_', '-')}" in flag.opts, each.name
             assert flag.help == option.help
             assert flag.default == (None if each.default is MISSING else each.default)
-            assert (getattr(flag.type, "min", None), getattr(flag.type, "max", None)) == (option.min, option.max)
+            # Where the range is kept depends on the version of Typer.
+            kind = flag if hasattr(flag, "min") else flag.type
+            assert (getattr(kind, "min", None), getattr(kind, "max", None)) == (option.min, option.max)
 
 
-@pytest.mark.parametrize(("name", "options"), [(name, options) for name, all_ in COMMANDS.items() for options in all_])
+@pytest.mark.parametrize(
+    ("name", "options"), [(name, options) for name, all_ in COMMANDS.items() for options in all_]
+)
 def test_an_option_without_a_default_says_what_stands_for_it(name: str, options: type) -> None:
     documented = about(options)
     for each in fields(options):

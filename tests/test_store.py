@@ -16,8 +16,8 @@ from fake_models import Fickle, tone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lyricsep.errors import OutputError
 from lyricsep import store as store_module
+from lyricsep.errors import OutputError
 from lyricsep.signals import Signals, load_signals
 from lyricsep.store import KeptSignals, KeptVocals, Store, key_of
 from lyricsep.versions import VOCALS

@@ -82,9 +82,7 @@ def segmentation(folder: Path) -> Mapping[str, Any]:
     from lyricsep.signals import find_vocal_segments
 
     pair = [load_audio(path) for path in (EXAMPLE, EXAMPLE.with_suffix(".vocals.ogg"))]
-    mono = [
-        resample(one.samples.mean(dim=0, keepdim=True), one.sample_rate, SAMPLE_RATE)[0].numpy() for one in pair
-    ]
+    mono = [resample(one.samples.mean(dim=0, keepdim=True), one.sample_rate, SAMPLE_RATE)[0].numpy() for one in pair]
     n_samples = min(map(len, mono))
     signals = Signals(mono[0][:n_samples], mono[1][:n_samples])
     found = {

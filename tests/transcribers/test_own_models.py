@@ -152,9 +152,7 @@ def test_a_file_is_hashed_once(checkpoint, folder, monkeypatch) -> None:
 
 def test_keys_and_manifest_tell_the_hash(checkpoint, tmp_path) -> None:
     def plan_with(path: Path) -> Plan:
-        return resolve(
-            TranscribeOptions(separator="none", model=str(path), backend="openai-whisper", device="cpu")
-        )
+        return resolve(TranscribeOptions(separator="none", model=str(path), backend="openai-whisper", device="cpu"))
 
     def key(path: Path) -> str:
         return plan_with(path).lyrics_key(["song"], "en")
@@ -334,7 +332,19 @@ def tiny(tmp_path) -> Path:
 def test_the_commands_take_a_path(tiny, tmp_path) -> None:
     """Relative to where the user stands, in one process and in workers of their own."""
     pytest.importorskip("ctranslate2")
-    quick = ["--separator", "none", "--beam-size", "1", "--no-repeat-ngram-sizes", "0", "-l", "en", "-f", "txt", "--offline"]
+    quick = [
+        "--separator",
+        "none",
+        "--beam-size",
+        "1",
+        "--no-repeat-ngram-sizes",
+        "0",
+        "-l",
+        "en",
+        "-f",
+        "txt",
+        "--offline",
+    ]
     quick += ["--device", "cpu"]
     for command, out, model in (
         (["transcribe", EXAMPLE], "name", "tiny.en"),
