@@ -252,7 +252,7 @@ class Session:
         with ThreadPoolExecutor(1, "lyricsep-prepare") as ahead:
             try:
                 if self.plan.model is None:
-                    yield from _ahead(coming, ahead)
+                    yield from map(self._handed_on, _ahead(coming, ahead))
                 else:
                     yield from self._transcribe(_Timed(_ahead(coming, ahead)))
             except _ModelError as error:
@@ -269,9 +269,9 @@ class Session:
                 parts = self._clips(outcome)
                 if parts:
                     self._report(outcome.path, "transcribing", 0.0)
-                    started.append((outcome if self.keep_signals else replace(outcome, signals=None), len(parts)))
+                    started.append((self._handed_on(outcome), len(parts)))
                 else:
-                    finished.append(outcome)
+                    finished.append(self._handed_on(outcome))
                 del outcome  # the next song needs the room
                 while parts:
                     yield parts.pop(0)
@@ -296,6 +296,10 @@ class Session:
             yield from _drained(finished)
             if coming.is_over:
                 return
+
+    def _handed_on(self, outcome: Outcome) -> Outcome:
+        """Return an outcome without its signals, unless they are kept."""
+        return outcome if self.keep_signals or outcome.signals is None else replace(outcome, signals=None)
 
     def _clips(self, outcome: Outcome) -> list[Clips]:
         """Return what the transcriber hears of a song; nothing of one that is finished."""

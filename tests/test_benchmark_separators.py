@@ -16,11 +16,11 @@ from script_modules import load_script
 from lyricsep.audio import Audio, load_audio, save_audio
 from lyricsep.errors import ConfigError
 from lyricsep.lyrics import Line
-from lyricsep.pipeline import hear
 from lyricsep.reports.plots import Estimate, TradeOff
 from lyricsep.scoring import score_activity
 from lyricsep.segmentation import rms_envelope
 from lyricsep.separators.passthrough import Passthrough
+from lyricsep.signals import load_signals
 
 SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "benchmark_separators.py"
 EXAMPLE = SCRIPT.parents[1] / "data" / "example"
@@ -82,9 +82,9 @@ def test_the_smallest_table(
     assert (none["separator"], stems["separator"]) == ("none", "stems")
     assert (none["songs"], none["songs_failed"]) == (1, 0)
     (song,) = [json.loads(line) for line in (dataset / "metadata.jsonl").read_text(encoding="utf-8").splitlines()]
-    heard = hear(dataset / "cut.wav", Passthrough())
+    signals = load_signals(dataset / "cut.wav", Passthrough())
     lines = [Line(line["start"], line["end"], line["text"]) for line in song["lines"]]
-    expected = score_activity([], lines, heard.duration, rms_envelope(heard.vocals)).auc
+    expected = score_activity([], lines, signals.duration, rms_envelope(signals.vocals)).auc
     assert none["auc"] == pytest.approx(expected, abs=1e-9)
     assert 0.5 < none["auc"] < 1
     assert none["wer"] < 0.5

@@ -9,11 +9,14 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from fake_models import a_plan
 
+from lyricsep.devices import describe_device
 from lyricsep.errors import OutputError
-from lyricsep.manifest import library_versions, new_manifest, write_manifest
+from lyricsep.manifest import library_versions, manifest_folder, new_manifest, write_manifest
 from lyricsep.transcribers import find_model
 from lyricsep.version import __version__
+from lyricsep.versions import stamp
 
 
 @dataclass(frozen=True)
@@ -30,17 +33,31 @@ class Outer:
 
 def test_it_says_what_is_about_to_run(tmp_path: Path) -> None:
     before = datetime.now(UTC) - timedelta(seconds=1)
-    manifest = new_manifest("transcribe", {"settings": Outer(), "native": False}, find_model("base").files, "cpu: 2")
+    plan = a_plan(model="base")
+    manifest = new_manifest("transcribe", plan, given=Outer(), native=False)
+    assert (manifest["schema"], manifest["version"]) == ("lyricsep/manifest", 2)
     assert manifest["options"] == {
-        "settings": {"inner": {"shares": [0.3, 0.0]}, "folder": str(Path("a/b")), "nothing": None},
+        "given": {"inner": {"shares": [0.3, 0.0]}, "folder": str(Path("a/b")), "nothing": None},
         "native": False,
     }
-    assert (manifest["command"], manifest["device"], manifest["lyricsep"]) == ("transcribe", "cpu: 2", __version__)
+    assert manifest["plan"] == plan.describe()
+    assert manifest["plan"]["model"] == "base"
+    assert manifest["plan"]["temperatures"] == [0.0]
+    assert manifest["stages"] == plan.versions == stamp()
+    device = describe_device(plan.device)
+    assert (manifest["command"], manifest["device"], manifest["lyricsep"]) == ("transcribe", device, __version__)
     assert manifest["songs"] == []
     assert before <= datetime.fromisoformat(str(manifest["started"])) <= datetime.now(UTC)
     written = json.loads(write_manifest(tmp_path, manifest).read_text(encoding="utf-8"))
     assert written["weights"] == [{"name": file.name, "sha256": file.sha256} for file in find_model("base").files]
     assert {**written, "weights": list(manifest["weights"])} == manifest
+
+
+def test_a_command_without_models_has_no_plan(tmp_path: Path) -> None:
+    manifest = new_manifest("score", None, normalise=True)
+    assert (manifest["plan"], manifest["stages"], manifest["device"]) == ({}, "", "none")
+    written = json.loads(write_manifest(tmp_path, manifest).read_text(encoding="utf-8"))
+    assert (written["weights"], written["options"]) == ([], {"normalise": True})
 
 
 def test_versions_are_those_that_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,15 +78,16 @@ def test_earlier_manifests_stay(tmp_path: Path) -> None:
     manifest = {"started": "2026-01-02T03:04:05+00:00", "title": "¡é"}
     paths = [write_manifest(tmp_path, {**manifest, "number": number}) for number in range(3)]
     assert [path.name for path in paths] == [
-        "lyricsep-20260102T030405.json",
-        "lyricsep-20260102T030405-2.json",
-        "lyricsep-20260102T030405-3.json",
+        "manifest-20260102T030405.json",
+        "manifest-20260102T030405-2.json",
+        "manifest-20260102T030405-3.json",
     ]
+    assert {path.parent for path in paths} == {manifest_folder(tmp_path)} == {tmp_path / ".lyricsep"}
     assert [json.loads(path.read_text(encoding="utf-8"))["number"] for path in paths] == [0, 1, 2]
     assert "¡é" in paths[0].read_text(encoding="utf-8")
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match=r"lyricsep-20260102T030405\.json: cannot be written"):
+    with pytest.raises(OutputError, match=r"manifest-20260102T030405\.json: cannot be written"):
         write_manifest(tmp_path / "file", {"started": "2026-01-02T03:04:05+00:00"})

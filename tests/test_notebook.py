@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lyricsep.pipeline import Failure, Result
 
 from lyricsep.datasets import Song
 from lyricsep.errors import AudioError
 from lyricsep.lyrics import Line, Lyrics, Segment
 from lyricsep.scoring import ScoredRun, SongScore, compare, score
+from lyricsep.session import Job, Outcome
 from lyricsep.tables import LONGEST_CELL, MOST_ROWS, Table
 
 HOSTILE = "</td></table><script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp;"
@@ -108,8 +108,8 @@ def test_a_comparison_shows_itself_and_stays_a_dictionary() -> None:
     "shown",
     [
         lyrics_of(HOSTILE),
-        Result(Path(HOSTILE), lyrics_of(HOSTILE), (), {"separation": 1.5}),
-        Failure(Path(HOSTILE), AudioError(HOSTILE)),
+        Outcome(Job(Path(HOSTILE)), lyrics_of(HOSTILE), seconds={"separation": 1.5}),
+        Outcome(Job(Path(HOSTILE)), error=AudioError(HOSTILE)),
         Table(HOSTILE, (HOSTILE,), ((HOSTILE,),), 1, (HOSTILE,)),
         ScoredRun((scored("one", "one", HOSTILE),), missing=(HOSTILE,)),
     ],
@@ -122,9 +122,10 @@ def test_no_text_becomes_an_element(shown: object) -> None:
 
 
 def test_results_say_how_long_it_took_and_failures_why() -> None:
-    told = Seen(Result(Path("a.mp3"), lyrics_of("one"), (), {"separation": 1.54})).text
+    told = Seen(Outcome(Job(Path("a.mp3")), lyrics_of("one"), seconds={"separation": 1.54})).text
     assert told.startswith("a.mp3 separation 1.5 s")
-    assert Seen(Failure(Path("a.mp3"), AudioError("a.mp3: is empty"))).text == "a.mp3 failed: a.mp3: is empty"
+    failed = Outcome(Job(Path("a.mp3")), error=AudioError("a.mp3: is empty"))
+    assert Seen(failed).text == "a.mp3 failed: a.mp3: is empty"
 
 
 def test_a_notebook_finds_it() -> None:

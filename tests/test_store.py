@@ -6,17 +6,21 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
+from fake_models import Fickle, tone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lyricsep import store as store_module
 from lyricsep.errors import OutputError
-from lyricsep.store import Store, code_version, key_of
+from lyricsep.signals import Signals, load_signals
+from lyricsep.store import KeptSignals, KeptVocals, Store, key_of
+from lyricsep.versions import VOCALS
 
 KEY = "ab" * 32
 
@@ -24,13 +28,6 @@ KEY = "ab" * 32
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
-
-
-@pytest.fixture
-def _fresh_code() -> Iterator[None]:
-    code_version.cache_clear()
-    yield
-    code_version.cache_clear()
 
 
 def files(store: Store) -> list[Path]:
@@ -270,47 +267,88 @@ def sorted_deep(value: object) -> object:
     return value
 
 
-# Code and files
+# Signals of songs
+
+AUDIO = ("0" * 64,)
 
 
-@pytest.mark.usefixtures("_fresh_code")
-def test_the_version_of_code_changes_with_its_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = tmp_path / "quaver"
-    (package / "room").mkdir(parents=True)
-    sources = {"__init__.py": "", "alone.py": "a = 1\n", "room/__init__.py": "", "room/inner.py": "b = 1\n"}
-    sources |= {"room/catalog.toml": "c = 1\n", "room/notes.md": "d\n", "other.py": "e = 1\n"}
-    for name, text in sources.items():
-        (package / name).write_text(text, encoding="utf-8")
-    monkeypatch.syspath_prepend(str(tmp_path))
-
-    def versions() -> tuple[str, str]:
-        code_version.cache_clear()
-        return code_version("quaver.alone"), code_version("quaver.room")
-
-    try:
-        alone, room = versions()
-        assert alone != room
-        assert versions() == (alone, room)
-        for name, changes in {
-            "alone.py": (True, False),
-            "room/inner.py": (False, True),
-            "room/catalog.toml": (False, True),
-            "room/__init__.py": (False, True),
-            "room/notes.md": (False, False),
-            "other.py": (False, False),
-        }.items():
-            (package / name).write_text(sources[name] + "# new\n", encoding="utf-8")
-            found = versions()
-            assert (found[0] != alone, found[1] != room) == changes, name
-            (package / name).write_text(sources[name], encoding="utf-8")
-        (package / "room" / "new.py").write_text("", encoding="utf-8")
-        assert versions()[1] != room
-        assert code_version("quaver.alone", "quaver.room") not in (alone, room)
-    finally:
-        sys.modules.pop("quaver", None)
+def silent(path: Path, stage: str, share: float) -> None:
+    pass
 
 
-@pytest.mark.usefixtures("_fresh_code")
-def test_the_version_of_our_own_code() -> None:
-    found = {code_version(name) for name in ("lyricsep.audio", "lyricsep.segmentation", "lyricsep.separators")}
-    assert len(found) == 3
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    """Two seconds of a tone, half a second of which is damaged."""
+    samples = tone(2).astype(np.float32)
+    samples[8_000:16_000] = np.nan
+    soundfile.write(tmp_path / "song.wav", samples, 16_000, subtype="FLOAT")
+    return tmp_path / "song.wav"
+
+
+@pytest.mark.parametrize("kind", ["vocals", "signals"])
+def test_signals_that_nobody_kept(store: Store, song: Path, kind: str) -> None:
+    kept = KeptVocals(store, keep=True) if kind == "vocals" else KeptSignals(store)
+    assert kept.load(KEY, AUDIO, song, silent) is None
+    assert not store.folder.exists()
+
+
+def test_vocals_are_kept_as_flac_and_the_mixture_is_decoded_again(store: Store, song: Path) -> None:
+    made = load_signals(song, Fickle())
+    used = KeptVocals(store, keep=True).save(KEY, AUDIO, made)
+    (path,) = files(store)
+    assert path.name == f"{KEY}.flac"
+    assert soundfile.info(path).subtype == "PCM_24"
+    assert path.stat().st_size < made.vocals.nbytes
+    # What is kept is what is used, so that a second run gets the same.
+    reports: list[tuple[Path, str, float]] = []
+    for keep in (True, False):
+        again = KeptVocals(store, keep=keep).load(KEY, AUDIO, song, lambda *report: reports.append(report))
+        assert again is not None
+        np.testing.assert_array_equal(again.vocals, used.vocals)
+        np.testing.assert_array_equal(again.mixture, used.mixture)
+        assert again.damage == used.damage == made.damage != ()
+    np.testing.assert_array_equal(used.mixture, made.mixture)
+    np.testing.assert_allclose(used.vocals, made.vocals, atol=2**-23)
+    assert used.vocals.dtype == np.float32
+    assert {path for path, _, _ in reports} == {song}
+    assert (reports[0][2], reports[-1][2]) == (0.0, 1.0)
+
+
+def test_vocals_are_kept_only_where_that_is_asked_for(store: Store, song: Path) -> None:
+    made = load_signals(song, Fickle())
+    assert KeptVocals(store, keep=False).save(KEY, AUDIO, made) is made
+    assert not store.folder.exists()
+
+
+@pytest.mark.parametrize("harm", [b"", b"no FLAC at all"])
+def test_damaged_vocals_are_as_if_missing(store: Store, song: Path, harm: bytes) -> None:
+    kept = KeptVocals(store, keep=True)
+    kept.save(KEY, AUDIO, load_signals(song, Fickle()))
+    (path,) = files(store)
+    path.write_bytes(harm)
+    assert kept.load(KEY, AUDIO, song, silent) is None
+
+
+def test_signals_are_kept_to_the_last_bit(store: Store, song: Path) -> None:
+    rng = np.random.default_rng(0)
+    made = Signals(*rng.standard_normal((2, 1000)).astype(np.float32))
+    kept = KeptSignals(store)
+    assert kept.save(KEY, AUDIO, made) is made
+    again = kept.load(KEY, AUDIO, song, silent)
+    assert again is not None
+    assert (again.mixture.tobytes(), again.vocals.tobytes()) == (made.mixture.tobytes(), made.vocals.tobytes())
+    # Other vocals of the same song share its mixture.
+    kept.save("cd" * 32, AUDIO, made)
+    assert len(files(store)) == 3
+    assert kept.load("ef" * 32, AUDIO, song, silent) is None
+    assert kept.load(KEY, ("1" * 64,), song, silent) is None
+
+
+def test_a_mixture_is_decoded_anew_by_another_version(
+    store: Store, song: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = KeptSignals(store)
+    kept.save(KEY, AUDIO, load_signals(song, Fickle()))
+    assert kept.load(KEY, AUDIO, song, silent) is not None
+    monkeypatch.setattr(store_module, "VOCALS", {**VOCALS, "decoding": VOCALS["decoding"] + 1})
+    assert kept.load(KEY, AUDIO, song, silent) is None

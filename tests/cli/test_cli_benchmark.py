@@ -90,7 +90,7 @@ def test_a_grid(run: Callable, songs: Path, tmp_path: Path) -> None:
     assert (pooled["n_songs"], pooled["n_seeds"], pooled["seeds"]["std"]) == (3, 2, 0)
     for suffix in ("txt", "md", "tex"):
         assert "mixture" in (out / f"tables.{suffix}").read_text(encoding="utf-8")
-    manifest = json.loads(next(out.glob("lyricsep-*.json")).read_text(encoding="utf-8"))
+    manifest = json.loads(next((out / ".lyricsep").glob("manifest-*.json")).read_text(encoding="utf-8"))
     assert (manifest["n_hypotheses"], manifest["failures"]) == (24, [])
     assert {file["name"] for file in manifest["weights"]} >= {"model.bin"}
     assert manifest["options"]["grid"]["seeds"] == [0, 1]
@@ -125,7 +125,7 @@ def test_killed_and_resumed_is_as_undisturbed(songs: Path, tmp_path: Path) -> No
         assert process.returncode == -9
     resumed = finish("benchmark", "grid.toml", "-o", "killed", cwd=tmp_path)
     assert resumed.code == 0
-    assert " are at hand, " in resumed.err
+    assert " are done, " in resumed.err
     for name in REPORT:
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
@@ -150,7 +150,7 @@ def test_a_broken_song_is_counted_and_tried_again(run: Callable, songs: Path, tm
     (songs / "audio" / "b.wav").write_bytes(good)
     told = run("benchmark", "grid.toml", "-o", "out", "--seeds", "1")
     assert told.code == 0
-    assert "2 are at hand, 1 to do" in told.err
+    assert "2 are done, 1 to do" in told.err
     assert not [row for row in rows_of(tmp_path / "out") if row["error"]]
 
 
@@ -160,11 +160,11 @@ def test_what_changes_is_done_again(run: Callable, songs: Path, tmp_path: Path) 
     )
     (tmp_path / "grid.toml").write_text(grid, encoding="utf-8")
     assert run("benchmark", "grid.toml", "-o", "out", "--limit", "1", "--seeds", "1").code == 0
-    assert "1 are at hand, 1 to do" in run("benchmark", "grid.toml", "-o", "out", "--limit", "1", "--seeds", "2").err
+    assert "1 are done, 1 to do" in run("benchmark", "grid.toml", "-o", "out", "--limit", "1", "--seeds", "2").err
     (tmp_path / "grid.toml").write_text(FIXED_ALONE.replace("beam_size = 1", "beam_size = 2"), encoding="utf-8")
-    assert "at hand" not in run("benchmark", "grid.toml", "-o", "out", "--limit", "1", "--seeds", "2").err
+    assert " are done, " not in run("benchmark", "grid.toml", "-o", "out", "--limit", "1", "--seeds", "2").err
     shutil.copy(songs / "audio" / "c.wav", songs / "audio" / "Été.wav")
-    assert "at hand" not in run("benchmark", "grid.toml", "-o", "out", "--limit", "1", "--seeds", "2").err
+    assert " are done, " not in run("benchmark", "grid.toml", "-o", "out", "--limit", "1", "--seeds", "2").err
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_wrong_usage(run: Callable, songs: Path, tmp_path: Path) -> None:
     for arguments, told in (
         (("nothing",), "no grid of that name (paper-long, paper-short, lyricsep)"),
         (("grid.toml", "--preset", "slow"), "no preset is called 'slow'"),
-        (("grid.toml", "--transcriber", "ears"), "no Whisper backend is called 'ears'"),
+        (("grid.toml", "--backend", "ears"), "no Whisper backend is called 'ears'"),
         (("grid.toml", "--model", "tin"), "no Whisper model is called 'tin'"),
     ):
         outcome = run("benchmark", *arguments)

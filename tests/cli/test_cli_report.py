@@ -26,7 +26,7 @@ def write(folder: Path, name: str, text: str) -> None:
 
 
 def leave_manifest(folder: Path, song: Path, *names: str, separator: str = "none") -> None:
-    manifest = new_manifest("transcribe", {"settings": {"separator": separator, "model": "base"}}, (), "cpu")
+    manifest = {**new_manifest("transcribe", None), "plan": {"separator": separator, "model": "base"}}
     results = [str(folder / f"{name}.json") for name in names]
     write_manifest(folder, {**manifest, "songs": [{"path": str(song), "status": "done", "results": results}]})
 
@@ -63,7 +63,7 @@ def test_one_song_gets_its_page_with_its_sound(run: Callable, one: Path) -> None
     page = content(one / "report.html")
     assert page["audio"]["mixture"].startswith("data:audio/webm")
     assert page["audio"]["vocals"] is None
-    assert page["manifest"]["options"]["settings"]["separator"] == "none"
+    assert page["manifest"]["plan"]["separator"] == "none"
     assert not (one / "report").exists()
 
 
@@ -155,7 +155,7 @@ def test_references_of_other_songs_are_refused(run: Callable, folder: Path, tmp_
     write(tmp_path / "ref", "other", "one")
     told = run("report", folder, "--reference", tmp_path / "ref")
     assert told.code == 1
-    assert "none of its 1 references is named as a song of" in told.err
+    assert "none of its 1 references has the name of a song in" in told.err
     assert not (folder / "report.html").exists()
 
 
@@ -166,7 +166,7 @@ def test_two_runs_are_compared(run: Callable, folder: Path, tmp_path: Path) -> N
     told = run("report", folder, "--reference", tmp_path / "ref", "--versus", tmp_path / "before")
     assert told.code == 0
     page = (folder / "report.html").read_text(encoding="utf-8")
-    assert "Against before" in page
+    assert "Compared with before" in page
     assert "p is above 0.05" in page
     assert content(folder / "report.html")["songs"][0]["versus"] == [["one", "two", ["d", "three", ""]]]
 
@@ -176,7 +176,7 @@ def test_one_song_against_another_run_gets_a_page_of_the_run_too(run: Callable, 
     write(tmp_path / "before", "song", "one")
     told = run("report", one, "--reference", tmp_path / "ref", "--versus", tmp_path / "before")
     assert told.written == [one / "report/song.html", one / "report.html"]
-    assert "on one song alone" in (one / "report.html").read_text(encoding="utf-8")
+    assert "(one song)" in (one / "report.html").read_text(encoding="utf-8")
 
 
 def test_nothing_is_replaced_unless_asked(run: Callable, folder: Path) -> None:
@@ -184,7 +184,7 @@ def test_nothing_is_replaced_unless_asked(run: Callable, folder: Path) -> None:
     (folder / "report/c.html").write_text("mine", encoding="utf-8")
     told = run("report", folder)
     assert told.code == 1
-    assert re.fullmatch(r"lyricsep: .*c\.html: exists already; add --overwrite to replace it\n", told.err)
+    assert re.fullmatch(r"lyricsep: .*c\.html: exists already; set --overwrite to replace it\n", told.err)
     assert [path.name for path in folder.rglob("*.html")] == ["c.html"]
     assert run("report", folder, "--overwrite").code == 0
     assert content(folder / "report/c.html")["name"] == "c"
@@ -228,4 +228,4 @@ def test_wrong_options_are_told_in_one_line(
 def test_a_folder_without_lyrics_is_told_in_one_line(run: Callable, tmp_path: Path) -> None:
     told = run("report", tmp_path)
     assert (told.code, told.out) == (1, "")
-    assert "no lyrics there" in told.err
+    assert "no lyrics in this folder" in told.err

@@ -49,13 +49,13 @@ def lyrics_of(texts: list[str], language: str, flags: dict[int, tuple[str, ...]]
 
 def leave_manifest(folder: Path, **options: object) -> None:
     """Leave a manifest of a run, with two songs that failed."""
-    settings = {"separator": "spleeter", "model": "base", **options}
+    plan = {"separator": "spleeter", "model": "base", **options}
     failed = [
         {"path": f"songs/{name}.mp3", "status": "failed", "error": f"songs/{name}.mp3: is empty (0 bytes)"}
         for name in ("empty", "<b>odd</b>")
     ]
-    manifest = new_manifest("transcribe", {"settings": settings}, (), "cpu: 2 threads")
-    write_manifest(folder, {**manifest, "songs": failed})
+    manifest = new_manifest("transcribe", None)
+    write_manifest(folder, {**manifest, "plan": plan, "device": "cpu: 2 threads", "songs": failed})
 
 
 def _misheard(line: str, share: float, chance: random.Random) -> str:

@@ -28,7 +28,7 @@ def entry(path: object, *results: object) -> dict[str, Any]:
 
 
 def leave_manifest(folder: Path, *entries: dict[str, Any], started: str = "2026-01-01T00:00:00+00:00") -> None:
-    manifest = new_manifest("transcribe", {}, (), "cpu")
+    manifest = new_manifest("transcribe", None)
     write_manifest(folder, {**manifest, "started": started, "songs": list(entries)})
 
 
@@ -117,7 +117,7 @@ def test_names_that_a_manifest_escapes_are_found(tmp_path: Path) -> None:
 def test_a_batch_tells_its_songs_in_its_journal(tmp_path: Path) -> None:
     touch(tmp_path / "odd.mp3", tmp_path / "out" / "id of a list.txt")
     record = Record.of("id of a list", tmp_path / "odd.mp3").done(
-        results=[str(tmp_path / "out" / "id of a list.txt")]
+        results={str(tmp_path / "out" / "id of a list.txt"): "0" * 64}
     )
     Journal(tmp_path / "out" / ".lyricsep" / "journal.jsonl").add(record)
     assert the_song(tmp_path / "out").audio == tmp_path / "odd.mp3"
@@ -157,8 +157,8 @@ def test_vocals_beside_lyrics_and_song_are_found_by_themselves(tmp_path: Path) -
 
 
 def test_manifests_come_oldest_first_and_broken_ones_are_left_out(tmp_path: Path) -> None:
-    touch(tmp_path / "a.txt", tmp_path / "lyricsep-20250101T000000.json")
-    (tmp_path / "lyricsep-other.json").write_text(json.dumps({"schema": "other"}))
+    touch(tmp_path / "a.txt", tmp_path / ".lyricsep" / "manifest-20250101T000000.json")
+    (tmp_path / ".lyricsep" / "manifest-other.json").write_text(json.dumps({"schema": "other"}))
     leave_manifest(tmp_path, {"path": 3, "results": "no list"}, started="2026-02-01T00:00:00+00:00")
     for number in range(11):
         leave_manifest(tmp_path, {"path": number}, started="2026-01-01T00:00:00+00:00")

@@ -163,7 +163,7 @@ def test_two_runs_are_compared_over_the_songs_of_both(tmp_path: Path) -> None:
     told = Page(render_run_page(content)).text
     assert "11 songs. This run is better." in told
     assert "1 song in this run only: left out" in told
-    assert "options.settings.model tiny base" in told
+    assert "plan.model tiny base" in told
 
 
 def test_the_same_run_is_no_better_than_itself(tmp_path: Path) -> None:
@@ -269,9 +269,10 @@ def test_manifests_differ_in_what_can_change_a_result() -> None:
 
 
 def test_the_separator_of_a_run_is_known_from_its_manifest() -> None:
-    options = {"settings": {"separator": "htdemucs"}, "query": "voice", "then": None}
-    assert separators_of({"options": options}) == ("htdemucs", "voice", None)
-    assert separators_of({"options": {"settings": {"separator": "none"}}}) is None
+    plan = {"separator": "htdemucs", "query": "voice", "then": None}
+    assert separators_of({"plan": plan}) == ("htdemucs", "voice", None)
+    assert separators_of({"plan": {**plan, "then": "apollo"}}) == ("htdemucs", "voice", "apollo")
+    assert separators_of({"plan": {"separator": "none"}}) is None
     assert separators_of({"options": {"separator": "spleeter"}}) is None
     assert separators_of({}) is None
 

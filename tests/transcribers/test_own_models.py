@@ -17,11 +17,10 @@ import torch
 from whisper.model import ModelDimensions, Whisper
 
 from lyricsep.benchmark.grid import read_grid
-from lyricsep.engines.work import Work
 from lyricsep.errors import ConfigError, LyricsepError, WeightsError
 from lyricsep.lyrics import Segment
 from lyricsep.manifest import new_manifest, write_manifest
-from lyricsep.presets import Preset
+from lyricsep.plan import Plan, TranscribeOptions, resolve
 from lyricsep.transcribers import (
     BACKENDS,
     SAMPLE_RATE,
@@ -152,9 +151,11 @@ def test_a_file_is_hashed_once(checkpoint, folder, monkeypatch) -> None:
 
 
 def test_keys_and_manifest_tell_the_hash(checkpoint, tmp_path) -> None:
+    def plan_with(path: Path) -> Plan:
+        return resolve(TranscribeOptions(separator="none", model=str(path), backend="openai-whisper", device="cpu"))
+
     def key(path: Path) -> str:
-        settings = Preset("", "none", str(path))
-        return Work(settings, "openai-whisper").lyrics_key(["song"], CPU, "en")
+        return plan_with(path).lyrics_key(["song"], "en")
 
     same = shutil.copy(checkpoint, tmp_path / "copy.pt")
     other = save(tmp_path / "other.pt", seed=1)
@@ -163,7 +164,7 @@ def test_keys_and_manifest_tell_the_hash(checkpoint, tmp_path) -> None:
     assert before == key(same) != key(other)
     save(checkpoint, seed=2)
     assert key(checkpoint) != before, "another model, in the same process"
-    manifest = new_manifest("transcribe", {}, find_model(str(checkpoint)).files, "cpu")
+    manifest = new_manifest("transcribe", plan_with(checkpoint))
     written = json.loads(write_manifest(tmp_path, manifest).read_text())
     assert written["weights"] == [{"name": "my.pt", "sha256": digest(checkpoint)}]
 
@@ -357,6 +358,6 @@ def test_the_commands_take_a_path(tiny, tmp_path) -> None:
         assert out == "name" or "tuned by ctranslate2" in done.stderr
     texts = [next((tmp_path / out).glob("*.txt")).read_text() for out in ("name", "path", "batch")]
     assert texts[0] == texts[1] == texts[2] != ""
-    (manifest,) = (tmp_path / "path").glob("lyricsep-*.json")
+    (manifest,) = (tmp_path / "path" / ".lyricsep").glob("manifest-*.json")
     weights = {file["name"]: file["sha256"] for file in json.loads(manifest.read_text())["weights"]}
     assert weights["model.bin"] == digest(tiny / "model.bin")

@@ -8,9 +8,13 @@ import random
 from pathlib import Path
 
 import pytest
+import torch
 
 from lyricsep.errors import WeightsError
 from lyricsep.manifest import new_manifest, write_manifest
+from lyricsep.plan import Plan
+from lyricsep.separators import find_separator
+from lyricsep.transcribers import WhisperSpec
 from lyricsep.weights import (
     Source,
     WeightFile,
@@ -95,7 +99,8 @@ def test_a_pin_that_contradicts_the_catalogue_is_none(web, cache, policy) -> Non
 
 def test_folders_and_manifests_know_the_pin(web, cache, policy, tmp_path: Path) -> None:
     file = unpinned(web.serve("/model.bin", web.whole(DATA)))
-    manifest = new_manifest("test", {}, [file], "cpu")
+    model = WhisperSpec("model", "", file)
+    manifest = new_manifest("test", Plan("", (find_separator("none"),), torch.device("cpu"), None, model=model))
     folder = fetch_folder("model", [file], policy=policy)
     assert (folder / "model.bin").read_bytes() == DATA
     written = json.loads(write_manifest(tmp_path / "out", manifest).read_text(encoding="utf-8"))
