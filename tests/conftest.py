@@ -25,6 +25,21 @@ settings.load_profile("lyricsep")
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="also run the tests that are marked slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip slow tests unless `--slow` is given, or they are selected by ``-m slow`` or by name."""
+    named = {argument.partition("[")[0] for argument in config.args if "::" in argument}
+    if config.getoption("--slow") or config.getoption("-m"):
+        return
+    skip = pytest.mark.skip(reason="slow: runs with --slow")
+    for item in items:
+        if item.get_closest_marker("slow") and not any(item.nodeid.startswith(name) for name in named):
+            item.add_marker(skip)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real songs and reference outputs beside the project; skips where it is missing."""
