@@ -1,4 +1,4 @@
-"""The documentation covers the app: its commands, options, presets, links and Python example are those of the code."""
+"""The documentation covers the app: commands, options, presets, links and the Python example are its own."""
 
 from __future__ import annotations
 
