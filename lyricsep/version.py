@@ -1,3 +1,3 @@
 """The version of lyricsep, read by the build and by every manifest."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
