@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import inspect
+import re
 import shutil
 import subprocess
 import sys
@@ -382,3 +383,33 @@ def test_every_command_over_songs_derives_its_flags() -> None:
 def test_the_classes_extend_each_other() -> None:
     assert list(about(TranscribeOptions))[: len(about(SegmentOptions))] == list(about(SegmentOptions))
     assert list(about(SegmentOptions))[: len(about(SeparateOptions))] == list(about(SeparateOptions))
+
+
+@pytest.mark.slow
+def test_the_python_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    readme = Path(__file__).resolve().parents[1] / "README.md"
+    (example,) = re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    for name in ("song", "a", "b"):
+        shutil.copy(EXAMPLE, f"{name}.mp3")
+    exec(compile(example, "README.md", "exec"), {})  # noqa: S102
+    assert (tmp_path / "song.lrc").read_text(encoding="utf-8").count("\n") > 5
+
+
+@pytest.mark.slow
+def test_a_notebook_goes_from_songs_to_words_subtitles_and_errors(tmp_path: Path) -> None:
+    """Ten lines: transcribe songs, look at the words, save subtitles, score, and meet a song that fails."""
+    gone = tmp_path / "gone.mp3"
+    transcriber = lyricsep.Transcriber(preset="fast", language="english", offline=True)
+    first, second = transcriber.stream([EXAMPLE, gone])
+    if first.error:
+        first, second = second, first
+    words = first.unwrap().to_dataframe()
+    assert words["start"].is_monotonic_increasing
+    first.unwrap().save(tmp_path / "song.srt")
+    assert " --> " in (tmp_path / "song.srt").read_text(encoding="utf-8")
+    reference = EXAMPLE.with_suffix(".txt").read_text(encoding="utf-8")
+    assert 0 <= lyricsep.score(reference, first.unwrap().text, "en").rates["WER"] < 0.5
+    with pytest.raises(lyricsep.LyricsepError, match=r"gone.mp3: no such file") as failure:
+        second.unwrap()
+    assert "--" not in str(failure.value)

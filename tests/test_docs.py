@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""The documentation covers the app: commands, options, presets, links and the Python example are those of the code."""
-=======
 """The documentation covers the app: commands, options, presets, links and the Python example are its own."""
->>>>>>> docs
 
 from __future__ import annotations
 
@@ -22,13 +18,9 @@ from lyricsep.presets import PRESETS
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 RESULTS = sorted((ROOT / "data" / "results").glob("*.md"))
-<<<<<<< HEAD
-PAGES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *RESULTS)}
-=======
 PAGES = {
     path.name: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *RESULTS)
 }
->>>>>>> docs
 USER_PAGES = "\n".join(text for name, text in PAGES.items() if name != "CONTRIBUTING.md")
 
 
