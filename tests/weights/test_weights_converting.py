@@ -136,7 +136,7 @@ def test_wrong_usage(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"a.pth: cannot be read"):
         convert_checkpoint(path, tmp_path / "a.safetensors", sha256="0" * 64)
     saved(path, state())
-    with pytest.raises(ConfigError, match=r"b.pth: the file to make is must end in .safetensors"):
+    with pytest.raises(ConfigError, match=r"b.pth: the new file must end in .safetensors"):
         convert_checkpoint(path, tmp_path / "b.pth")
     with pytest.raises(ConfigError, match="a sha256 is 64 lower-case hexadecimal digits, got 'abc'"):
         convert_checkpoint(path, tmp_path / "b.safetensors", sha256="abc")
