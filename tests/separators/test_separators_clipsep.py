@@ -533,7 +533,9 @@ def test_a_checkpoint_that_nobody_put_there(load, pinned, tmp_path) -> None:
     load()
     files = tuple(pinned(b"", f"file:{tmp_path}/{name}") for name in ("nothing.pt", "a", "b", "c"))
     spec = SeparatorSpec("mine", "clipsep", "", "", "", files, {"query_default": "sing"}, query="text")
-    with pytest.raises(WeightsError, match=r"^mine: .*authors' share, and `lyricsep models show mine` explains where"):
+    with pytest.raises(
+        WeightsError, match=r"^mine: .*authors' share, and `lyricsep models show mine` explains where"
+    ):
         load_clipsep(spec, offline=True)
     spec = SeparatorSpec("mine", "clipsep", "", "", "", files[:3], {"query_default": "sing"}, query="text")
     with pytest.raises(ConfigError, match=r"CLIPSep needs four files, .* got 3; correct the catalogue entry"):
