@@ -466,7 +466,7 @@ def refused(model: bytes, reason: str, folder: Callable[..., Path]) -> None:
 def test_damaged_files(uvr_folder) -> None:
     model = times(np.ones((1, 4, N_BINS, 1)))
     for damaged in (b"", b"<html>404</html>", model[: len(model) // 2], model[:-1], b"\x80\x04N.", b"ORTMORTM" * 9):
-        refused(damaged, r"no MDX-Net \(", uvr_folder)
+        refused(damaged, r"not an MDX-Net \(", uvr_folder)
 
 
 @pytest.mark.parametrize("where", ["beside", "above", "absolute"])
@@ -491,7 +491,7 @@ def test_the_other_format_of_the_library(uvr_folder, tmp_path) -> None:
     runtime.InferenceSession(times(1.0), choices, providers=["CPUExecutionProvider"])
     model = (tmp_path / "net.ort").read_bytes()
     runtime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    refused(model, "no MDX-Net", uvr_folder)
+    refused(model, "not an MDX-Net", uvr_folder)
 
 
 COPY = [node("Identity", "input", "output")]
