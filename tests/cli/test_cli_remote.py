@@ -95,8 +95,8 @@ def test_other_commands_say_that_they_cannot(run: Callable, library: Path) -> No
     ("arguments", "match"),
     [
         (["library", "--copy-to", "folder"], "--copy-to folder: expected a URL such as s3://bucket/lyrics"),
-        (["library", "--copy-to", "s3://u:secret@x"], "s3://u@x: is remote, and --offline"),
-        (["https://u:secret@h/a.mp3"], "https://h/a.mp3: is remote, and --offline opens no connection"),
+        (["library", "--copy-to", "s3://u:secret@x"], "s3://u@x: is remote, and offline runs"),
+        (["https://u:secret@h/a.mp3"], "https://h/a.mp3: is remote, and offline runs open no connection"),
     ],
 )
 def test_wrong_usage(run: Callable, library: Path, arguments: list[str], match: str) -> None:

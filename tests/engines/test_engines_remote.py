@@ -158,7 +158,7 @@ def test_results_are_copied_before_a_song_is_done(plan: Plan, songs: Path, bucke
     assert failed.status == "failed"
     assert failed.error == (
         "memory://anna@out/lyrics/disc 1/söng 1.txt: cannot be copied there (no permission); "
-        "check --copy-to, and run again"
+        "check copy_to and run again"
     )
     done = worker(plan, copied).do(task)
     assert (done.status, done.fresh, done.copied_to) == ("done", False, "memory://anna@out/lyrics")

@@ -528,8 +528,8 @@ def test_the_recipe_of_the_documentation_is_one(tmp_path: Path) -> None:
     ("text", "match"),
     [
         (None, "mine.toml: cannot be read"),
-        ("a = ", "mine.toml: no TOML"),
-        ("\xff", "mine.toml: no TOML"),
+        ("a = ", "mine.toml: not valid TOML"),
+        ("\xff", "mine.toml: not valid TOML"),
         ("", r"mine.toml: a recipe has a table \[settings\]; correct it, or add the family of the model"),
         ("family = 'demucs'\n[settings]\n", r"mine.toml: the family demucs needs files: add \[\[files\]\]"),
         ("files = [1]\n", "mine.toml: a file is a table, got 1; correct it"),

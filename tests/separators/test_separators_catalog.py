@@ -170,7 +170,7 @@ def test_other_names_of_a_separator() -> None:
 
 def test_models_of_uvr() -> None:
     assert [file.name for file in find_separator("uvr:Kim_Vocal_2.onnx").files] == ["Kim_Vocal_2.onnx"]
-    with pytest.raises(ConfigError, match="'uvr:<file>': neither a model of UVR"):
+    with pytest.raises(ConfigError, match="'uvr:<file>': neither a UVR model"):
         find_separator("uvr:<file>")
 
 

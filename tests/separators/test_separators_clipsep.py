@@ -480,7 +480,7 @@ def test_wrong_states(load, change, reason) -> None:
     with pytest.raises(WeightsError, match=reason) as caught:
         load(changed(small_model(), change))
     line = str(caught.value)
-    assert line.startswith("clipsep.pt: not what mine needs (")
+    assert line.startswith("clipsep.pt: not the file that mine needs (")
     assert line.isprintable()
     assert len(line) < 400
 
@@ -506,7 +506,7 @@ def test_wrong_states(load, change, reason) -> None:
     ids=["missing", "size", "shape", "few tokens", "empty"],
 )
 def test_another_clip(load, change, reason) -> None:
-    with pytest.raises(WeightsError, match=f"^clip.bin: not what mine needs .*{reason}"):
+    with pytest.raises(WeightsError, match=f"^clip.bin: not the file that mine needs .*{reason}"):
         load(text=changed(small_text(), change))
 
 
@@ -533,7 +533,9 @@ def test_a_checkpoint_that_nobody_put_there(load, pinned, tmp_path) -> None:
     load()
     files = tuple(pinned(b"", f"file:{tmp_path}/{name}") for name in ("nothing.pt", "a", "b", "c"))
     spec = SeparatorSpec("mine", "clipsep", "", "", "", files, {"query_default": "sing"}, query="text")
-    with pytest.raises(WeightsError, match=r"^mine: .*authors' share, and `lyricsep models show mine` says where"):
+    with pytest.raises(
+        WeightsError, match=r"^mine: .*authors' share, and `lyricsep models show mine` explains where"
+    ):
         load_clipsep(spec, offline=True)
     spec = SeparatorSpec("mine", "clipsep", "", "", "", files[:3], {"query_default": "sing"}, query="text")
     with pytest.raises(ConfigError, match=r"CLIPSep needs four files, .* got 3; correct the catalogue entry"):

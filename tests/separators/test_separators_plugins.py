@@ -181,17 +181,23 @@ def test_a_broken_plugin_with_a_built_in_name_is_listed_beside_it(install: Insta
 @pytest.mark.parametrize(
     ("body", "match"),
     [
-        ("yield from (block[:, 1:] for block in mixture.blocks)", "gave 999 samples of vocals for a song of 1000; "),
-        ("yield torch.zeros(2, 7)", "gave 7 samples of vocals for a song of 1000; "),
-        ("return iter(())", "gave 0 samples of vocals for a song of 1000; "),
+        (
+            "yield from (block[:, 1:] for block in mixture.blocks)",
+            "returned 999 samples of vocals for a song of 1000; ",
+        ),
+        ("yield torch.zeros(2, 7)", "returned 7 samples of vocals for a song of 1000; "),
+        ("return iter(())", "returned 0 samples of vocals for a song of 1000; "),
         (
             "yield torch.zeros(1, 1000)",
-            r"gave torch.float32 \(1, 1000\), expected blocks of torch.float32 \(2, n_samp",
+            r"returned torch.float32 \(1, 1000\), expected blocks of torch.float32 \(2, n_samp",
         ),
-        ("yield torch.zeros(2, 1000).double()", r"gave torch.float64 \(2, 1000\), expected"),
-        ("yield [0.0] * 1000", "gave list, expected"),
+        ("yield torch.zeros(2, 1000).double()", r"returned torch.float64 \(2, 1000\), expected"),
+        ("yield [0.0] * 1000", "returned list, expected"),
         ("yield from 3", r"failed \(TypeError: 'int' object is not iterable\); report it to its author"),
-        ("yield next(iter(mixture.blocks)); raise RuntimeError('a\\nb')", r"failed \(RuntimeError: a b\); tell its"),
+        (
+            "yield next(iter(mixture.blocks)); raise RuntimeError('a\\nb')",
+            r"failed \(RuntimeError: a b\); report it to its",
+        ),
         ("yield from (); raise AudioError('the song is odd')", "^the song is odd$"),
     ],
 )
@@ -206,7 +212,10 @@ def test_a_plugin_that_breaks_its_promises_costs_one_song(install: Install, body
 @pytest.mark.parametrize(
     ("create", "match"),
     [
-        (lambda device: 1 / 0, r"^mine: its plugin could not build it \(ZeroDivisionError: division by zero\); tell"),
+        (
+            lambda device: 1 / 0,
+            r"^mine: its plugin could not build it \(ZeroDivisionError: division by zero\); report",
+        ),
         (lambda device: None, "^mine: its plugin built NoneType, no Separator; report it to its author"),
         (lambda: None, r"^mine: its plugin could not build it \(TypeError: "),
     ],

@@ -338,12 +338,12 @@ def test_a_checkpoint_of_the_list() -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("Kim_Vocal_3.onnx", r"'uvr:Kim_Vocal_3\.onnx': neither a model .*did you mean 'Kim_Vocal_[12]\.onnx'\?"),
-        ("", "'uvr:': neither a model of UVR that gives vocals nor a file"),
+        ("Kim_Vocal_3.onnx", r"'uvr:Kim_Vocal_3\.onnx': neither a UVR model .*did you mean 'Kim_Vocal_[12]\.onnx'\?"),
+        ("", "'uvr:': neither a UVR model with vocals nor a"),
         ("/nowhere/net.onnx", r"'uvr:/nowhere/net\.onnx': neither"),
-        ("~nobody-here/net.onnx", "neither a model of UVR"),
-        ("n" * 5000 + ".onnx", "neither a model of UVR"),
-        ("kuielab_a_drums.onnx", "neither a model of UVR that gives vocals"),
+        ("~nobody-here/net.onnx", "neither a UVR model"),
+        ("n" * 5000 + ".onnx", "neither a UVR model"),
+        ("kuielab_a_drums.onnx", "neither a UVR model with vocals"),
         ("1_HP-UVR.pth", r"networks of the VR architecture \(\.pth\) are not run here; choose an MDX-Net"),
         ("a\nb.onnx", r"'uvr:a\\nb\.onnx': neither"),
     ],
@@ -356,7 +356,7 @@ def test_names_that_are_none(name, reason) -> None:
 
 def test_a_folder_is_no_file(tmp_path) -> None:
     (tmp_path / "net.onnx").mkdir()
-    with pytest.raises(ConfigError, match="neither a model of UVR"):
+    with pytest.raises(ConfigError, match="neither a UVR model"):
         find_uvr(f"uvr:{tmp_path}/net.onnx")
 
 
@@ -414,11 +414,11 @@ def test_wrong_parameters(uvr_folder, record, reason) -> None:
 
 def test_unknown_parameters(uvr_folder) -> None:
     path = uvr_folder("net.onnx", times(1.0))
-    with pytest.raises(ConfigError, match=r"net\.onnx: UVR publishes no parameters of this file; set them in UVR"):
+    with pytest.raises(ConfigError, match=r"net\.onnx: UVR publishes no parameters for this file; set them in UVR"):
         load(path)
     for text in ("[" * 100_000, "{", "\x00"):
         uvr_folder("net.onnx", times(1.0), record=text)
-        with pytest.raises(ConfigError, match=r"\.json: no JSON"):
+        with pytest.raises(ConfigError, match=r"\.json: not valid JSON"):
             load(path)
     uvr_folder("net.onnx", times(1.0), record="3", records="[]")
     with pytest.raises(ConfigError, match="UVR publishes no parameters"):
@@ -466,7 +466,7 @@ def refused(model: bytes, reason: str, folder: Callable[..., Path]) -> None:
 def test_damaged_files(uvr_folder) -> None:
     model = times(np.ones((1, 4, N_BINS, 1)))
     for damaged in (b"", b"<html>404</html>", model[: len(model) // 2], model[:-1], b"\x80\x04N.", b"ORTMORTM" * 9):
-        refused(damaged, r"no MDX-Net \(", uvr_folder)
+        refused(damaged, r"not an MDX-Net \(", uvr_folder)
 
 
 @pytest.mark.parametrize("where", ["beside", "above", "absolute"])
@@ -491,7 +491,7 @@ def test_the_other_format_of_the_library(uvr_folder, tmp_path) -> None:
     runtime.InferenceSession(times(1.0), choices, providers=["CPUExecutionProvider"])
     model = (tmp_path / "net.ort").read_bytes()
     runtime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    refused(model, "no MDX-Net", uvr_folder)
+    refused(model, "not an MDX-Net", uvr_folder)
 
 
 COPY = [node("Identity", "input", "output")]
@@ -778,7 +778,7 @@ def test_hostile_yaml(uvr_folder, tmp_path) -> None:
         " " * (1 << 20) + "a: 1",
     ]
     for text in texts:
-        with pytest.raises(WeightsError, match=r"net\.yaml: (no YAML of a network|refused)") as caught:
+        with pytest.raises(WeightsError, match=r"net\.yaml: (not the YAML file of a network|refused)") as caught:
             load(uvr_folder("net.ckpt", b"", **{"net.yaml": text}))
         assert str(caught.value).isprintable()
     assert not (tmp_path / "executed").exists()

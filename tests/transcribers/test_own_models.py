@@ -303,7 +303,7 @@ def of_another_kind(path: Path) -> None:
         ("model.bin", of_another_kind, r"model\.bin: holds a 'WhimperSpec'"),
         ("config.json", cut, r"config\.json: is not the config\.json of a CTranslate2 model"),
         ("config.json", forget_heads, r"config\.json: names no alignment_heads"),
-        ("vocabulary.json", cut, r"vocabulary\.json: is no JSON"),
+        ("vocabulary.json", cut, r"vocabulary\.json: is not valid JSON"),
         ("vocabulary.json", lambda path: path.write_text('["a"]'), "has 51865 tokens and a vocabulary of 1,"),
     ],
 )

@@ -117,8 +117,8 @@ def test_what_cannot_be_unpickled_here(tmp_path: Path, monkeypatch: pytest.Monke
     [
         ([torch.zeros(1)], "a.pth: holds a list, expected a dictionary of tensors"),
         ({"a": torch.zeros(1), "lr": 0.1}, "a.pth: 'lr' is not a plain tensor but a float"),
-        ({"a": torch.zeros(2, 2).to_sparse()}, "a.pth: 'a' is no plain tensor"),
-        ({3: torch.zeros(1)}, "a.pth: '3' is no plain tensor"),
+        ({"a": torch.zeros(2, 2).to_sparse()}, "a.pth: 'a' is not a plain tensor"),
+        ({3: torch.zeros(1)}, "a.pth: '3' is not a plain tensor"),
     ],
 )
 def test_what_is_no_file_of_weights(tmp_path: Path, value: object, match: str) -> None:
@@ -136,7 +136,7 @@ def test_wrong_usage(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"a.pth: cannot be read"):
         convert_checkpoint(path, tmp_path / "a.safetensors", sha256="0" * 64)
     saved(path, state())
-    with pytest.raises(ConfigError, match=r"b.pth: the file to make is called something.safetensors"):
+    with pytest.raises(ConfigError, match=r"b.pth: the new file must end in .safetensors"):
         convert_checkpoint(path, tmp_path / "b.pth")
     with pytest.raises(ConfigError, match="a sha256 is 64 lower-case hexadecimal digits, got 'abc'"):
         convert_checkpoint(path, tmp_path / "b.safetensors", sha256="abc")

@@ -197,7 +197,7 @@ def test_bfloat16_is_named(tmp_path, monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("header", "complaint"),
     [
-        ({"version": 5}, r"no CTranslate2 model of binary version 6 \(it says 5\)"),
+        ({"version": 5}, r"not a CTranslate2 model of binary version 6 \(it says 5\)"),
         ({"kind": "TransformerSpec"}, "holds a 'TransformerSpec' of revision 3, expected WhisperSpec"),
         ({"revision": 2}, "holds a 'WhisperSpec' of revision 2"),
     ],
@@ -232,7 +232,7 @@ def test_damage_anywhere_is_one_kind_of_error(tmp_path, changes) -> None:
 
 @pytest.mark.parametrize("content", [b"<!DOCTYPE html>", b"\6\0\0\0\xff\xff", b"\6\0\0\0\1\0x"])
 def test_garbage(tmp_path, content) -> None:
-    refused(put(tmp_path, content), "model.bin: (is no CTranslate2|ends at|is damaged)")
+    refused(put(tmp_path, content), "model.bin: (is not a CTranslate2|ends at|is damaged)")
 
 
 @pytest.mark.parametrize("config", [[], {"alignment_heads": 3}, {"alignment_heads": [[1]]}, {"alignment_heads": "a"}])
@@ -244,7 +244,7 @@ def test_a_config_that_makes_no_sense(tmp_path, config) -> None:
 @pytest.mark.parametrize("heads", [[[3, 0]], [[0, 2]], [[-1, 0]], [["a", 0]]])
 def test_heads_that_do_not_exist(tmp_path, heads) -> None:
     content = written(as_ctranslate2(STATE, "float32"), ALIASES)
-    refused(put(tmp_path, content, {"alignment_heads": heads}), "alignment heads that the model has not")
+    refused(put(tmp_path, content, {"alignment_heads": heads}), "alignment heads that the model lacks")
 
 
 def test_missing_files(tmp_path) -> None:
