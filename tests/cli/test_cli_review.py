@@ -147,7 +147,7 @@ def test_wrong_usage(run: Callable, lyrics: Path) -> None:
             (("songs",), 1, "lyricsep: songs: no lyrics in this folder"),
             (("lyrics", "--songs", "nowhere"), 1, "lyricsep: nowhere: no such folder"),
             (("lyrics", "--reference", "nowhere"), 1, "lyricsep: nowhere: no such folder"),
-            (("lyrics", "--reference", "others"), 1, "lyricsep: others: none of its 2 references is named as a song"),
+            (("lyrics", "--reference", "others"), 1, "lyricsep: others: none of its 2 references has the name of a song"),
             (("lyrics", "--language", "Klingon"), 2, "lyricsep: --language Klingon: no known language"),
             (("lyrics", "--port", port), 2, f"lyricsep: port {port}: Address already in use; choose another --port"),
             (("lyrics", "--port", "70000"), 2, "lyricsep review: Invalid value for '--port'"),
