@@ -144,7 +144,7 @@ def test_wrong_usage(run: Callable, lyrics: Path) -> None:
         port = str(taken.getsockname()[1])
         cases = [
             (("nowhere",), 1, "lyricsep: nowhere: no such folder"),
-            (("songs",), 1, "lyricsep: songs: no lyrics there"),
+            (("songs",), 1, "lyricsep: songs: no lyrics in this folder"),
             (("lyrics", "--songs", "nowhere"), 1, "lyricsep: nowhere: no such folder"),
             (("lyrics", "--reference", "nowhere"), 1, "lyricsep: nowhere: no such folder"),
             (("lyrics", "--reference", "others"), 1, "lyricsep: others: none of its 2 references is named as a song"),
