@@ -116,7 +116,7 @@ class WhisperOptions:
     timestamps: bool = False  # the reference implementation of the paper decodes its clips without timestamps, too
     beam_size: int = 5  # the paper, section 3
     # Loops survive the low temperatures of openai-whisper's retries (`NATIVE`), and 1 gives random words; samples at
-    # 0.6 and 0.8 are no better than the most probable words without the loop, take five times as long, and are random.
+    # 0.6 and 0.8 are random, take five times as long, and are no better than the most probable words without loops.
     # Pooled WER of Whisper base on the five Jam-ALT songs, with 20 settings of which each loops somewhere, and
     # processor seconds of all retries: 48.6 without any; 46.2 and 46.5 (two seeds) and 190 with temperatures 0.6 and
     # 0.8; 46.0 and 26 with these sizes. With `timestamps`, 3 settings: 77.7; 48.6 and 48.3 and 71; 48.0 and 31. Every
