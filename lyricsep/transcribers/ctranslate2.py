@@ -137,7 +137,7 @@ class CTranslate2Whisper:
         if attempt.temperature == 0:
             # Beams share the keys and values they attend to, so no part is too large.
             parts = [features[first :: self._n_workers] for first in range(min(self._n_workers, len(features)))]
-            search = {"beam_size": options.beam_size, "num_decoded_texts": options.beam_size}
+            search = {"beam_size": options.beam_size, "num_hypotheses": options.beam_size}
             by_part = self._spread(lambda some: generate(self.model, some, **search), parts)
             results = [by_part[index % len(parts)][index // len(parts)] for index in range(len(features))]
         else:
@@ -145,7 +145,7 @@ class CTranslate2Whisper:
             results = [
                 result
                 for some in torch.split(features, n_together)
-                for result in generate(sampler, some, beam_size=1, num_decoded_texts=options.best_of, sampling_topk=0)
+                for result in generate(sampler, some, beam_size=1, num_hypotheses=options.best_of, sampling_topk=0)
             ]
         return [_decoded_texts(result) for result in results]
 

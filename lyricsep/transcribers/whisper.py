@@ -257,8 +257,8 @@ class WhisperTranscriber:
         """
         try:
             work()
-        except RuntimeError as error:  # the only words that PyTorch's and CTranslate2's messages share
-            if "out of memory" not in str(error):
+        except RuntimeError as error:
+            if "out of memory" not in str(error):  # all that PyTorch's and CTranslate2's messages share
                 raise
             if n_clips == 1:
                 raise ConfigError(
@@ -284,21 +284,21 @@ class WhisperTranscriber:
         self._finish(batch, chosen, self._features(batch), tokenizer)
 
     def _attempt(self, clips: Sequence[_Clip], attempt: Attempt, tokenizer: Tokenizer) -> None:
-        hypotheses = self.backend.decode(self._features(clips), tokenizer, attempt, self.options)
-        for clip, samples in zip(clips, hypotheses, strict=True):
-            # The most probable is often a loop where others are not; the reference looks no further, and tries anew.
+        decoded = self.backend.decode(self._features(clips), tokenizer, attempt, self.options)
+        for clip, samples in zip(clips, decoded, strict=True):
+            # The most probable sample is often a loop when others are not; openai-whisper ignores those and retries.
             candidates = [self._candidate(sample, attempt, tokenizer) for sample in samples]
             clip.candidates.append(_best(candidates, self.options))
 
     def _may_do_better(self, clip: _Clip) -> bool:
-        """Say whether a clip is worth another attempt.
+        """Return whether another attempt may improve a clip.
 
-        A loop is. A guess is not: beam search has found its most probable words, and other words were no better.
+        It may for a loop, not for a guess: beam search has found its most probable words, and others were no better.
         """
         return not clip.candidates[-1].accepted and repeats_itself(clip.candidates[0].text, self.options)
 
     def _features(self, clips: Sequence[_Clip]) -> Tensor:
-        """Encode what is not encoded yet, together."""
+        """Return the features of clips; those not encoded yet are encoded together."""
         missing = [clip for clip in clips if clip.feature is None]
         if missing:
             signals = [clip.song.input_of(clip.span, self.options.mix_back) for clip in missing]
