@@ -106,6 +106,7 @@ def test_known_breaks(
     assert "| + repetition: all rules | 100.0 | 100.0 |" in (out / "lines.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_what_is_wrong_is_one_line(
     script: ModuleType, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -202,7 +202,8 @@ class TestRandomWeights:
         assert dims["n_vocab"] == whisper_sizes.whisper_dims(request.param)["n_vocab"]
         return checkpoint
 
-    @pytest.mark.parametrize("beam_size", [1, pytest.param(5, marks=pytest.mark.slow)])
+    @pytest.mark.slow
+    @pytest.mark.parametrize("beam_size", [1, 5])
     @pytest.mark.parametrize("timestamps", [False, True])
     def test_every_window_is_of_one_length(
         self, speed: ModuleType, made: Path, beam_size: int, timestamps: bool

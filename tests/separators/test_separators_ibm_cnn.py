@@ -147,6 +147,7 @@ def test_parameters() -> None:
     assert SHAPES["ouputLayer"][1] == 9 * (4096 // 2 + 1)
 
 
+@pytest.mark.slow
 def test_a_full_size_checkpoint_separates(load, published) -> None:
     network = load(saved(published))
     assert (network.sample_rate, network.n_channels, network.n_fft, network.hop_length) == (22_050, 1, 4096, 256)

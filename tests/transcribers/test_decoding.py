@@ -47,7 +47,7 @@ def french(model) -> object:
     ("model", "songs", "beam_size", "timestamps"),
     [
         ("base", "mels", 1, True),
-        ("base", "mels", 5, False),
+        pytest.param("base", "mels", 5, False, marks=pytest.mark.slow),
         ("tiny.en", "example_mels", 1, False),
         ("tiny.en", "example_mels", 5, True),
     ],
@@ -99,8 +99,10 @@ def test_both_backends_write_to_the_end_of_a_full_clip(real, vocals) -> None:
     assert len(found[0]) > 448 // 4
 
 
-@pytest.mark.parametrize("timestamps", [False, True])
-@pytest.mark.parametrize("size", [3, 8])
+@pytest.mark.parametrize(
+    ("size", "timestamps"),
+    [(3, False), *(pytest.param(*case, marks=pytest.mark.slow) for case in [(3, True), (8, False), (8, True)])],
+)
 def test_a_loop_says_nothing_twice_where_it_may_not(real, vocals, timestamps, size) -> None:
     mels = torch.stack([clip_log_mel(vocals(*clip), 80) for clip in (LOOP, SUNG[1])])
     found = []

@@ -50,6 +50,7 @@ def assert_is_whispers(lyrics: Lyrics, model: Whisper, song: np.ndarray, beam_si
     assert len({segment["seek"] for segment in expected}) > 2
 
 
+@pytest.mark.slow
 def test_as_openai_whisper(real, song, lyrics) -> None:
     assert lyrics.language == "fr"
     assert_is_whispers(lyrics, real("base", "openai-whisper").model, song, None)
@@ -63,6 +64,7 @@ def test_as_openai_whisper_with_beams(real, vocals) -> None:
     assert_is_whispers(lyrics, backend.model, song, 5)
 
 
+@pytest.mark.slow
 def test_the_other_backend_goes_the_same_way(real, song, lyrics) -> None:
     (theirs,) = WhisperTranscriber(real("base", "ctranslate2"), GREEDY).transcribe([Job(song, song, None)])
     assert theirs.language == lyrics.language
