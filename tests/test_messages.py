@@ -17,23 +17,10 @@ FLAG = re.compile(r"(?<![\w-])--[a-z]")
 # Arguments of other programs.
 OTHERS = {("weights/ctranslate2.py", "convert it again with ct2-transformers-converter --quantization float16")}
 
-# Rooms whose messages still name flags; to be emptied.
-REMAINING = (
-    "pipeline.py",
-    "engines/",
-    "formats/",
-    "datasets/",
-    "scoring/",
-    "reports/",
-    "transcribers/",
-    "pages/",
-    "review/",
-)
-
 MODULES = sorted(
     name
     for name in (path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
-    if not name.startswith(("cli/", *REMAINING))
+    if not name.startswith("cli/")
 )
 
 
@@ -67,4 +54,3 @@ def test_flags_are_found_in_messages_alone() -> None:
 def test_every_exception_is_in_use() -> None:
     for name, text in OTHERS:
         assert text in (value for _, value in texts(ast.parse((PACKAGE / name).read_text(encoding="utf-8"))))
-    assert all((PACKAGE / name).exists() for name in REMAINING)
