@@ -530,7 +530,7 @@ def unknown_codec(path: Path) -> None:
         ("missing.mp3", lambda path: None, "no such file; check the name"),
         ("folder.mp3", Path.mkdir, "is a folder, not an audio file; name a file in it"),
         ("empty.mp3", Path.touch, r"is empty \(0 bytes\); download it again"),
-        ("header.wav", header_only, "holds no audio samples that can be decoded .*fetch it again"),
+        ("header.wav", header_only, "holds no audio samples that can be decoded .*download it again"),
         ("text.mp3", lambda path: path.write_text("la la la\n" * 500), "download it again if it should be a song"),
         ("text.txt", lambda path: path.write_text("la la la\n" * 500), "no audio stream|cannot read it as audio"),
         ("silent.mp4", without_sound, "has no audio stream .*with video.*; name a file with sound"),

@@ -145,7 +145,7 @@ def read_textgrid(text: str, name: str) -> Transcript:
     try:
         duration, tiers = _parse(text)
     except (StopIteration, TypeError) as error:
-        raise DatasetError(f"{name}: no whole TextGrid; save it again from Praat as a text file") from error
+        raise DatasetError(f"{name}: not a complete TextGrid; save it again from Praat as a text file") from error
     except ValueError as error:
         raise DatasetError(f"{name}: {error}; correct it in Praat") from error
     chosen = [tier for tier in tiers if _LINES.fullmatch(tier)] or (list(tiers) if len(tiers) == 1 else [])

@@ -93,7 +93,7 @@ def test_a_grid(run: Callable, songs: Path, tmp_path: Path) -> None:
     manifest = json.loads(next((out / ".lyricsep").glob("manifest-*.json")).read_text(encoding="utf-8"))
     assert (manifest["n_hypotheses"], manifest["failures"]) == (24, [])
     assert {file["name"] for file in manifest["weights"]} >= {"model.bin"}
-    assert manifest["options"]["grid"]["seeds"] == [0, 1]
+    assert manifest["plan"]["grid"]["seeds"] == [0, 1]
 
     # Its lyrics score the same by themselves.
     told = run("score", songs, out / "hypotheses" / "songs" / "mixture_fixed" / "seed-0", "--normalise", "--json")

@@ -54,9 +54,9 @@ def test_a_folder_into_every_format(run: Callable, songs: Path, tmp_path: Path) 
             words = [tuple((word.start, word.end, word.text) for word in line.words) for line in SONG.lines]
             assert [tuple((w.start, w.end, w.text) for w in line.words) for line in found.lines] == words, name
         assert read_lyrics(tmp_path / "out" / "sub" / f"leer{suffix}").lines == (), name
-    (manifest,) = (tmp_path / "out").glob("lyricsep-*.json")
+    (manifest,) = (tmp_path / "out").glob(".lyricsep/manifest-*.json")
     record = json.loads(manifest.read_text(encoding="utf-8"))
-    assert (record["command"], record["options"]["formats"]) == ("convert", list(FORMATS))
+    assert (record["command"][:2], record["plan"]["formats"]) == (["lyricsep", "convert"], list(FORMATS))
 
 
 def test_json_loses_nothing(run: Callable, songs: Path, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_copies_lie_as_the_songs_do(run: Callable, album: Path, tmp_path: Path) 
     # lrc does not tell the language, and --language was not given.
     assert mutagen.File("tagged/CD 2/two.mp3").tags.getall("SYLT")[0].text == [("la la", 250), ("la", 750)]
     assert mutagen.File("tagged/CD 2/two.mp3").tags.getall("USLT")[0].lang == "XXX"
-    (manifest,) = Path("tagged").glob("lyricsep-*.json")
+    (manifest,) = Path("tagged").glob(".lyricsep/manifest-*.json")
     record = json.loads(manifest.read_text(encoding="utf-8"))
     assert record["command"] == "embed"
     assert [(song["status"], song.get("lyrics"), song.get("tags")) for song in record["songs"]] == [

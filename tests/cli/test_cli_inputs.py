@@ -137,7 +137,7 @@ def test_nothing_half_written(done: Outcome, hard: Path) -> None:
 
 
 def test_the_manifest_records_every_song(done: Outcome, hard: Path) -> None:
-    (path,) = (hard / "lyrics").glob("lyricsep-*.json")
+    (path,) = (hard / "lyrics").glob(".lyricsep/manifest-*.json")
     songs = {song["path"]: song for song in json.loads(path.read_text(encoding="utf-8"))["songs"]}
     assert len(songs) == len(FAILING) + len(WITHOUT_VOCALS) + len(SUNG)
     assert {name for name, song in songs.items() if song["status"] == "failed"} == set(FAILING)
@@ -147,7 +147,7 @@ def test_the_manifest_records_every_song(done: Outcome, hard: Path) -> None:
 
 
 def test_a_truncated_song_is_transcribed_as_far_as_it_goes(done: Outcome, hard: Path) -> None:
-    (path,) = (hard / "lyrics").glob("lyricsep-*.json")
+    (path,) = (hard / "lyrics").glob(".lyricsep/manifest-*.json")
     songs = {song["path"]: song for song in json.loads(path.read_text(encoding="utf-8"))["songs"]}
     (damage,) = songs["truncated.mp3"]["damage"]
     assert damage["reason"] == "the file ends early"

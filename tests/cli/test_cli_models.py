@@ -312,8 +312,8 @@ def test_a_recipe_a_query_and_a_second_separator(
     vocals, rate = soundfile.read(told.written[0])
     assert (rate, vocals.shape) == (8000, (4000,))
     assert np.abs(vocals - 0.8 * share).max() < 2**-14
-    (manifest,) = told.written[0].parent.glob("lyricsep-*.json")
-    recorded = json.loads(manifest.read_text())["options"]
+    (manifest,) = told.written[0].parent.glob(".lyricsep/manifest-*.json")
+    recorded = json.loads(manifest.read_text())["plan"]
     asked = dict(zip(options[::2], options[1::2], strict=True))
     assert (recorded["query"], recorded["then"]) == (asked.get("--query"), asked.get("--then"))
 
@@ -336,8 +336,8 @@ def test_segments_are_of_what_a_query_and_a_second_separator_leave(
     )
     assert told.code == 0, told.err
     assert len(told.written[0].read_text().splitlines()) == 1 + n_segments
-    (manifest,) = told.written[0].parent.glob("lyricsep-*.json")
-    recorded = json.loads(manifest.read_text())["options"]
+    (manifest,) = told.written[0].parent.glob(".lyricsep/manifest-*.json")
+    recorded = json.loads(manifest.read_text())["plan"]
     asked = dict(zip(options[::2], options[1::2], strict=True))
     assert (recorded["query"], recorded["then"]) == (asked.get("--query"), asked.get("--then"))
 

@@ -30,9 +30,9 @@ def test_transcribe_draws_what_it_wrote(run: Callable, song: Path, tmp_path: Pat
     assert "reference" not in drawn
     assert {"mixture", "vocals", "frequency, Hz"} <= set(texts_of(told.written[2]))
     assert "Warning" not in told.err
-    (manifest,) = Path("lyrics").glob("lyricsep-*.json")
+    (manifest,) = Path("lyrics").glob(".lyricsep/manifest-*.json")
     record = json.loads(manifest.read_text(encoding="utf-8"))
-    assert record["options"]["plot"] == "svg"
+    assert record["plan"]["plot"] == "svg"
     assert record["songs"][0]["results"] == [str(path) for path in told.written]
     again = run("transcribe", song, *QUICKEST, "-f", "txt", "--plot", "svg")
     assert again.code == 1

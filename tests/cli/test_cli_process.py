@@ -40,7 +40,7 @@ def test_interrupted(song: Path, tmp_path: Path) -> None:
     assert (process.returncode, out) == (130, "")
     assert err.splitlines()[-1] == "lyricsep: interrupted; what was finished is kept"
     assert "Traceback" not in err
-    (manifest,) = (tmp_path / "out").glob("lyricsep-*.json")
+    (manifest,) = (tmp_path / "out").glob(".lyricsep/manifest-*.json")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"song.vocals.wav", manifest.name}
     (record,) = json.loads(manifest.read_text())["songs"]
     assert record["results"] == ["out/song.vocals.wav"]
@@ -113,7 +113,7 @@ def test_no_room_for_the_lyrics(song: Path, tmp_path: Path) -> None:
     # Not even the manifest fits.
     _, of_lyrics, of_manifest = told.err.splitlines()
     assert of_lyrics.startswith("failed: lyrics/song.txt: cannot be written (File too large); free some space")
-    assert of_manifest.startswith("lyricsep: lyrics/lyricsep-")
+    assert of_manifest.startswith("lyricsep: lyrics/.lyricsep/manifest-")
     assert list((tmp_path / "lyrics").iterdir()) == []
 
 

@@ -51,8 +51,8 @@ def test_a_batch_of_urls(run: Callable, library: Path, tmp_path: Path) -> None:
     assert len(results(copies)) == 4
     assert {path.name for path in copies.iterdir()} >= {"songs.csv", "songs.parquet"}
     assert (copies / "songs.csv").read_bytes() == Path("there/songs.csv").read_bytes()
-    assert [path.read_bytes() for path in copies.glob("lyricsep-*.json")] == [
-        path.read_bytes() for path in Path("there").glob("lyricsep-*.json")
+    assert [path.read_bytes() for path in copies.glob(".lyricsep/manifest-*.json")] == [
+        path.read_bytes() for path in Path("there").glob(".lyricsep/manifest-*.json")
     ]
     assert not list(Path("there").rglob("*.wav"))  # no copy of a song is left
 
@@ -77,7 +77,7 @@ def test_transcribe_takes_urls(run: Callable, library: Path, tmp_path: Path) -> 
     assert results(tmp_path / "there") == results(tmp_path / "here")
     assert f"failed: {names[1]}: cannot be downloaded (not found); check the URL and run again\n" in told.err
     assert f"failed: {names[2]}: FFmpeg cannot read it as audio" in told.err
-    (manifest,) = Path("there").glob("lyricsep-*.json")
+    (manifest,) = Path("there").glob(".lyricsep/manifest-*.json")
     songs = json.loads(manifest.read_text(encoding="utf-8"))["songs"]
     assert {song["path"]: song["status"] for song in songs} == dict(
         zip(names, ("done", "failed", "failed"), strict=True)

@@ -45,7 +45,7 @@ def numbers(out: str) -> dict[str, str]:
 
 
 def record(folder: Path) -> dict[str, Any]:
-    (manifest,) = folder.glob("lyricsep-*.json")
+    (manifest,) = folder.glob(".lyricsep/manifest-*.json")
     return json.loads(manifest.read_text())
 
 
@@ -65,7 +65,7 @@ def test_numbers_are_printed_after_the_path_and_recorded(run: Callable, song: Pa
     # Twice as loud: 1 + log 2 for what is above the library's floor.
     assert 1 < float(values["MR-STFT (lower is better)"]) < 1.7
     found = record(Path("vocals"))
-    assert found["options"]["reference"] == str(stem)
+    assert found["plan"]["reference"] == str(stem)
     quality = found["songs"][0]["quality"]
     assert list(quality) == ["si_sdr", "sdr", "bss_sdr", "mr_stft"]
     assert quality == score_separation(load_audio(stem), load_audio(song)).as_document()

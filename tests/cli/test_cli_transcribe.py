@@ -108,8 +108,8 @@ def test_the_manifest_tells_how_it_was_made(manifest: dict[str, Any]) -> None:
     assert manifest["schema"] == "lyricsep/manifest"
     assert manifest["lyricsep"] == __version__
     assert manifest["libraries"] == library_versions()
-    assert manifest["argv"][1] == "transcribe"
-    assert manifest["options"]["formats"] == list(FORMATS)
+    assert manifest["command"][1] == "transcribe"
+    assert manifest["plan"]["formats"] == list(FORMATS)
     plan = manifest["plan"]
     assert (plan["separator"], plan["model"], plan["seed"], plan["onset"]) == ("spleeter", "base", 0, 0.1)
     assert plan["mix_back"] == PRESETS["fast"].transcription.mix_back

@@ -155,7 +155,7 @@ def test_the_manifest_of_a_command_is_read(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(sys, "argv", ["lyricsep", "convert", str(tmp_path), "-f", "srt", "-o", str(tmp_path / "out")])
     with pytest.raises(SystemExit):
         main()
-    (path,) = (tmp_path / "out").glob("lyricsep-*.json")
+    (path,) = (tmp_path / "out").glob(".lyricsep/manifest-*.json")
     manifest = Manifest.from_json(path.read_text(encoding="utf-8"), name=str(path))
     assert manifest.command[:2] == ("lyricsep", "convert")
     assert [song.status for song in manifest.songs] == ["done"]

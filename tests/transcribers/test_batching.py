@@ -352,12 +352,12 @@ def test_what_nobody_said_is_no_line(fake, song, said) -> None:
 
 @pytest.mark.parametrize("timestamps", [False, True])
 @pytest.mark.parametrize("word_times", [False, True])
-def test_words_are_in_lines_only_where_asked_for(fake, song, timestamps, word_times) -> None:
+def test_words_are_in_lines_but_of_phrases_only_where_asked_for(fake, song, timestamps, word_times) -> None:
     options = WhisperOptions(mix_back=0.0, timestamps=timestamps, word_times=word_times)
     (lyrics,) = WhisperTranscriber(fake(), options).transcribe([song([20, 21])])
     assert lyrics.text == expected([20, 21])
     assert [[word.text for word in line.words] for line in lyrics.lines] == (
-        [["clip", "20"], ["clip", "21"]] if word_times else [[], []]
+        [["clip", "20"], ["clip", "21"]] if word_times or not timestamps else [[], []]
     )
 
 
