@@ -429,7 +429,7 @@ def _in_processes(setting: Setting, contender: Contender, batch: Batch) -> Usage
     for number, command in enumerate(contender.commands(setting, batch)):
         usage += _run(command, Path(batch.out, f"said-{number}.log"))
     stages: dict[str, float] = {}
-    for manifest in Path(batch.out).glob("lyricsep-*.json"):
+    for manifest in Path(batch.out).glob(".lyricsep/manifest-*.json"):
         for song in json.loads(manifest.read_text(encoding="utf-8"))["songs"]:
             _add(stages, song.get("seconds", {}))
     rest = {"start, loading, writing": usage.seconds - sum(stages.values())} if stages else {}

@@ -131,7 +131,8 @@ class TestCosts:
 
     def test_stages_come_from_the_manifest(self, speed: ModuleType, tmp_path: Path) -> None:
         songs = [{"status": "done", "seconds": {"separation": 0.25}}, {"status": "failed"}]
-        (tmp_path / "lyricsep-20260101T000000.json").write_text(json.dumps({"songs": songs}))
+        (tmp_path / ".lyricsep").mkdir()
+        (tmp_path / ".lyricsep" / "manifest-20260101T000000.json").write_text(json.dumps({"songs": songs}))
         contender = speed.Contender("one", "transcription", lambda setting, batch: [python("pass")])
         usage = speed._in_processes(None, contender, speed.Batch([], "en", str(tmp_path)))
         assert usage.stages["separation"] == 0.25

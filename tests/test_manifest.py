@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
@@ -76,7 +76,7 @@ def test_versions_are_those_that_are_installed(monkeypatch: pytest.MonkeyPatch) 
 
 def test_earlier_manifests_stay(tmp_path: Path) -> None:
     manifest = {"started": "2026-01-02T03:04:05+00:00", "title": "¡é"}
-    paths = [write_manifest(tmp_path, {**manifest, "number": number}) for number in range(3)]
+    paths = [write_manifest(tmp_path, replace(manifest, seed=number)) for number in range(3)]
     assert [path.name for path in paths] == [
         "manifest-20260102T030405.json",
         "manifest-20260102T030405-2.json",
@@ -90,4 +90,4 @@ def test_earlier_manifests_stay(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"manifest-20260102T030405\.json: cannot be written"):
-        write_manifest(tmp_path / "file", {"started": "2026-01-02T03:04:05+00:00"})
+        write_manifest(tmp_path / "file", new_manifest("x", None))

@@ -4,7 +4,7 @@
 file                       schema                      version  dataclass
 =========================  ==========================  =======  ==============================================
 ``song.json``              lyricsep/lyrics             2        `LyricsDocument`
-``lyricsep-*.json``        lyricsep/manifest           2        `Manifest`
+``manifest-*.json``        lyricsep/manifest           2        `Manifest`
 ``lyricsep score --json``  lyricsep/scores             2        `Scores`
 ``summary.json``           lyricsep/benchmark-summary  2        `BenchmarkSummary`
 =========================  ==========================  =======  ==============================================

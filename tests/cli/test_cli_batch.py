@@ -68,7 +68,7 @@ def test_a_library_from_the_first_run_to_the_last(run: Callable, library: Path, 
         assert [row["id"] for row in csv.DictReader(file)] == list(table["id"])
     (manifest,) = Path("out").glob(".lyricsep/manifest-*.json")
     document = json.loads(manifest.read_text(encoding="utf-8"))
-    assert (document["command"], document["n_songs"], document["n_done"], document["n_failed"]) == ("batch", 5, 4, 1)
+    assert (document["command"][1], document["counts"]) == ("batch", {"n_songs": 5, "n_done": 4, "n_failed": 1})
     assert document["plan"]["model"] == "tiny.en"
     assert list(document["failures"]) == ["broken"]
 

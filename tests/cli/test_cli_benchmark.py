@@ -91,7 +91,7 @@ def test_a_grid(run: Callable, songs: Path, tmp_path: Path) -> None:
     for suffix in ("txt", "md", "tex"):
         assert "mixture" in (out / f"tables.{suffix}").read_text(encoding="utf-8")
     manifest = json.loads(next((out / ".lyricsep").glob("manifest-*.json")).read_text(encoding="utf-8"))
-    assert (manifest["n_hypotheses"], manifest["failures"]) == (24, [])
+    assert (manifest["counts"]["n_hypotheses"], manifest["failures"]) == (24, {})
     assert {file["name"] for file in manifest["weights"]} >= {"model.bin"}
     assert manifest["plan"]["grid"]["seeds"] == [0, 1]
 

@@ -49,8 +49,10 @@ def test_copies_lie_as_the_songs_do(run: Callable, album: Path, tmp_path: Path) 
     assert mutagen.File("tagged/CD 2/two.mp3").tags.getall("USLT")[0].lang == "XXX"
     (manifest,) = Path("tagged").glob(".lyricsep/manifest-*.json")
     record = json.loads(manifest.read_text(encoding="utf-8"))
-    assert record["command"] == "embed"
-    assert [(song["status"], song.get("lyrics"), song.get("tags")) for song in record["songs"]] == [
+    assert record["command"][1] == "embed"
+    assert [
+        (song["status"], song["details"].get("lyrics"), song["details"].get("tags")) for song in record["songs"]
+    ] == [
         ("done", "lyrics/CD 2/two.lrc", ["USLT", "SYLT"]),
         ("failed", None, None),
         ("done", "lyrics/Été.json", ["LYRICS", "UNSYNCEDLYRICS"]),

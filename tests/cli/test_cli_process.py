@@ -41,7 +41,7 @@ def test_interrupted(song: Path, tmp_path: Path) -> None:
     assert err.splitlines()[-1] == "lyricsep: interrupted; what was finished is kept"
     assert "Traceback" not in err
     (manifest,) = (tmp_path / "out").glob(".lyricsep/manifest-*.json")
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"song.vocals.wav", manifest.name}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"song.vocals.wav", ".lyricsep"}
     (record,) = json.loads(manifest.read_text())["songs"]
     assert record["results"] == ["out/song.vocals.wav"]
     assert soundfile.info(tmp_path / "out" / "song.vocals.wav").frames == soundfile.info(song).frames

@@ -13,6 +13,7 @@ import pytest
 from command_line import EXAMPLE
 
 from lyricsep.cli import report as command
+from lyricsep.documents import Manifest
 from lyricsep.formats import write_lyrics
 from lyricsep.lyrics import Line, Lyrics, Segment
 from lyricsep.manifest import new_manifest, write_manifest
@@ -26,9 +27,10 @@ def write(folder: Path, name: str, text: str) -> None:
 
 
 def leave_manifest(folder: Path, song: Path, *names: str, separator: str = "none") -> None:
-    manifest = {**new_manifest("transcribe", None), "plan": {"separator": separator, "model": "base"}}
+    manifest = {**new_manifest("transcribe", None).as_dict(), "plan": {"separator": separator, "model": "base"}}
     results = [str(folder / f"{name}.json") for name in names]
-    write_manifest(folder, {**manifest, "songs": [{"path": str(song), "status": "done", "results": results}]})
+    songs = [{"path": str(song), "status": "done", "results": results}]
+    write_manifest(folder, Manifest.from_dict({**manifest, "songs": songs}))
 
 
 def content(page: Path) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def test_numbers_are_printed_after_the_path_and_recorded(run: Callable, song: Pa
     assert 1 < float(values["MR-STFT (lower is better)"]) < 1.7
     found = record(Path("vocals"))
     assert found["plan"]["reference"] == str(stem)
-    quality = found["songs"][0]["quality"]
+    quality = found["songs"][0]["details"]["quality"]
     assert list(quality) == ["si_sdr", "sdr", "bss_sdr", "mr_stft"]
     assert quality == score_separation(load_audio(stem), load_audio(song)).as_document()
 

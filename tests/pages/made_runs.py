@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+from lyricsep.documents import Manifest
 from lyricsep.formats import write_lyrics
 from lyricsep.lyrics import Line, Lyrics, Segment
 from lyricsep.manifest import new_manifest, write_manifest
@@ -55,7 +56,8 @@ def leave_manifest(folder: Path, **options: object) -> None:
         for name in ("empty", "<b>odd</b>")
     ]
     manifest = new_manifest("transcribe", None)
-    write_manifest(folder, {**manifest, "plan": plan, "device": "cpu: 2 threads", "songs": failed})
+    document = {**manifest.as_dict(), "plan": plan, "device": "cpu: 2 threads", "songs": failed}
+    write_manifest(folder, Manifest.from_dict(document))
 
 
 def _misheard(line: str, share: float, chance: random.Random) -> str:

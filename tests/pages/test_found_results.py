@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lyricsep.datasets import Song
+from lyricsep.documents import Manifest
 from lyricsep.engines import Journal, Record
 from lyricsep.errors import DatasetError
 from lyricsep.files import shown
@@ -29,7 +30,8 @@ def entry(path: object, *results: object) -> dict[str, Any]:
 
 def leave_manifest(folder: Path, *entries: dict[str, Any], started: str = "2026-01-01T00:00:00+00:00") -> None:
     manifest = new_manifest("transcribe", None)
-    write_manifest(folder, {**manifest, "started": started, "songs": list(entries)})
+    document = {**manifest.as_dict(), "started": started, "songs": list(entries)}
+    write_manifest(folder, Manifest.from_dict(document))
 
 
 def the_song(folder: Path, **where: Path) -> FoundSong:
@@ -177,7 +179,7 @@ def test_a_name_that_is_no_text_is_found(tmp_path: Path) -> None:
 def test_no_folder_and_no_lyrics_are_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"nowhere: no such folder"):
         find_results(tmp_path / "nowhere")
-    with pytest.raises(DatasetError, match=r"no lyrics there .*--output"):
+    with pytest.raises(DatasetError, match=r"no lyrics in this folder .*output"):
         find_results(tmp_path)
     touch(tmp_path / "corrected" / "a.txt", tmp_path / "corrected" / ".history" / "a" / "0001.json")
     with pytest.raises(DatasetError, match="no lyrics there"):

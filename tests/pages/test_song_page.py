@@ -20,6 +20,7 @@ from lyricsep.formats import lyrics_to_json
 from lyricsep.lyrics import Line, Lyrics, Segment, Word
 from lyricsep.pages import FoundSong, SongSound, render_song_page, song_content
 from lyricsep.scoring import rates, score
+from lyricsep.segmentation import RmsVadOptions
 from lyricsep.transcribers.guard import FLAGS
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "data" / "example"
@@ -186,10 +187,10 @@ def test_links_are_relative_to_the_page(tmp_path: Path) -> None:
 
 def test_the_thresholds_are_those_of_the_run(tmp_path: Path) -> None:
     found = FoundSong("x", found_in(tmp_path).lyrics, None, EXAMPLE / "night_train.vocals.ogg")
-    manifest = {"options": {"settings": {"segmentation": {"onset": 0.2, "offset": 0.1}}}}
+    manifest = {"plan": asdict(RmsVadOptions(onset=0.2, offset=0.1))}
     quiet, loud = song_content(found, audio="none"), song_content(found, audio="none", manifest=manifest)
     assert loud["envelope"]["onset"] - quiet["envelope"]["onset"] == pytest.approx(6.02, abs=0.01)
-    odd = song_content(found, audio="none", manifest={"options": {"settings": {"segmentation": {"onset": "?"}}}})
+    odd = song_content(found, audio="none", manifest={"plan": {"onset": "?"}})
     assert odd["envelope"] == quiet["envelope"]
 
 
