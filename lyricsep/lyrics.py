@@ -57,6 +57,9 @@ class Word:
         The word with its punctuation, without surrounding spaces.
     probability : float
         Probability of the word's tokens according to the model, 0 to 1.
+    space_before : bool
+        Whether a space precedes the word in its line: False for *'un* after *l*, and between Japanese words. In a
+        `Line` it is set from the line's text.
     """
 
     start: float

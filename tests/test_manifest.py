@@ -12,11 +12,11 @@ import pytest
 from fake_models import a_plan
 
 from lyricsep.devices import describe_device
+from lyricsep.documents import Manifest
 from lyricsep.errors import OutputError
 from lyricsep.manifest import library_versions, manifest_folder, new_manifest, write_manifest
 from lyricsep.transcribers import find_model
 from lyricsep.version import __version__
-from lyricsep.versions import stamp
 
 
 @dataclass(frozen=True)
@@ -35,29 +35,24 @@ def test_it_says_what_is_about_to_run(tmp_path: Path) -> None:
     before = datetime.now(UTC) - timedelta(seconds=1)
     plan = a_plan(model="base")
     manifest = new_manifest("transcribe", plan, given=Outer(), native=False)
-    assert (manifest["schema"], manifest["version"]) == ("lyricsep/manifest", 2)
-    assert manifest["options"] == {
-        "given": {"inner": {"shares": [0.3, 0.0]}, "folder": str(Path("a/b")), "nothing": None},
-        "native": False,
-    }
-    assert manifest["plan"] == plan.describe()
-    assert manifest["plan"]["model"] == "base"
-    assert manifest["plan"]["temperatures"] == [0.0]
-    assert manifest["stages"] == plan.versions == stamp()
-    device = describe_device(plan.device)
-    assert (manifest["command"], manifest["device"], manifest["lyricsep"]) == ("transcribe", device, __version__)
-    assert manifest["songs"] == []
-    assert before <= datetime.fromisoformat(str(manifest["started"])) <= datetime.now(UTC)
-    written = json.loads(write_manifest(tmp_path, manifest).read_text(encoding="utf-8"))
-    assert written["weights"] == [{"name": file.name, "sha256": file.sha256} for file in find_model("base").files]
-    assert {**written, "weights": list(manifest["weights"])} == manifest
+    given = {"inner": {"shares": [0.3, 0.0]}, "folder": str(Path("a/b")), "nothing": None}
+    chosen = {"stages": plan.versions, "preset": plan.preset, **plan.describe()}
+    assert manifest.plan == {**chosen, "given": given, "native": False}
+    assert (manifest.plan["model"], manifest.plan["temperatures"]) == ("base", [0.0])
+    assert (manifest.device, manifest.lyricsep) == (describe_device(plan.device), __version__)
+    assert manifest.songs == ()
+    assert before <= datetime.fromisoformat(manifest.started) <= datetime.now(UTC)
+    path = write_manifest(tmp_path, manifest)
+    assert Manifest.from_json(path.read_text(encoding="utf-8"), name=path.name) == manifest
+    weights = [(file.name, file.sha256) for file in find_model("base").files]
+    assert [(record.name, record.sha256) for record in manifest.weights] == weights
 
 
-def test_a_command_without_models_has_no_plan(tmp_path: Path) -> None:
+def test_a_command_without_models_has_no_weights(tmp_path: Path) -> None:
     manifest = new_manifest("score", None, normalise=True)
-    assert (manifest["plan"], manifest["stages"], manifest["device"]) == ({}, "", "none")
+    assert (manifest.plan, manifest.weights, manifest.device) == ({"normalise": True}, (), "none")
     written = json.loads(write_manifest(tmp_path, manifest).read_text(encoding="utf-8"))
-    assert (written["weights"], written["options"]) == ([], {"normalise": True})
+    assert (written["schema"], written["version"]) == ("lyricsep/manifest", 2)
 
 
 def test_versions_are_those_that_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +70,7 @@ def test_versions_are_those_that_are_installed(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_earlier_manifests_stay(tmp_path: Path) -> None:
-    manifest = {"started": "2026-01-02T03:04:05+00:00", "title": "¡é"}
+    manifest = replace(new_manifest("x", None), started="2026-01-02T03:04:05+00:00", device="¡é")
     paths = [write_manifest(tmp_path, replace(manifest, seed=number)) for number in range(3)]
     assert [path.name for path in paths] == [
         "manifest-20260102T030405.json",
@@ -83,11 +78,11 @@ def test_earlier_manifests_stay(tmp_path: Path) -> None:
         "manifest-20260102T030405-3.json",
     ]
     assert {path.parent for path in paths} == {manifest_folder(tmp_path)} == {tmp_path / ".lyricsep"}
-    assert [json.loads(path.read_text(encoding="utf-8"))["number"] for path in paths] == [0, 1, 2]
+    assert [json.loads(path.read_text(encoding="utf-8"))["seed"] for path in paths] == [0, 1, 2]
     assert "¡é" in paths[0].read_text(encoding="utf-8")
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"manifest-20260102T030405\.json: cannot be written"):
-        write_manifest(tmp_path / "file", new_manifest("x", None))
+        write_manifest(tmp_path / "file", replace(new_manifest("x", None), started="2026-01-02T03:04:05+00:00"))

@@ -125,7 +125,7 @@ def test_one_bad_file_costs_that_file(run: Callable, songs: Path, tmp_path: Path
     failures = done.err.splitlines()
     assert failures[0].startswith("failed: bad.srt: row 1 belongs to no cue")
     assert failures[1] == "failed: gone.lrc: cannot be read (No such file or directory); check the path"
-    assert failures[2].startswith("failed: song.mp3: lyrics are read from ")
+    assert failures[2].startswith("failed: song.mp3: expected a suffix among ")
     assert failures[3] == "failed: empty: no lyrics files found; name a file, or a folder that holds some"
     assert "Été [1].txt: has no times, which vtt needs" in failures[4]
     assert failures[5:] == ["1 of 6 songs done; 5 failed"]

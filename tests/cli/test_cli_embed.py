@@ -59,7 +59,7 @@ def test_copies_lie_as_the_songs_do(run: Callable, album: Path, tmp_path: Path) 
     ]
     again = run("embed", album, "--lyrics", "lyrics", "-o", "tagged")
     assert (again.code, again.out) == (1, "")
-    assert "failed: tagged/Été.flac: exists already; add --overwrite to replace it" in again.err
+    assert "failed: tagged/Été.flac: exists already; set --overwrite to replace it" in again.err
     assert len(run("embed", album, "--lyrics", "lyrics", "-o", "tagged", "--overwrite").written) == 2
 
 
