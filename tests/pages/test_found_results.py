@@ -161,7 +161,7 @@ def test_vocals_beside_lyrics_and_song_are_found_by_themselves(tmp_path: Path) -
 def test_manifests_come_oldest_first_and_broken_ones_are_left_out(tmp_path: Path) -> None:
     touch(tmp_path / "a.txt", tmp_path / ".lyricsep" / "manifest-20250101T000000.json")
     (tmp_path / ".lyricsep" / "manifest-other.json").write_text(json.dumps({"schema": "other"}))
-    leave_manifest(tmp_path, {"path": 3, "results": "no list"}, started="2026-02-01T00:00:00+00:00")
+    leave_manifest(tmp_path, {"path": "3", "status": "done"}, started="2026-02-01T00:00:00+00:00")
     for number in range(11):
         leave_manifest(tmp_path, {"path": number}, started="2026-01-01T00:00:00+00:00")
     found = find_results(tmp_path).manifests
@@ -182,7 +182,7 @@ def test_no_folder_and_no_lyrics_are_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"no lyrics in this folder"):
         find_results(tmp_path)
     touch(tmp_path / "corrected" / "a.txt", tmp_path / "corrected" / ".history" / "a" / "0001.json")
-    with pytest.raises(DatasetError, match="no lyrics there"):
+    with pytest.raises(DatasetError, match="no lyrics in this folder"):
         find_results(tmp_path)
     touch(tmp_path / "a.txt")
     with pytest.raises(DatasetError, match=r"songs: no such folder"):
