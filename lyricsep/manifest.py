@@ -68,7 +68,7 @@ def new_manifest(command: str, plan: Plan | None, **options: object) -> Manifest
     """
     from lyricsep.devices import describe_device
 
-    chosen = {"stages": plan.versions, "preset": plan.preset, **plan.describe()} if plan else {}
+    chosen = {"stages": plan.versions, "preset": plan.preset, **plan.describe(), **plan.names} if plan else {}
     return Manifest(
         lyricsep=__version__,
         command=("lyricsep", *(sys.argv[1:] or [command])),

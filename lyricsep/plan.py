@@ -6,7 +6,7 @@ from them. `resolve` looks every name up once; nothing later looks one up again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
@@ -236,6 +236,8 @@ class Plan:
         Never open a connection.
     is_default : bool
         Whether the preset was chosen for the hardware.
+    names : mapping
+        Separator, second separator and model as they were named: a name of a catalogue, or a path.
     """
 
     preset: str
@@ -249,6 +251,7 @@ class Plan:
     language: str | None = None
     offline: bool = False
     is_default: bool = False
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def weights(self) -> list[WeightFile]:
@@ -382,17 +385,18 @@ def resolve(options: SeparateOptions) -> Plan:
     device = choose_device(options.device)
     if options.preset is not None and options.preset not in PRESETS:
         raise ConfigError(f"no preset is called {options.preset!r}; there are {', '.join(PRESETS)}")
-    name = options.preset or preset_for(device)
-    preset = PRESETS[name]
+    preset_name = options.preset or preset_for(device)
+    preset = PRESETS[preset_name]
     names = (options.separator or preset.separator, options.then)
     plan = Plan(
-        name,
+        preset_name,
         tuple(find_separator(separator) for separator in names if separator),
         device,
         preset.segmentation,
         query=options.query,
         offline=options.offline,
         is_default=options.preset is None,
+        names={key: name for key, name in zip(("separator", "then"), names, strict=True) if name},
     )
     if isinstance(options, SegmentOptions):
         plan = replace(plan, segmentation=_segmentation(preset.segmentation, options))
@@ -423,11 +427,13 @@ def _transcribing(plan: Plan, options: TranscribeOptions) -> Plan:
         transcription = replace(transcription, timestamps=options.timestamps, **given)
     except ValueError as error:
         raise ConfigError(f"transcription: {error}") from error
-    model = find_model(options.model or preset.model)
+    model_name = options.model or preset.model
+    model = find_model(model_name)
     return replace(
         plan,
         segmentation=None if options.native else plan.segmentation,
         model=model,
+        names={**plan.names, "model": model_name},
         backend=backend,
         transcription=transcription,
         language=language_for(options.language, model),

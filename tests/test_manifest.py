@@ -36,7 +36,7 @@ def test_it_says_what_is_about_to_run(tmp_path: Path) -> None:
     plan = a_plan(model="base")
     manifest = new_manifest("transcribe", plan, given=Outer(), native=False)
     given = {"inner": {"shares": [0.3, 0.0]}, "folder": str(Path("a/b")), "nothing": None}
-    chosen = {"stages": plan.versions, "preset": plan.preset, **plan.describe()}
+    chosen = {"stages": plan.versions, "preset": plan.preset, **plan.describe(), **plan.names}
     assert manifest.plan == {**chosen, "given": given, "native": False}
     assert (manifest.plan["model"], manifest.plan["temperatures"]) == ("base", [0.0])
     assert (manifest.device, manifest.lyricsep) == (describe_device(plan.device), __version__)
