@@ -11,7 +11,7 @@ from whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE
 
 from lyricsep.cli import main
 from lyricsep.datasets import open_dataset
-from lyricsep.datasets.tables import Record
+from lyricsep.datasets.tables import DatasetRecord
 from lyricsep.errors import ConfigError, DatasetError
 from lyricsep.formats import Transcript, read_lyrics
 from lyricsep.formats.tags import write_tagged
@@ -166,13 +166,13 @@ def test_nothing_heavy_is_imported() -> None:
 
 @EVERYWHERE
 def test_a_row_of_a_dataset(tmp_path: Path, name: str, code: str) -> None:
-    assert Record({"Language": name}, tmp_path).language("Language") == code
+    assert DatasetRecord({"Language": name}, tmp_path).language("Language") == code
 
 
 @UNKNOWN
 def test_a_row_with_an_unknown_language(tmp_path: Path, name: str) -> None:
     with pytest.raises(DatasetError, match="field 'Language': expected a language such as French or fr"):
-        Record({"Language": name}, tmp_path).language("Language")
+        DatasetRecord({"Language": name}, tmp_path).language("Language")
 
 
 def write_song(folder: Path) -> Path:

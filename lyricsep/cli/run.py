@@ -16,6 +16,7 @@ from lyricsep.errors import AudioError, LyricsepError, OutputError
 from lyricsep.files import check_writable, file_digest, shown
 from lyricsep.inputs import SongFile, find_songs
 from lyricsep.manifest import write_manifest
+from lyricsep.weights import WeightFile
 
 __all__ = ["Run"]
 
@@ -103,7 +104,7 @@ class Run:
         self._records.append(SongRecord(name, "failed", error=in_flags(error)))
 
     @contextmanager
-    def recorded(self, manifest: Manifest) -> Iterator[None]:
+    def recorded(self, manifest: Manifest, weights: Iterable[WeightFile] = ()) -> Iterator[None]:
         """Leave the manifest beside the results when the work ends, however it ends.
 
         Raises
@@ -117,7 +118,7 @@ class Run:
         finally:
             if self.output and self._records:
                 seconds = round(perf_counter() - began, 3)
-                write_manifest(self.output, replace(manifest, songs=tuple(self._records), seconds=seconds))
+                write_manifest(self.output, replace(manifest, songs=tuple(self._records), seconds=seconds), weights)
         n_songs = len(self._records)
         if n_songs > 1:
             without = f", {self.n_without_vocals} of them without vocals" if self.n_without_vocals else ""

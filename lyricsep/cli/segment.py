@@ -55,7 +55,7 @@ def segment(
 
     from lyricsep.session import Job, Session
 
-    with run.recorded(new_manifest("segment", plan, format=file_format, plot=plot)):
+    with run.recorded(new_manifest("segment", plan, format=file_format, plot=plot), plan.weights):
         if not todo:
             return
         with watching(len(todo)) as progress:

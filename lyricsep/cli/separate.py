@@ -86,7 +86,7 @@ def separate(
     # Before the work, so that a name that is wrong does not cost it.
     stem = load_audio(reference) if reference and todo else None
     is_generative = any(spec.generative for spec in plan.separators)
-    with run.recorded(new_manifest("separate", plan, format=file_format, reference=reference)):
+    with run.recorded(new_manifest("separate", plan, format=file_format, reference=reference), plan.weights):
         if not todo:
             return
         separates = plan.load_separator(batch_size=batch_size)

@@ -69,7 +69,7 @@ def transcribe(
 
     from lyricsep.session import Session
 
-    with run.recorded(new_manifest("transcribe", plan, formats=wanted, plot=plot)):
+    with run.recorded(new_manifest("transcribe", plan, formats=wanted, plot=plot), plan.weights):
         if not found:
             return
         with watching(len(found)) as progress:

@@ -36,7 +36,7 @@ def test_transcribe_draws_what_it_wrote(run: Callable, song: Path, tmp_path: Pat
     assert record["songs"][0]["results"] == [str(path) for path in told.written]
     again = run("transcribe", song, *QUICKEST, "-f", "txt", "--plot", "svg")
     assert again.code == 1
-    assert "lyrics/song.plot.svg: exists already; add --overwrite" in again.err
+    assert "lyrics/song.plot.svg: exists already; set --overwrite" in again.err
 
 
 def test_whole_windows_have_no_thresholds(run: Callable, song: Path) -> None:

@@ -65,7 +65,7 @@ def test_a_batch_of_urls(run: Callable, library: Path, tmp_path: Path) -> None:
 
     # Elsewhere: the copies alone are made.
     moved = run(*arguments, "--copy-to", f"file://{tmp_path}/elsewhere")
-    assert moved.err.count("known already") == 2
+    assert moved.err.count("reused") == 2
     assert results(tmp_path / "elsewhere") == results(copies)
 
 
@@ -94,7 +94,7 @@ def test_other_commands_say_that_they_cannot(run: Callable, library: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        (["library", "--copy-to", "folder"], "--copy-to folder: expected a URL such as s3://bucket/lyrics"),
+        (["library", "--copy-to", "folder"], "folder: expected a URL such as s3://bucket/lyrics; correct --copy-to"),
         (["library", "--copy-to", "s3://u:secret@x"], "s3://u@x: is remote, and offline runs"),
         (["https://u:secret@h/a.mp3"], "https://h/a.mp3: is remote, and offline runs open no connection"),
     ],

@@ -147,9 +147,13 @@ def test_wrong_usage(run: Callable, lyrics: Path) -> None:
             (("songs",), 1, "lyricsep: songs: no lyrics in this folder"),
             (("lyrics", "--songs", "nowhere"), 1, "lyricsep: nowhere: no such folder"),
             (("lyrics", "--reference", "nowhere"), 1, "lyricsep: nowhere: no such folder"),
-            (("lyrics", "--reference", "others"), 1, "lyricsep: others: none of its 2 references is named as a song"),
+            (
+                ("lyrics", "--reference", "others"),
+                1,
+                "lyricsep: others: none of its 2 references has the name",
+            ),
             (("lyrics", "--language", "Klingonese"), 2, "lyricsep: no language is called 'Klingonese'; use an ISO"),
-            (("lyrics", "--port", port), 2, f"lyricsep: --port {port}: Address already in use; choose another"),
+            (("lyrics", "--port", port), 2, f"lyricsep: port {port}: Address already in use; choose another --port"),
             (("lyrics", "--port", "70000"), 2, "lyricsep review: Invalid value for '--port'"),
         ]
         for arguments, code, message in cases:

@@ -74,7 +74,7 @@ def test_numbers_are_printed_after_the_path_and_recorded(run: Callable, song: Pa
 def test_without_a_reference_nothing_is_measured(run: Callable, song: Path) -> None:
     told = run("separate", song, "--separator", "none")
     assert told.out == "vocals/song.vocals.wav\n"
-    assert record(Path("vocals"))["songs"][0]["quality"] is None
+    assert record(Path("vocals"))["songs"][0]["details"]["quality"] is None
 
 
 def test_without_the_library_its_number_is_a_dash(
@@ -85,7 +85,7 @@ def test_without_the_library_its_number_is_a_dash(
     assert told.code == 0, told.err
     assert numbers(told.out)["MR-STFT (lower is better)"] == "–"
     assert told.out.splitlines()[-1] == "MR-STFT needs a library: pip install 'lyricsep[quality]'"
-    assert "mr_stft" not in record(Path("vocals"))["songs"][0]["quality"]
+    assert "mr_stft" not in record(Path("vocals"))["songs"][0]["details"]["quality"]
 
 
 @pytest.fixture
@@ -110,10 +110,10 @@ def test_silence_and_the_song_itself(run: Callable, song: Path, tmp_path: Path, 
     told = run("separate", song, "-o", "one", "--separator", "none", "--reference", "silence.wav")
     assert told.code == 0, told.err
     assert set(numbers(told.out).values()) == {"–"}
-    assert record(Path("one"))["songs"][0]["quality"] == {"si_sdr": None, "sdr": None, "bss_sdr": None}
+    assert record(Path("one"))["songs"][0]["details"]["quality"] == {"si_sdr": None, "sdr": None, "bss_sdr": None}
     told = run("separate", song, "-o", "two", "--separator", "none", "--reference", song)
     assert numbers(told.out)["SDR [dB]"] == "inf"
-    assert record(Path("two"))["songs"][0]["quality"]["sdr"] == "inf"
+    assert record(Path("two"))["songs"][0]["details"]["quality"]["sdr"] == "inf"
 
 
 @pytest.mark.usefixtures("without_library")

@@ -136,5 +136,5 @@ def test_damage_is_said_and_recorded(run: Callable, song: Path, excerpt: np.ndar
         assert told.code == 0
         assert "damaged in 1 place, 1.00 s lost in all; the first at 1.00 s: non-finite samples" in told.err
         records = [json.loads(path.read_text()) for path in Path("out").glob(".lyricsep/manifest-*.json")]
-        (record,) = next(record["songs"] for record in records if record["command"] == command)
+        (record,) = next(record["songs"] for record in records if record["command"][1] == command)
         assert record["damage"] == [{"start": 1.0, "end": 2.0, "reason": "non-finite samples (NaN or infinity)"}]

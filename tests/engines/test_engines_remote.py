@@ -102,7 +102,10 @@ def test_a_song_that_is_gone_fails_alone(plan: Plan, bucket: Any, tmp_path: Path
     (task,) = tasks_of("memory://music/gone.mp3")
     record = worker(plan, Delivery(tmp_path, ("txt",))).do(task)
     assert (record.status, record.size, record.path) == ("failed", -1, "memory://music/gone.mp3")
-    assert record.error == "memory://music/gone.mp3: cannot be downloaded (not found); check the URL and run again"
+    assert (
+        str(record.failure)
+        == "memory://music/gone.mp3: cannot be downloaded (not found); check the URL and run again"
+    )
 
 
 def test_a_connection_that_breaks_off_costs_its_song(plan: Plan, songs: Path, web, tmp_path: Path) -> None:
@@ -156,7 +159,7 @@ def test_results_are_copied_before_a_song_is_done(plan: Plan, songs: Path, bucke
         patch.setattr(type(bucket), "put_file", lambda *_: (_ for _ in ()).throw(PermissionError("secret")))
         failed = worker(plan, copied).do(task)
     assert failed.status == "failed"
-    assert failed.error == (
+    assert str(failed.failure) == (
         "memory://anna@out/lyrics/disc 1/söng 1.txt: cannot be copied there (no permission); "
         "check copy_to and run again"
     )

@@ -163,9 +163,9 @@ def test_manifests_come_oldest_first_and_broken_ones_are_left_out(tmp_path: Path
     (tmp_path / ".lyricsep" / "manifest-other.json").write_text(json.dumps({"schema": "other"}))
     leave_manifest(tmp_path, {"path": "3", "status": "done"}, started="2026-02-01T00:00:00+00:00")
     for number in range(11):
-        leave_manifest(tmp_path, {"path": number}, started="2026-01-01T00:00:00+00:00")
+        leave_manifest(tmp_path, {"path": str(number), "status": "done"}, started="2026-01-01T00:00:00+00:00")
     found = find_results(tmp_path).manifests
-    assert [manifest["songs"][0]["path"] for manifest in found] == [*range(11), 3]
+    assert [manifest["songs"][0]["path"] for manifest in found] == [*map(str, range(11)), "3"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names of files are text there")

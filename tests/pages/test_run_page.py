@@ -19,7 +19,7 @@ from lyricsep.datasets import Song
 from lyricsep.formats import write_lyrics
 from lyricsep.pages import find_results, render_run_page, run_content
 from lyricsep.pages.charts import Mark, bars, histogram, interval, scatter, strips
-from lyricsep.pages.manifests import changes, facts, failures, separators_of, settings_of
+from lyricsep.pages.manifests import changes, facts, failures, separators_of
 from lyricsep.pages.run import RunContent
 from lyricsep.scoring import find_hypotheses, find_references, score_songs
 
@@ -322,16 +322,13 @@ def test_content_needs_no_files(title: str) -> None:
     assert Page(render_run_page(RunContent(title, ()))).elements["table"] == 1
 
 
-def test_manifests_of_both_versions_say_what_ran() -> None:
-    settings = {"separator": "htdemucs", "model": "tiny"}
-    old = {"version": 1, "command": "transcribe", "options": {"settings": settings, "query": None, "then": None}}
-    new = {"version": 2, "command": ["lyricsep", "transcribe", "a.mp3"], "plan": {**settings, "query": "x"}}
-    assert separators_of(old) == ("htdemucs", None, None)
-    assert separators_of(new) == ("htdemucs", "x", None)
-    assert separators_of({"version": 1, "options": settings}) is None
-    assert settings_of({"options": 3}) == settings_of({}) == settings_of({"plan": {"settings": 3}}) == {}
-    assert facts({**new, "seconds": 3, "counts": {"n_songs": 1}}) == {
-        "command": "lyricsep transcribe a.mp3",
+def test_a_manifest_says_what_ran() -> None:
+    plan = {"separator": "htdemucs", "model": "tiny", "query": "x"}
+    manifest = {"version": 2, "command": ["lyricsep", "transcribe", "a.mp3"], "plan": plan}
+    assert separators_of(manifest) == ("htdemucs", "x", None)
+    assert separators_of({"plan": 3}) is None
+    # The command line names songs, and is no option.
+    assert facts({**manifest, "seconds": 3, "counts": {"n_songs": 1}}) == {
         "plan.separator": "htdemucs",
         "plan.model": "tiny",
         "plan.query": "x",

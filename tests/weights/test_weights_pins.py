@@ -103,7 +103,7 @@ def test_folders_and_manifests_know_the_pin(web, cache, policy, tmp_path: Path) 
     manifest = new_manifest("test", Plan("", (find_separator("none"),), torch.device("cpu"), None, model=model))
     folder = fetch_folder("model", [file], policy=policy)
     assert (folder / "model.bin").read_bytes() == DATA
-    written = json.loads(write_manifest(tmp_path / "out", manifest).read_text(encoding="utf-8"))
+    written = json.loads(write_manifest(tmp_path / "out", manifest, [file]).read_text(encoding="utf-8"))
     assert written["weights"] == [{"name": "model.bin", "sha256": SHA256}]
 
 
