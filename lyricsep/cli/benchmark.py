@@ -21,7 +21,7 @@ from lyricsep.cli.options import (
     SplitOption,
     VerboseOption,
 )
-from lyricsep.documents import DatasetRecord
+from lyricsep.documents import DatasetRevision
 from lyricsep.errors import ConfigError
 from lyricsep.files import check_writable, shown, write_text
 from lyricsep.manifest import new_manifest, write_manifest
@@ -123,7 +123,7 @@ def benchmark(
     manifest = replace(
         new_manifest("benchmark", None, stages=stamp(), grid=wanted, backend=backend),
         device=describe_device(chosen),
-        datasets=tuple(DatasetRecord(opened.name, opened.revision) for opened in datasets),
+        datasets=tuple(DatasetRevision(opened.name, opened.revision) for opened in datasets),
         filters={"language": language, "split": split, "song": song, "limit": limit},
     )
 

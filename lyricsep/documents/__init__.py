@@ -47,14 +47,14 @@ filters, datasets, seed nor digests of the songs. Scores: version 1 had no rates
 from lyricsep.documents.base import Document
 from lyricsep.documents.fields import finite
 from lyricsep.documents.lyrics import LyricsDocument, rounded
-from lyricsep.documents.manifest import DatasetRecord, Manifest, SongRecord, WeightRecord
+from lyricsep.documents.manifest import DatasetRevision, Manifest, SongRecord, WeightRecord
 from lyricsep.documents.schema import DOCUMENTS, read_schema, schema_file_name, write_schemas
 from lyricsep.documents.scores import BenchmarkSummary, GroupSummary, Scores, SongResult, SongScores
 
 __all__ = [
     "DOCUMENTS",
     "BenchmarkSummary",
-    "DatasetRecord",
+    "DatasetRevision",
     "Document",
     "GroupSummary",
     "LyricsDocument",

@@ -58,19 +58,17 @@ class LyricsDocument(Document):
     lines: tuple[Line, ...] = ()
 
     @classmethod
-    def of(cls, lyrics: Lyrics, *, title: str | None = None, artist: str | None = None, exact: bool = False) -> Self:
+    def of(cls, lyrics: Lyrics, *, title: str | None = None, artist: str | None = None) -> Self:
         """Return the document of lyrics.
 
         Parameters
         ----------
         lyrics : Lyrics
-            The lyrics.
+            Written `rounded`.
         title, artist : str, optional
             Of the song.
-        exact : bool
-            Whether to keep every digit of times and probabilities; else they are `rounded`.
         """
-        kept = lyrics if exact else rounded(lyrics)
+        kept = rounded(lyrics)
         return cls(
             title=title,
             artist=artist,

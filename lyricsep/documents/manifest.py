@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from lyricsep.documents.base import Document
 from lyricsep.documents.fields import FieldError
 
-__all__ = ["DatasetRecord", "Manifest", "SongRecord", "WeightRecord"]
+__all__ = ["DatasetRevision", "Manifest", "SongRecord", "WeightRecord"]
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class WeightRecord:
 
 
 @dataclass(frozen=True)
-class DatasetRecord:
+class DatasetRevision:
     """A dataset that the songs or references came from.
 
     Parameters
@@ -122,7 +122,7 @@ class Manifest(Document):
         is no batch.
     counts : dict
         Totals of the run, such as n_songs, n_done and n_failed of a batch.
-    datasets : tuple of DatasetRecord
+    datasets : tuple of DatasetRevision
         Datasets used.
     weights : tuple of WeightRecord
         Model files used.
@@ -151,7 +151,7 @@ class Manifest(Document):
     songs: tuple[SongRecord, ...] = ()
     failures: dict[str, str] | None = None
     counts: dict[str, int] = field(default_factory=dict)
-    datasets: tuple[DatasetRecord, ...] = ()
+    datasets: tuple[DatasetRevision, ...] = ()
     weights: tuple[WeightRecord, ...] = ()
     libraries: dict[str, str | None] = field(default_factory=dict)
     device: str = ""

@@ -11,10 +11,8 @@ SCHEMA = LyricsDocument.SCHEMA
 VERSION = LyricsDocument.VERSION
 
 
-def lyrics_to_json(
-    lyrics: Lyrics, *, title: str | None = None, artist: str | None = None, exact: bool = False
-) -> str:
-    """Return the JSON document, from which `lyrics_from_json` reads the same lyrics.
+def lyrics_to_json(lyrics: Lyrics, *, title: str | None = None, artist: str | None = None) -> str:
+    """Return the JSON document, from which `lyrics_from_json` reads them.
 
     Parameters
     ----------
@@ -22,15 +20,13 @@ def lyrics_to_json(
         Their times are rounded to milliseconds, and the probabilities of words to four digits.
     title, artist : str, optional
         Of the song.
-    exact : bool
-        Whether to keep every digit, as a cache must.
 
     Raises
     ------
     ValueError
         If a number in a decoding is not finite, which JSON cannot hold.
     """
-    return LyricsDocument.of(lyrics, title=title, artist=artist, exact=exact).to_json()
+    return LyricsDocument.of(lyrics, title=title, artist=artist).to_json()
 
 
 def lyrics_from_json(text: str, *, name: str = "lyrics JSON") -> Lyrics:

@@ -21,7 +21,7 @@ from lyricsep.datasets import Song
 from lyricsep.documents import (
     DOCUMENTS,
     BenchmarkSummary,
-    DatasetRecord,
+    DatasetRevision,
     Document,
     LyricsDocument,
     Manifest,
@@ -62,7 +62,7 @@ MANIFEST = Manifest(
         SongRecord("a.mp3", "done", "0" * 64, results=("a.json",), vocals_found=True, seconds={"all": 1.5}),
         SongRecord("b.mp3", "failed", error="b.mp3: cannot be read"),
     ),
-    datasets=(DatasetRecord("jam-alt", "v1"), DatasetRecord("folder")),
+    datasets=(DatasetRevision("jam-alt", "v1"), DatasetRevision("folder")),
     weights=(WeightRecord("tiny.pt", "1" * 64), WeightRecord("config.json")),
     libraries={"numpy": "2.0", "ctranslate2": None},
     device="cpu: 2 threads",
@@ -132,7 +132,7 @@ def test_old_manifests_are_read() -> None:
     validate(Manifest, manifest.as_dict())
     assert manifest.command == ("lyricsep", "separate")
     assert manifest.plan == OLD_MANIFEST["options"]
-    assert manifest.datasets == (DatasetRecord("jam-alt", "v1"),)
+    assert manifest.datasets == (DatasetRevision("jam-alt", "v1"),)
     assert manifest.weights == (WeightRecord("a.th", "2" * 64),)
     assert (manifest.seed, manifest.failures, manifest.counts) == (3, None, {})
     assert manifest.songs == (

@@ -110,8 +110,7 @@ decodings = st.builds(Decoding, finite, finite, finite, finite, finite, finite, 
         st.lists(decodings, max_size=2).map(tuple),
     )
 )
-def test_nothing_is_lost(lyrics: Lyrics) -> None:
-    assert lyrics_from_json(lyrics_to_json(lyrics, exact=True)) == lyrics
+def test_nothing_but_digits_is_lost(lyrics: Lyrics) -> None:
     text = lyrics_to_json(lyrics)
     assert lyrics_from_json(text) == rounded(lyrics)
     assert lyrics_to_json(lyrics_from_json(text)) == text
