@@ -13,7 +13,7 @@ from lyricsep.lyrics import Lyrics
 from lyricsep.transcribers import Job, WhisperOptions
 from lyricsep.transcribers.whisper import WhisperTranscriber
 
-GREEDY = WhisperOptions(mix_back=0.0, no_repeat_ngram_sizes=(), beam_size=1)
+GREEDY = WhisperOptions(mix_back=0.0, no_repeat_ngram_sizes=(), beam_size=1, word_times=False)
 
 
 @pytest.fixture(scope="module")
