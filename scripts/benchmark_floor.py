@@ -549,7 +549,7 @@ def _tables(
     ]
     headers = ["stage", "by", "inputs", "passes", "GFLOP", "GB", "s by FLOP", "s by bytes", "s measured", "range"]
     headers += ["gap", "binds"]
-    asked = about["options"]
+    asked = about["plan"]
     versions = ", ".join(f"{name} {version}" for name, version in about["libraries"].items() if version)
     notes = (
         f"{asked['minutes']:g} min of the example, {asked['separator']} and Whisper {asked['model']}, beams "

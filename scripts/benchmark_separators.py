@@ -137,7 +137,7 @@ def _table(rows: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> Table
     def numbers(row: Mapping[str, Any], *keys: str) -> list[float]:
         return [math.nan if row[key] is None else row[key] for key in keys]
 
-    asked, first = about["options"], rows[0]["separator"]
+    asked, first = about["plan"], rows[0]["separator"]
     headers = ["separator", "songs", "AUC", "WER [95 % over songs]", f"Δ WER from {first} [95 %]"]
     headers += ["real-time factor", "peak memory, GB", "peak CUDA, GB"]
     cells = [
@@ -205,7 +205,7 @@ def _plot(rows: Sequence[Mapping[str, Any]], about: Mapping[str, Any], stem: Pat
     plot_trade_off(
         stem,
         points,
-        title=f"Separators: {about['options']['dataset']}",
+        title=f"Separators: {about['plan']['dataset']}",
         xlabel="real-time factor: seconds of separation a second of audio",
         ylabel="WER, % [95 % over songs]",
     )

@@ -229,7 +229,7 @@ def test_tables_by_hand(floor: ModuleType) -> None:
     ]
     stage = floor.Stage("encoder", "x", "2 clips", 1, floor.Work({"float32": 2e11}, 6e9), (0.9, 1.0, 1.25))
     options = {"minutes": 1.0, "separator": "s", "model": "m", "beam_size": 5, "batch_size": 8}
-    about = {"options": options, "libraries": {"torch": "2", "av": None}, "cpu": "c", "cores": 2, "memory_gb": 8.0}
+    about = {"plan": options, "libraries": {"torch": "2", "av": None}, "cpu": "c", "cores": 2, "memory_gb": 8.0}
     about |= {"load_before": 0.25, "device": "cpu", "platform": "p", "lyricsep": "1", "python": "3"}
     tops, gaps = floor._tables(rounds, [stage.record(floor._higher(*rounds))], about)
     assert tops.rows == (
@@ -333,7 +333,7 @@ def test_the_smallest_run(
         assert best["rate"] == max(one[name]["rate"] for one in document["rounds"])
     about = document["about"]
     assert about["device"] == f"cpu: {torch.get_num_threads()} threads"
-    assert about["options"] == {
+    assert about["plan"] == {
         "separator": "spleeter",
         "model": "tiny.en",
         "minutes": 0.2,

@@ -95,12 +95,12 @@ def test_the_smallest_table(
         assert 100e6 < row["peak_memory_bytes"] < 3e9  # torch and ten seconds
         assert row["peak_cuda_bytes"] == 0
     about = document["about"]
-    assert about["options"] == {
+    assert about["plan"] == {
         "dataset": "songs",
         "separators": ["none", "stems"],
         "stems_from": "none",
         "model": "tiny.en",
-        "transcriber": about["options"]["transcriber"],
+        "transcriber": about["plan"]["transcriber"],
     }
     assert about["libraries"]["torch"] == torch.__version__
     assert about["songs"] == ["cut"]
@@ -131,7 +131,7 @@ def test_cells_by_hand(script: ModuleType) -> None:
     bare = {"n_songs": 0, "n_failed": 5, "rates": {"WER": None}}
     rows = [script._row("a", COSTS, bare), script._row("b", COSTS | {"peak_cuda_bytes": 2_500_000_000}, summary)]
     options = {"dataset": "d", "model": "base", "transcriber": "t", "stems_from": None}
-    about = {"options": options, "libraries": {"torch": "2", "av": None}, "cpu": "c", "cores": 2, "memory_gb": 8.0}
+    about = {"plan": options, "libraries": {"torch": "2", "av": None}, "cpu": "c", "cores": 2, "memory_gb": 8.0}
     about |= {"load": 0.25, "device": "cpu", "platform": "p", "lyricsep": "1", "python": "3"}
     table = script._table(rows, about)
     assert dict(zip(table.headers, table.rows[1], strict=True)) == {
@@ -159,7 +159,7 @@ def test_the_plot_by_hand(script: ModuleType, tmp_path: Path, monkeypatch: pytes
         {"separator": "a", "wer": None, "wer_low": None, "wer_high": None, **COSTS},
         {"separator": "b", "wer": 0.25, "wer_low": 0.2, "wer_high": 0.3, **COSTS},
     ]
-    script._plot(rows, {"options": {"dataset": "jam-alt"}}, tmp_path / "trade_off")
+    script._plot(rows, {"plan": {"dataset": "jam-alt"}}, tmp_path / "trade_off")
     (((unknown, known), labels),) = drawn
     assert math.isnan(unknown.worth.value)
     assert (known.name, known.cost, known.worth) == ("b", 0.0321, Estimate(25.0, 20.0, 30.0))
