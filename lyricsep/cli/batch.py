@@ -134,7 +134,8 @@ def _records(
             time_limit=running.time_limit,
         )
     seats = seats_of(str(plan.device), running.workers)
-    say(f"workers: {len(seats)}, with {seats[0].n_threads} threads each")
+    if todo:
+        say(f"workers: {len(seats)}, with {seats[0].n_threads} threads each")
     return run_local(todo, plan, delivery, seats[: len(todo)], time_limit=running.time_limit)
 
 
