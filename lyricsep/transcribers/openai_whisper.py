@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,6 +17,8 @@ from lyricsep.transcribers.whisper_internals import (
     normalized_attention,
     share_cross_attention,
     take_alignment_heads,
+    text_logprobs,
+    visit_attention,
 )
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from lyricsep.transcribers.whisper_internals import Tokenizer
 
 __all__ = ["OpenAIWhisper"]
+
+TEXTS_TOGETHER = 4  # whose logits are held at once: 190 MB for 220 tokens each
 
 
 class OpenAIWhisper:
@@ -106,6 +110,48 @@ class OpenAIWhisper:
         chances = logits[n_prompt : n_prompt + len(tokens), : tokenizer.eot].softmax(dim=-1)
         probabilities = chances[torch.arange(len(tokens)), torch.tensor(tokens)]
         return aligned_words(tokenizer, tokens, (indices, ticks), probabilities.tolist())
+
+    def logprobs(
+        self, feature: Tensor, tokenizer: Tokenizer, texts: Sequence[Sequence[int]]
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Return how probable texts are in one clip: of each, the log-probabilities of its tokens and of its end.
+
+        See `lyricsep.transcribers.whisper_internals.text_logprobs`.
+        """
+        prompt = tokenizer.sot_sequence_including_notimestamps
+        return [
+            pair
+            for first in range(0, len(texts), TEXTS_TOGETHER)
+            for pair in text_logprobs(
+                self.model, feature, prompt, texts[first : first + TEXTS_TOGETHER], tokenizer.eot
+            )
+        ]
+
+    def attention(
+        self, feature: Tensor, tokenizer: Tokenizer, tokens: Sequence[int], visit: Callable[[int, Tensor], None]
+    ) -> None:
+        """Show what each layer attends to before it writes each token of a text, and its end.
+
+        Parameters
+        ----------
+        feature : Tensor, shape (1500, n_state)
+            The clip, from `encode`.
+        tokenizer : Tokenizer
+            Of the language.
+        tokens : sequence of int
+            The text.
+        visit : callable
+            Called with the layer and its attention before the softmax, (n_heads, n_tokens + 1, 1500).
+        """
+        prompt = tokenizer.sot_sequence_including_notimestamps
+        sequence = [*prompt, *tokens, tokenizer.eot]
+        first = len(prompt) - 1  # what is attended to at a token writes the next
+        visit_attention(self.model, feature, sequence, lambda layer, weights: visit(layer, weights[:, first:-1]))
+
+    @property
+    def n_text_tokens(self) -> int:
+        """Tokens that a text may have beside its prompt and end."""
+        return int(self.model.dims.n_text_ctx) - 5
 
     def seed(self, seed: int) -> None:
         """Seed the random numbers."""

@@ -42,7 +42,10 @@ __all__ = [
     "published_alignment_heads",
     "set_alignment_heads",
     "share_cross_attention",
+    "smoothed",
     "take_alignment_heads",
+    "text_logprobs",
+    "visit_attention",
 ]
 
 MEDIAN_WIDTH = 7  # ticks; of the filter over the attention (`whisper.timing.find_alignment`)
@@ -354,11 +357,32 @@ def decoder_attention(
     logits : Tensor, shape (n_tokens, n_vocab)
         float32, on the CPU.
     """
-    by_layer: dict[int, Tensor] = {}
-    blocks = {layer: model.decoder.blocks[layer] for layer, _ in heads}
+    found: dict[int, Tensor] = {}
+    logits = visit_attention(model, feature, sequence, lambda layer, weights: found.update({layer: weights}))
+    attention = torch.stack([found[layer][head].cpu() for layer, head in heads])
+    return attention.float(), logits
+
+
+def visit_attention(
+    model: Whisper, feature: Tensor, sequence: Sequence[int], visit: Callable[[int, Tensor], None]
+) -> Tensor:
+    """Run the decoder over one text, and show what each of its layers attends to.
+
+    Parameters
+    ----------
+    model, feature, sequence
+        As for `decoder_attention`.
+    visit : callable
+        Called with the index of each layer and its attention before the softmax, (n_heads, n_tokens, 1500).
+
+    Returns
+    -------
+    Tensor, shape (n_tokens, n_vocab)
+        Logits; float32, on the CPU.
+    """
     hooks = [
-        block.cross_attn.register_forward_hook(lambda _, __, outs, layer=layer: by_layer.update({layer: outs[1][0]}))
-        for layer, block in blocks.items()
+        block.cross_attn.register_forward_hook(lambda _, __, outs, layer=layer: visit(layer, outs[1][0]))
+        for layer, block in enumerate(model.decoder.blocks)
     ]
     try:
         with torch.inference_mode(), disable_sdpa():  # the fused kernel returns no attention
@@ -366,8 +390,48 @@ def decoder_attention(
     finally:
         for hook in hooks:
             hook.remove()
-    attention = torch.stack([by_layer[layer][head].cpu() for layer, head in heads])
-    return attention.float(), logits[0].float().cpu()
+    return logits[0].float().cpu()
+
+
+def text_logprobs(
+    model: Whisper, feature: Tensor, prompt: Sequence[int], texts: Sequence[Sequence[int]], end: int
+) -> list[tuple[Tensor, Tensor]]:
+    """Return how probable texts are in one clip.
+
+    Parameters
+    ----------
+    model : Whisper
+        Prepared by `share_cross_attention`.
+    feature : Tensor, shape (1500, n_state)
+        The clip, from the model's encoder.
+    prompt : sequence of int
+        Tokens before each text.
+    texts : sequence of sequence of int
+        Tokens of each text; one may be empty.
+    end : int
+        The token that ends a text.
+
+    Returns
+    -------
+    list of (Tensor, Tensor)
+        Of each text, on the CPU: the log-probability of each of its tokens given those before, shape (n_tokens,), and
+        that of the end before the first token and after each, shape (n_tokens + 1,).
+    """
+    longest = max(map(len, texts))
+    rows = torch.tensor([[*prompt, *text, *[end] * (longest - len(text))] for text in texts], device=feature.device)
+    with torch.inference_mode():
+        logits = model.decoder(rows, feature[None])[:, len(prompt) - 1 :].float()
+        totals = logits.logsumexp(dim=-1)
+        following = rows[:, len(prompt) :, None]
+        tokens = (logits[:, :longest].gather(2, following)[..., 0] - totals[:, :longest]).cpu()
+        ends = (logits[..., end] - totals).cpu()
+    return [(t[: len(text)], e[: len(text) + 1]) for t, e, text in zip(tokens, ends, texts, strict=True)]
+
+
+def smoothed(weights: Tensor, width: int) -> Tensor:
+    """Return the median over `width` ticks, an odd number, around each (`whisper.timing.median_filter`)."""
+    filtered: Tensor = median_filter(weights, width)
+    return filtered
 
 
 def normalized_attention(attention: Tensor) -> Tensor:
@@ -384,8 +448,7 @@ def normalized_attention(attention: Tensor) -> Tensor:
     """
     weights = attention.softmax(dim=-1)
     std, mean = torch.std_mean(weights, dim=-2, keepdim=True, unbiased=False)
-    matrix: Tensor = median_filter((weights - mean) / std, MEDIAN_WIDTH).mean(dim=0)
-    return matrix
+    return smoothed((weights - mean) / std, MEDIAN_WIDTH).mean(dim=0)
 
 
 class TokenizedWord(NamedTuple):

@@ -1,0 +1,345 @@
+"""Alignment by Whisper: its likelihood places the words, its attention times them.
+
+First the words are placed into the sung segments (`lyricsep.aligners.placing`). Then the decoder is made to write the
+words of each segment letter by letter, and the attention of the heads that follow them says when each letter is sung
+(arXiv 2509.09987). The same is done for passages around the borders of the segments, so that a word on the wrong side
+of one finds its place; one path through the evidence of all passages times the whole song.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from lyricsep.aligners.base import AlignmentJob
+from lyricsep.aligners.path import TICK, TICK_SAMPLES, Evidence, WordPath, find_path, silence_of
+from lyricsep.aligners.placing import Likelihoods, Placement, place_words
+from lyricsep.aligners.words import KnownLyrics, KnownWord
+from lyricsep.languages import from_whisper, to_whisper
+from lyricsep.lyrics import Line, Lyrics, Segment, Word
+from lyricsep.transcribers.log_mel import clip_log_mel
+from lyricsep.transcribers.whisper_internals import load_tokenizer, smoothed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from lyricsep.transcribers.openai_whisper import OpenAIWhisper
+    from lyricsep.transcribers.whisper_internals import Tokenizer
+
+__all__ = ["WhisperAligner"]
+
+logger = logging.getLogger(__name__)
+
+SAMPLE_RATE = 16_000
+CLIP = 30.0  # seconds, of Whisper's input
+TOKENS_PER_SECOND = 7.0  # of the fastest passages of lyrics that are placed; and some more
+SOME_TOKENS = 10
+
+# arXiv 2509.09987: heads that follow the text have large norms along both axes; the best of this clip are used.
+N_RANKED = 16
+MEDIAN_WIDTH = 3  # ticks
+# Ours: of those the ones whose attention lies along the path that all of them give, chosen twice.
+N_FOLLOWING = 8
+N_REFINEMENTS = 2
+VOTERS = 8  # segments that vote on the language
+
+
+@dataclass(frozen=True, eq=False)
+class _Text:
+    """The words of a song in tokens."""
+
+    words: Sequence[KnownWord]
+    pieces: Sequence[Sequence[int]]
+    """Of each word, as Whisper would write it."""
+    letters: Sequence[Sequence[int]]
+    """Of each word, letter by letter."""
+
+
+class WhisperAligner:
+    """Align songs with a Whisper model.
+
+    Parameters
+    ----------
+    model : OpenAIWhisper
+        The backend whose attention can be seen.
+    mix_back : float
+        Gain of the accompaniment in what the model hears, 0 to 1.
+    """
+
+    def __init__(self, model: OpenAIWhisper, *, mix_back: float = 0.3) -> None:
+        self.model = model
+        self.mix_back = mix_back
+        self.name = f"{model.name} letter by letter"
+
+    def align(self, jobs: Iterable[AlignmentJob]) -> Iterator[Lyrics]:
+        """Yield the timed lyrics of each job, in order.
+
+        Raises
+        ------
+        ConfigError
+            If the model does not know a job's language.
+        """
+        for job in jobs:
+            yield _Song(self.model, job, self.mix_back).lyrics()
+
+
+class _Song:
+    """A song while it is aligned."""
+
+    def __init__(self, model: OpenAIWhisper, job: AlignmentJob, mix_back: float) -> None:
+        self.model = model
+        self.job = job
+        self.mix_back = mix_back
+        self.segments = list(job.segments or ())
+        self.duration = len(job.mixture) / SAMPLE_RATE
+
+    def lyrics(self) -> Lyrics:
+        """Align the song."""
+        if not self.segments or not self.job.known.words:
+            return _written(self.job.known, {}, {}, Lyrics(duration=self.duration))
+        features = [self._feature(segment) for segment in self.segments]
+        language = to_whisper(self.job.language) if self.job.language else self._language(features)
+        tokenizer = load_tokenizer(self.model.n_languages if self.model.is_multilingual else None, language)
+        text = _text(self.job.known.words, tokenizer)
+        placements = self._place(features, tokenizer, text)
+        spans, probabilities = self._times(features, tokenizer, text, placements)
+        found = Lyrics(language=from_whisper(language), duration=self.duration, segments=tuple(self.segments))
+        return _written(self.job.known, spans, probabilities, found)
+
+    def _feature(self, segment: Segment) -> Tensor:
+        first = round(segment.start * SAMPLE_RATE)
+        part = slice(first, first + round(segment.duration * SAMPLE_RATE))
+        vocals, mixture = self.job.vocals[part], self.job.mixture[part]
+        heard = vocals + np.float32(self.mix_back) * (mixture - vocals)
+        return self.model.encode(clip_log_mel(heard, self.model.n_mels)[None])[0]
+
+    def _language(self, features: Sequence[Tensor]) -> str:
+        """Return the language that the segments vote for, weighted by duration."""
+        votes: Counter[str] = Counter()
+        step = math.ceil(len(features) / VOTERS)
+        for segment, feature in list(zip(self.segments, features, strict=True))[::step]:
+            (ballot,) = self.model.language_probabilities(feature[None])
+            votes.update({language: p * segment.duration for language, p in ballot.items()})
+        return votes.most_common(1)[0][0]
+
+    def _report(self, share: float) -> None:
+        if self.job.on_progress:
+            self.job.on_progress(min(1.0, share))
+
+    def _place(self, features: Sequence[Tensor], tokenizer: Tokenizer, text: _Text) -> list[Placement]:
+        def listen(index: int, firsts: Sequence[int]) -> list[Likelihoods]:
+            most = min(
+                self.model.n_text_tokens, round(self.segments[index].duration * TOKENS_PER_SECOND) + SOME_TOKENS
+            )
+            counts = [_fitting(text.pieces[first:], most) for first in firsts]
+            texts = [
+                [token for piece in text.pieces[first : first + len(count) - 1] for token in piece]
+                for first, count in zip(firsts, counts, strict=True)
+            ]
+            heard = self.model.logprobs(features[index], tokenizer, texts)
+            self._report(0.8 * (index + 1) / len(features))
+            return [
+                Likelihoods(tokens.double().numpy(), ends.double().numpy()[count], count)
+                for (tokens, ends), count in zip(heard, counts, strict=True)
+            ]
+
+        return place_words(len(text.words), [segment.duration for segment in self.segments], listen)
+
+    def _times(
+        self, features: Sequence[Tensor], tokenizer: Tokenizer, text: _Text, placements: Sequence[Placement]
+    ) -> tuple[dict[int, tuple[float, float]], dict[int, float]]:
+        """Return start and end of each placed word in seconds, and the probability of each."""
+        probabilities = {
+            word: math.exp(logprob)
+            for placement in placements
+            for word, logprob in zip(range(placement.first, placement.last), placement.logprobs, strict=True)
+        }
+        words = sorted(probabilities)
+        if not words:
+            return {}, {}
+        silence = silence_of(self.job.vocals)
+        letters = [text.letters[word] for word in words]
+        rank = {word: index for index, word in enumerate(words)}
+        passages = [
+            (segment, feature, rank[placement.first], rank[placement.last - 1] + 1)
+            for segment, feature, placement in zip(self.segments, features, placements, strict=True)
+            if placement.last > placement.first
+        ]
+        evidence = [
+            self._evidence(segment, feature, tokenizer, letters, text, words, first, last, silence)
+            for segment, feature, first, last in passages
+        ]
+        path = _path(evidence, letters, silence)
+        self._report(0.9)
+        for border in self._borders():
+            inside = np.flatnonzero((path.starts * TICK >= border.start) & (path.starts * TICK < border.end))
+            if len(inside):
+                evidence.append(
+                    self._evidence(
+                        border,
+                        self._feature(border),
+                        tokenizer,
+                        letters,
+                        text,
+                        words,
+                        int(inside[0]),
+                        int(inside[-1]) + 1,
+                        silence,
+                    )
+                )
+        path = _path(evidence, letters, silence)
+        self._report(1.0)
+        spans = {
+            word: (float(start) * TICK, min(float(end) * TICK, self.duration))
+            for word, start, end in zip(words, path.starts, path.ends, strict=True)
+        }
+        return spans, probabilities
+
+    def _borders(self) -> Iterator[Segment]:
+        """Yield passages around the borders of segments that are close."""
+        for before, after in pairwise(self.segments):
+            middle = (before.end + after.start) / 2
+            around = Segment(max(before.start, middle - CLIP / 2), min(after.end, middle + CLIP / 2))
+            if around.start < before.end and after.start < around.end:
+                yield around
+
+    def _evidence(
+        self,
+        span: Segment,
+        feature: Tensor,
+        tokenizer: Tokenizer,
+        letters: Sequence[Sequence[int]],
+        text: _Text,
+        words: Sequence[int],
+        first: int,
+        last: int,
+        silence: NDArray[np.float64],
+    ) -> Evidence:
+        """Return the evidence of words `first` to `last`, not included, in a passage."""
+        first_tick = round(span.start / TICK)
+        n_ticks = max(1, min(round(span.duration / TICK), len(silence) - first_tick, 1500))
+        chosen = letters[first:last]
+        tokens = [token for word in chosen for token in word]
+        rows = list(range(len(tokens)))
+        if len(tokens) > self.model.n_text_tokens:  # in word pieces, whose letters share them
+            pieces = [text.pieces[words[index]] for index in range(first, last)]
+            rows, tokens = _shared_rows(chosen, pieces)
+            tokens = tokens[: self.model.n_text_tokens]
+            rows = [min(row, len(tokens) - 1) for row in rows]
+        weights = _ranked_heads(self.model, feature, tokenizer, tokens, n_ticks)[:, rows]
+        n_before = sum(map(len, letters[:first]))
+        quiet = silence[first_tick : first_tick + n_ticks]
+        scores = _followed(weights, chosen, quiet)
+        return Evidence(n_before, first_tick, scores)
+
+
+def _text(words: Sequence[KnownWord], tokenizer: Tokenizer) -> _Text:
+    pieces, letters = [], []
+    for word in words:
+        space = " " if word.space_before else ""
+        pieces.append(tokenizer.encode(space + word.text))
+        letters.append(
+            [
+                token
+                for index, letter in enumerate(word.sung)
+                for token in tokenizer.encode(letter if index else space + letter)
+            ]
+        )
+    return _Text(words, pieces, letters)
+
+
+def _fitting(pieces: Sequence[Sequence[int]], most: int) -> NDArray[np.intp]:
+    """Return the number of tokens before the first word and after each, up to `most`."""
+    counts = [0]
+    for piece in pieces:
+        if counts[-1] + len(piece) > most:
+            break
+        counts.append(counts[-1] + len(piece))
+    return np.array(counts)
+
+
+def _shared_rows(
+    letters: Sequence[Sequence[int]], pieces: Sequence[Sequence[int]]
+) -> tuple[list[int], list[int]]:
+    """Return for each letter the token of the word's pieces that stands for it, and these tokens."""
+    rows: list[int] = []
+    tokens: list[int] = []
+    for word, piece in zip(letters, pieces, strict=True):
+        rows += [len(tokens) + index * len(piece) // len(word) for index in range(len(word))]
+        tokens += piece
+    return rows, tokens
+
+
+def _ranked_heads(
+    model: OpenAIWhisper, feature: Tensor, tokenizer: Tokenizer, tokens: Sequence[int], n_ticks: int
+) -> NDArray[np.float32]:
+    """Return the attention of the heads with the largest norms, (n_heads, n_tokens, n_ticks)."""
+    best: list[tuple[float, Tensor]] = []
+
+    def visit(_layer: int, attention: Tensor) -> None:
+        weights = smoothed(attention[..., :n_ticks].float().softmax(dim=-1), MEDIAN_WIDTH).cpu()
+        norms = weights.norm(dim=-2).mean(dim=-1) + weights.norm(dim=-1).mean(dim=-1)
+        best.extend((float(norm), head[:-1]) for norm, head in zip(norms, weights, strict=True))
+        best.sort(key=lambda pair: -pair[0])
+        del best[N_RANKED:]
+
+    model.attention(feature, tokenizer, tokens, visit)
+    return torch.stack([head for _, head in best]).numpy()
+
+
+def _followed(
+    weights: NDArray[np.float32], letters: Sequence[Sequence[int]], silence: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Return the mean attention of the heads that follow the text best, (n_letters, n_ticks)."""
+    normed = weights / (np.linalg.norm(weights, axis=-2, keepdims=True) + 1e-9)
+    chosen = np.arange(len(weights))
+    for _ in range(N_REFINEMENTS):
+        scores = normed[chosen].mean(axis=0)
+        if scores.shape[0] > scores.shape[1]:
+            return scores
+        path = _path([Evidence(0, 0, scores)], letters, silence)
+        ticks = np.flatnonzero(path.letters >= 0)
+        along = weights[:, path.letters[ticks], ticks].sum(axis=-1) / weights.sum(axis=(1, 2))
+        chosen = np.argsort(-along)[:N_FOLLOWING]
+    return normed[chosen].mean(axis=0)
+
+
+def _path(evidence: Sequence[Evidence], letters: Sequence[Sequence[int]], silence: NDArray[np.float64]) -> WordPath:
+    counts = np.cumsum([0, *map(len, letters)])
+    return find_path(evidence, counts[:-1].tolist(), int(counts[-1]), silence)
+
+
+def _written(
+    known: KnownLyrics,
+    spans: dict[int, tuple[float, float]],
+    probabilities: dict[int, float],
+    found: Lyrics,
+) -> Lyrics:
+    """Return the lines as they are written, with the times of their words."""
+    by_line: dict[int, list[int]] = {}
+    for index, word in enumerate(known.words):
+        by_line.setdefault(word.line, []).append(index)
+    lines = []
+    now = 0.0
+    for number, line in enumerate(known.lines):
+        sung = [index for index in by_line.get(number, ()) if index in spans]
+        if not sung:
+            lines.append(Line(now, now, line.text, (), ("not-sung",)))
+            continue
+        words = []
+        for index in by_line[number]:
+            start, end = spans.get(index, (now, now))
+            now = end
+            word = known.words[index]
+            words.append(Word(start, end, word.text, probabilities.get(index, 0.0), word.space_before))
+        lines.append(Line(words[0].start, words[-1].end, line.text, tuple(words)))
+    return Lyrics(tuple(lines), found.language, found.duration, found.segments)

@@ -1,0 +1,140 @@
+"""The words of known lyrics: as they are written, and as they are sung."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from functools import cached_property
+
+__all__ = ["KnownLine", "KnownLyrics", "KnownWord", "split_words", "sung_form"]
+
+APOSTROPHES = "'’ʼ"
+MOSTLY = 0.8  # share of capitals from which a text counts as written in capitals
+
+
+@dataclass(frozen=True)
+class KnownLine:
+    """A line of known lyrics.
+
+    Parameters
+    ----------
+    text : str
+        As written, on one line.
+    section : str or None
+        What opens a section before this line: its header as written (``[Chorus]``), or an empty text for a blank
+        line; None where the section continues.
+    start, end : float or None
+        Seconds, where the line's time is known.
+    """
+
+    text: str
+    section: str | None = None
+    start: float | None = None
+    end: float | None = None
+
+
+@dataclass(frozen=True)
+class KnownWord:
+    """A word of known lyrics.
+
+    Parameters
+    ----------
+    text : str
+        As written, with its punctuation.
+    sung : str
+        Its letters in lower case.
+    line : int
+        Index of its line.
+    space_before : bool
+        Whether it is written apart from the word before it in its line.
+    """
+
+    text: str
+    sung: str
+    line: int
+    space_before: bool
+
+
+@dataclass(frozen=True)
+class KnownLyrics:
+    """Lyrics whose words are known.
+
+    Parameters
+    ----------
+    lines : tuple of KnownLine
+        In the order they are sung.
+    title, artist : str or None
+        Where the lyrics state them.
+    language : str or None
+        ISO 639-1 code, where the lyrics state it.
+    """
+
+    lines: tuple[KnownLine, ...] = ()
+    title: str | None = None
+    artist: str | None = None
+    language: str | None = None
+
+    @cached_property
+    def words(self) -> tuple[KnownWord, ...]:
+        """All sung words, in order."""
+        found = [
+            KnownWord(text, sung_form(text), index, apart)
+            for index, line in enumerate(self.lines)
+            for text, apart in split_words(line.text)
+        ]
+        letters = [letter for word in found for letter in word.text if letter.isalpha()]
+        if sum(map(str.isupper, letters)) > MOSTLY * len(letters):
+            # Whisper knows words in capitals less well.
+            return tuple(KnownWord(w.text.lower(), w.sung, w.line, w.space_before) for w in found)
+        return tuple(found)
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether every line has a time."""
+        return bool(self.lines) and all(line.start is not None for line in self.lines)
+
+
+def sung_form(text: str) -> str:
+    """Return the letters, digits and inner apostrophes of a word, in lower case."""
+    kept = [letter for letter in text if letter.isalnum() or unicodedata.category(letter)[0] == "M"]
+    if not kept:
+        return ""
+    inner = "".join(letter for letter in text if letter in APOSTROPHES or letter in kept)
+    return inner.replace("’", "'").replace("ʼ", "'").lower()
+
+
+def split_words(text: str) -> list[tuple[str, bool]]:
+    """Split a line into words as written, each with whether a space precedes it.
+
+    What has no letter or digit, such as a dash between spaces, belongs to the word before it, or to the first. Each
+    character of scripts that write no spaces is a word.
+    """
+    words: list[tuple[str, bool]] = []
+    opening = ""
+    for piece in text.split():
+        for number, part in enumerate(_parts(piece)):
+            is_apart = number == 0
+            if sung_form(part):
+                words.append((opening + part, is_apart or bool(opening)))
+                opening = ""
+            elif words:
+                words[-1] = words[-1][0] + " " * is_apart + part, words[-1][1]
+            else:
+                opening += f"{part} " if is_apart else part
+    return words
+
+
+def _parts(piece: str) -> list[str]:
+    """Split a piece of text without spaces before every wide letter, and after the last of a run."""
+    parts: list[str] = []
+    was_wide = False
+    for letter in piece:
+        wide = unicodedata.east_asian_width(letter) in "WF" and letter.isalnum()
+        joins = unicodedata.category(letter) in ("Lm", "Mn", "Mc") or letter in "ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ"
+        starts = wide and not joins or (was_wide and letter.isalnum() and not wide and not joins)
+        if parts and not starts:
+            parts[-1] += letter
+        else:
+            parts.append(letter)
+        was_wide = wide or (was_wide and not letter.isalnum())
+    return parts
