@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from lyricsep.documents import LyricsDocument
 from lyricsep.errors import ConfigError, DatasetError
 from lyricsep.files import write_text
 from lyricsep.formats import labels, tables
 from lyricsep.formats.ass import render_ass
-from lyricsep.formats.document import lyrics_to_json
 from lyricsep.formats.lrc import render_lrc
 from lyricsep.formats.plain import render_txt
 from lyricsep.formats.subtitles import render_srt, render_vtt
@@ -35,7 +35,7 @@ _LYRICS: Mapping[str, Callable[[Lyrics, str | None, str | None], str]] = {
     "lrc": lambda lyrics, title, artist: render_lrc(lyrics, title=title, artist=artist),
     "srt": lambda lyrics, _title, _artist: render_srt(lyrics),
     "vtt": lambda lyrics, _title, _artist: render_vtt(lyrics),
-    "json": lambda lyrics, title, artist: lyrics_to_json(lyrics, title=title, artist=artist),
+    "json": lambda lyrics, title, artist: LyricsDocument.of(lyrics, title=title, artist=artist).to_json(),
     "elrc": lambda lyrics, title, artist: render_lrc(lyrics, word_times=True, title=title, artist=artist),
     "ass": lambda lyrics, title, _artist: render_ass(lyrics, title=title),
     "ttml": lambda lyrics, title, _artist: render_ttml(lyrics, title=title),

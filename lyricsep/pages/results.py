@@ -14,13 +14,12 @@ from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
 from lyricsep.datasets import Song
-from lyricsep.documents import Manifest
+from lyricsep.documents import LyricsDocument, Manifest
 from lyricsep.engines import Journal
 from lyricsep.engines.work import state_folder
 from lyricsep.errors import AudioError, DatasetError
 from lyricsep.files import shown
 from lyricsep.formats import TIMED_SUFFIXES, find_lyrics, lyrics_stem
-from lyricsep.formats.document import SCHEMA as LYRICS_SCHEMA
 from lyricsep.inputs import find_songs
 from lyricsep.manifest import manifest_folder
 from lyricsep.scoring import find_references
@@ -221,7 +220,7 @@ def _is_of_others(path: Path) -> bool:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return False
-    return not isinstance(document, dict) or document.get("schema") != LYRICS_SCHEMA
+    return not isinstance(document, dict) or document.get("schema") != LyricsDocument.SCHEMA
 
 
 def _manifests(folder: Path) -> Iterator[dict[str, Any]]:

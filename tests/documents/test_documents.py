@@ -36,7 +36,7 @@ from lyricsep.documents import (
 )
 from lyricsep.documents.fields import FieldError, as_json, from_json, json_schema
 from lyricsep.errors import DatasetError
-from lyricsep.formats import lyrics_to_json, write_lyrics
+from lyricsep.formats import write_lyrics
 from lyricsep.lyrics import Decoding, Line, Lyrics, Segment, Word
 from lyricsep.scoring import Counts, rates, read_runs
 
@@ -108,8 +108,8 @@ def test_shipped_schemas_agree_with_the_dataclasses(kind: type[Document], tmp_pa
 
 def test_lyrics_are_valid() -> None:
     for lyrics in (LYRICS, Lyrics(duration=3.0)):
-        validate(LyricsDocument, json.loads(lyrics_to_json(lyrics)))
-    document = json.loads(lyrics_to_json(LYRICS))
+        validate(LyricsDocument, json.loads(LyricsDocument.of(lyrics).to_json()))
+    document = json.loads(LyricsDocument.of(LYRICS).to_json())
     assert LyricsDocument.from_dict(document).lyrics == LYRICS
     for damaged in (
         document | {"version": 1},
@@ -192,7 +192,7 @@ def test_scores_hold_the_rates_of_each_song(
     (tmp_path / "old.json").write_text(json.dumps(old), encoding="utf-8")
     assert read_runs(tmp_path / "old.json")["old"] == read_runs(tmp_path / "new.json")["new"]
     assert all(song.rates == {} for song in Scores.from_dict(old).songs)
-    (tmp_path / "lyrics.json").write_text(lyrics_to_json(LYRICS), encoding="utf-8")
+    (tmp_path / "lyrics.json").write_text(LyricsDocument.of(LYRICS).to_json(), encoding="utf-8")
     with pytest.raises(DatasetError, match=r"lyrics\.json: schema and version are .* `lyricsep score`"):
         read_runs(tmp_path / "lyrics.json")
 
