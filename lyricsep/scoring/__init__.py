@@ -2,7 +2,7 @@
 
 from lyricsep.scoring.activity import ActivityCounts, score_activity
 from lyricsep.scoring.certainty import Comparison, Difference, Interval, Spread, bootstrap, compare, spread_over_seeds
-from lyricsep.scoring.counts import FIELDS, RATES, Counts, Edits, counts_from_dict, pool, rates
+from lyricsep.scoring.counts import FIELDS, RATES, Counts, Edits, counts_from_dict, known_rates, pool, rates
 from lyricsep.scoring.runs import ScoredRun, SongScore, find_hypotheses, find_references, read_runs, score_songs
 from lyricsep.scoring.separation import SeparationScore, score_separation
 from lyricsep.scoring.timing import TOLERANCE, TimingCounts, time_lines
@@ -33,6 +33,7 @@ __all__ = [
     "counts_from_dict",
     "find_hypotheses",
     "find_references",
+    "known_rates",
     "pool",
     "rates",
     "read_runs",

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from lyricsep.documents import finite
 from lyricsep.tables import Table, percent
 
-__all__ = ["RATES", "Counts", "Edits", "counts_from_dict", "pool", "rates", "rates_of_fields"]
+__all__ = ["RATES", "Counts", "Edits", "counts_from_dict", "known_rates", "pool", "rates", "rates_of_fields"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,11 @@ def rates(counts: Counts) -> dict[str, float]:
     """Compute every rate of `RATES`; NaN if the denominator is 0."""
     columns = {name: np.array([value], np.float64) for name, value in counts.as_fields().items()}
     return {name: float(values[0]) for name, values in rates_of_fields(columns).items()}
+
+
+def known_rates(counts: Counts) -> dict[str, float | None]:
+    """Compute every rate of `RATES` as JSON has it: None if the denominator is 0."""
+    return {name: finite(value) for name, value in rates(counts).items()}
 
 
 def rates_of_fields(n: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
