@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from lyricsep.errors import AudioError, ConfigError, LyricsepError, OutputError
+from lyricsep.errors import AudioError, ConfigError, LyricsepError, OutputError, reason_of
 from lyricsep.files import shown
 
 __all__ = [
@@ -103,8 +103,9 @@ def check_driver(url: str, *, offline: bool = False) -> None:
     try:
         fsspec.get_filesystem_class(scheme)
     except ImportError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ConfigError(f"{shown_url(url)}: the driver of {scheme}:// is not installed ({reason})") from error
+        raise ConfigError(
+            f"{shown_url(url)}: the driver of {scheme}:// is not installed ({reason_of(error)})"
+        ) from error
     except ValueError as error:
         raise ConfigError(f"{shown_url(url)}: fsspec knows no file system {scheme}://; correct the URL") from error
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from lyricsep.engines.journal import Record
 from lyricsep.engines.local import CPU_THREADS, Pool, Seat
 from lyricsep.engines.work import Delivery, StopError, Task
-from lyricsep.errors import ConfigError, LyricsepError
+from lyricsep.errors import ConfigError, LyricsepError, reason_of
 from lyricsep.inputs import SongFile
 from lyricsep.plan import Plan
 
@@ -90,8 +90,7 @@ def run_ray(
     try:
         ray.init(address, logging_level=logging.ERROR, log_to_driver=False, **own)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ConfigError(f"{address}: no Ray cluster there ({reason}); see `ray start`") from error
+        raise ConfigError(f"{address}: no Ray cluster there ({reason_of(error)}); see `ray start`") from error
     try:
         yield from _records(tasks, (plan, delivery, time_limit), n_workers)
     finally:
@@ -106,8 +105,7 @@ def _require_reachable(address: str) -> None:
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
     except (OSError, ValueError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"{address}: no Ray cluster there ({reason}); see `ray start`") from error
+        raise ConfigError(f"{address}: no Ray cluster there ({reason_of(error)}); see `ray start`") from error
 
 
 def _records(tasks: Sequence[Task], made_of: tuple[Any, ...], n_workers: int | None) -> Generator[Record, None, None]:

@@ -44,7 +44,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lyricsep.audio import AudioWriter, StreamResampler, downmix, open_audio
-from lyricsep.errors import AudioError, ConfigError, OutputError
+from lyricsep.errors import AudioError, ConfigError, OutputError, reason_of
 from lyricsep.files import shown
 from lyricsep.separators.base import Mixture, SeparatorSpec, StreamingSeparator
 
@@ -254,7 +254,7 @@ class Bridge(StreamingSeparator):
             except (OSError, ValueError) as error:
                 raise ConfigError(
                     f"{self.name}: {shown(Path(arguments[0]))} cannot be started in "
-                    f"{shown(Path(self.recipe.folder or env or folder))} ({_line(error)}); correct the recipe or "
+                    f"{shown(Path(self.recipe.folder or env or folder))} ({reason_of(error)}); correct the recipe or "
                     f"{environment_variable(self.name)}"
                 ) from error
             try:
@@ -433,10 +433,6 @@ def _with_channels(block: Tensor, n_channels: int) -> Tensor:
 
 def _cleaned(line: str) -> str:
     return "".join(c for c in _ESCAPES.sub("", line) if c.isprintable())
-
-
-def _line(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or " ".join(str(error).split())
 
 
 def _strings(value: object) -> tuple[str, ...]:

@@ -66,7 +66,7 @@ from lyricsep.audio import StreamResampler
 from lyricsep.errors import ConfigError
 from lyricsep.separators.base import Mixture, StreamingSeparator
 
-__all__ = ["Chunking", "Network", "NetworkSeparator"]
+__all__ = ["Chunking", "Network", "NetworkSeparator", "choose_source"]
 
 logger = logging.getLogger(__name__)
 
@@ -140,14 +140,17 @@ class Network(nn.Module, ABC):
     n_channels: int
     chunking: Chunking
     half_is_safe: bool = False
+    shortest: int | None = None
 
     def finish(self, chunks: Tensor, n_samples: int) -> Tensor:
         """Separate chunks at the end of a song, of which only the first `n_samples` are of it, the rest zeros.
 
-        As any other chunk, unless a family knows better.
+        A network with norms or memory over a whole chunk sets `shortest`, the fewest samples that it takes: its last
+        chunk is as short as what is left, as if the song were one piece.
         """
-        vocals: Tensor = self(chunks)
-        return vocals
+        n_seen = chunks.shape[-1] if self.shortest is None else max(n_samples, self.shortest)
+        vocals: Tensor = self(chunks[..., :n_seen])
+        return nn.functional.pad(vocals, (0, chunks.shape[-1] - n_seen))
 
     def autocast(self) -> AbstractContextManager[object]:
         """Return a context: half precision on CUDA for networks whose result it does not change, else none."""
@@ -155,6 +158,18 @@ class Network(nn.Module, ABC):
         if self.half_is_safe and device.type == "cuda":
             return torch.autocast("cuda", dtype=torch.float16)
         return nullcontext()
+
+
+def choose_source(sources: Tensor, source: int | None) -> Tensor:
+    """Return one of the sources of each chunk; ``(batch, n_sources, ...)`` to ``(batch, ...)``.
+
+    None, for networks that give speakers in any order, is the one with the most energy, chosen anew for every chunk:
+    the voice in front, not always the same singer.
+    """
+    if source is not None:
+        return sources[:, source]
+    loudest = sources.flatten(2).square().sum(dim=2).argmax(dim=1)
+    return sources[torch.arange(len(sources), device=sources.device), loudest]
 
 
 class NetworkSeparator(StreamingSeparator):

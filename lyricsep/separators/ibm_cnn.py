@@ -38,6 +38,7 @@ from torch.nn import functional as F
 
 from lyricsep.errors import ConfigError, WeightsError
 from lyricsep.separators.engine import Chunking, Network
+from lyricsep.separators.state import describing
 from lyricsep.weights import fetch
 
 if TYPE_CHECKING:
@@ -226,15 +227,12 @@ def load_ibm_cnn(spec: SeparatorSpec, *, offline: bool) -> IbmCnnNetwork:
             f"{spec.name}: {error}; the file is made from the authors' checkpoint, and `lyricsep models show "
             f"{spec.name}` says how"
         ) from error
-    try:
+    with describing(
+        f"{file.name}: not the variables of IBM-CNN", advice="make it from the checkpoint again", errors=_DAMAGE
+    ):
         with torch.device("meta"):
             model = IbmCnn()
         model.load_state_dict(from_tensorflow(_read(path)), assign=True)
-    except _DAMAGE as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise WeightsError(
-            f"{file.name}: not the variables of IBM-CNN ({reason}); make it from the checkpoint again"
-        ) from error
     return IbmCnnNetwork(model)
 
 

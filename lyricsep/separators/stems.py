@@ -15,7 +15,7 @@ from lyricsep.separators.base import Mixture, StreamingSeparator
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Stems", "find_vocals"]
+__all__ = ["ExistingVocals", "find_vocals"]
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".m4a", ".mp3")
 TOLERANCE = 0.1  # seconds that codecs may add or cut at the end
 
 
-class Stems(StreamingSeparator):
+class ExistingVocals(StreamingSeparator):
     """Reads the vocals that lie beside the song (`find_vocals`)."""
 
     name = "stems"

@@ -534,7 +534,7 @@ def changed(layout: str, change: Callable[[dict[str, object]], None]) -> bytes:
         (lambda state, key: state.pop(next(reversed(state))), "it lacks "),
         (
             lambda state, key: state.update({"extra.weight": torch.zeros(3)}),
-            "extra.weight is not known to the layout",
+            "'extra.weight' is not known to ConvTasNet",
         ),
         (
             lambda state, key: state.update({key: torch.zeros(8, 13, 1)}),

@@ -644,7 +644,7 @@ class Hostile:
     ("change", "reason"),
     [
         (lambda state, key: state.pop(key), "it lacks "),
-        (lambda state, key: state.update({"extra.weight": torch.zeros(3)}), "'extra.weight' is not known to it"),
+        (lambda state, key: state.update({"extra.weight": torch.zeros(3)}), "'extra.weight' is not known to "),
         (lambda state, key: state.update({key: torch.zeros(8, 13)}), r"has the shape \(8, 13\), expected "),
         (lambda state, key: state.update({key: torch.zeros(3, dtype=torch.int64)}), "is not a tensor of weights"),
         (lambda state, key: state.update({key: "weights"}), "is not a tensor of weights"),

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from lyricsep.audio import Audio, save_audio
 from lyricsep.errors import AudioError, ConfigError, WeightsError
 from lyricsep.separators import SeparatorSpec
-from lyricsep.separators.clap_text import ClapText, Tokenizer
+from lyricsep.separators.clap_text import ClapText, ClapTokenizer
 from lyricsep.separators.engine import NetworkSeparator
 from lyricsep.separators.resunet import Classes, Cnn14, Fixed, ResUNet30, ResUNetNetwork, load_resunet
 
@@ -574,10 +574,10 @@ def test_a_text_is_read_once(load, monkeypatch) -> None:
 
 
 @pytest.fixture
-def tokenizer(tmp_path) -> Tokenizer:
+def tokenizer(tmp_path) -> ClapTokenizer:
     (tmp_path / "v.json").write_text(json.dumps({token: number for number, token in enumerate(VOCABULARY)}))
     (tmp_path / "m.txt").write_text(MERGES)
-    return Tokenizer.read(tmp_path / "v.json", tmp_path / "m.txt")
+    return ClapTokenizer.read(tmp_path / "v.json", tmp_path / "m.txt")
 
 
 def test_tokens_by_hand(tokenizer) -> None:
@@ -596,7 +596,7 @@ def test_no_text_is_lost(text) -> None:
     visible = [*range(33, 127), *range(161, 173), *range(174, 256)]
     hidden = [byte for byte in range(256) if byte not in visible]
     characters = {chr(byte): byte for byte in visible} | {chr(256 + i): byte for i, byte in enumerate(hidden)}
-    numbers = Tokenizer(characters, {}).tokens(text)[1:-1]
+    numbers = ClapTokenizer(characters, {}).tokens(text)[1:-1]
     assert bytes(numbers) == text.encode()
 
 
@@ -606,7 +606,7 @@ def test_files_of_tokens_that_are_none(tmp_path) -> None:
         for name, text in (good | wrong).items():
             (tmp_path / name).write_bytes(text.encode(errors="surrogateescape"))
         with pytest.raises(ValueError, match=r"tokens cannot be read|no dictionary|not pairs"):
-            Tokenizer.read(tmp_path / "v", tmp_path / "m")
+            ClapTokenizer.read(tmp_path / "v", tmp_path / "m")
 
 
 def test_long_texts_keep_their_end() -> None:
