@@ -68,15 +68,15 @@ class SongFile:
         """Name in messages and records."""
         return _name(self.path, self.url)
 
-    def at_hand(self, folder: Path | None = None) -> AbstractContextManager[remote.Copy]:
+    def local_copy(self, folder: Path | None = None) -> AbstractContextManager[remote.Copy]:
         """Return a context that yields the local file: the file itself, or a temporary copy of a remote one.
 
         Raises
         ------
         LyricsepError
-            As `lyricsep.remote.at_hand`.
+            As `lyricsep.remote.local_copy`.
         """
-        return remote.at_hand(self.url, folder) if self.url else nullcontext(remote.Copy(self.path))
+        return remote.local_copy(self.url, folder) if self.url else nullcontext(remote.Copy(self.path))
 
     def result(self, folder: Path, suffix: str) -> Path:
         """Return the path of the result with a suffix such as ``.lrc``."""

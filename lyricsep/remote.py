@@ -24,11 +24,11 @@ from lyricsep.files import shown
 __all__ = [
     "Copy",
     "Listed",
-    "at_hand",
     "check_driver",
     "find_below",
     "find_matching",
     "is_url",
+    "local_copy",
     "path_of",
     "put",
     "renamed",
@@ -199,7 +199,7 @@ class Copy:
 
 
 @contextmanager
-def at_hand(url: str, folder: Path | None = None) -> Iterator[Copy]:
+def local_copy(url: str, folder: Path | None = None) -> Iterator[Copy]:
     """Download a file for the duration of the block; errors that name the copy name the URL instead.
 
     Parameters

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from lyricsep.audio.blocks import BlockBuilder, FrameConverter
@@ -30,7 +29,6 @@ from lyricsep.audio.timeline import (
     ByteClock,
     Clock,
     DecodedFrame,
-    TimestampClock,
     adts_frame_size,
     mpeg_frame_size,
     with_gaps,
@@ -179,9 +177,7 @@ class AudioReader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -239,7 +235,7 @@ class AudioReader:
     def _make_clock(self) -> Clock:
         frame_size = {"mp3": mpeg_frame_size, "aac": adts_frame_size}.get(self._format)
         if frame_size is None:
-            return TimestampClock()
+            return Clock()
         return ByteClock(self._resources.enter_context(self.path.open("rb")), frame_size)
 
     def _pieces(self) -> Iterator[DecodedFrame]:

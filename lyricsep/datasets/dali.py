@@ -26,11 +26,11 @@ from lyricsep.datasets.base import Song
 from lyricsep.datasets.tables import (
     DatasetFolder,
     DatasetRecord,
+    SongRow,
     by_start,
     parse_object,
     read_text,
     song_id,
-    unique_songs,
 )
 from lyricsep.errors import DatasetError
 from lyricsep.files import shown
@@ -77,8 +77,8 @@ def is_dali(folder: Path) -> bool:
     return isinstance(exported, dict) and {"info", "annotations"} <= exported.keys()
 
 
-def read_dali(folder: DatasetFolder, dataset: str, language: str | None = None) -> tuple[Song, ...]:
-    """Read the annotations; the audio is ``audio/<id>.mp3``, if it exists.
+def read_dali(folder: DatasetFolder, dataset: str, language: str | None = None) -> Iterator[SongRow]:
+    """Yield the annotated songs; the audio is ``audio/<id>.mp3``, if it exists.
 
     Parameters
     ----------
@@ -94,10 +94,6 @@ def read_dali(folder: DatasetFolder, dataset: str, language: str | None = None) 
     DatasetError
         If a file cannot be read, would run code, or does not have the layout of DALI.
     """
-    return unique_songs(_songs(folder, dataset, language))
-
-
-def _songs(folder: DatasetFolder, dataset: str, language: str | None) -> Iterator[tuple[DatasetRecord, str, Song]]:
     for path in dali_files(folder.path):
         if path.suffix == ".json":
             record = DatasetRecord(parse_object(read_text(path), path), path)

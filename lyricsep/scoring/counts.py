@@ -34,12 +34,7 @@ class Edits:
     insertions: int = 0
 
     def __add__(self, other: Edits) -> Edits:
-        return Edits(
-            self.hits + other.hits,
-            self.substitutions + other.substitutions,
-            self.deletions + other.deletions,
-            self.insertions + other.insertions,
-        )
+        return Edits(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
     @property
     def errors(self) -> int:

@@ -20,7 +20,6 @@ Kim, Choi, Chung, Lee, Jung: "KUIELab-MDX-Net: a two-stream neural network for m
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib
 import json
@@ -37,6 +36,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lyricsep.catalogs import did_you_mean
 from lyricsep.errors import ConfigError, WeightsError, reason_of
 from lyricsep.files import shown
 from lyricsep.separators.base import SeparatorSpec
@@ -287,11 +287,9 @@ def _of_user(wanted: str) -> list[WeightFile]:
         )
     path = _existing(wanted)
     if path is None or path.suffix not in (".onnx", ".ckpt"):
-        near = difflib.get_close_matches(wanted, _facts()["models"], n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
         raise ConfigError(
             f"{PREFIX + wanted!r}: neither a UVR model with vocals nor a .onnx or .ckpt file; "
-            f"{hint}`lyricsep models show 'uvr:<file>'` lists them all"
+            f"{did_you_mean(wanted, _facts()['models'])}`lyricsep models show 'uvr:<file>'` lists them all"
         )
     paths = [path] if path.suffix == ".onnx" else [path, _yaml_beside(path)]
     try:

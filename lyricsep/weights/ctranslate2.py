@@ -22,6 +22,7 @@ import os
 import struct
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -90,19 +91,11 @@ def read_whisper(folder: Path) -> tuple[dict[str, int], dict[str, torch.Tensor],
     WeightsError
         If a file is missing, damaged, quantised, or not a Whisper model.
     """
-    model = folder / "model.bin"
-    try:
-        variables = _Reader(model).variables()
+    with _reading(folder / "model.bin") as variables:
         dims = _dims(variables)
-        _check_dims(dims)
         state = _state(variables, dims)
         _check_tied(variables)
         return dims, state, _alignment_heads(folder / "config.json", dims)
-    except OSError as error:
-        name = error.filename or model
-        raise WeightsError(f"{name}: cannot be read ({error.strerror or error}); download the model again") from error
-    except _UnfitError as error:
-        raise WeightsError(f"{model}: {error}; {error.advice}") from error
 
 
 def check_whisper(folder: Path) -> None:
@@ -122,20 +115,14 @@ def check_whisper(folder: Path) -> None:
         or not one of Whisper's, or if ``config.json`` names no alignment heads, without which CTranslate2 times no
         words.
     """
-    model, config = folder / "model.bin", folder / "config.json"
-    try:
-        dims = _dims(_Reader(model).variables())
-        _check_dims(dims)
+    config = folder / "config.json"
+    with _reading(folder / "model.bin") as variables:
+        dims = _dims(variables)
         n_tokens = _n_tokens(folder)
         if n_tokens != dims["n_vocab"] or n_tokens not in VOCABULARIES:
             known = ", ".join(map(str, VOCABULARIES))
             raise _UnfitError(f"has {dims['n_vocab']} tokens and a vocabulary of {n_tokens}, expected one of {known}")
         heads = _alignment_heads(config, dims)
-    except OSError as error:
-        name = error.filename or model
-        raise WeightsError(f"{name}: cannot be read ({error.strerror or error}); download the model again") from error
-    except _UnfitError as error:
-        raise WeightsError(f"{model}: {error}; {error.advice}") from error
     if not heads:
         raise WeightsError(f"{config}: names no alignment_heads, which the times of words need; {_UnfitError.advice}")
 
@@ -230,6 +217,18 @@ class _DamagedError(_UnfitError):
     """The bytes cannot be parsed."""
 
     advice = "download the model again"
+
+
+@contextmanager
+def _reading(model: Path) -> Iterator[dict[str, np.ndarray]]:
+    """Yield the variables of a file; errors in the block are named by it."""
+    try:
+        yield _Reader(model).variables()
+    except OSError as error:
+        name = error.filename or model
+        raise WeightsError(f"{name}: cannot be read ({error.strerror or error}); download the model again") from error
+    except _UnfitError as error:
+        raise WeightsError(f"{model}: {error}; {error.advice}") from error
 
 
 class _Reader:
@@ -363,7 +362,7 @@ def _dims(variables: Mapping[str, np.ndarray]) -> dict[str, int]:
     """Find the sizes of the model in a file."""
     n_audio_ctx, n_audio_state = _shape(variables, "encoder/position_encodings/encodings", 2)
     n_text_ctx, n_text_state = _shape(variables, "decoder/position_encodings/encodings", 2)
-    return {
+    dims = {
         "n_mels": _shape(variables, "encoder/conv1/weight", 3)[1],
         "n_audio_ctx": n_audio_ctx,
         "n_audio_state": n_audio_state,
@@ -375,6 +374,8 @@ def _dims(variables: Mapping[str, np.ndarray]) -> dict[str, int]:
         "n_text_head": _count(variables, "decoder/num_heads"),
         "n_text_layer": _layers(variables, "decoder"),
     }
+    _check_dims(dims)
+    return dims
 
 
 def _check_dims(dims: Mapping[str, int]) -> None:

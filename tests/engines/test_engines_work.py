@@ -14,7 +14,6 @@ import torch
 from lyricsep import files
 from lyricsep.documents import LyricsDocument
 from lyricsep.engines import Delivery, Record, StopError, Task, Worker
-from lyricsep.engines import work as worker_module
 from lyricsep.inputs import SongFile, find_songs
 from lyricsep.plan import Plan
 from lyricsep.separators import find_separator
@@ -249,4 +248,3 @@ def test_sound_in_the_store(tmp_path: Path) -> None:
     (path,) = tmp_path.rglob("*.flac")
     path.write_bytes(path.read_bytes()[:20])
     assert store.load_sound("vocals", "ab") is None
-    assert worker_module.state_folder(tmp_path) == tmp_path / ".lyricsep"

