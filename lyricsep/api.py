@@ -13,15 +13,15 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lyricsep.formats import write_lyrics
 from lyricsep.lyrics import Lyrics, Segment, Word
 from lyricsep.plan import SegmentOptions, SeparateOptions, TranscribeOptions, language_for, resolve
 from lyricsep.session import Job, Outcome, Session
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from lyricsep.scoring import Score
 
 __all__ = ["SongLyrics", "Stems", "Transcriber", "score", "segment", "separate", "transcribe"]

@@ -16,6 +16,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lyricsep.audio.blocks import BlockBuilder, FrameConverter
 from lyricsep.audio.opening import (
     ends_within_ogg_page,
@@ -38,8 +41,6 @@ from lyricsep.files import shown
 
 if TYPE_CHECKING:
     import av
-    import numpy as np
-    import numpy.typing as npt
     import torch
     from av.container import InputContainer
 
@@ -277,9 +278,7 @@ class AudioReader:
             else:
                 return
 
-    def _silence_non_finite(self, samples: npt.NDArray[np.float32], position: int) -> None:
-        import numpy as np
-
+    def _silence_non_finite(self, samples: NDArray[np.float32], position: int) -> None:
         finite = np.isfinite(samples)
         if not finite.all():
             columns = np.flatnonzero(~finite.all(axis=0))

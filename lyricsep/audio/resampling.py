@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lyricsep.audio.signal import check_samples
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import soxr
     import torch
 
@@ -144,11 +145,10 @@ class StreamResampler:
         return _fit(self._resample(self._stream, empty, last=True), due)
 
     def _resample(self, stream: soxr.ResampleStream, block: torch.Tensor, *, last: bool) -> torch.Tensor:
-        import numpy as np
         import torch
 
         data = np.ascontiguousarray(block.numpy().T)
-        output: npt.NDArray[np.float32] = stream.resample_chunk(data, last=last)
+        output: NDArray[np.float32] = stream.resample_chunk(data, last=last)
         output = output.reshape(-1, self._n_channels)
         self._n_out += len(output)
         return torch.from_numpy(np.ascontiguousarray(output.T))

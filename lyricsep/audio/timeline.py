@@ -18,10 +18,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
+import numpy as np
+from numpy.typing import NDArray
+
 if TYPE_CHECKING:
     import av
-    import numpy as np
-    import numpy.typing as npt
 
 __all__ = ["ByteClock", "Clock", "DecodedFrame", "adts_frame_size", "mpeg_frame_size", "with_gaps"]
 
@@ -64,7 +65,7 @@ class DecodedFrame:
         Whether the decoder refused something just before.
     """
 
-    samples: npt.NDArray[np.float32]
+    samples: NDArray[np.float32]
     duration: float
     start: float | None
     doubtful: bool

@@ -108,23 +108,7 @@ def passages_of(song: Song, condition: Condition, duration: float) -> tuple[Pass
 
 
 class Runner:
-    """Makes the hypotheses of a grid.
-
-    Parameters
-    ----------
-    grid : Grid
-        What to run.
-    datasets : sequence of Dataset
-        On what.
-    store : Store
-        Where results are kept.
-    device : torch.device
-        Where the models run.
-    backend : str
-        Which library runs Whisper.
-    offline : bool
-        Never open a connection.
-    """
+    """Makes the hypotheses of a grid over datasets, or finds them in the store."""
 
     def __init__(
         self,

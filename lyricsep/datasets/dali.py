@@ -82,10 +82,6 @@ def read_dali(folder: DatasetFolder, dataset: str, language: str | None = None) 
 
     Parameters
     ----------
-    folder : DatasetFolder
-        Folder of the dataset.
-    dataset : str
-        Name of the dataset.
     language : str, optional
         ISO 639-1 code for songs without a language.
 

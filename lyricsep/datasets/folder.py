@@ -42,14 +42,10 @@ def songs_of_folder(folder: Path) -> Iterator[tuple[PurePosixPath, Path]]:
 
 
 def read_plain_folder(folder: DatasetFolder, dataset: str, language: str | None = None) -> Iterator[SongRow]:
-    """Yield the songs that have lyrics next to them.
+    """Yield the songs of a folder, searched recursively, that have lyrics next to them.
 
     Parameters
     ----------
-    folder : DatasetFolder
-        Searched recursively.
-    dataset : str
-        Name of the dataset.
     language : str, optional
         ISO 639-1 code for songs that are not in a folder named after a language.
 

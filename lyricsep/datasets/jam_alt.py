@@ -38,12 +38,8 @@ def songs_of_table(folder: DatasetFolder, table: str, audio: str, dataset: str) 
 
     Parameters
     ----------
-    folder : DatasetFolder
-        Folder of the dataset.
     table, audio : str
         Names of the table and of the audio folder.
-    dataset : str
-        Name of the dataset.
 
     Yields
     ------

@@ -25,10 +25,6 @@ def read_musdb_alt(folder: DatasetFolder, dataset: str, musdb18hq: Path | None =
 
     Parameters
     ----------
-    folder : DatasetFolder
-        Folder of the dataset.
-    dataset : str
-        Name of the dataset.
     musdb18hq : Path, optional
         The folder of MUSDB18-HQ that contains ``test``; default: ``musdb18hq`` in the folder of the dataset. Without
         either, the songs have no audio.

@@ -128,13 +128,7 @@ class Beginning:
 
 
 class Batch:
-    """A folder of results, with the journal of how they came about.
-
-    Parameters
-    ----------
-    folder : Path
-        Where the results are.
-    """
+    """A folder of results, with the journal of how they came about."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -16,7 +16,9 @@ import socket
 from collections.abc import Generator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from lyricsep.engines.journal import Record
 from lyricsep.engines.local import CPU_THREADS, Pool, Seat
@@ -24,9 +26,6 @@ from lyricsep.engines.work import Delivery, StopError, Task
 from lyricsep.errors import ConfigError, LyricsepError, reason_of
 from lyricsep.inputs import SongFile
 from lyricsep.plan import Plan
-
-if TYPE_CHECKING:
-    import numpy as np
 
 __all__ = ["run_ray"]
 

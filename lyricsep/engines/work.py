@@ -134,15 +134,7 @@ def incoming_folder(folder: Path) -> Path:
 
 
 class Worker:
-    """Does songs, one after the other; models are loaded by the first song that needs them.
-
-    Parameters
-    ----------
-    plan : Plan
-        What to do.
-    delivery : Delivery
-        Where to put it.
-    """
+    """Does songs, one after the other; models are loaded by the first song that needs them."""
 
     def __init__(self, plan: Plan, delivery: Delivery) -> None:
         self.delivery = delivery

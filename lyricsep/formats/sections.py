@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from statistics import median
 
+import numpy as np
+
 from lyricsep.lyrics import Lyrics
 
 __all__ = ["SECTION_GAP", "section_ends"]
@@ -57,7 +59,6 @@ def _passage_edges(texts: Sequence[str]) -> set[int]:
     if len(texts) < 2 * SECTION_LINES:
         return set()
 
-    import numpy as np
     from rapidfuzz import process
     from rapidfuzz.distance import Levenshtein
 

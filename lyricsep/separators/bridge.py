@@ -418,10 +418,7 @@ def _signal(process: subprocess.Popen[bytes], name: str) -> None:
 def _exit(code: int) -> str:
     if code >= 0:
         return f"exit code {code}"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
+    name = signal.Signals(-code).name if -code in {*signal.Signals} else f"signal {-code}"
     return f"{name} (out of memory?)" if name == "SIGKILL" else name
 
 

@@ -121,11 +121,6 @@ class ConvTasNet(nn.Module):
     """Sources from a mixture, as waveforms.
 
     Scaling the mixture scales the sources, but for what `EPSILON` does near silence.
-
-    Parameters
-    ----------
-    options : ConvTasNetOptions
-        Sizes.
     """
 
     def __init__(self, options: ConvTasNetOptions) -> None:

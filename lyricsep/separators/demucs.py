@@ -33,6 +33,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -268,8 +269,6 @@ class _PickledDType:
 
 def _number(dtype: _PickledDType, content: bytes) -> object:
     """Replace NumPy's constructor of scalars in a pickle."""
-    import numpy as np
-
     if dtype.code not in ("b1", "i4", "i8", "f2", "f4", "f8"):
         raise ValueError(f"a NumPy scalar of the type {dtype.code!r}")
     (number,) = np.frombuffer(content, f"<{dtype.code}")

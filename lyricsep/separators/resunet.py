@@ -31,6 +31,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -467,8 +468,6 @@ def _embed(spec: SeparatorSpec, text: str, state: Mapping[str, Any], size: int, 
 
 def _read_condition(name: str, path: Path, size: int) -> Tensor:
     """Read a condition that was made before: one vector, or a batch of one."""
-    import numpy as np
-
     try:
         if path.suffix == ".npy":
             found = torch.from_numpy(np.load(path, allow_pickle=False).astype(np.float32, casting="same_kind"))

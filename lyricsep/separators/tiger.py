@@ -108,11 +108,6 @@ class Tiger(nn.Module):
     """Sources from a mixture, as waveforms that add up to it.
 
     Scaling the mixture scales the sources, but for what the norms do near silence.
-
-    Parameters
-    ----------
-    options : TigerOptions
-        Sizes.
     """
 
     def __init__(self, options: TigerOptions) -> None:

@@ -28,12 +28,13 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lyricsep.errors import WeightsError
 from lyricsep.weights.loading import load_checkpoint
 from lyricsep.weights.vocabulary import whisper_token_ids, whisper_tokenizer, whisper_vocabulary
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
 
 __all__ = ["check_whisper", "load_openai_checkpoint", "read_whisper", "write_whisper"]
@@ -235,8 +236,6 @@ class _Reader:
     """Parses the bytes of a model, skipping those that are not needed."""
 
     def __init__(self, path: Path) -> None:
-        import numpy as np
-
         if path.stat().st_size == 0:
             raise _DamagedError("is empty")
         self._bytes = np.memmap(path, np.uint8, mode="r")
@@ -429,7 +428,6 @@ def _weights(variables: Mapping[str, np.ndarray], entry: _Entry) -> np.ndarray:
 
 def _state(variables: Mapping[str, np.ndarray], dims: Mapping[str, int]) -> dict[str, torch.Tensor]:
     """Split the variables of a file into the weights of openai-whisper."""
-    import numpy as np
     import torch
 
     state = {}
@@ -496,8 +494,6 @@ def _has_files_of(folder: Path, fresh: Path) -> bool:
 
 
 def _write_model(path: Path, dims: Mapping[str, int], state: Mapping[str, torch.Tensor]) -> None:
-    import numpy as np
-
     heads = {"encoder/num_heads": ("<i2", dims["n_audio_head"]), "decoder/num_heads": ("<i2", dims["n_text_head"])}
     settings = SETTINGS | heads
     entries = {entry.name: entry for entry in _entries(dims)}
@@ -545,8 +541,6 @@ def _write_json(path: Path, content: object) -> None:
 
 def _check_tied(variables: Mapping[str, np.ndarray]) -> None:
     """Whisper's last layer is its embedding; a model that has learned another cannot be written that way."""
-    import numpy as np
-
     embedding = variables[EMBEDDING]
     projection = variables.get(PROJECTION, embedding)
     if projection is not embedding and not np.array_equal(projection, embedding):

@@ -123,7 +123,6 @@ def test_lyrics_are_valid() -> None:
 def test_manifests_are_valid_and_come_back() -> None:
     validate(Manifest, json.loads(MANIFEST.to_json()))
     assert Manifest.from_json(MANIFEST.to_json()) == MANIFEST
-    assert MANIFEST.command_line == "lyricsep transcribe 'my song.mp3'"
     assert [song.is_done for song in MANIFEST.songs] == [True, False]
 
 
