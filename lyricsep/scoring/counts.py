@@ -5,6 +5,7 @@ Counts are summed over songs, seeds and segments; rates are derived from the sum
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from lyricsep.documents import finite
 from lyricsep.tables import Table, percent
 
-__all__ = ["RATES", "Counts", "Edits", "counts_from_dict", "known_rates", "pool", "rates", "rates_of_fields"]
+__all__ = ["RATES", "Counts", "Edits", "counts_from_dict", "known_rates", "pool", "rates", "rates_of_fields", "share"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +225,11 @@ RATES: Mapping[str, str] = {
 """The rates and their definitions."""
 
 _KINDS = {"punc": "punctuation", "pare": "parentheses", "line": "line_breaks", "sect": "section_breaks"}
+
+
+def share(part: float, whole: float) -> float:
+    """Return a part of a whole; NaN if that is 0."""
+    return part / whole if whole else math.nan
 
 
 def _share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -41,9 +41,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lyricsep.audio import AudioWriter, StreamResampler, downmix, open_audio
+from lyricsep.documents.fields import FieldError, from_json
 from lyricsep.errors import AudioError, ConfigError, OutputError, reason_of
 from lyricsep.files import shown
 from lyricsep.separators.base import Mixture, SeparatorSpec, StreamingSeparator
@@ -80,8 +81,8 @@ class Recipe:
         Pattern of the file that holds the vocals, relative to the output folder.
     sample_rate : int
         Samples per second of both files.
-    n_channels : int
-        Channels of what goes in.
+    channels : int
+        Of what goes in.
     time_limit : float
         Seconds.
     query_default : str
@@ -95,7 +96,7 @@ class Recipe:
     command: tuple[str, ...]
     output: str
     sample_rate: int
-    n_channels: int
+    channels: int
     time_limit: float = TIME_LIMIT
     query_default: str = ""
     python: str = ""
@@ -110,21 +111,9 @@ class Recipe:
         ConfigError
             If a key is missing, unknown, or of another kind.
         """
-        settings = dict(spec.settings)
         try:
-            recipe = cls(
-                command=_strings(settings.pop("command", None)),
-                output=_kind("output", settings.pop("output", None), str),
-                sample_rate=_kind("sample_rate", settings.pop("sample_rate", None), int),
-                n_channels=_kind("channels", settings.pop("channels", None), int),
-                time_limit=float(_kind("time_limit", settings.pop("time_limit", TIME_LIMIT), int, float)),
-                query_default=_kind("query_default", settings.pop("query_default", ""), str),
-                python=_kind("python", settings.pop("python", ""), str),
-                folder=_kind("folder", settings.pop("folder", ""), str),
-            )
-            if settings:
-                raise ValueError(f"unknown key {min(settings)!r}")
-        except ValueError as error:
+            recipe: Recipe = from_json(cls, dict(spec.settings), closed=True)
+        except FieldError as error:
             raise ConfigError(f"{spec.name}: its settings are not a recipe: {error}; correct the recipe") from error
         return recipe
 
@@ -136,7 +125,7 @@ class Recipe:
         pattern = Path(self.output)
         if not self.output or pattern.is_absolute() or ".." in pattern.parts:
             raise ValueError(f"output is a pattern below the output folder, got {self.output!r}")
-        for key, value in (("sample_rate", self.sample_rate), ("channels", self.n_channels)):
+        for key, value in (("sample_rate", self.sample_rate), ("channels", self.channels)):
             if value < 1:
                 raise ValueError(f"{key} is at least 1, got {value}")
         if not 0 < self.time_limit < float("inf"):
@@ -210,7 +199,7 @@ class Bridge(StreamingSeparator):
 
     def _write(self, mixture: Mixture, path: Path) -> int:
         """Write the song in the format of the command; return its number of samples at its own rate."""
-        rate, n_channels = self.recipe.sample_rate, self.recipe.n_channels
+        rate, n_channels = self.recipe.sample_rate, self.recipe.channels
         resampler = StreamResampler(mixture.sample_rate, rate, n_channels)
         n_samples = 0
         try:
@@ -430,16 +419,3 @@ def _with_channels(block: Tensor, n_channels: int) -> Tensor:
 
 def _cleaned(line: str) -> str:
     return "".join(c for c in _ESCAPES.sub("", line) if c.isprintable())
-
-
-def _strings(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple) or not value or not all(isinstance(part, str) for part in value):
-        raise ValueError(f"command is a list of arguments, got {value!r}")
-    return tuple(value)
-
-
-def _kind(key: str, value: Any, *kinds: type) -> Any:
-    if not isinstance(value, kinds) or isinstance(value, bool):
-        wanted = {"str": "text", "int": "a whole number", "float": "a number"}[kinds[-1].__name__]
-        raise ValueError(f"{key} is {wanted}, got {value!r}")
-    return value

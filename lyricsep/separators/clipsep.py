@@ -199,10 +199,8 @@ def load_clipsep(spec: SeparatorSpec, *, offline: bool, query: str | None = None
 
     Raises
     ------
-    WeightsError
-        If a file cannot be had, or is not what it should be.
     ConfigError
-        If there are not four files, or the text is empty.
+        If the text is empty, too.
     """
     if len(spec.files) != 4:
         raise ConfigError(

@@ -381,17 +381,10 @@ _NUMPY = ("numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray
 
 
 def load_conv_tasnet(spec: SeparatorSpec, *, offline: bool) -> ConvTasNetNetwork:
-    """Build a Conv-TasNet from its checkpoint, of any of the three layouts.
+    """Build a Conv-TasNet from its one checkpoint, of any of the three layouts.
 
     The settings of the catalogue say what checkpoints do not: ``sample_rate``, ``segment`` (seconds per chunk), and
     ``source``, left out where the order of the sources means nothing (see `ConvTasNetNetwork`).
-
-    Raises
-    ------
-    WeightsError
-        If the checkpoint cannot be had, or is not one of a Conv-TasNet.
-    ConfigError
-        If there is not one file, or a setting is missing.
     """
     if len(spec.files) != 1 or not {"sample_rate", "segment"} <= spec.settings.keys():
         raise ConfigError(

@@ -48,7 +48,9 @@ and each of its models is one entry, in ``catalog.toml`` after ``[[separator]]``
     sha256 = ""
     sources = ["file:tilt.safetensors"]
 
-(``[[separator.files]]`` in ``catalog.toml``). A family with queries takes ``query: str | None`` too.
+(``[[separator.files]]`` in ``catalog.toml``). A family with queries takes ``query: str | None`` too. All of these
+functions raise `WeightsError` if a file cannot be had or is not one of the family, and `ConfigError` if the entry has
+other files than the family needs, or lacks settings.
 """
 
 from __future__ import annotations

@@ -205,15 +205,7 @@ class IbmCnnNetwork(Network):
 
 
 def load_ibm_cnn(spec: SeparatorSpec, *, offline: bool) -> IbmCnnNetwork:
-    """Build IBM-CNN from the variables of its TensorFlow checkpoint.
-
-    Raises
-    ------
-    WeightsError
-        If the file is not there, or does not hold the published variables.
-    ConfigError
-        If there is not one file.
-    """
+    """Build IBM-CNN from the one file with the variables of its TensorFlow checkpoint."""
     if len(spec.files) != 1:
         raise ConfigError(
             f"{spec.name}: IBM-CNN needs one file, that of its variables, got {len(spec.files)}; "

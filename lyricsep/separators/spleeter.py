@@ -127,15 +127,7 @@ class SpleeterNetwork(Network):
 
 
 def load_spleeter(spec: SeparatorSpec, *, offline: bool) -> SpleeterNetwork:
-    """Build Spleeter from its two checkpoints (vocals, accompaniment).
-
-    Raises
-    ------
-    WeightsError
-        If a checkpoint cannot be had, or does not hold what the network needs.
-    ConfigError
-        If there are not two of them.
-    """
+    """Build Spleeter from its two checkpoints (vocals, accompaniment)."""
     if len(spec.files) != 2:
         raise ConfigError(
             f"{spec.name}: Spleeter needs two files, vocals and accompaniment, got {len(spec.files)}; "

@@ -337,18 +337,11 @@ class TigerNetwork(Network):
 
 
 def load_tiger(spec: SeparatorSpec, *, offline: bool) -> TigerNetwork:
-    """Build a TIGER from its checkpoint.
+    """Build a TIGER from its one checkpoint.
 
     The settings of the catalogue say what checkpoints do not: ``sample_rate``; ``repeats``, how often the block is
     gone through; ``segment``, seconds per chunk, and ``overlap``; ``source``, left out where the order of the sources
     means nothing; and ``part``, the prefix of the one network to take, where there are several.
-
-    Raises
-    ------
-    WeightsError
-        If the checkpoint cannot be had, or is not one of a TIGER.
-    ConfigError
-        If there is not one file, or a setting is missing or makes no sense.
     """
     settings = spec.settings
     if len(spec.files) != 1 or not settings.keys() >= _SETTINGS:

@@ -148,15 +148,7 @@ class OpenUnmixNetwork(Network):
 
 
 def load_umx(spec: SeparatorSpec, *, offline: bool) -> OpenUnmixNetwork:
-    """Build Open-Unmix from the checkpoint of its vocals.
-
-    Raises
-    ------
-    WeightsError
-        If the checkpoint cannot be had, or is not one of Open-Unmix.
-    ConfigError
-        If there is not one file.
-    """
+    """Build Open-Unmix from the one checkpoint of its vocals."""
     if len(spec.files) != 1:
         raise ConfigError(
             f"{spec.name}: Open-Unmix needs one file, that of the vocals, got {len(spec.files)}; "

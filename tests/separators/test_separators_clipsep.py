@@ -121,7 +121,7 @@ VOCABULARY = [*LETTERS, *(merge.replace(" ", "") for merge in MERGES), "<|starto
 
 
 @pytest.fixture
-def load(tmp_path, pinned, cache) -> Callable[..., ClipSepNetwork]:
+def load(spec_of) -> Callable[..., ClipSepNetwork]:
     def read(
         model: bytes | None = None, text: bytes | None = None, query: str | None = None, *, default: str = "sing"
     ) -> ClipSepNetwork:
@@ -131,11 +131,7 @@ def load(tmp_path, pinned, cache) -> Callable[..., ClipSepNetwork]:
             "vocab.json": json.dumps({token: i for i, token in enumerate(VOCABULARY)}).encode(),
             "merges.txt": "\n".join(["#version: 0.2", *MERGES, ""]).encode(),
         }
-        files = []
-        for name, data in contents.items():
-            (tmp_path / name).write_bytes(data)
-            files.append(pinned(data, f"file:{tmp_path / name}", name=name))
-        spec = SeparatorSpec("mine", "clipsep", "", "", "", tuple(files), {"query_default": default}, query="text")
+        spec = spec_of("clipsep", contents, {"query_default": default}, query="text")
         return load_clipsep(spec, offline=True, query=query)
 
     return read

@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from signals import check_gradients, decibels, noise, saved, separated, si_sdr, sung
+from signals import check_gradients, decibels, noise, prelu, saved, separated, si_sdr, sung
 from torch import Tensor, nn
 
 from lyricsep.audio import Audio
@@ -143,12 +143,9 @@ def checkpoint(layout: str, sizes: dict[str, int], seed: int = 0, **changes: obj
 
 
 @pytest.fixture
-def load(tmp_path, pinned, cache) -> Callable[..., ConvTasNetNetwork]:
+def load(spec_of) -> Callable[..., ConvTasNetNetwork]:
     def read(data: bytes, layout: str, *, suffix: str = ".th", **changes: float) -> ConvTasNetNetwork:
-        path = tmp_path / f"net{suffix}"
-        path.write_bytes(data)
-        file = pinned(data, f"file:{path}", name=path.name)
-        spec = SeparatorSpec("mine", "conv_tasnet", "", "", "", (file,), SETTINGS[layout] | changes)
+        spec = spec_of("conv_tasnet", {f"net{suffix}": data}, SETTINGS[layout] | changes)
         return load_conv_tasnet(spec, offline=True)
 
     return read
@@ -164,10 +161,6 @@ def conv(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None, dila
     taps = [padded[:, k * dilation : k * dilation + x.shape[1]] for k in range(kernel)]
     out = sum(weight[:, 0, k, None] * tap for k, tap in enumerate(taps)) if kernel > 1 else weight[:, :, 0] @ x
     return out if bias is None else out + bias[:, None]
-
-
-def prelu(x: np.ndarray, slope: np.ndarray) -> np.ndarray:
-    return np.where(x > 0, x, slope * x)
 
 
 def layer_norm(x: np.ndarray, gain: np.ndarray, bias: np.ndarray, *, framewise: bool = False) -> np.ndarray:

@@ -70,14 +70,8 @@ def saved(variables: dict[str, object]) -> bytes:
 
 
 @pytest.fixture
-def load(tmp_path, pinned, cache) -> Callable[[bytes], IbmCnnNetwork]:
-    def read(data: bytes) -> IbmCnnNetwork:
-        path = tmp_path / "ibm_cnn.npz"
-        path.write_bytes(data)
-        file = pinned(data, f"file:{path}", name=path.name)
-        return load_ibm_cnn(SeparatorSpec("mine", "ibm_cnn", "", "", "", (file,)), offline=True)
-
-    return read
+def load(spec_of) -> Callable[[bytes], IbmCnnNetwork]:
+    return lambda data: load_ibm_cnn(spec_of("ibm_cnn", {"ibm_cnn.npz": data}), offline=True)
 
 
 def small(seed: int = 0, n_bins: int = 65) -> IbmCnn:

@@ -323,12 +323,9 @@ def random_state(name: str, options: Mapping[str, Any], seed: int = 0) -> dict[s
 
 
 @pytest.fixture
-def load(tmp_path, pinned, cache) -> Callable[..., MsstNetwork]:
+def load(spec_of) -> Callable[..., MsstNetwork]:
     def read(data: bytes, name: str, *, suffix: str = ".ckpt", **changes: object) -> MsstNetwork:
-        path = tmp_path / f"net{suffix}"
-        path.write_bytes(data)
-        file = pinned(data, f"file:{path}", name=path.name)
-        return load_msst(SeparatorSpec("mine", "msst", "", "", "", (file,), SMALL[name] | changes), offline=True)
+        return load_msst(spec_of("msst", {f"net{suffix}": data}, SMALL[name] | changes), offline=True)
 
     return read
 

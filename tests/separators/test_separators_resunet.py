@@ -162,7 +162,7 @@ VOCABULARY = ["<s>", "<pad>", "</s>", *"singvoce", "Ġ", "in", "sin", "ing", "si
 
 
 @pytest.fixture
-def load(tmp_path, pinned, cache) -> Callable[..., ResUNetNetwork]:
+def load(spec_of) -> Callable[..., ResUNetNetwork]:
     def read(
         data: bytes,
         family: str,
@@ -176,11 +176,7 @@ def load(tmp_path, pinned, cache) -> Callable[..., ResUNetNetwork]:
         if family == "audiosep" and texts:
             numbers = {token: number for number, token in enumerate(VOCABULARY)}
             files |= {"vocab.json": json.dumps(numbers).encode(), "merges.txt": MERGES.encode()}
-        for name, content in files.items():
-            (tmp_path / name).write_bytes(content)
-        pins = tuple(pinned(content, f"file:{tmp_path / name}", name=name) for name, content in files.items())
-        spec = SeparatorSpec("mine", "resunet", "", "", "", pins, SETTINGS[family] | changes)
-        return load_resunet(spec, offline=True, query=query)
+        return load_resunet(spec_of("resunet", files, SETTINGS[family] | changes), offline=True, query=query)
 
     return read
 

@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from signals import check_gradients, decibels, noise, saved, separated, si_sdr, sung
+from signals import check_gradients, decibels, noise, prelu, saved, separated, si_sdr, sigmoid, sung
 from torch import Tensor, nn
 
 from lyricsep.audio import Audio
@@ -119,13 +119,9 @@ def random_state(layout: str, sizes: dict[str, object], seed: int = 0) -> Ordere
 
 
 @pytest.fixture
-def load(tmp_path, pinned, cache) -> Callable[..., TigerNetwork]:
+def load(spec_of) -> Callable[..., TigerNetwork]:
     def read(data: bytes, layout: str, *, suffix: str = ".safetensors", **changes: object) -> TigerNetwork:
-        path = tmp_path / f"model{suffix}"
-        path.write_bytes(data)
-        file = pinned(data, f"file:{path}", name=path.name)
-        spec = SeparatorSpec("mine", "tiger", "", "", "", (file,), SETTINGS[layout] | changes)
-        return load_tiger(spec, offline=True)
+        return load_tiger(spec_of("tiger", {f"model{suffix}": data}, SETTINGS[layout] | changes), offline=True)
 
     return read
 
@@ -150,14 +146,6 @@ def test_the_published_files() -> None:
 
 
 # The network in NumPy's doubles, from the paper and the published state: no layer of torch, no name of ours.
-
-
-def prelu(x: np.ndarray, slope: np.ndarray) -> np.ndarray:
-    return np.where(x > 0, x, slope * x)
-
-
-def sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-x))
 
 
 def whole_norm(x: np.ndarray, gain: np.ndarray, bias: np.ndarray, epsilon: float = 1e-8) -> np.ndarray:

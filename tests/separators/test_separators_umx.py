@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from signals import check_gradients, decibels, noise, saved, separated, si_sdr, sung
+from signals import check_gradients, decibels, noise, saved, separated, si_sdr, sigmoid, sung
 from torch import Tensor
 
 from lyricsep.audio import Audio
@@ -62,21 +62,11 @@ def random_state(sizes: dict[str, int], seed: int = 0) -> OrderedDict[str, Tenso
 
 
 @pytest.fixture
-def load(tmp_path, pinned, cache) -> Callable[..., OpenUnmixNetwork]:
-    def read(data: bytes, suffix: str = ".pth") -> OpenUnmixNetwork:
-        path = tmp_path / f"vocals{suffix}"
-        path.write_bytes(data)
-        file = pinned(data, f"file:{path}", name=path.name)
-        return load_umx(SeparatorSpec("mine", "umx", "", "", "", (file,)), offline=True)
-
-    return read
+def load(spec_of) -> Callable[..., OpenUnmixNetwork]:
+    return lambda data, suffix=".pth": load_umx(spec_of("umx", {f"vocals{suffix}": data}), offline=True)
 
 
 # The network in NumPy's doubles, from the paper's figure and the published state.
-
-
-def sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-x))
 
 
 def lstm(x: np.ndarray, s: dict[str, np.ndarray], suffix: str) -> np.ndarray:
