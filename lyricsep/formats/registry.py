@@ -11,7 +11,7 @@ from lyricsep.files import write_text
 from lyricsep.formats import labels, tables
 from lyricsep.formats.ass import render_ass
 from lyricsep.formats.lrc import render_lrc
-from lyricsep.formats.plain import render_txt
+from lyricsep.formats.sections import render_txt
 from lyricsep.formats.subtitles import render_srt, render_vtt
 from lyricsep.formats.textgrid import render_lyrics_textgrid, render_segments_textgrid
 from lyricsep.formats.transcript import Transcript

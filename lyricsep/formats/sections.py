@@ -1,4 +1,4 @@
-"""Detect the ends of a song's sections: verses and refrains."""
+"""Detect the ends of a song's sections, verses and refrains, and write plain text with a blank line after each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from lyricsep.lyrics import Lyrics
 
-__all__ = ["SECTION_GAP", "section_ends"]
+__all__ = ["SECTION_GAP", "render_txt", "section_ends"]
 
 SECTION_GAP = 1.5
 """Shortest pause between two sections in seconds; longer in slow songs (`SECTION_GAP_OF_PAUSES`)."""
@@ -45,6 +45,18 @@ def section_ends(lyrics: Lyrics) -> Iterator[float | None]:
     for index, (end, start, pause) in enumerate(zip(ends[:-1], starts, pauses, strict=True), start=1):
         yield min(end, start) if pause > longest or index in edges else None
     yield from ends[-1:]
+
+
+def render_txt(lyrics: Lyrics) -> str:
+    """Return lyrics as plain text; the empty string for an instrumental.
+
+    A blank line separates sections (`section_ends`).
+    """
+    parts = [
+        line.text + ("\n" if end is None else "\n\n")
+        for line, end in zip(lyrics.lines, section_ends(lyrics), strict=True)
+    ]
+    return "".join(parts).removesuffix("\n") if parts else ""
 
 
 def _longest_pause(pauses: Sequence[float]) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lyricsep.formats.plain import render_txt
+from lyricsep.formats.sections import render_txt
 from lyricsep.lyrics import Decoding, Line, Lyrics, Segment
 
 __all__ = ["Transcript", "in_order", "sectioned", "tidy", "timed"]
