@@ -14,7 +14,6 @@ import json
 import pickle
 import pickletools
 import re
-import struct
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -35,6 +34,7 @@ from lyricsep.datasets.tables import (
 from lyricsep.errors import DatasetError
 from lyricsep.files import shown
 from lyricsep.lyrics import Line, Word
+from lyricsep.weights.loading import UNREADABLE
 
 __all__ = ["dali_files", "is_dali", "read_dali"]
 
@@ -42,21 +42,6 @@ MAX_BYTES = 64 << 20
 """Largest unpacked song in bytes; real ones have about a hundredth of that."""
 
 PICKLE_FOLDER = "annot_tismir"
-
-# All exceptions that unpickling malformed bytes is known to raise.
-_DAMAGE = (
-    pickle.UnpicklingError,
-    struct.error,
-    EOFError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    RecursionError,
-    MemoryError,
-    ImportError,
-)
 
 
 def dali_files(folder: Path) -> list[Path]:
@@ -192,7 +177,7 @@ def _unpickle(path: Path) -> dict[str, object]:
     try:
         _check_memory(content)
         value = unpickler.load()
-    except _DAMAGE as error:
+    except UNREADABLE as error:
         if wanted := re.fullmatch(r"GLOBAL ([\w.]+)", str(error)):
             raise DatasetError(
                 f"{shown(path)}: refused, it would run {wanted[1]}, and annotations need not run code; "

@@ -84,20 +84,12 @@ def file_suffixes(formats: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def segments_suffix(
-    format: str,  # noqa: A002 - the command line's word
-) -> str:
+def segments_suffix(format: str) -> str:
     """Return the suffix of a song's segments file in one of `SEGMENT_FORMATS`."""
     return _SEGMENT_SUFFIXES.get(format, f".segments.{format}")
 
 
-def render_lyrics(
-    lyrics: Lyrics,
-    format: str,  # noqa: A002 - the command line's word
-    *,
-    title: str | None = None,
-    artist: str | None = None,
-) -> str:
+def render_lyrics(lyrics: Lyrics, format: str, *, title: str | None = None, artist: str | None = None) -> str:
     """Return lyrics as the text of a file; lyrics without lines give a valid file too.
 
     Parameters
@@ -122,7 +114,7 @@ def render_lyrics(
 def write_lyrics(
     path: Path,
     lyrics: Lyrics,
-    format: str,  # noqa: A002 - the command line's word
+    format: str,
     *,
     overwrite: bool = True,
     title: str | None = None,
@@ -140,12 +132,7 @@ def write_lyrics(
     write_text(path, render_lyrics(lyrics, format, title=title, artist=artist), overwrite=overwrite)
 
 
-def render_transcript(
-    transcript: Transcript,
-    format: str,  # noqa: A002 - the command line's word
-    *,
-    name: str,
-) -> str:
+def render_transcript(transcript: Transcript, format: str, *, name: str) -> str:
     """Return the content of one lyrics file as the text of another; everything the new format supports is kept.
 
     Plain text keeps the sections of the file; all other formats use `render_lyrics`.
@@ -175,13 +162,7 @@ def render_transcript(
     return render_lyrics(transcript.lyrics, format, title=transcript.title, artist=transcript.artist)
 
 
-def render_segments(
-    segments: Sequence[Segment],
-    format: str,  # noqa: A002 - the command line's word
-    *,
-    name: str = "song",
-    duration: float = 0.0,
-) -> str:
+def render_segments(segments: Sequence[Segment], format: str, *, name: str = "song", duration: float = 0.0) -> str:
     """Return segments as the text of a file; no segments give a valid file too.
 
     Parameters

@@ -298,67 +298,55 @@ class _Layout:
         return template.format(index=index, repeat=index // n_blocks, place=index % n_blocks)
 
 
+def _with_blocks(start: str, *ends: str, **others: str) -> dict[str, str]:
+    """Return the names of layers: those of a block, in the order in which it runs them, and the others."""
+    ours = ("expand", "prelu1", "norm1", "depthwise", "prelu2", "norm2", "residual", "skip")
+    return {name: start + end for name, end in zip(ours, ends, strict=False)} | others
+
+
 _LAYOUTS = (
     _Layout(
         "demucs",
-        {
-            "encoder": "encoder.conv1d_U",
-            "norm": "separator.network.0",
-            "bottleneck": "separator.network.1",
-            "expand": "separator.network.2.{repeat}.{place}.net.0",
-            "prelu1": "separator.network.2.{repeat}.{place}.net.1",
-            "norm1": "separator.network.2.{repeat}.{place}.net.2",
-            "depthwise": "separator.network.2.{repeat}.{place}.net.3.net.0",
-            "prelu2": "separator.network.2.{repeat}.{place}.net.3.net.1",
-            "norm2": "separator.network.2.{repeat}.{place}.net.3.net.2",
-            "residual": "separator.network.2.{repeat}.{place}.net.3.net.3",
-            "mask": "separator.network.3",
-            "decoder": "decoder.basis_signals",
-        },
+        _with_blocks(
+            "separator.network.2.{repeat}.{place}.net.",
+            *("0", "1", "2", "3.net.0", "3.net.1", "3.net.2", "3.net.3"),
+            encoder="encoder.conv1d_U",
+            norm="separator.network.0",
+            bottleneck="separator.network.1",
+            mask="separator.network.3",
+            decoder="decoder.basis_signals",
+        ),
         {"weight": "gamma", "bias": "beta"},
         {"has_biases": False, "is_framewise": True, "rectifies_input": True},
         keeps_gain=True,
     ),
     _Layout(
         "torchaudio",
-        {
-            "encoder": "encoder",
-            "norm": "mask_generator.input_norm",
-            "bottleneck": "mask_generator.input_conv",
-            "expand": "mask_generator.conv_layers.{index}.conv_layers.0",
-            "prelu1": "mask_generator.conv_layers.{index}.conv_layers.1",
-            "norm1": "mask_generator.conv_layers.{index}.conv_layers.2",
-            "depthwise": "mask_generator.conv_layers.{index}.conv_layers.3",
-            "prelu2": "mask_generator.conv_layers.{index}.conv_layers.4",
-            "norm2": "mask_generator.conv_layers.{index}.conv_layers.5",
-            "residual": "mask_generator.conv_layers.{index}.res_out",
-            "skip": "mask_generator.conv_layers.{index}.skip_out",
-            "mask_prelu": "mask_generator.output_prelu",
-            "mask": "mask_generator.output_conv",
-            "decoder": "decoder",
-        },
+        _with_blocks(
+            "mask_generator.conv_layers.{index}.",
+            *(*(f"conv_layers.{place}" for place in range(6)), "res_out", "skip_out"),
+            encoder="encoder",
+            norm="mask_generator.input_norm",
+            bottleneck="mask_generator.input_conv",
+            mask_prelu="mask_generator.output_prelu",
+            mask="mask_generator.output_conv",
+            decoder="decoder",
+        ),
         {"weight": "weight", "bias": "bias"},
         {"sigmoid_masks": True, "pads_edges": True},
         keeps_gain=False,
     ),
     _Layout(
         "asteroid",
-        {
-            "encoder.weight": "encoder.filterbank._filters",
-            "norm": "masker.bottleneck.0",
-            "bottleneck": "masker.bottleneck.1",
-            "expand": "masker.TCN.{index}.shared_block.0",
-            "prelu1": "masker.TCN.{index}.shared_block.1",
-            "norm1": "masker.TCN.{index}.shared_block.2",
-            "depthwise": "masker.TCN.{index}.shared_block.3",
-            "prelu2": "masker.TCN.{index}.shared_block.4",
-            "norm2": "masker.TCN.{index}.shared_block.5",
-            "residual": "masker.TCN.{index}.res_conv",
-            "skip": "masker.TCN.{index}.skip_conv",
-            "mask_prelu": "masker.mask_net.0",
-            "mask": "masker.mask_net.1",
-            "decoder.weight": "decoder.filterbank._filters",
-        },
+        _with_blocks(
+            "masker.TCN.{index}.",
+            *(*(f"shared_block.{place}" for place in range(6)), "res_conv", "skip_conv"),
+            norm="masker.bottleneck.0",
+            bottleneck="masker.bottleneck.1",
+            mask_prelu="masker.mask_net.0",
+            mask="masker.mask_net.1",
+        )
+        | {"encoder.weight": "encoder.filterbank._filters", "decoder.weight": "decoder.filterbank._filters"},
         {"weight": "gamma", "bias": "beta"},
         {},  # its model_args say
         keeps_gain=False,

@@ -23,7 +23,6 @@ ideal binary mask and cross entropy", Neural Computing and Applications 32, 2020
 from __future__ import annotations
 
 import math
-import struct
 import tokenize
 import zipfile
 import zlib
@@ -40,6 +39,7 @@ from lyricsep.errors import ConfigError, WeightsError
 from lyricsep.separators.engine import Chunking, Network
 from lyricsep.separators.state import describing
 from lyricsep.weights import fetch
+from lyricsep.weights.loading import UNREADABLE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,20 +62,7 @@ MAX_BYTES = 1 << 30  # of unpacked variables; those published are 78 MB, three t
 _LAYERS = ("conv1", "conv2", "conv3", "conv4", "fc1", "fc2", "output")
 # What optimisers of TensorFlow call their memories of a variable, behind its name.
 _SLOTS = {"Adam", "Adam_1", "Adadelta", "Adadelta_1", "Adagrad", "ExponentialMovingAverage", "Momentum", "RMSProp"}
-# Everything that NumPy and zipfile are known to raise on bytes that make no sense.
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    tokenize.TokenError,
-    EOFError,
-    OSError,
-    RuntimeError,
-    ValueError,
-    TypeError,
-    LookupError,
-    MemoryError,
-)
+_DAMAGE = (*UNREADABLE, zlib.error, tokenize.TokenError)
 
 
 class IbmCnn(nn.Module):

@@ -23,14 +23,14 @@ from lyricsep.files import replacing
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Ignored", "load_checkpoint", "load_numpy_pickle", "load_safetensors", "save_safetensors"]
+__all__ = ["UNREADABLE", "Ignored", "load_checkpoint", "load_numpy_pickle", "load_safetensors", "save_safetensors"]
 
 # torch.save stores without compression, and weights hardly shrink: what grows more than this is none.
 MAX_EXPANSION = 8
 MAX_SMALL = 1 << 20  # bytes that are never too many
 
-# Everything that torch's and pickle's interpreters are known to raise on bytes that make no sense.
-_DAMAGE = (
+# What interpreters of pickles, and readers of zips and arrays, are known to raise on bytes that make no sense.
+UNREADABLE = (
     pickle.UnpicklingError,
     zipfile.BadZipFile,
     struct.error,
@@ -146,7 +146,7 @@ def load_checkpoint(path: Path, *, allow: Sequence[type] = ()) -> object:
     try:
         with torch.serialization.safe_globals(list(allow)):
             return torch.load(path, map_location="cpu", weights_only=True)
-    except _DAMAGE as error:
+    except UNREADABLE as error:
         raise _damaged(path, "a torch checkpoint", error) from error
 
 
@@ -182,7 +182,7 @@ def load_numpy_pickle(path: Path) -> object:
                     raise ValueError("no data.pkl inside")
                 with archive.open(names[0]) as member:
                     return _load_arrays(member)
-    except _DAMAGE as error:
+    except UNREADABLE as error:
         raise _damaged(path, "a pickle of NumPy arrays", error) from error
 
 
