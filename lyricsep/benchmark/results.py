@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +92,7 @@ def summarise(scored: Sequence[ScoredSong], grid: Grid) -> list[GroupSummary]:
                 from_first = None
                 if base is not by_song and set(base) == set(by_song) and by_song:
                     from_first = {
-                        name: tuple(map(finite, (d.difference.value, d.difference.low, d.difference.high, d.p)))
+                        name: tuple(map(finite, (*astuple(d.difference), d.p)))
                         for name, d in compare(base, by_song).items()
                         if name in grid.columns
                     }

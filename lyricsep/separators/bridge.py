@@ -71,27 +71,7 @@ _PROGRESS = re.compile(r"\d+%\|")  # as tqdm draws it
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to run, and what goes in and out; see the module for the keys.
-
-    Parameters
-    ----------
-    command : tuple of str
-        Program and arguments, with placeholders.
-    output : str
-        Pattern of the file that holds the vocals, relative to the output folder.
-    sample_rate : int
-        Samples per second of both files.
-    channels : int
-        Of what goes in.
-    time_limit : float
-        Seconds.
-    query_default : str
-        The query where the user has none.
-    python : str
-        Environment or interpreter; empty where the user's environment variable must name it.
-    folder : str
-        Where the command runs; empty for the environment's folder.
-    """
+    """What to run, and what goes in and out; the module describes the keys."""
 
     command: tuple[str, ...]
     output: str

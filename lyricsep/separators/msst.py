@@ -7,7 +7,8 @@ authors publish as YAML beside a checkpoint stands in the catalogue, under the n
 
 * ``model``: ``mel_band_roformer``, ``bs_roformer``, ``scnet``, ``mdx23c``, ``bandit`` (not its second version) or
   ``apollo``;
-* ``segment``: seconds per chunk, what the training saw; ``overlap``: share of it that the next chunk sees too;
+* ``segment``: seconds per chunk, what the training saw; ``overlap``: share of it that the next chunk sees too, 0 to
+  below 1 (published as ``num_overlap``, the chunks that see a sample: 2 is 0.5, 4 is 0.75);
 * ``source``: which of its stems the vocals are, from 0; -1 for networks of a single stem;
 * ``normalizes``: true for networks that want every excerpt with a mean of 0 and a standard deviation of 1, "peak" for
   those that want its largest sample at 1, left out else;
@@ -114,17 +115,9 @@ class MsstNetwork(Network):
         of all.
     n_channels : int
         Channels it takes.
-    segment : float
-        Seconds per chunk.
-    overlap : float
-        Share of a chunk that the next one sees too, 0 to below 1. Published as ``num_overlap``, the chunks that see
-        a sample: 2 is 0.5, 4 is 0.75.
-    source : int
-        Which stem the vocals are, from 0; -1 for the only one.
-    normalizes : bool or "peak"
-        Whether chunks go in with a mean of 0 and a standard deviation of 1, all channels together, or with their
-        largest sample at 1, and their vocals get the level back. The authors do the former by song, and the latter
-        by excerpt, where they train.
+    segment, overlap, source, normalizes
+        As the settings. Vocals of normalized chunks, all channels together, get the level back. The authors normalize
+        to a deviation of 1 by song, and to a peak of 1 by excerpt, where they train.
     """
 
     def __init__(
