@@ -47,7 +47,7 @@ from lyricsep.audio import AudioWriter, StreamResampler, downmix, open_audio
 from lyricsep.documents.fields import FieldError, from_json
 from lyricsep.errors import AudioError, ConfigError, OutputError, reason_of
 from lyricsep.files import shown
-from lyricsep.separators.base import Mixture, SeparatorSpec, StreamingSeparator
+from lyricsep.separators.base import Mixture, Separator, SeparatorSpec
 
 if TYPE_CHECKING:
     import torch
@@ -121,7 +121,7 @@ class Recipe:
         return [_PLACEHOLDER.sub(lambda match: values[match[1]], argument) for argument in self.command]
 
 
-class Bridge(StreamingSeparator):
+class Bridge(Separator):
     """Runs a command of another environment on a song.
 
     The song goes to the command whole: the mean of its channels for a command that takes one, its channels where

@@ -66,7 +66,7 @@ from torch import Tensor, nn
 
 from lyricsep.audio import StreamResampler
 from lyricsep.errors import ConfigError
-from lyricsep.separators.base import Mixture, StreamingSeparator
+from lyricsep.separators.base import Mixture, Separator
 
 __all__ = ["Chunking", "Network", "NetworkSeparator", "choose_source"]
 
@@ -174,7 +174,7 @@ def choose_source(sources: Tensor, source: int | None) -> Tensor:
     return sources[torch.arange(len(sources), device=sources.device), loudest]
 
 
-class NetworkSeparator(StreamingSeparator):
+class NetworkSeparator(Separator):
     """The engine: runs a `Network` over a stream.
 
     Parameters

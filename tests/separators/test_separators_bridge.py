@@ -23,8 +23,8 @@ from lyricsep.audio import Audio
 from lyricsep.errors import AudioError, ConfigError, LyricsepError
 from lyricsep.separators import (
     Mixture,
+    Separator,
     SeparatorSpec,
-    StreamingSeparator,
     create_separator,
     find_separator,
     separator_catalog,
@@ -91,14 +91,14 @@ def spec(*command: str, name: str = "mine", query: str = "", **settings: object)
     return SeparatorSpec(name, "exec", "", "", "", settings={**known, **settings}, query=query)
 
 
-def bridge(program: str, **settings: object) -> StreamingSeparator:
+def bridge(program: str, **settings: object) -> Separator:
     """A bridge to a program run by the interpreter of the tests."""
     program = textwrap.dedent(program)
     command = (sys.executable, "-c", program, "{input}", "{output_dir}", "{query}", "{device}")
     return create_separator(spec(*command, **settings), CPU)
 
 
-def refused(separator: StreamingSeparator, match: str, error: type[LyricsepError] = AudioError) -> None:
+def refused(separator: Separator, match: str, error: type[LyricsepError] = AudioError) -> None:
     with pytest.raises(error, match=match) as caught:
         separator.separate(sound())
     assert "\n" not in str(caught.value)
