@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,18 +113,6 @@ def key_of(parts: Mapping[str, object]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-class SignalStore(Protocol):
-    """Where a session keeps decoded and separated signals."""
-
-    def load(self, key: str, audio: Sequence[str], path: Path, report: Progress) -> Signals | None:
-        """Return the signals of a song, by the key of its vocals and the digests of its files; None to make them."""
-        ...
-
-    def save(self, key: str, audio: Sequence[str], signals: Signals) -> Signals:
-        """Keep the signals of a song, and return them as they are kept."""
-        ...
-
-
 class KeptVocals:
     """Vocals as FLAC, a fifth of their size; the mixture is decoded again.
 
@@ -139,7 +127,7 @@ class KeptVocals:
         self._keep = keep
 
     def load(self, key: str, audio: Sequence[str], path: Path, report: Progress) -> Signals | None:
-        """Decode the mixture of a song whose vocals are kept."""
+        """Return the signals of a song, by the key of its vocals and the digests of its files; None to make them."""
         from lyricsep.separators.passthrough import Passthrough
         from lyricsep.signals import load_signals
 
@@ -179,6 +167,10 @@ class KeptSignals:
 
     def _mixture_key(self, audio: Sequence[str]) -> str:
         return key_of({"audio": audio[0], "version": VOCALS["decoding"]})
+
+
+SignalStore = KeptVocals | KeptSignals
+"""Where a session keeps decoded and separated signals."""
 
 
 @cache

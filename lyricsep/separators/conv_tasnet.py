@@ -36,9 +36,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lyricsep.errors import ConfigError
 from lyricsep.separators.engine import Chunking, Network, choose_source
-from lyricsep.separators.state import as_state, describing, filled, shape_of, tensor_of
+from lyricsep.separators.state import as_state, describing, filled, one_file, shape_of, tensor_of
 from lyricsep.weights import Ignored, fetch, load_checkpoint, load_safetensors
 
 if TYPE_CHECKING:
@@ -374,12 +373,7 @@ def load_conv_tasnet(spec: SeparatorSpec, *, offline: bool) -> ConvTasNetNetwork
     The settings of the catalogue say what checkpoints do not: ``sample_rate``, ``segment`` (seconds per chunk), and
     ``source``, left out where the order of the sources means nothing (see `ConvTasNetNetwork`).
     """
-    if len(spec.files) != 1 or not {"sample_rate", "segment"} <= spec.settings.keys():
-        raise ConfigError(
-            f"{spec.name}: Conv-TasNet needs one file and the settings sample_rate and segment, got "
-            f"{len(spec.files)} and {', '.join(spec.settings) or 'none'}; correct the catalogue entry"
-        )
-    (file,) = spec.files
+    file = one_file(spec, "Conv-TasNet", "sample_rate", "segment")
     path = fetch(file, offline=offline)
     source = spec.settings.get("source")
     with describing(f"{file.name}: not a Conv-TasNet checkpoint"):

@@ -35,9 +35,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lyricsep.errors import ConfigError, WeightsError
+from lyricsep.errors import WeightsError
 from lyricsep.separators.engine import Chunking, Network
-from lyricsep.separators.state import describing
+from lyricsep.separators.state import describing, one_file
 from lyricsep.weights import fetch
 from lyricsep.weights.loading import UNREADABLE
 
@@ -193,12 +193,7 @@ class IbmCnnNetwork(Network):
 
 def load_ibm_cnn(spec: SeparatorSpec, *, offline: bool) -> IbmCnnNetwork:
     """Build IBM-CNN from the one file with the variables of its TensorFlow checkpoint."""
-    if len(spec.files) != 1:
-        raise ConfigError(
-            f"{spec.name}: IBM-CNN needs one file, that of its variables, got {len(spec.files)}; "
-            "correct the catalogue entry"
-        )
-    (file,) = spec.files
+    file = one_file(spec, "IBM-CNN")
     try:
         path = fetch(file, offline=offline)
     except WeightsError as error:

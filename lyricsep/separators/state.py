@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from lyricsep.errors import WeightsError, reason_of
-from lyricsep.weights import load_checkpoint, load_safetensors
+from lyricsep.errors import ConfigError, WeightsError, reason_of
+from lyricsep.separators.base import SeparatorSpec
+from lyricsep.weights import WeightFile, load_checkpoint, load_safetensors
 
-__all__ = ["as_state", "describing", "filled", "read_state", "shape_of", "tensor_of"]
+__all__ = ["as_state", "describing", "filled", "one_file", "read_state", "shape_of", "tensor_of"]
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -41,6 +42,23 @@ def describing(
         yield
     except errors as error:
         raise WeightsError(f"{what} ({reason_of(error)}); {advice}") from error
+
+
+def one_file(spec: SeparatorSpec, network: str, *settings: str) -> WeightFile:
+    """Return the only file of a catalogue entry.
+
+    Raises
+    ------
+    ConfigError
+        If there is not one file, or one of these settings is missing.
+    """
+    if len(spec.files) == 1 and spec.settings.keys() >= set(settings):
+        return spec.files[0]
+    needed = f" and the settings {', '.join(settings)}" if settings else ""
+    got = f" and {', '.join(spec.settings) or 'none'}" if settings else ""
+    raise ConfigError(
+        f"{spec.name}: {network} needs one file{needed}, got {len(spec.files)}{got}; correct the catalogue entry"
+    )
 
 
 def read_state(path: Path, *, allow: Sequence[Any] = (), wrappers: Sequence[str] = ()) -> dict[str, Any]:

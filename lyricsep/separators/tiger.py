@@ -33,7 +33,7 @@ from torch.nn import functional as F
 
 from lyricsep.errors import ConfigError
 from lyricsep.separators.engine import Chunking, Network, choose_source
-from lyricsep.separators.state import describing, filled, read_state, tensor_of
+from lyricsep.separators.state import describing, filled, one_file, read_state, tensor_of
 from lyricsep.weights import fetch
 
 if TYPE_CHECKING:
@@ -46,8 +46,6 @@ KERNEL = 5  # places that a convolution over bands or frames sees
 BAND_EPSILON = torch.finfo(torch.float32).eps  # under the root of the norm of a band's spectrum
 GLOBAL_EPSILON = 1e-8  # under that of norms of all channels and places
 CHANNEL_EPSILON = 1e-5  # under that of norms of the channels of one place
-
-_SETTINGS = {"sample_rate", "repeats", "segment", "overlap"}
 
 
 @dataclass(frozen=True)
@@ -344,12 +342,7 @@ def load_tiger(spec: SeparatorSpec, *, offline: bool) -> TigerNetwork:
     means nothing; and ``part``, the prefix of the one network to take, where there are several.
     """
     settings = spec.settings
-    if len(spec.files) != 1 or not settings.keys() >= _SETTINGS:
-        raise ConfigError(
-            f"{spec.name}: TIGER needs one file and the settings {', '.join(sorted(_SETTINGS))}, got "
-            f"{len(spec.files)} and {', '.join(settings) or 'none'}; correct the catalogue entry"
-        )
-    (file,) = spec.files
+    file = one_file(spec, "TIGER", "sample_rate", "repeats", "segment", "overlap")
     path = fetch(file, offline=offline)
     with describing(f"{file.name}: not a TIGER checkpoint"):
         # Of several networks, the one called `part`.

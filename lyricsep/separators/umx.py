@@ -23,9 +23,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lyricsep.errors import ConfigError
 from lyricsep.separators.engine import Chunking, Network
-from lyricsep.separators.state import describing, filled, read_state, shape_of
+from lyricsep.separators.state import describing, filled, one_file, read_state, shape_of
 from lyricsep.weights import fetch
 
 if TYPE_CHECKING:
@@ -149,12 +148,7 @@ class OpenUnmixNetwork(Network):
 
 def load_umx(spec: SeparatorSpec, *, offline: bool) -> OpenUnmixNetwork:
     """Build Open-Unmix from the one checkpoint of its vocals."""
-    if len(spec.files) != 1:
-        raise ConfigError(
-            f"{spec.name}: Open-Unmix needs one file, that of the vocals, got {len(spec.files)}; "
-            "correct the catalogue entry"
-        )
-    (file,) = spec.files
+    file = one_file(spec, "Open-Unmix")
     path = fetch(file, offline=offline)
     with describing(f"{file.name}: not an Open-Unmix checkpoint"):
         return OpenUnmixNetwork(_build(read_state(path)))

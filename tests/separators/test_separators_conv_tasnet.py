@@ -550,7 +550,7 @@ def test_lists_and_notes_are_no_checkpoints(load) -> None:
 def test_wrong_catalogue_entries(load, pinned) -> None:
     file = pinned(b"", "file:nothing")
     for files, settings_ in [((), SETTINGS["demucs"]), ((file, file), SETTINGS["demucs"]), ((file,), {"segment": 8})]:
-        with pytest.raises(ConfigError, match="needs one file and the settings sample_rate and segment"):
+        with pytest.raises(ConfigError, match="needs one file and the settings sample_rate, segment, got"):
             load_conv_tasnet(SeparatorSpec("mine", "conv_tasnet", "", "", "", files, settings_), offline=True)
     for wrong in ({"source": 4}, {"source": -1}, {"segment": 0.0001}):
         with pytest.raises(WeightsError, match="needs a source of 0 to 3 and chunks of 6 samples"):

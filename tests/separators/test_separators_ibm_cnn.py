@@ -376,7 +376,7 @@ def test_a_zip_bomb(load, monkeypatch) -> None:
 def test_wrong_catalogue_entries(pinned, tmp_path, cache) -> None:
     file = pinned(b"", f"file:{tmp_path}/nothing", name="ibm_cnn.npz")
     for files in ((), (file, file)):
-        with pytest.raises(ConfigError, match=r"mine: IBM-CNN needs one file, that of its variables, got [02]"):
+        with pytest.raises(ConfigError, match=r"mine: IBM-CNN needs one file, got [02]"):
             load_ibm_cnn(SeparatorSpec("mine", "ibm_cnn", "", "", "", files), offline=True)
     with pytest.raises(WeightsError, match=r"no source gave it.*`lyricsep models show mine` says how$"):
         load_ibm_cnn(SeparatorSpec("mine", "ibm_cnn", "", "", "", (file,)), offline=True)

@@ -515,7 +515,7 @@ def test_another_part_or_another_model(load) -> None:
 def test_wrong_catalogue_entries(load, pinned) -> None:
     file = pinned(b"", "file:nothing")
     for files, wrong in [((), SETTINGS["speech"]), ((file, file), SETTINGS["speech"]), ((file,), {"segment": 8})]:
-        with pytest.raises(ConfigError, match="needs one file and the settings overlap, repeats, sample_rate, segm"):
+        with pytest.raises(ConfigError, match="one file and the settings sample_rate, repeats, segment, overlap"):
             load_tiger(SeparatorSpec("mine", "tiger", "", "", "", files, wrong), offline=True)
     for wrong in ({"source": 2}, {"source": -1}, {"segment": 0.001}, {"overlap": 1}):
         with pytest.raises(

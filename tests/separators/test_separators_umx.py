@@ -266,7 +266,7 @@ def test_wrong_states(load, changes, reason) -> None:
 def test_wrong_arguments(pinned) -> None:
     file = pinned(b"", "file:nothing")
     for files in ((), (file, file)):
-        with pytest.raises(ConfigError, match="needs one file, that of the vocals, got"):
+        with pytest.raises(ConfigError, match=r"mine: Open-Unmix needs one file, got [02]; correct"):
             load_umx(SeparatorSpec("mine", "umx", "", "", "", files), offline=True)
     with pytest.raises(ValueError, match="an even n_hidden"):
         OpenUnmix(n_hidden=7)
