@@ -1,7 +1,8 @@
 """The Python interface: what ``import lyricsep`` hands on.
 
-Options have the names, defaults and ranges of the command line (`lyricsep.plan.TranscribeOptions`). A single song
-raises what went wrong; a stream of songs yields outcomes.
+Options have the names, defaults and ranges of the command line (`lyricsep.plan.TranscribeOptions`). An unknown one is
+a TypeError, a value out of its range a ValueError. A single song raises what went wrong, a `LyricsepError`; a stream
+of songs yields outcomes.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lyricsep.formats import write_lyrics
 from lyricsep.lyrics import Lyrics, Segment, Word
 from lyricsep.plan import SegmentOptions, SeparateOptions, TranscribeOptions, language_for, resolve
 from lyricsep.session import Job, Outcome, Session
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from lyricsep.scoring import Score
 
 __all__ = ["SongLyrics", "Stems", "Transcriber", "score", "segment", "separate", "transcribe"]
@@ -127,11 +128,6 @@ class Transcriber:
             An audio or video file.
         language : str, optional
             Such as ``en``, ``french`` or ``pt-br``; by default that of the options, else it is detected.
-
-        Raises
-        ------
-        LyricsepError
-            What went wrong.
         """
         (outcome,) = self.stream([song], language=language)
         lyrics = outcome.unwrap()
@@ -171,11 +167,6 @@ def transcribe(song: Name, **options: Any) -> SongLyrics:
     **options
         As for `Transcriber`, which loads the models once for many songs.
 
-    Raises
-    ------
-    LyricsepError
-        What went wrong.
-
     Examples
     --------
     >>> lyrics = lyricsep.transcribe("song.mp3", language="en")
@@ -194,11 +185,6 @@ def separate(song: Name, **options: Any) -> Stems:
         An audio or video file; it is held in memory.
     **options
         As the fields of `lyricsep.plan.SeparateOptions`.
-
-    Raises
-    ------
-    LyricsepError
-        What went wrong.
 
     Examples
     --------
@@ -223,11 +209,6 @@ def segment(song: Name, **options: Any) -> list[Segment]:
         An audio or video file.
     **options
         As the fields of `lyricsep.plan.SegmentOptions`.
-
-    Raises
-    ------
-    LyricsepError
-        What went wrong.
 
     Examples
     --------

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from typing import Any, TypeVar
 
 from lyricsep.errors import ConfigError
 
-__all__ = ["look_up", "read_catalog"]
+__all__ = ["did_you_mean", "look_up", "read_catalog"]
 
 Spec = TypeVar("Spec")
 
@@ -30,7 +30,13 @@ def look_up(catalog: Mapping[str, Spec], name: str, kind: str) -> Spec:
     """
     if name in catalog:
         return catalog[name]
-    within = [known for known in catalog if name and name.lower() in known.lower()]
-    near = difflib.get_close_matches(name, catalog, n=1) or within
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise ConfigError(f"no {kind} is called {name!r}; {hint}`lyricsep models list` lists them all")
+    raise ConfigError(
+        f"no {kind} is called {name!r}; {did_you_mean(name, catalog)}`lyricsep models list` lists them all"
+    )
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a question with the nearest of the known names, or one that contains the name; empty if none is near."""
+    within = [other for other in known if name and name.lower() in other.lower()]
+    near = difflib.get_close_matches(name, known, n=1) or within
+    return f"did you mean {near[0]!r}? " if near else ""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-__all__ = ["AudioError", "ConfigError", "DatasetError", "LyricsepError", "OutputError", "WeightsError"]
+__all__ = ["AudioError", "ConfigError", "DatasetError", "LyricsepError", "OutputError", "WeightsError", "reason_of"]
 
 _OPTION = re.compile(r"\{([a-z]\w*)(?:=([^{}]*))?\}")  # {separator}, {overwrite=True}, {device=cpu}
 
@@ -66,6 +66,13 @@ class ConfigError(LyricsepError):
 
 class OutputError(LyricsepError):
     """A result cannot be written: no permission, no space, or it exists already."""
+
+
+def reason_of(error: BaseException) -> str:
+    """Return why something failed, for a message: one line of at most 200 characters."""
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    printable = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(printable.split())[:200] or type(error).__name__
 
 
 def _argument(name: str, value: str) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from lyricsep import remote
-from lyricsep.errors import ConfigError
+from lyricsep.errors import ConfigError, reason_of
 from lyricsep.files import shown
 
 __all__ = ["AUDIO_SUFFIXES", "Found", "SongFile", "find_songs"]
@@ -68,15 +68,15 @@ class SongFile:
         """Name in messages and records."""
         return _name(self.path, self.url)
 
-    def at_hand(self, folder: Path | None = None) -> AbstractContextManager[remote.Copy]:
+    def local_copy(self, folder: Path | None = None) -> AbstractContextManager[remote.Copy]:
         """Return a context that yields the local file: the file itself, or a temporary copy of a remote one.
 
         Raises
         ------
         LyricsepError
-            As `lyricsep.remote.at_hand`.
+            As `lyricsep.remote.local_copy`.
         """
-        return remote.at_hand(self.url, folder) if self.url else nullcontext(remote.Copy(self.path))
+        return remote.local_copy(self.url, folder) if self.url else nullcontext(remote.Copy(self.path))
 
     def result(self, folder: Path, suffix: str) -> Path:
         """Return the path of the result with a suffix such as ``.lrc``."""
@@ -202,8 +202,9 @@ def _listed(path: Path) -> Iterator[_Named]:
     try:
         rows = _rows(path)
     except (OSError, ValueError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
-        raise ConfigError(f"{shown(path)}: cannot be read as a list of songs ({reason}); correct it") from error
+        raise ConfigError(
+            f"{shown(path)}: cannot be read as a list of songs ({reason_of(error)}); correct it"
+        ) from error
     for number, row in rows:
         if "path" not in row:
             columns = ", ".join(row)[:100]

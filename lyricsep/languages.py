@@ -190,7 +190,7 @@ def _find(name: str) -> str | None:
 
 
 def _look_up(text: str) -> str | None:
-    names = _names()
+    names = _tables()[0]
     return _ALSO.get(text) or names.get(text) or names.get(re.sub("[-_]+", " ", text))
 
 
@@ -239,10 +239,6 @@ def _code(language: Language) -> str:
 
 def _language(code: str) -> Language:
     return _tables()[1][code]
-
-
-def _names() -> Mapping[str, str]:
-    return _tables()[0]
 
 
 @cache

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lyricsep.plan import Plan
     from lyricsep.weights import WeightFile
 
-__all__ = ["library_versions", "manifest_folder", "new_manifest", "plain", "write_manifest"]
+__all__ = ["library_versions", "new_manifest", "plain", "state_folder", "write_manifest"]
 
 LIBRARIES = (
     "alt-eval",
@@ -106,7 +106,7 @@ def write_manifest(folder: Path, manifest: Manifest, weights: Iterable[WeightFil
     """
     manifest = replace(manifest, weights=_records(weights) or manifest.weights)
     stamp = manifest.started.split("+")[0].replace("-", "").replace(":", "")
-    path = manifest_folder(folder) / f"manifest-{stamp}.json"
+    path = state_folder(folder) / f"manifest-{stamp}.json"
     number = 2
     while path.exists():
         path = path.with_name(f"manifest-{stamp}-{number}.json")
@@ -116,8 +116,8 @@ def write_manifest(folder: Path, manifest: Manifest, weights: Iterable[WeightFil
     return path
 
 
-def manifest_folder(folder: Path) -> Path:
-    """Return where the manifests of a folder of results lie."""
+def state_folder(folder: Path) -> Path:
+    """Return the folder, within that of the results, for the manifests, and for the store and journal of a batch."""
     return folder / ".lyricsep"
 
 

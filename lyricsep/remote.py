@@ -18,17 +18,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from lyricsep.errors import AudioError, ConfigError, LyricsepError, OutputError
+from lyricsep.errors import AudioError, ConfigError, LyricsepError, OutputError, reason_of
 from lyricsep.files import shown
 
 __all__ = [
     "Copy",
     "Listed",
-    "at_hand",
     "check_driver",
     "find_below",
     "find_matching",
     "is_url",
+    "local_copy",
     "path_of",
     "put",
     "renamed",
@@ -103,8 +103,9 @@ def check_driver(url: str, *, offline: bool = False) -> None:
     try:
         fsspec.get_filesystem_class(scheme)
     except ImportError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ConfigError(f"{shown_url(url)}: the driver of {scheme}:// is not installed ({reason})") from error
+        raise ConfigError(
+            f"{shown_url(url)}: the driver of {scheme}:// is not installed ({reason_of(error)})"
+        ) from error
     except ValueError as error:
         raise ConfigError(f"{shown_url(url)}: fsspec knows no file system {scheme}://; correct the URL") from error
 
@@ -198,7 +199,7 @@ class Copy:
 
 
 @contextmanager
-def at_hand(url: str, folder: Path | None = None) -> Iterator[Copy]:
+def local_copy(url: str, folder: Path | None = None) -> Iterator[Copy]:
     """Download a file for the duration of the block; errors that name the copy name the URL instead.
 
     Parameters

@@ -19,10 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lyricsep.audio import Damage
-from lyricsep.documents import rounded
+from lyricsep.documents import LyricsDocument, rounded
 from lyricsep.errors import AudioError, LyricsepError
 from lyricsep.files import file_digest, shown
-from lyricsep.formats import lyrics_from_json, lyrics_to_json
 from lyricsep.lyrics import Lyrics, Segment
 from lyricsep.plan import Plan
 from lyricsep.separators import Separator
@@ -332,7 +331,7 @@ class Session:
         if self.store and outcome.key:
             result = {
                 "versions": outcome.versions,
-                "lyrics": lyrics_to_json(lyrics),
+                "lyrics": LyricsDocument.of(lyrics).to_json(),
                 "damage": [asdict(damage) for damage in outcome.damage],
                 "seconds": {stage: round(seconds, 3) for stage, seconds in outcome.seconds.items()},
             }
@@ -408,7 +407,7 @@ class Session:
         kept = self.store.load("lyrics", outcome.key) if self.store else None
         if kept is None or (self.refresh and kept["versions"] != self.plan.versions):
             return None
-        lyrics = lyrics_from_json(kept["lyrics"], name=shown(outcome.path))
+        lyrics = LyricsDocument.from_json(kept["lyrics"], name=shown(outcome.path)).lyrics
         damage = tuple(Damage(**one) for one in kept["damage"])
         return replace(
             outcome,

@@ -12,7 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lyricsep.errors import AudioError, OutputError
 from lyricsep.files import replacing, shown, write_text
@@ -21,22 +24,13 @@ from lyricsep.transcribers import SAMPLE_RATE
 from lyricsep.versions import VOCALS
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from lyricsep.signals import Progress, Signals
 
 __all__ = ["KeptSignals", "KeptVocals", "SignalStore", "Store", "key_of", "versions_of"]
 
 
 class Store:
-    """A folder of results; every one is written whole or not at all, so several processes may share it.
-
-    Parameters
-    ----------
-    folder : Path
-        Made when something is kept.
-    """
+    """A folder of results, made when one is kept; each is written whole or not at all, so processes may share it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -61,8 +55,6 @@ class Store:
 
     def load_signal(self, stage: str, key: str) -> NDArray[np.float32] | None:
         """Load a signal that `save_signal` kept, to the last bit."""
-        import numpy as np
-
         try:
             with self._path(stage, key, ".npy").open("rb") as file:
                 # np.load would take other formats too, and each fails in its own way.
@@ -79,8 +71,6 @@ class Store:
         OutputError
             If it cannot be written.
         """
-        import numpy as np
-
         path = self._path(stage, key, ".npy")
         with replacing(path) as temporary:
             try:
@@ -123,25 +113,11 @@ def key_of(parts: Mapping[str, object]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-class SignalStore(Protocol):
-    """Where a session keeps decoded and separated signals."""
-
-    def load(self, key: str, audio: Sequence[str], path: Path, report: Progress) -> Signals | None:
-        """Return the signals of a song, by the key of its vocals and the digests of its files; None to make them."""
-        ...
-
-    def save(self, key: str, audio: Sequence[str], signals: Signals) -> Signals:
-        """Keep the signals of a song, and return them as they are kept."""
-        ...
-
-
 class KeptVocals:
     """Vocals as FLAC, a fifth of their size; the mixture is decoded again.
 
     Parameters
     ----------
-    store : Store
-        Where.
     keep : bool
         Add vocals; without, only those that are there are used.
     """
@@ -151,7 +127,7 @@ class KeptVocals:
         self._keep = keep
 
     def load(self, key: str, audio: Sequence[str], path: Path, report: Progress) -> Signals | None:
-        """Decode the mixture of a song whose vocals are kept."""
+        """Return the signals of a song, by the key of its vocals and the digests of its files; None to make them."""
         from lyricsep.separators.passthrough import Passthrough
         from lyricsep.signals import load_signals
 
@@ -170,13 +146,7 @@ class KeptVocals:
 
 
 class KeptSignals:
-    """Mixture and vocals to the last bit, for benchmarks, which come back to every song many times.
-
-    Parameters
-    ----------
-    store : Store
-        Where.
-    """
+    """Mixture and vocals to the last bit, for benchmarks, which come back to every song many times."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -197,6 +167,10 @@ class KeptSignals:
 
     def _mixture_key(self, audio: Sequence[str]) -> str:
         return key_of({"audio": audio[0], "version": VOCALS["decoding"]})
+
+
+SignalStore = KeptVocals | KeptSignals
+"""Where a session keeps decoded and separated signals."""
 
 
 @cache

@@ -74,8 +74,8 @@ def _transcribe(songs: Sequence[Song], folder: Path, *options: str) -> None:
 
 
 def _read(songs: Sequence[Song], folder: Path) -> Heard:
+    from lyricsep.documents import LyricsDocument
     from lyricsep.errors import DatasetError
-    from lyricsep.formats import lyrics_from_json
     from lyricsep.scoring import find_hypotheses
 
     found = find_hypotheses(folder, songs)
@@ -84,7 +84,7 @@ def _read(songs: Sequence[Song], folder: Path) -> Heard:
         path = found.get(song.id)
         if path is None or path.suffix != ".json":
             raise DatasetError(f"{folder}: no {song.id}.json in it; transcribe it with --word-times --format json")
-        lyrics = lyrics_from_json(path.read_text(encoding="utf-8"), name=str(path))
+        lyrics = LyricsDocument.from_json(path.read_text(encoding="utf-8"), name=str(path)).lyrics
         if any(line.text and not line.words for line in lyrics.lines):
             raise DatasetError(f"{path}: lines without words; transcribe it again with --word-times")
         heard.append((song, lyrics))

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lyricsep.datasets import Dataset
+    from lyricsep.documents import GroupSummary
     from lyricsep.tables import Table
 
 SEPARATORS = ("none", "spleeter", "stems")
@@ -101,7 +102,7 @@ def _with_vocals(dataset: Dataset, separator: str, device: str, folder: Path) ->
     return replace(dataset, songs=tuple(songs))
 
 
-def _score(names: Sequence[str], dataset: Dataset, options: argparse.Namespace) -> list[dict[str, Any]]:
+def _score(names: Sequence[str], dataset: Dataset, options: argparse.Namespace) -> list[GroupSummary]:
     """Transcribe the songs with each separator's vocals, and score them; a summary for each."""
     from lyricsep.benchmark.grid import Grid
     from lyricsep.benchmark.results import score_hypothesis, summarise
@@ -119,14 +120,14 @@ def _score(names: Sequence[str], dataset: Dataset, options: argparse.Namespace) 
         if hypothesis.error:
             print(f"failed: {hypothesis.unit.name}: {hypothesis.error}", file=sys.stderr)
         scored.append(score_hypothesis(hypothesis, grid)[0])
-    return [summary for summary in summarise(scored, grid) if summary["group"] == "all"]
+    return [summary for summary in summarise(scored, grid) if summary.group == "all"]
 
 
-def _row(name: str, costs: Mapping[str, float], summary: Mapping[str, Any]) -> dict[str, Any]:
-    low, high = summary.get("intervals", {}).get("WER", [None] * 2)
-    change, change_low, change_high, p = summary.get("from_first", {}).get("WER", [None] * 4)
-    found = {"separator": name, "songs": summary["n_songs"], "songs_failed": summary["n_failed"]}
-    found |= {"auc": summary.get("activity", {}).get("auc"), "wer": summary["rates"]["WER"]}
+def _row(name: str, costs: Mapping[str, float], summary: GroupSummary) -> dict[str, Any]:
+    low, high = (summary.intervals or {}).get("WER", (None,) * 2)
+    change, change_low, change_high, p = (summary.from_first or {}).get("WER", (None,) * 4)
+    found: dict[str, Any] = {"separator": name, "songs": summary.n_songs, "songs_failed": summary.n_failed}
+    found |= {"auc": (summary.activity or {}).get("auc"), "wer": summary.rates["WER"]}
     found |= {"wer_low": low, "wer_high": high}
     return found | {"change": change, "change_low": change_low, "change_high": change_high, "change_p": p, **costs}
 

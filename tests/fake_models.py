@@ -14,7 +14,6 @@ from lyricsep.lyrics import Line, Lyrics
 from lyricsep.plan import Plan
 from lyricsep.segmentation import RmsVadOptions
 from lyricsep.separators import Mixture, Separator, create_separator, find_separator
-from lyricsep.separators.base import StreamingSeparator
 from lyricsep.session import Models
 from lyricsep.transcribers import Job as Clips
 from lyricsep.transcribers import Transcriber, find_model
@@ -23,7 +22,7 @@ CPU = torch.device("cpu")
 NONE = create_separator(find_separator("none"), CPU)
 
 
-class Fickle(StreamingSeparator):
+class Fickle(Separator):
     """Returns half the mixture as vocals, but fails on some songs."""
 
     name = "fickle"

@@ -11,7 +11,7 @@ import pytest
 from script_modules import load_script
 
 from lyricsep.datasets import open_dataset
-from lyricsep.formats import lyrics_to_json
+from lyricsep.documents import LyricsDocument
 from lyricsep.lyrics import Line, Lyrics, Segment, Word
 from lyricsep.scoring import pool, rates
 from lyricsep.transcribers.lines import LineRules
@@ -57,7 +57,7 @@ def dataset(tmp_path: Path) -> Path:
         text = "\n".join(texts[:2]) + "\n\n" + "\n".join(texts[2:])
         rows.append(json.dumps({"file_name": f"{name}.wav", "language": "fr", "text": text}))
         (folder / f"{name}.wav").touch()
-        (tmp_path / "heard" / f"{name}.json").write_text(lyrics_to_json(sung(texts)), encoding="utf-8")
+        (tmp_path / "heard" / f"{name}.json").write_text(LyricsDocument.of(sung(texts)).to_json(), encoding="utf-8")
     (folder / "metadata.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
     return folder
 
@@ -113,7 +113,7 @@ def test_what_is_wrong_is_one_line(
     arguments = ("--dataset", dataset, "-o", tmp_path / "out")
     heard = dataset.parent / "heard"
     lyrics = Lyrics((Line(0, 1, "a"),), "fr", 1.0, (Segment(0, 1),))
-    (heard / "one.json").write_text(lyrics_to_json(lyrics), encoding="utf-8")
+    (heard / "one.json").write_text(LyricsDocument.of(lyrics).to_json(), encoding="utf-8")
     with pytest.raises(SystemExit, match=r"^benchmark_lines: .*one\.json: lines without words; .* --word-times$"):
         run(script, monkeypatch, *arguments, "--heard", heard)
     (heard / "one.json").unlink()

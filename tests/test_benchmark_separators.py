@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -14,6 +15,7 @@ import torch
 from script_modules import load_script
 
 from lyricsep.audio import Audio, load_audio, save_audio
+from lyricsep.documents import GroupSummary
 from lyricsep.errors import ConfigError
 from lyricsep.lyrics import Line
 from lyricsep.reports.plots import Estimate, TradeOff
@@ -120,15 +122,16 @@ def test_the_smallest_table(
 
 
 def test_cells_by_hand(script: ModuleType) -> None:
-    summary = {
-        "n_songs": 4,
-        "n_failed": 1,
-        "rates": {"WER": 0.4412},
-        "intervals": {"WER": [0.4037, 0.4872]},
-        "activity": {"auc": 0.9651},
-        "from_first": {"WER": [0.0182, -0.021, 0.05, 0.4]},
-    }
-    bare = {"n_songs": 0, "n_failed": 5, "rates": {"WER": None}}
+    bare = GroupSummary("d", "a", "rms-vad", "all", n_songs=0, n_failed=5, n_seeds=1, rates={"WER": None})
+    summary = replace(
+        bare,
+        n_songs=4,
+        n_failed=1,
+        rates={"WER": 0.4412},
+        intervals={"WER": (0.4037, 0.4872)},
+        activity={"auc": 0.9651},
+        from_first={"WER": (0.0182, -0.021, 0.05, 0.4)},
+    )
     rows = [script._row("a", COSTS, bare), script._row("b", COSTS | {"peak_cuda_bytes": 2_500_000_000}, summary)]
     options = {"dataset": "d", "model": "base", "transcriber": "t", "stems_from": None}
     about = {"plan": options, "libraries": {"torch": "2", "av": None}, "cpu": "c", "cores": 2, "memory_gb": 8.0}

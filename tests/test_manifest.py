@@ -14,7 +14,7 @@ from fake_models import a_plan
 from lyricsep.devices import describe_device
 from lyricsep.documents import Manifest
 from lyricsep.errors import OutputError
-from lyricsep.manifest import library_versions, manifest_folder, new_manifest, write_manifest
+from lyricsep.manifest import library_versions, new_manifest, state_folder, write_manifest
 from lyricsep.transcribers import find_model
 from lyricsep.version import __version__
 
@@ -77,7 +77,7 @@ def test_earlier_manifests_stay(tmp_path: Path) -> None:
         "manifest-20260102T030405-2.json",
         "manifest-20260102T030405-3.json",
     ]
-    assert {path.parent for path in paths} == {manifest_folder(tmp_path)} == {tmp_path / ".lyricsep"}
+    assert {path.parent for path in paths} == {state_folder(tmp_path)} == {tmp_path / ".lyricsep"}
     assert [json.loads(path.read_text(encoding="utf-8"))["seed"] for path in paths] == [0, 1, 2]
     assert "¡é" in paths[0].read_text(encoding="utf-8")
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lyricsep import remote
 from lyricsep.errors import AudioError, ConfigError, OutputError
 from lyricsep.inputs import find_songs
-from lyricsep.remote import at_hand, is_url, path_of, put, shown_url, state_of, sweep
+from lyricsep.remote import is_url, local_copy, path_of, put, shown_url, state_of, sweep
 
 fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed: pip install 'lyricsep[remote]'")
 
@@ -189,7 +189,7 @@ def test_a_song_is_at_hand_for_as_long_as_it_is_needed(memory: Any, tmp_path: Pa
     fill(memory, "one/söng 1.mp3")
     folder = tmp_path / "incoming"
     (song,) = find_songs(["memory://one"]).songs
-    with song.at_hand(folder) as copy:
+    with song.local_copy(folder) as copy:
         assert (copy.path.name, copy.path.read_bytes()) == ("söng 1.mp3", b"sound")
         assert folder in copy.path.parents
         assert (5, copy.version) == state_of(song.url)
@@ -198,12 +198,12 @@ def test_a_song_is_at_hand_for_as_long_as_it_is_needed(memory: Any, tmp_path: Pa
         assert copy.path.exists()
         with (
             pytest.raises(AudioError, match=r"^memory://one/söng 1.mp3: is no music$"),
-            song.at_hand(folder) as other,
+            song.local_copy(folder) as other,
         ):
             raise AudioError(f"{other.path}: is no music")
     assert not copy.path.exists()
     assert [path.name for path in folder.iterdir()] == ["lock"]
-    with song.at_hand() as copy:
+    with song.local_copy() as copy:
         assert copy.path.exists()
     assert not copy.path.parent.exists()
 
@@ -220,7 +220,7 @@ def test_what_killed_workers_left_is_removed(tmp_path: Path) -> None:
 
 def test_a_name_may_be_as_long_as_it_likes(memory: Any) -> None:
     fill(memory, f"one/{'é' * 300}.mp3")
-    with at_hand(f"memory://one/{'é' * 300}.mp3") as copy:
+    with local_copy(f"memory://one/{'é' * 300}.mp3") as copy:
         assert copy.path.suffix == ".mp3"
 
 
@@ -243,7 +243,7 @@ def test_whatever_a_driver_raises_is_one_line(memory: Any, monkeypatch, error: E
         pytest.raises(
             AudioError, match=rf"^ftp://u@one/a.mp3: cannot be downloaded \({reason}\); check the URL"
         ) as told,
-        at_hand("ftp://u:secret@one/a.mp3"),
+        local_copy("ftp://u:secret@one/a.mp3"),
     ):
         pass
     assert "secret" not in str(told.value)
@@ -257,7 +257,7 @@ def test_a_file_that_came_in_part_is_no_song(memory: Any, monkeypatch) -> None:
     monkeypatch.setattr(type(memory), "get_file", lambda self, source, target: Path(target).write_bytes(b"sou"))
     with (
         pytest.raises(AudioError, match=r"^memory://one/a.mp3: the download ended after 3 of 5 bytes; run again$"),
-        at_hand("memory://one/a.mp3"),
+        local_copy("memory://one/a.mp3"),
     ):
         pass
 
@@ -268,11 +268,11 @@ def test_a_full_disk_is_still_known_as_one(memory: Any, monkeypatch) -> None:
 
     fill(memory, "one/a.mp3")
     monkeypatch.setattr(type(memory), "get_file", full)
-    with pytest.raises(AudioError, match="No space left on device") as told, at_hand("memory://one/a.mp3"):
+    with pytest.raises(AudioError, match="No space left on device") as told, local_copy("memory://one/a.mp3"):
         pass
     assert isinstance(told.value.__cause__, OSError)
     (blocked := Path("/dev/null/x")).parent.exists()
-    with pytest.raises(OutputError, match="cannot be written"), at_hand("memory://one/a.mp3", blocked):
+    with pytest.raises(OutputError, match="cannot be written"), local_copy("memory://one/a.mp3", blocked):
         pass
 
 
@@ -300,7 +300,7 @@ class TestWeb:
         url = web.serve("/my%20s%C3%B6ng.mp3?key=secret", web.whole(b"sound"))
         (song,) = find_songs([url]).songs
         assert (song.stem.name, song.name) == ("my söng", f"{web.address}/my%20s%C3%B6ng.mp3?...")
-        with song.at_hand() as copy:
+        with song.local_copy() as copy:
             assert (copy.path.name, copy.path.read_bytes()) == ("my söng.mp3", b"sound")
 
     @pytest.mark.parametrize(
@@ -310,7 +310,7 @@ class TestWeb:
         url = web.serve("/a.mp3?key=secret", web.status(code))
         with (
             pytest.raises(AudioError, match=rf"/a.mp3\?...: cannot be downloaded \({reason}\)") as told,
-            at_hand(url),
+            local_copy(url),
         ):
             pass
         assert "secret" not in str(told.value)
@@ -319,7 +319,7 @@ class TestWeb:
         url = web.serve("/a.mp3?key=secret", web.cut(b"sound" * 1000, 100))
         with (
             pytest.raises(AudioError, match=r"a.mp3\?...: (cannot be downloaded|the download ended)") as told,
-            at_hand(url),
+            local_copy(url),
         ):
             pass
         assert "\n" not in str(told.value)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 if TYPE_CHECKING:
     import av
-    import numpy as np
-    import numpy.typing as npt
     import torch
 
 __all__ = ["BlockBuilder", "FrameConverter"]
@@ -33,10 +34,10 @@ class BlockBuilder:
     def __init__(self, n_channels: int, block_length: int) -> None:
         self.n_samples = 0
         self._shape = (n_channels, block_length)
-        self._block: npt.NDArray[np.float32] | None = None
+        self._block: NDArray[np.float32] | None = None
         self._filled = 0
 
-    def add(self, samples: npt.NDArray[np.float32]) -> Iterator[torch.Tensor]:
+    def add(self, samples: NDArray[np.float32]) -> Iterator[torch.Tensor]:
         """Append sound; yield the blocks that it fills."""
         start = 0
         while start < samples.shape[1]:
@@ -60,9 +61,7 @@ class BlockBuilder:
         if self._block is not None:
             yield torch.from_numpy(self._block[:, : self._filled].copy())
 
-    def _room(self, wanted: int) -> npt.NDArray[np.float32]:
-        import numpy as np
-
+    def _room(self, wanted: int) -> NDArray[np.float32]:
         if self._block is None:
             self._block = np.empty(self._shape, np.float32)
             self._filled = 0
@@ -95,10 +94,9 @@ class FrameConverter:
         self._resampler: av.AudioResampler | None = None
         self._source: tuple[int, str] | None = None
 
-    def convert(self, frame: av.AudioFrame) -> npt.NDArray[np.float32]:
+    def convert(self, frame: av.AudioFrame) -> NDArray[np.float32]:
         """Return the samples of a frame as a new array, shape (channels, n_samples)."""
         import av
-        import numpy as np
 
         if (frame.sample_rate, frame.layout.nb_channels) == (self.sample_rate, self.n_channels):
             frames = [*self._flush(), frame]
@@ -118,14 +116,12 @@ class FrameConverter:
         return resampler.resample(None) if resampler else []
 
 
-def _to_float(frame: av.AudioFrame) -> npt.NDArray[np.float32]:
-    import numpy as np
-
+def _to_float(frame: av.AudioFrame) -> NDArray[np.float32]:
     data = frame.to_ndarray()
     if not frame.format.is_planar:
         data = data.reshape(-1, frame.layout.nb_channels).T
     with np.errstate(over="ignore"):  # a double beyond float32 becomes infinite, which the reader reports
-        samples: npt.NDArray[np.float32] = data.astype(np.float32)
+        samples: NDArray[np.float32] = data.astype(np.float32)
     if data.dtype.kind != "f":
         samples -= 128 if data.dtype == np.uint8 else 0
         samples /= 2 ** (8 * data.dtype.itemsize - 1)

@@ -14,8 +14,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lyricsep.audio.blocks import BlockBuilder, FrameConverter
 from lyricsep.audio.opening import (
@@ -30,7 +32,6 @@ from lyricsep.audio.timeline import (
     ByteClock,
     Clock,
     DecodedFrame,
-    TimestampClock,
     adts_frame_size,
     mpeg_frame_size,
     with_gaps,
@@ -40,8 +41,6 @@ from lyricsep.files import shown
 
 if TYPE_CHECKING:
     import av
-    import numpy as np
-    import numpy.typing as npt
     import torch
     from av.container import InputContainer
 
@@ -179,9 +178,7 @@ class AudioReader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -239,7 +236,7 @@ class AudioReader:
     def _make_clock(self) -> Clock:
         frame_size = {"mp3": mpeg_frame_size, "aac": adts_frame_size}.get(self._format)
         if frame_size is None:
-            return TimestampClock()
+            return Clock()
         return ByteClock(self._resources.enter_context(self.path.open("rb")), frame_size)
 
     def _pieces(self) -> Iterator[DecodedFrame]:
@@ -281,9 +278,7 @@ class AudioReader:
             else:
                 return
 
-    def _silence_non_finite(self, samples: npt.NDArray[np.float32], position: int) -> None:
-        import numpy as np
-
+    def _silence_non_finite(self, samples: NDArray[np.float32], position: int) -> None:
         finite = np.isfinite(samples)
         if not finite.all():
             columns = np.flatnonzero(~finite.all(axis=0))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lyricsep.audio.signal import check_samples
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import soxr
     import torch
 
@@ -17,12 +17,6 @@ __all__ = ["StreamResampler", "resample", "resampled_length"]
 
 _QUALITY = "HQ"
 """The default of soxr, and the ``soxr_hq`` that librosa loads with: 20 bit precision, linear phase."""
-
-_ZERO_CROSSINGS = 64
-"""Half length of the sinc on a GPU. The 24 of julius reach less of soxr's passband."""
-
-_LARGEST_KERNEL = 4_000_000
-"""Taps that a polyphase filter bank may have on a GPU; ratios between common rates need less than 500,000."""
 
 
 def resampled_length(n_samples: int, from_rate: int, to_rate: int) -> int:
@@ -42,10 +36,7 @@ def resampled_length(n_samples: int, from_rate: int, to_rate: int) -> int:
 
 
 def resample(samples: torch.Tensor, from_rate: int, to_rate: int) -> torch.Tensor:
-    """Change the sample rate by band-limited interpolation.
-
-    On the CPU by soxr; on another device by the windowed sinc of julius, without leaving the device (ratios
-    between uncommon rates, whose filter would be too large, are resampled on the CPU).
+    """Change the sample rate by band-limited interpolation, by soxr on the CPU.
 
     Parameters
     ----------
@@ -65,14 +56,19 @@ def resample(samples: torch.Tensor, from_rate: int, to_rate: int) -> torch.Tenso
     ValueError
         If the samples or a rate are not of that kind.
     """
+    import soxr
+    import torch
+
     check_samples(samples)
     _check_rates(from_rate, to_rate)
     if from_rate == to_rate:
         return samples
-    divisor = math.gcd(from_rate, to_rate)
-    if samples.device.type != "cpu" and from_rate // divisor * (to_rate // divisor) <= _LARGEST_KERNEL:
-        return _resample_by_sinc(samples, from_rate, to_rate)
-    return _resample_by_soxr(samples.cpu(), from_rate, to_rate).to(samples.device)
+    length = resampled_length(samples.shape[1], from_rate, to_rate)
+    output = torch.empty(samples.shape[0], length)
+    for channel, result in zip(samples.cpu(), output, strict=True):
+        data = soxr.resample(channel.numpy(), from_rate, to_rate, quality=_QUALITY)
+        result[:] = _fit(torch.from_numpy(data)[None], length)[0]
+    return output.to(samples.device)
 
 
 class StreamResampler:
@@ -144,35 +140,13 @@ class StreamResampler:
         return _fit(self._resample(self._stream, empty, last=True), due)
 
     def _resample(self, stream: soxr.ResampleStream, block: torch.Tensor, *, last: bool) -> torch.Tensor:
-        import numpy as np
         import torch
 
         data = np.ascontiguousarray(block.numpy().T)
-        output: npt.NDArray[np.float32] = stream.resample_chunk(data, last=last)
+        output: NDArray[np.float32] = stream.resample_chunk(data, last=last)
         output = output.reshape(-1, self._n_channels)
         self._n_out += len(output)
         return torch.from_numpy(np.ascontiguousarray(output.T))
-
-
-def _resample_by_soxr(samples: torch.Tensor, from_rate: int, to_rate: int) -> torch.Tensor:
-    import soxr
-    import torch
-
-    length = resampled_length(samples.shape[1], from_rate, to_rate)
-    output = torch.empty(samples.shape[0], length)
-    for channel, result in zip(samples, output, strict=True):
-        data = soxr.resample(channel.numpy(), from_rate, to_rate, quality=_QUALITY)
-        result[:] = _fit(torch.from_numpy(data)[None], length)[0]
-    return output
-
-
-def _resample_by_sinc(samples: torch.Tensor, from_rate: int, to_rate: int) -> torch.Tensor:
-    from julius.resample import resample_frac
-
-    length = resampled_length(samples.shape[1], from_rate, to_rate)
-    if length == 0:
-        return samples
-    return _fit(resample_frac(samples, from_rate, to_rate, zeros=_ZERO_CROSSINGS, full=True), length)
 
 
 def _fit(samples: torch.Tensor, length: int) -> torch.Tensor:

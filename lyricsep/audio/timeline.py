@@ -16,14 +16,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import av
-    import numpy as np
-    import numpy.typing as npt
 
-__all__ = ["ByteClock", "Clock", "DecodedFrame", "TimestampClock", "adts_frame_size", "mpeg_frame_size", "with_gaps"]
+__all__ = ["ByteClock", "Clock", "DecodedFrame", "adts_frame_size", "mpeg_frame_size", "with_gaps"]
 
 LONGEST_GAP = 600.0
 """Seconds. A longer jump is a new start of the timestamps (a spliced stream), not a hole in the sound."""
@@ -64,28 +65,13 @@ class DecodedFrame:
         Whether the decoder refused something just before.
     """
 
-    samples: npt.NDArray[np.float32]
+    samples: NDArray[np.float32]
     duration: float
     start: float | None
     doubtful: bool
 
 
-class Clock(Protocol):
-    """Returns when decoded frames start."""
-
-    def refused(self, packet: av.Packet[av.AudioStream] | None) -> None:
-        """Record a packet that could not be decoded (None: not even read)."""
-
-    def place(
-        self, packet: av.Packet[av.AudioStream], frames: Sequence[av.AudioFrame]
-    ) -> list[tuple[float | None, bool]]:
-        """Return the start in seconds (None: unknown) of each frame of a packet, and whether to doubt it."""
-
-    def lost_at_end(self) -> float | None:
-        """Return the seconds that could not be decoded after the last frame; None where nothing was refused."""
-
-
-class TimestampClock:
+class Clock:
     """The clock of containers that know when their frames sound."""
 
     def __init__(self) -> None:
@@ -106,11 +92,14 @@ class TimestampClock:
         return places
 
     def lost_at_end(self) -> float | None:
-        """Return 0 where the last packets were refused: for how long they would have sounded is not known."""
+        """Return the seconds that could not be decoded after the last frame; None where nothing was refused.
+
+        Here 0: for how long the last packets would have sounded is not known.
+        """
         return 0.0 if self._doubtful else None
 
 
-class ByteClock:
+class ByteClock(Clock):
     """The clock of MP3 and ADTS files, which consist of nothing but frames.
 
     Parameters

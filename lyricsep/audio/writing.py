@@ -7,16 +7,16 @@ import os
 import struct
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lyricsep.audio.signal import Audio, check_samples
 from lyricsep.errors import ConfigError, OutputError
 from lyricsep.files import replacing
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import soundfile
     import torch
 
@@ -135,9 +135,7 @@ class AudioWriter:
             ) from error
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         if error is not None:
             self._abandon()
             return
@@ -186,9 +184,7 @@ class AudioWriter:
             raise self._output_error(error) from error
         self._n_written += len(data)
 
-    def _clip(self, data: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        import numpy as np
-
+    def _clip(self, data: NDArray[np.float32]) -> NDArray[np.float32]:
         # NaN compares false, so it is counted here and becomes silence.
         self._n_clipped += int(np.count_nonzero(~(np.abs(data) <= 1)))
         return np.clip(np.nan_to_num(data), -1, 1)

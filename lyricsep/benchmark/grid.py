@@ -8,15 +8,22 @@
     segmentation = ["native", "rms-vad"]     # also fixed, lines, groups
     segment_by = "spleeter"                  # whose vocals RMS-VAD listens to; default: the audio's own
     rms_vad = "paper"                        # or "default"
-    model = "base"
-    seeds = [0, 1, 2]
-    normalise = true
+    model = "base"                           # a name of the catalogue, or the path of one of your own
+    seeds = [0, 1, 2]                        # each is a run of its own where something is sampled
+    normalise = true                         # as `lyricsep.scoring.score`
     sort_by = "audio"                        # rows; or "segmentation"
+    columns = ["WER", "CER"]                 # rates of the table
+    published_source = "arXiv 2506.15514"    # of the rows shown beside the results
 
     [transcription]                          # of `WhisperOptions`, for every condition
     beam_size = 5
     [transcription.lines]                    # for one segmentation
     temperatures = [0.0]
+    [[published]]                            # a row for each condition, in percent
+    dataset = "jam-alt"
+    audio = "mixture"
+    segmentation = "native"
+    WER = 22.36
 
 An audio is the mixture, the dataset's own vocal stem, or the vocals of a separator, ``+0.3`` with that share of the
 accompaniment mixed back.
@@ -33,6 +40,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from lyricsep.documents.fields import FieldError, from_json
 from lyricsep.errors import ConfigError
 from lyricsep.files import shown
 from lyricsep.scoring import RATES
@@ -107,37 +115,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Grid:
-    """What to run.
-
-    Parameters
-    ----------
-    title : str
-        For people.
-    datasets : tuple of str
-        Names or folders.
-    audio, segmentation : tuple of str
-        Every pair is a `Condition`.
-    model : str
-        Name in the catalogue of Whisper models, or the path of one of your own.
-    seeds : tuple of int
-        Each is a run of its own where something is sampled.
-    segment_by : str or None
-        The separator whose vocals RMS-VAD segments, for every audio; None: the audio itself.
-    rms_vad : RmsVadOptions
-        How.
-    normalise : bool
-        Of `lyricsep.scoring.score`.
-    sort_by : str
-        ``audio`` or ``segmentation``: what the rows are sorted by first.
-    columns : tuple of str
-        Rates of the table.
-    transcription : mapping of str to WhisperOptions
-        By segmentation.
-    published : tuple of Published
-        Shown beside the results.
-    published_source : str
-        Where from.
-    """
+    """What to run; the module describes the keys. `transcription` is by segmentation."""
 
     title: str
     datasets: tuple[str, ...]
@@ -207,38 +185,32 @@ def read_grid(name: str) -> Grid:
             ) from error
     try:
         return _grid(tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, ValueError, ConfigError) as error:
+    except (tomllib.TOMLDecodeError, ValueError, ConfigError, FieldError) as error:
         raise ConfigError(f"{shown(Path(name))}: {error}") from error
 
 
+_KINDS = {
+    **dict.fromkeys(("title", "model", "segment_by", "rms_vad", "sort_by", "published_source"), str),
+    **dict.fromkeys(("datasets", "audio", "segmentation", "columns"), tuple[str, ...]),
+    "seeds": tuple[int, ...],
+    "normalise": bool,
+    "transcription": dict[str, Any],
+    "published": tuple[dict[str, Any], ...],
+}
+
+
 def _grid(table: dict[str, Any]) -> Grid:
-    kinds = {
-        "title": str,
-        "datasets": list,
-        "audio": list,
-        "segmentation": list,
-        "model": str,
-        "seeds": list,
-        "segment_by": str,
-        "rms_vad": str,
-        "normalise": bool,
-        "sort_by": str,
-        "columns": list,
-        "transcription": dict,
-        "published": list,
-        "published_source": str,
-    }
+    values = {}
     for key, value in table.items():
-        if key not in kinds:
-            raise ConfigError(f"there is no key {key!r}; there are {', '.join(kinds)}")
-        if not isinstance(value, kinds[key]):
-            raise ConfigError(f"{key} should be a {kinds[key].__name__}, got {value!r}")
+        if key not in _KINDS:
+            raise ConfigError(f"there is no key {key!r}; there are {', '.join(_KINDS)}")
+        values[key] = from_json(_KINDS[key], value, key)
+        if isinstance(value, list) and (twice := [item for n, item in enumerate(value) if item in value[:n]]):
+            raise ConfigError(f"{key}: {twice[0]!r} stands there twice")
     missing = [key for key in ("title", "datasets", "audio", "segmentation", "model") if not table.get(key)]
     missing += ["seeds"] if table.get("seeds") == [] else []
     if missing:
         raise ConfigError(f"{missing[0]} is missing")
-    _check_items(table)
-    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
     _check_names("segmentation", values["segmentation"], SEGMENTATIONS)
     for audio in values["audio"]:
         _check_audio(audio)
@@ -253,17 +225,6 @@ def _grid(table: dict[str, Any]) -> Grid:
     values["transcription"] = _options(values.get("transcription", {}), values["segmentation"])
     values["published"] = tuple(_published(row) for row in values.get("published", ()))
     return Grid(**values)
-
-
-def _check_items(table: Mapping[str, Any]) -> None:
-    kinds = {"datasets": str, "audio": str, "segmentation": str, "seeds": int, "columns": str, "published": dict}
-    for key, kind in kinds.items():
-        items = table.get(key, [])
-        for index, item in enumerate(items):
-            if type(item) is not kind:
-                raise ConfigError(f"each of {key} should be a {kind.__name__}, got {item!r}")
-            if item in items[:index]:
-                raise ConfigError(f"{key}: {item!r} stands there twice")
 
 
 def _check_audio(audio: str) -> None:

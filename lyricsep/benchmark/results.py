@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lyricsep.benchmark.running import Hypothesis, passages_of
+from lyricsep.documents import BenchmarkSummary, GroupSummary, SongResult, finite
 from lyricsep.errors import ConfigError
 from lyricsep.files import replacing, write_text
 from lyricsep.formats import write_lyrics
 from lyricsep.scoring import (
     FIELDS,
+    RATES,
     ActivityCounts,
     Counts,
     Edit,
     TimingCounts,
     bootstrap,
     compare,
+    known_rates,
     pool,
     rates,
     score,
@@ -33,6 +35,7 @@ from lyricsep.tables import Table, percent, with_interval
 
 if TYPE_CHECKING:
     from lyricsep.benchmark.grid import Condition, Grid
+    from lyricsep.benchmark.running import Unit
     from lyricsep.reports.plots import Estimate
 
 __all__ = ["ScoredSong", "score_hypothesis", "summarise", "tables", "write_report"]
@@ -48,6 +51,11 @@ class ScoredSong:
     hypothesis: Hypothesis
     counts: Counts | None
     timing: TimingCounts | None = None
+
+    @property
+    def unit(self) -> Unit:
+        """Song, condition and seed."""
+        return self.hypothesis.unit
 
 
 def score_hypothesis(hypothesis: Hypothesis, grid: Grid) -> tuple[ScoredSong, list[Edit]]:
@@ -71,69 +79,54 @@ def score_hypothesis(hypothesis: Hypothesis, grid: Grid) -> tuple[ScoredSong, li
     )
 
 
-def summarise(scored: Sequence[ScoredSong], grid: Grid) -> list[dict[str, Any]]:
-    """Pool the songs of every dataset and condition, whole and by language and genre.
-
-    Returns
-    -------
-    list of dict
-        For JSON. Each holds ``dataset``, ``audio``, ``segmentation``, ``group`` (``all``, ``language fr``, ...), the
-        number of songs, of failures and of seeds, counts, rates, intervals over songs, the spread over seeds, and
-        the paired difference from the first condition of the dataset.
-    """
+def summarise(scored: Sequence[ScoredSong], grid: Grid) -> list[GroupSummary]:
+    """Pool the songs of every dataset and condition, whole and by language and genre."""
     summaries = []
-    datasets = dict.fromkeys(one.hypothesis.unit.song.dataset for one in scored)
-    for dataset in datasets:
+    for dataset in dict.fromkeys(one.unit.song.dataset for one in scored):
         first: dict[str, dict[str, Counts]] = {}
         for condition in grid.conditions:
             own = [one for one in scored if _is_of(one, dataset, condition)]
             for group, members in _groups(own).items():
-                summary = _summary(members)
                 by_song = _by_song(members)
                 base = first.setdefault(group, by_song)
+                from_first = None
                 if base is not by_song and set(base) == set(by_song) and by_song:
-                    difference = compare(base, by_song)
-                    summary["from_first"] = {
-                        name: [_finite(v) for v in (d.difference.value, d.difference.low, d.difference.high, d.p)]
-                        for name, d in difference.items()
+                    from_first = {
+                        name: tuple(map(finite, (*astuple(d.difference), d.p)))
+                        for name, d in compare(base, by_song).items()
                         if name in grid.columns
                     }
-                named = {"dataset": dataset, "audio": condition.audio, "segmentation": condition.segmentation}
-                summaries.append(named | {"group": group} | summary)
+                named = (dataset, condition.audio, condition.segmentation, group)
+                summaries.append(replace(_summary(named, members, by_song), from_first=from_first))
     return summaries
 
 
-def _summary(members: Sequence[ScoredSong]) -> dict[str, Any]:
-    by_song = _by_song(members)
-    seeds = sorted({one.hypothesis.unit.seed for one in members})
+def _summary(
+    named: tuple[str, str, str, str], members: Sequence[ScoredSong], by_song: Mapping[str, Counts]
+) -> GroupSummary:
+    seeds = sorted({one.unit.seed for one in members})
     pooled = pool(by_song.values())
-    summary: dict[str, Any] = {
-        "n_songs": len(by_song),
-        "n_failed": len({one.hypothesis.unit.song.id for one in members if one.counts is None}),
-        "n_seeds": len(seeds),
-        "counts": pooled.as_fields(),
-        "rates": {name: _finite(value) for name, value in rates(pooled).items()},
-    }
     activity = [one.hypothesis.activity for one in members if one.hypothesis.activity]
-    if activity:
-        summary["activity"] = _derived(sum(activity, ActivityCounts()), _ACTIVITY)
     timing = [one.timing for one in members if one.timing]
-    if timing:
-        summary["timing"] = _derived(sum(timing, TimingCounts()), _TIMING)
+    spread: dict[str, float | None] | None = None
+    intervals: dict[str, tuple[float | None, ...]] | None = None
     if by_song:
-        intervals = bootstrap(list(by_song.values()))
-        by_seed = [
-            [one.counts for one in members if one.counts and one.hypothesis.unit.seed == seed] for seed in seeds
-        ]
-        spread = spread_over_seeds(by_seed)
-        summary["intervals"] = {name: [_finite(i.low), _finite(i.high)] for name, i in intervals.items()}
-        summary["seeds"] = {
-            "mean": _finite(spread.mean),
-            "std": _finite(spread.std),
-            "low": _finite(spread.low),
-            "high": _finite(spread.high),
-        }
-    return summary
+        intervals = {name: (finite(i.low), finite(i.high)) for name, i in bootstrap(list(by_song.values())).items()}
+        by_seed = [[one.counts for one in members if one.counts and one.unit.seed == seed] for seed in seeds]
+        found = spread_over_seeds(by_seed)
+        spread = {name: finite(getattr(found, name)) for name in ("mean", "std", "low", "high")}
+    return GroupSummary(
+        *named,
+        n_songs=len(by_song),
+        n_failed=len({one.unit.song.id for one in members if one.counts is None}),
+        n_seeds=len(seeds),
+        counts=pooled.as_fields(),
+        rates=known_rates(pooled),
+        activity=_derived(sum(activity, ActivityCounts()), _ACTIVITY) if activity else None,
+        timing=_derived(sum(timing, TimingCounts()), _TIMING) if timing else None,
+        intervals=intervals,
+        seeds=spread,
+    )
 
 
 _ACTIVITY = ("precision", "recall", "f1", "missed", "silence_decoded", "auc")
@@ -141,8 +134,8 @@ _TIMING = ("start_error", "start_within", "end_error", "coverage")
 
 
 def _derived(counts: ActivityCounts | TimingCounts, names: Sequence[str]) -> dict[str, float | None]:
-    """Give sums and the rates that follow from them."""
-    return asdict(counts) | {name: _finite(getattr(counts, name)) for name in names}
+    """Return sums and the rates that follow from them."""
+    return asdict(counts) | {name: finite(getattr(counts, name)) for name in names}
 
 
 def _by_song(members: Iterable[ScoredSong]) -> dict[str, Counts]:
@@ -150,148 +143,136 @@ def _by_song(members: Iterable[ScoredSong]) -> dict[str, Counts]:
     found: dict[str, Counts] = {}
     failed = set()
     for one in members:
-        song = one.hypothesis.unit.song.id
         if one.counts is None:
-            failed.add(song)
+            failed.add(one.unit.song.id)
         else:
-            found[song] = found.get(song, Counts()) + one.counts
+            found[one.unit.song.id] = found.get(one.unit.song.id, Counts()) + one.counts
     return {song: counts for song, counts in found.items() if song not in failed}
 
 
 def _groups(own: Sequence[ScoredSong]) -> dict[str, list[ScoredSong]]:
     groups: dict[str, list[ScoredSong]] = defaultdict(list)
     for one in own:
-        song = one.hypothesis.unit.song
         groups["all"].append(one)
-        groups[f"language {song.language}"].append(one)
-        if song.genre:
-            groups[f"genre {song.genre}"].append(one)
+        groups[f"language {one.unit.song.language}"].append(one)
+        if one.unit.song.genre:
+            groups[f"genre {one.unit.song.genre}"].append(one)
     return groups
 
 
 def _is_of(one: ScoredSong, dataset: str, condition: Condition) -> bool:
-    return one.hypothesis.unit.song.dataset == dataset and one.hypothesis.unit.condition == condition
+    return one.unit.song.dataset == dataset and one.unit.condition == condition
 
 
-def tables(summaries: Sequence[Mapping[str, Any]], grid: Grid) -> list[Table]:
+def tables(summaries: Sequence[GroupSummary], grid: Grid) -> list[Table]:
     """Make the table of each dataset, its differences, and its groups, with what is published beside."""
     found = []
-    for dataset in dict.fromkeys(summary["dataset"] for summary in summaries):
-        own = [summary for summary in summaries if summary["dataset"] == dataset]
-        found.append(_main_table(dataset, [s for s in own if s["group"] == "all"], grid))
-        found.append(_difference_table(dataset, [s for s in own if s["group"] == "all"], grid))
-        timed = [s for s in own if s["group"] == "all" and "activity" in s and "timing" in s]
+    for dataset in dict.fromkeys(summary.dataset for summary in summaries):
+        own = [summary for summary in summaries if summary.dataset == dataset]
+        whole = [summary for summary in own if summary.group == "all"]
+        found += [_main_table(dataset, whole, grid), _difference_table(dataset, whole, grid)]
+        timed = [
+            (summary, summary.activity, summary.timing) for summary in whole if summary.activity and summary.timing
+        ]
         if timed:
             found.append(_timing_table(dataset, timed))
         for kind in ("language", "genre"):
-            of_kind = [s for s in own if s["group"].startswith(kind)]
-            if len({s["group"] for s in of_kind}) > 1:
+            of_kind = [summary for summary in own if summary.group.startswith(kind)]
+            if len({summary.group for summary in of_kind}) > 1:
                 found.append(_group_table(dataset, kind, of_kind))
     return found
 
 
-def _main_table(dataset: str, own: Sequence[Mapping[str, Any]], grid: Grid) -> Table:
-    n_seeds = max((summary["n_seeds"] for summary in own), default=1)
-    headers = ["audio", "segmentation", "songs", "WER [95 % over songs]"]
-    headers += ["± seeds"] if n_seeds > 1 else []
-    headers += [name for name in grid.columns if name != "WER"]
+def _main_table(dataset: str, own: Sequence[GroupSummary], grid: Grid) -> Table:
+    n_seeds = max((summary.n_seeds for summary in own), default=1)
+    columns = [name for name in grid.columns if name != "WER"]
+    headers = ["audio", "segmentation", "songs", "WER [95 % over songs]", *(["± seeds"] if n_seeds > 1 else [])]
     rows = []
     for condition in grid.conditions:
         labels = (condition.audio, condition.segmentation)
-        summary = next((s for s in own if (s["audio"], s["segmentation"]) == labels), None)
-        if summary:
-            rows.append((*labels, *_cells(summary, grid, with_seeds=n_seeds > 1)))
+        mine = [summary for summary in own if (summary.audio, summary.segmentation) == labels]
+        rows += [(*labels, *_cells(summary, columns, with_seeds=n_seeds > 1)) for summary in mine]
         for row in grid.published:
             if (row.dataset, row.audio, row.segmentation) == (dataset, *labels):
-                cells = [percent(row.rates.get(name, math.nan) / 100) for name in grid.columns if name != "WER"]
-                wer = percent(row.rates.get("WER", math.nan) / 100)
-                rows.append(
-                    (f"  published, {row.published_audio}", "", "", wer, *([""] if n_seeds > 1 else []), *cells)
-                )
+                wer, *cells = (percent(row.rates.get(name, math.nan) / 100) for name in ("WER", *columns))
+                blank = [""] if n_seeds > 1 else []
+                rows.append((f"  published, {row.published_audio}", "", "", wer, *blank, *cells))
     notes = [f"model {grid.model}; rates in percent; lyrics {'' if grid.normalise else 'not '}normalised"]
-    failed = sum(summary["n_failed"] > 0 for summary in own)
+    failed = sum(summary.n_failed > 0 for summary in own)
     if failed:
         notes.append(
             f"songs FAILED under {failed} of {len(own)} conditions and are not in their rows: songs.csv says why"
         )
     if any(row.dataset == dataset for row in grid.published):
         notes.append(f"published: {grid.published_source}")
-    return Table(f"{grid.title}: {dataset}", tuple(headers), tuple(rows), 2, tuple(notes))
+    return Table(f"{grid.title}: {dataset}", (*headers, *columns), tuple(rows), 2, tuple(notes))
 
 
-def _cells(summary: Mapping[str, Any], grid: Grid, *, with_seeds: bool) -> list[str]:
-    total = summary["n_songs"] + summary["n_failed"]
-    songs = str(total) if not summary["n_failed"] else f"{summary['n_songs']} of {total}"
-    low, high = map(_number, summary.get("intervals", {}).get("WER", (None, None)))
-    cells = [songs, with_interval(_number(summary["rates"]["WER"]), low, high)]
+def _cells(summary: GroupSummary, columns: Sequence[str], *, with_seeds: bool) -> list[str]:
+    total = summary.n_songs + summary.n_failed
+    songs = str(total) if not summary.n_failed else f"{summary.n_songs} of {total}"
+    cells = [songs, with_interval(*_wer(summary))]
     if with_seeds:
-        cells.append(percent(_number(summary.get("seeds", {}).get("std"))))
-    return cells + [percent(_number(summary["rates"][name])) for name in grid.columns if name != "WER"]
+        cells.append(percent(_number((summary.seeds or {}).get("std"))))
+    return cells + [percent(_number(summary.rates[name])) for name in columns]
 
 
-def _difference_table(dataset: str, own: Sequence[Mapping[str, Any]], grid: Grid) -> Table:
-    first = own[0]
+def _wer(summary: GroupSummary) -> tuple[float, float, float]:
+    """Return the WER and its interval."""
+    low, high = (summary.intervals or {}).get("WER", (None, None))
+    return _number(summary.rates["WER"]), _number(low), _number(high)
+
+
+def _difference_table(dataset: str, own: Sequence[GroupSummary], grid: Grid) -> Table:
     names = [name for name in grid.columns if name in ("WER", "SR", "DR", "IR")]
     headers = ("audio", "segmentation", *(f"Δ {name} [95 %]" for name in names), "p of Δ WER")
     rows = []
     for summary in own[1:]:
-        found = summary.get("from_first")
+        found = summary.from_first
         cells = ["songs differ"] + ["–"] * len(names)
         if found:
             cells = [with_interval(*map(_number, found[name][:3])) for name in names]
             cells.append(f"{_number(found['WER'][3]):.3f}")
-        rows.append((summary["audio"], summary["segmentation"], *cells))
-    title = f"Difference from {first['audio']}, {first['segmentation']}: {dataset}"
+        rows.append((summary.audio, summary.segmentation, *cells))
+    title = f"Difference from {own[0].audio}, {own[0].segmentation}: {dataset}"
     note = "paired over songs: bootstrap intervals, permutation p; points of percent"
     return Table(title, headers, tuple(rows), 2, (note,))
 
 
-def _timing_table(dataset: str, own: Sequence[Mapping[str, Any]]) -> Table:
-    headers = (
-        "audio",
-        "segmentation",
-        "precision",
-        "recall",
-        "missed, s",
-        "silence, s",
-        "AUC",
-        "error, s",
-        "in 0.3 s",
-    )
-    rows = []
-    for summary in own:
-        activity, timing = summary["activity"], summary["timing"]
-        seconds = (
-            f"{activity['missed'] / summary['n_seeds']:.1f}",
-            f"{activity['silence_decoded'] / summary['n_seeds']:.1f}",
+_Numbers = Mapping[str, float | None]
+
+
+def _timing_table(dataset: str, timed: Sequence[tuple[GroupSummary, _Numbers, _Numbers]]) -> Table:
+    columns = ("precision", "recall", "missed, s", "silence, s", "AUC", "error, s", "in 0.3 s")
+    rows = [
+        (
+            summary.audio,
+            summary.segmentation,
+            percent(_number(activity["precision"])),
+            percent(_number(activity["recall"])),
+            f"{_number(activity['missed']) / summary.n_seeds:.1f}",
+            f"{_number(activity['silence_decoded']) / summary.n_seeds:.1f}",
+            f"{_number(activity['auc']):.3f}",
+            f"{_number(timing['start_error']):.2f}",
+            percent(_number(timing["start_within"])),
         )
-        rows.append(
-            (
-                summary["audio"],
-                summary["segmentation"],
-                percent(_number(activity["precision"])),
-                percent(_number(activity["recall"])),
-                *seconds,
-                f"{_number(activity['auc']):.3f}",
-                f"{_number(timing['start_error']):.2f}",
-                percent(_number(timing["start_within"])),
-            )
-        )
+        for summary, activity, timing in timed
+    ]
     notes = (
         "what was decoded against the lines of the reference: share sung, share found, sung seconds missed, silence;",
         "AUC of the vocals' envelope; mean error of the starts of matched lines, and share of them within 0.3 s",
     )
+    headers = ("audio", "segmentation", *columns)
     return Table(f"Vocal activity and times of lines: {dataset}", headers, tuple(rows), 2, notes)
 
 
-def _group_table(dataset: str, kind: str, own: Sequence[Mapping[str, Any]]) -> Table:
-    groups = sorted({summary["group"] for summary in own})
-    conditions = dict.fromkeys((summary["audio"], summary["segmentation"]) for summary in own)
+def _group_table(dataset: str, kind: str, own: Sequence[GroupSummary]) -> Table:
+    groups = sorted({summary.group for summary in own})
     rows = []
-    for labels in conditions:
-        of = {s["group"]: s for s in own if (s["audio"], s["segmentation"]) == labels}
-        rows.append((*labels, *(percent(_number(of[g]["rates"]["WER"])) if g in of else "–" for g in groups)))
-    counts = [max(s["n_songs"] for s in own if s["group"] == group) for group in groups]
+    for labels in dict.fromkeys((summary.audio, summary.segmentation) for summary in own):
+        of = {s.group: percent(_wer(s)[0]) for s in own if (s.audio, s.segmentation) == labels}
+        rows.append((*labels, *(of.get(group, "–") for group in groups)))
+    counts = [max(summary.n_songs for summary in own if summary.group == group) for group in groups]
     headers = [f"{group.partition(' ')[2]} ({n})" for group, n in zip(groups, counts, strict=True)]
     return Table(f"WER by {kind} (songs): {dataset}", ("audio", "segmentation", *headers), tuple(rows), 2)
 
@@ -322,11 +303,13 @@ def write_report(folder: Path, hypotheses: Iterable[Hypothesis], grid: Grid) -> 
             scored.append(one)
     summaries = summarise(scored, grid)
     found = tables(summaries, grid)
-    write_text(folder / "summary.json", json.dumps(summaries, ensure_ascii=False, indent=1) + "\n")
+    songs = tuple(map(_song_result, scored))
+    summary = BenchmarkSummary(grid.title, grid.model, grid.normalise, tuple(summaries), songs)
+    write_text(folder / "summary.json", summary.to_json())
     renderers: Mapping[str, Callable[[Table], str]] = {"txt": Table.text, "md": Table.markdown, "tex": Table.latex}
     for suffix, render in renderers.items():
         write_text(folder / f"tables.{suffix}", "\n".join(map(render, found)))
-    _write_frame(folder / "songs", _song_columns(scored))
+    _write_frame(folder / "songs", [_row(one, song) for one, song in zip(scored, songs, strict=True)])
     _write_timings(folder / "timings.csv", scored)
     from lyricsep.reports.plots import plot_bars, plot_boxes
 
@@ -337,26 +320,25 @@ def write_report(folder: Path, hypotheses: Iterable[Hypothesis], grid: Grid) -> 
     return found
 
 
-def _song_columns(scored: Sequence[ScoredSong]) -> dict[str, list[Any]]:
-    """Lay the songs out, a row for each hypothesis: what it is, counts, and the rates derived from them."""
-    columns: dict[str, list[Any]] = defaultdict(list)
-    nothing = dict.fromkeys(FIELDS)
-    for one in scored:
-        unit = one.hypothesis.unit
-        values: dict[str, Any] = _labels(one) | {
-            "language": unit.song.language,
-            "genre": unit.song.genre,
-            "duration": one.hypothesis.duration or None,
-            "error": one.hypothesis.error,
-        }
-        values |= one.counts.as_fields() if one.counts else nothing
-        derived = rates(one.counts or Counts())
-        values |= {name: _finite(rate) for name, rate in derived.items()}
-        values |= _prefixed("activity", one.hypothesis.activity or ActivityCounts())
-        values |= _prefixed("timing", one.timing or TimingCounts())
-        for name, value in values.items():
-            columns[name].append(value)
-    return columns
+def _song_result(one: ScoredSong) -> SongResult:
+    song, counts = one.unit.song, one.counts
+    return SongResult(
+        **_labels(one),
+        language=song.language,
+        genre=song.genre,
+        duration=one.hypothesis.duration or None,
+        error=one.hypothesis.error or None,
+        rates=known_rates(counts) if counts else {},
+        counts=counts.as_fields() if counts else {},
+    )
+
+
+def _row(one: ScoredSong, song: SongResult) -> dict[str, Any]:
+    """Return a row of the table of songs: what it is, counts, and the rates derived from them."""
+    facts = {"language": song.language, "genre": song.genre, "duration": song.duration, "error": song.error or ""}
+    values = (song.counts or dict.fromkeys(FIELDS)) | (song.rates or dict.fromkeys(RATES))
+    values |= _prefixed("activity", one.hypothesis.activity or ActivityCounts())
+    return _labels(one) | facts | values | _prefixed("timing", one.timing or TimingCounts())
 
 
 def _prefixed(prefix: str, counts: ActivityCounts | TimingCounts) -> dict[str, float]:
@@ -415,20 +397,15 @@ def _edit_row(edit: Edit) -> dict[str, Any]:
 
 
 def _labels(one: ScoredSong) -> dict[str, Any]:
-    unit = one.hypothesis.unit
-    return {
-        "dataset": unit.song.dataset,
-        "song": unit.song.id,
-        "audio": unit.condition.audio,
-        "segmentation": unit.condition.segmentation,
-        "seed": unit.seed,
-    }
+    song, condition = one.unit.song, one.unit.condition
+    named = {"dataset": song.dataset, "song": song.id, "audio": condition.audio}
+    return named | {"segmentation": condition.segmentation, "seed": one.unit.seed}
 
 
-def _write_frame(stem: Path, columns: Mapping[str, list[Any]]) -> None:
+def _write_frame(stem: Path, rows: list[dict[str, Any]]) -> None:
     import pandas as pd
 
-    frame = pd.DataFrame(columns).convert_dtypes()
+    frame = pd.DataFrame(rows).convert_dtypes()
     with replacing(stem.with_suffix(".csv")) as temporary:
         frame.to_csv(temporary, index=False)
     try:
@@ -463,7 +440,7 @@ def _write_hypothesis(folder: Path, hypothesis: Hypothesis) -> None:
 
 def _wer_by_condition(scored: Sequence[ScoredSong], grid: Grid) -> dict[str, dict[str, list[float]]]:
     found: dict[str, dict[str, list[float]]] = {}
-    for dataset in dict.fromkeys(one.hypothesis.unit.song.dataset for one in scored):
+    for dataset in dict.fromkeys(one.unit.song.dataset for one in scored):
         found[dataset] = {}
         for condition in grid.conditions:
             by_song = _by_song([one for one in scored if _is_of(one, dataset, condition)])
@@ -473,24 +450,18 @@ def _wer_by_condition(scored: Sequence[ScoredSong], grid: Grid) -> dict[str, dic
     return found
 
 
-def _wer_by_language(summaries: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, Estimate]]]:
-    """Give the WER in percent by dataset, language and condition; of datasets in several languages alone."""
+def _wer_by_language(summaries: Sequence[GroupSummary]) -> dict[str, dict[str, dict[str, Estimate]]]:
+    """Return the WER in percent by dataset, language and condition; of datasets in several languages alone."""
     from lyricsep.reports.plots import Estimate
 
     found: dict[str, dict[str, dict[str, Estimate]]] = {}
-    for summary in sorted(summaries, key=lambda one: one["group"]):
-        kind, _, language = summary["group"].partition(" ")
+    for summary in sorted(summaries, key=lambda summary: summary.group):
+        kind, _, language = summary.group.partition(" ")
         if kind == "language":
-            low, high = map(_number, summary.get("intervals", {}).get("WER", (None, None)))
-            value = _number(summary["rates"]["WER"])
-            condition = f"{summary['audio']}, {summary['segmentation']}"
-            of_language = found.setdefault(summary["dataset"], {}).setdefault(language, {})
-            of_language[condition] = Estimate(100 * value, 100 * low, 100 * high)
+            of_language = found.setdefault(summary.dataset, {}).setdefault(language, {})
+            wer = Estimate(*(100 * value for value in _wer(summary)))
+            of_language[f"{summary.audio}, {summary.segmentation}"] = wer
     return {dataset: languages for dataset, languages in found.items() if len(languages) > 1}
-
-
-def _finite(value: float) -> float | None:
-    return None if math.isnan(value) else value
 
 
 def _number(value: float | None) -> float:

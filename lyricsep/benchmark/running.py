@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from lyricsep.benchmark.grid import default_options
 from lyricsep.datasets.base import Dataset, Song
 from lyricsep.datasets.short_form import Passage, groups, merged_lines
+from lyricsep.documents import LyricsDocument
 from lyricsep.errors import DatasetError, LyricsepError
-from lyricsep.formats import lyrics_from_json, lyrics_to_json, render_lyrics
+from lyricsep.formats import render_lyrics
 from lyricsep.lyrics import Lyrics, Segment
 from lyricsep.plan import Plan
 from lyricsep.scoring import ActivityCounts, score_activity
@@ -107,23 +108,7 @@ def passages_of(song: Song, condition: Condition, duration: float) -> tuple[Pass
 
 
 class Runner:
-    """Makes the hypotheses of a grid.
-
-    Parameters
-    ----------
-    grid : Grid
-        What to run.
-    datasets : sequence of Dataset
-        On what.
-    store : Store
-        Where results are kept.
-    device : torch.device
-        Where the models run.
-    backend : str
-        Which library runs Whisper.
-    offline : bool
-        Never open a connection.
-    """
+    """Makes the hypotheses of a grid over datasets, or finds them in the store."""
 
     def __init__(
         self,
@@ -221,7 +206,7 @@ class Runner:
             return {"texts": texts, "lyrics": None, "duration": signals.duration, "activity": None}
         return {
             "texts": [render_lyrics(lyrics, "txt")],
-            "lyrics": lyrics_to_json(lyrics),
+            "lyrics": LyricsDocument.of(lyrics).to_json(),
             "duration": signals.duration,
             "activity": self._activity(unit, lyrics.segments, signals),
         }
@@ -318,6 +303,6 @@ def _passage_spans(unit: Unit, signals: Signals) -> list[Segment]:
 
 
 def _hypothesis(unit: Unit, kept: dict[str, Any]) -> Hypothesis:
-    lyrics = kept["lyrics"] and lyrics_from_json(kept["lyrics"], name=unit.name)
+    lyrics = kept["lyrics"] and LyricsDocument.from_json(kept["lyrics"], name=unit.name).lyrics
     activity = kept["activity"] and ActivityCounts(**kept["activity"])
     return Hypothesis(unit, tuple(kept["texts"]), lyrics, activity, kept["duration"], kept["seconds"])

@@ -31,7 +31,7 @@ from lyricsep.errors import OutputError
 from lyricsep.files import check_writable
 from lyricsep.formats import file_suffixes
 from lyricsep.inputs import find_songs
-from lyricsep.manifest import manifest_folder, new_manifest, write_manifest
+from lyricsep.manifest import new_manifest, state_folder, write_manifest
 from lyricsep.plan import Plan, TranscribeOptions, language_for, resolve
 from lyricsep.remote import check_driver, put
 from lyricsep.weights import fetch
@@ -100,7 +100,7 @@ def run_batch(
             for table in _conclude(the_batch, manifest, plan):
                 typer.echo(table)
         if running.copy_to:  # also what an earlier run could not copy
-            about_all = [output / name for name in TABLES] + sorted(manifest_folder(output).glob("manifest-*.json"))
+            about_all = [output / name for name in TABLES] + sorted(state_folder(output).glob("manifest-*.json"))
             put([path for path in about_all if path.exists()], output, running.copy_to)
         status = the_batch.status()
         say(_summary(status))

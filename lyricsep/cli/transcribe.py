@@ -90,7 +90,7 @@ def _jobs(songs: Sequence[SongFile], plan: Plan) -> Iterator[Job | Outcome]:
     def jobs() -> Iterator[Job | Outcome]:
         for song, language in zip(songs, languages, strict=True):
             try:
-                with song.at_hand() as copy:
+                with song.local_copy() as copy:
                     yield Job(copy.path, language, source=song)
             except LyricsepError as error:
                 yield Outcome(Job(song.path, language, source=song), error=error)

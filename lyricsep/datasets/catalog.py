@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from lyricsep.catalogs import read_catalog
+from lyricsep.catalogs import did_you_mean, read_catalog
 from lyricsep.errors import ConfigError
 
 __all__ = ["DatasetSpec", "dataset_catalog", "find_dataset"]
@@ -64,6 +63,5 @@ def find_dataset(name: str) -> DatasetSpec:
     """
     if name in dataset_catalog():
         return dataset_catalog()[name]
-    near = difflib.get_close_matches(name, dataset_catalog(), n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    hint = did_you_mean(name, dataset_catalog())
     raise ConfigError(f"no dataset is called {name!r}; {hint}`lyricsep datasets list` shows them all")

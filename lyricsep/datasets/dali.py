@@ -14,7 +14,6 @@ import json
 import pickle
 import pickletools
 import re
-import struct
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -26,15 +25,16 @@ from lyricsep.datasets.base import Song
 from lyricsep.datasets.tables import (
     DatasetFolder,
     DatasetRecord,
+    SongRow,
     by_start,
     parse_object,
     read_text,
     song_id,
-    unique_songs,
 )
 from lyricsep.errors import DatasetError
 from lyricsep.files import shown
 from lyricsep.lyrics import Line, Word
+from lyricsep.weights.loading import UNREADABLE
 
 __all__ = ["dali_files", "is_dali", "read_dali"]
 
@@ -42,21 +42,6 @@ MAX_BYTES = 64 << 20
 """Largest unpacked song in bytes; real ones have about a hundredth of that."""
 
 PICKLE_FOLDER = "annot_tismir"
-
-# All exceptions that unpickling malformed bytes is known to raise.
-_DAMAGE = (
-    pickle.UnpicklingError,
-    struct.error,
-    EOFError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    RecursionError,
-    MemoryError,
-    ImportError,
-)
 
 
 def dali_files(folder: Path) -> list[Path]:
@@ -77,15 +62,11 @@ def is_dali(folder: Path) -> bool:
     return isinstance(exported, dict) and {"info", "annotations"} <= exported.keys()
 
 
-def read_dali(folder: DatasetFolder, dataset: str, language: str | None = None) -> tuple[Song, ...]:
-    """Read the annotations; the audio is ``audio/<id>.mp3``, if it exists.
+def read_dali(folder: DatasetFolder, dataset: str, language: str | None = None) -> Iterator[SongRow]:
+    """Yield the annotated songs; the audio is ``audio/<id>.mp3``, if it exists.
 
     Parameters
     ----------
-    folder : DatasetFolder
-        Folder of the dataset.
-    dataset : str
-        Name of the dataset.
     language : str, optional
         ISO 639-1 code for songs without a language.
 
@@ -94,10 +75,6 @@ def read_dali(folder: DatasetFolder, dataset: str, language: str | None = None) 
     DatasetError
         If a file cannot be read, would run code, or does not have the layout of DALI.
     """
-    return unique_songs(_songs(folder, dataset, language))
-
-
-def _songs(folder: DatasetFolder, dataset: str, language: str | None) -> Iterator[tuple[DatasetRecord, str, Song]]:
     for path in dali_files(folder.path):
         if path.suffix == ".json":
             record = DatasetRecord(parse_object(read_text(path), path), path)
@@ -200,7 +177,7 @@ def _unpickle(path: Path) -> dict[str, object]:
     try:
         _check_memory(content)
         value = unpickler.load()
-    except _DAMAGE as error:
+    except UNREADABLE as error:
         if wanted := re.fullmatch(r"GLOBAL ([\w.]+)", str(error)):
             raise DatasetError(
                 f"{shown(path)}: refused, it would run {wanted[1]}, and annotations need not run code; "

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from lyricsep.datasets.base import Song
-from lyricsep.datasets.tables import DatasetFolder, DatasetRecord, read_lyrics, song_id, unique_songs
+from lyricsep.datasets.tables import DatasetFolder, DatasetRecord, SongRow, read_lyrics, song_id
 from lyricsep.errors import DatasetError
 from lyricsep.files import shown
 from lyricsep.inputs import AUDIO_SUFFIXES
@@ -41,27 +41,19 @@ def songs_of_folder(folder: Path) -> Iterator[tuple[PurePosixPath, Path]]:
             logger.warning("%s: skipped, there is no %s next to it", shown(path), shown(Path(lyrics.name)))
 
 
-def read_plain_folder(folder: DatasetFolder, dataset: str, language: str | None = None) -> tuple[Song, ...]:
-    """Read the songs that have lyrics next to them.
+def read_plain_folder(folder: DatasetFolder, dataset: str, language: str | None = None) -> Iterator[SongRow]:
+    """Yield the songs of a folder, searched recursively, that have lyrics next to them.
 
     Parameters
     ----------
-    folder : DatasetFolder
-        Searched recursively.
-    dataset : str
-        Name of the dataset.
     language : str, optional
         ISO 639-1 code for songs that are not in a folder named after a language.
 
     Raises
     ------
     DatasetError
-        If a language is missing, two songs share a name, or lyrics cannot be read.
+        If a language is missing, or lyrics cannot be read.
     """
-    return unique_songs(_songs(folder, dataset, language))
-
-
-def _songs(folder: DatasetFolder, dataset: str, language: str | None) -> Iterator[tuple[DatasetRecord, str, Song]]:
     for name, lyrics in songs_of_folder(folder.path):
         path = folder.path / name
         record = DatasetRecord({"name": str(name)}, path)

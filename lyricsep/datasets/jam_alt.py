@@ -16,38 +16,16 @@ from lyricsep.datasets.base import Song
 from lyricsep.datasets.tables import (
     DatasetFolder,
     DatasetRecord,
+    SongRow,
     by_start,
     check_name,
     read_csv,
     read_jsonl,
     read_lyrics,
     song_id,
-    unique_songs,
 )
 
 __all__ = ["lyrics_of", "read_hub", "read_legacy", "songs_of_table"]
-
-
-def read_hub(folder: DatasetFolder, dataset: str) -> tuple[Song, ...]:
-    """Read the hub's layout; tagged texts are preferred.
-
-    Raises
-    ------
-    DatasetError
-        If a row is malformed.
-    """
-    return unique_songs(_hub_songs(folder, dataset))
-
-
-def read_legacy(folder: DatasetFolder, dataset: str) -> tuple[Song, ...]:
-    """Read the older layout, with line times if there are any; tagged texts are preferred.
-
-    Raises
-    ------
-    DatasetError
-        If a row is malformed, or a file other than audio is missing.
-    """
-    return unique_songs(_legacy_songs(folder, dataset))
 
 
 def lyrics_of(record: DatasetRecord) -> tuple[str, str]:
@@ -55,19 +33,13 @@ def lyrics_of(record: DatasetRecord) -> tuple[str, str]:
     return record.text("text_tagged", "text").strip("\n"), "text_tagged" if record.has("text_tagged") else "text"
 
 
-def songs_of_table(
-    folder: DatasetFolder, table: str, audio: str, dataset: str
-) -> Iterator[tuple[DatasetRecord, str, Song]]:
+def songs_of_table(folder: DatasetFolder, table: str, audio: str, dataset: str) -> Iterator[SongRow]:
     """Read the table layout of Jam-ALT and JamendoLyrics, without the lyrics.
 
     Parameters
     ----------
-    folder : DatasetFolder
-        Folder of the dataset.
     table, audio : str
         Names of the table and of the audio folder.
-    dataset : str
-        Name of the dataset.
 
     Yields
     ------
@@ -104,7 +76,14 @@ def songs_of_table(
         )
 
 
-def _hub_songs(folder: DatasetFolder, dataset: str) -> Iterator[tuple[DatasetRecord, str, Song]]:
+def read_hub(folder: DatasetFolder, dataset: str) -> Iterator[SongRow]:
+    """Yield the songs of the hub's layout; tagged texts are preferred.
+
+    Raises
+    ------
+    DatasetError
+        If a row is malformed.
+    """
     for record in read_jsonl(folder.path / "metadata.jsonl"):
         file_name = record.text("file_name")
         audio = folder.locate(file_name, record, "file_name")
@@ -129,7 +108,14 @@ def _hub_songs(folder: DatasetFolder, dataset: str) -> Iterator[tuple[DatasetRec
         )
 
 
-def _legacy_songs(folder: DatasetFolder, dataset: str) -> Iterator[tuple[DatasetRecord, str, Song]]:
+def read_legacy(folder: DatasetFolder, dataset: str) -> Iterator[SongRow]:
+    """Yield the songs of the older layout, with line times if there are any; tagged texts are preferred.
+
+    Raises
+    ------
+    DatasetError
+        If a row is malformed, or a file other than audio is missing.
+    """
     has_times = (folder.path / "line_timings").is_dir()
     for record, stem, song in songs_of_table(folder, "metadata.csv", "audio", dataset):
         tagged = folder.locate(f"lyrics_tagged/{stem}.txt", record, "Filepath")

@@ -9,14 +9,13 @@ the last of its line. Source: the repository ``f90/jamendolyrics``; Durand et al
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import accumulate, pairwise
 from pathlib import Path
 
-from lyricsep.datasets.base import Song
 from lyricsep.datasets.jam_alt import songs_of_table
-from lyricsep.datasets.tables import DatasetFolder, DatasetRecord, by_start, read_csv, read_lyrics, unique_songs
+from lyricsep.datasets.tables import DatasetFolder, DatasetRecord, SongRow, by_start, read_csv, read_lyrics
 from lyricsep.files import shown
 from lyricsep.lyrics import Line, Word
 
@@ -25,8 +24,8 @@ __all__ = ["read_jamendo_lyrics"]
 logger = logging.getLogger(__name__)
 
 
-def read_jamendo_lyrics(folder: DatasetFolder, dataset: str) -> tuple[Song, ...]:
-    """Read the dataset.
+def read_jamendo_lyrics(folder: DatasetFolder, dataset: str) -> Iterator[SongRow]:
+    """Yield the songs.
 
     If the number of word times differs from the number of words, the song has no word times and a warning is logged.
 
@@ -35,10 +34,6 @@ def read_jamendo_lyrics(folder: DatasetFolder, dataset: str) -> tuple[Song, ...]
     DatasetError
         If a row is malformed, or a song's lyrics are missing.
     """
-    return unique_songs(_songs(folder, dataset))
-
-
-def _songs(folder: DatasetFolder, dataset: str) -> Iterator[tuple[DatasetRecord, str, Song]]:
     for record, stem, song in songs_of_table(folder, "JamendoLyrics.csv", "mp3", dataset):
         text, words, line_times, word_times = (
             folder.locate(name, record, "Filepath")
@@ -76,13 +71,9 @@ def _with_words(lines: list[Line], path: Path, texts: list[str] | None) -> list[
         logger.warning("%s: %d times for %d words, so the song has no word times", shown(path), len(rows), sum(sizes))
         return lines
     words = [Word(*span, text.strip()) for span, text in zip(spans, texts, strict=True)]
-    return [replace(line, words=tuple(words[a:b])) for line, (a, b) in zip(lines, _pairs(ends), strict=True)]
+    return [replace(line, words=tuple(words[a:b])) for line, (a, b) in zip(lines, pairwise([0, *ends]), strict=True)]
 
 
 def _is_last(row: DatasetRecord) -> bool:
     # Empty cells are NaN in files that were written by pandas.
     return (row.optional("line_end") or "nan").lower() != "nan"
-
-
-def _pairs(ends: Sequence[int]) -> Iterator[tuple[int, int]]:
-    return pairwise([0, *ends])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lyricsep.datasets.base import Song
 from lyricsep.datasets.jam_alt import lyrics_of
-from lyricsep.datasets.tables import DatasetFolder, DatasetRecord, by_start, read_jsonl, song_id, unique_songs
+from lyricsep.datasets.tables import DatasetFolder, SongRow, by_start, read_jsonl, song_id
 from lyricsep.errors import DatasetError
 from lyricsep.files import shown
 
@@ -20,15 +20,11 @@ __all__ = ["read_musdb_alt"]
 STEMS = ("vocals", "drums", "bass", "other")
 
 
-def read_musdb_alt(folder: DatasetFolder, dataset: str, musdb18hq: Path | None = None) -> tuple[Song, ...]:
-    """Read the lyrics; the audio is that of MUSDB18-HQ.
+def read_musdb_alt(folder: DatasetFolder, dataset: str, musdb18hq: Path | None = None) -> Iterator[SongRow]:
+    """Yield the songs; the audio is that of MUSDB18-HQ.
 
     Parameters
     ----------
-    folder : DatasetFolder
-        Folder of the dataset.
-    dataset : str
-        Name of the dataset.
     musdb18hq : Path, optional
         The folder of MUSDB18-HQ that contains ``test``; default: ``musdb18hq`` in the folder of the dataset. Without
         either, the songs have no audio.
@@ -38,24 +34,7 @@ def read_musdb_alt(folder: DatasetFolder, dataset: str, musdb18hq: Path | None =
     DatasetError
         If a row is malformed, or `musdb18hq` is not a folder of MUSDB18-HQ.
     """
-    return unique_songs(_songs(folder, dataset, _find_audio(folder, musdb18hq)))
-
-
-def _find_audio(folder: DatasetFolder, musdb18hq: Path | None) -> DatasetFolder | None:
-    top = folder.path if musdb18hq is None else musdb18hq
-    for path in (top / "musdb18hq" / "test", top / "test"):
-        if path.is_dir():
-            return DatasetFolder(path)
-    if musdb18hq is None:
-        return None
-    raise DatasetError(
-        f"{shown(musdb18hq)}: expected MUSDB18-HQ with its folder 'test', got none; give its parent folder"
-    )
-
-
-def _songs(
-    folder: DatasetFolder, dataset: str, audio: DatasetFolder | None
-) -> Iterator[tuple[DatasetRecord, str, Song]]:
+    audio = _find_audio(folder, musdb18hq)
     for record in read_jsonl(folder.path / "data" / "test.jsonl"):
         name = song_id(record.text("name"), record, "name")
         artist, _, title = name.partition(" - ")
@@ -76,3 +55,15 @@ def _songs(
                 artist=artist if title else None,
             ),
         )
+
+
+def _find_audio(folder: DatasetFolder, musdb18hq: Path | None) -> DatasetFolder | None:
+    top = folder.path if musdb18hq is None else musdb18hq
+    for path in (top / "musdb18hq" / "test", top / "test"):
+        if path.is_dir():
+            return DatasetFolder(path)
+    if musdb18hq is None:
+        return None
+    raise DatasetError(
+        f"{shown(musdb18hq)}: expected MUSDB18-HQ with its folder 'test', got none; give its parent folder"
+    )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from lyricsep.datasets.base import Dataset, Song
+from lyricsep.catalogs import did_you_mean
+from lyricsep.datasets.base import Dataset
 from lyricsep.datasets.catalog import dataset_catalog
 from lyricsep.datasets.dali import PICKLE_FOLDER, dali_files, is_dali, read_dali
 from lyricsep.datasets.folder import read_plain_folder, songs_of_folder
@@ -15,7 +15,7 @@ from lyricsep.datasets.jam_alt import read_hub, read_legacy
 from lyricsep.datasets.jamendo_lyrics import read_jamendo_lyrics
 from lyricsep.datasets.musdb_alt import read_musdb_alt
 from lyricsep.datasets.record import pulled_folder, read_record
-from lyricsep.datasets.tables import DatasetFolder
+from lyricsep.datasets.tables import DatasetFolder, SongRow, unique_songs
 from lyricsep.errors import DatasetError
 from lyricsep.files import shown
 from lyricsep.languages import language_code
@@ -23,11 +23,11 @@ from lyricsep.languages import language_code
 __all__ = ["is_dataset", "open_dataset"]
 
 # A layout is recognised by a characteristic file; if a folder has several, the first one applies.
-LAYOUTS: tuple[tuple[str, Callable[[DatasetFolder, str], tuple[Song, ...]]], ...] = (
-    ("JamendoLyrics.csv", read_jamendo_lyrics),
-    ("metadata.jsonl", read_hub),
-    ("metadata.csv", read_legacy),
-)
+LAYOUTS: Mapping[str, Callable[[DatasetFolder, str], Iterator[SongRow]]] = {
+    "JamendoLyrics.csv": read_jamendo_lyrics,
+    "metadata.jsonl": read_hub,
+    "metadata.csv": read_legacy,
+}
 MUSDB_ALT = Path("data", "test.jsonl")
 
 
@@ -63,7 +63,7 @@ def open_dataset(
     record = read_record(folder)
     if record:
         name = record.name
-    songs = _read(DatasetFolder(folder), name, code, musdb18hq)
+    songs = unique_songs(_read(DatasetFolder(folder), name, code, musdb18hq))
     if not songs:
         raise DatasetError(f"{shown(folder)}: the dataset has no songs; get it again")
     return Dataset(name, songs, folder, record.commit if record else None)
@@ -71,23 +71,22 @@ def open_dataset(
 
 def is_dataset(folder: Path) -> bool:
     """Return whether a folder has a layout that `open_dataset` knows; its content is not checked."""
-    marks = [MUSDB_ALT, *(Path(mark) for mark, _ in LAYOUTS)]
-    has_mark = any((folder / mark).is_file() for mark in marks)
+    has_mark = any((folder / mark).is_file() for mark in (MUSDB_ALT.as_posix(), *LAYOUTS))
     return has_mark or is_dali(folder) or next(songs_of_folder(folder), None) is not None
 
 
-def _read(folder: DatasetFolder, name: str, language: str | None, musdb18hq: Path | None) -> tuple[Song, ...]:
+def _read(folder: DatasetFolder, name: str, language: str | None, musdb18hq: Path | None) -> Iterator[SongRow]:
     path = folder.path
     if (path / MUSDB_ALT).is_file():
         return read_musdb_alt(folder, name, musdb18hq)
-    for mark, read in LAYOUTS:
+    for mark, read in LAYOUTS.items():
         if (path / mark).is_file():
             return read(folder, name)
     if next(songs_of_folder(path), None) is not None:
         return read_plain_folder(folder, name, language)
     if dali_files(path):
         return read_dali(folder, name, language)
-    known = ", ".join([*(mark for mark, _ in LAYOUTS), MUSDB_ALT.as_posix(), f"{PICKLE_FOLDER}/*.gz"])
+    known = ", ".join([*LAYOUTS, MUSDB_ALT.as_posix(), f"{PICKLE_FOLDER}/*.gz"])
     raise DatasetError(
         f"{shown(path)}: unknown dataset layout; expected one of {known}, or songs with .txt files next to them"
     )
@@ -118,9 +117,7 @@ def _pulled(name: str) -> Path:
 
 
 def _not_there(name: str) -> DatasetError:
-    near = difflib.get_close_matches(name, dataset_catalog(), n=1)
-    suggestion = f"did you mean {near[0]!r}? " if near else ""
     return DatasetError(
         f"{shown(Path(name))}: no such folder, and no dataset of that name; "
-        f"{suggestion}`lyricsep datasets list` shows them all"
+        f"{did_you_mean(name, dataset_catalog())}`lyricsep datasets list` shows them all"
     )

@@ -21,7 +21,16 @@ from lyricsep.files import shown
 from lyricsep.languages import known_language
 from lyricsep.lyrics import Line
 
-__all__ = ["DatasetFolder", "DatasetRecord", "read_csv", "read_jsonl", "read_lyrics", "read_text", "unique_songs"]
+__all__ = [
+    "DatasetFolder",
+    "DatasetRecord",
+    "SongRow",
+    "read_csv",
+    "read_jsonl",
+    "read_lyrics",
+    "read_text",
+    "unique_songs",
+]
 
 
 @dataclass(frozen=True)
@@ -268,13 +277,12 @@ def song_id(name: str, record: DatasetRecord, field: str) -> str:
     return _composed(name)
 
 
-def unique_songs(songs: Iterable[tuple[DatasetRecord, str, Song]]) -> tuple[Song, ...]:
-    """Return songs, after checking that their ids are unique.
+SongRow = tuple[DatasetRecord, str, Song]
+"""A song with its record and the field of its id, for error messages."""
 
-    Parameters
-    ----------
-    songs : iterable of (DatasetRecord, str, Song)
-        Each song with its record and the field of its id, for error messages.
+
+def unique_songs(songs: Iterable[SongRow]) -> tuple[Song, ...]:
+    """Return songs, after checking that their ids are unique.
 
     Raises
     ------

@@ -14,29 +14,9 @@ Every document is a JSON object that begins with ``schema`` and ``version``. ``t
 the file ``lyricsep/documents/schemas/<name>.schema.json`` of the package. Times are seconds; null means unknown.
 Readers ignore keys that they do not know and refuse versions that they do not know.
 
-Lyrics, version 2::
-
-    {
-      "schema": "lyricsep/lyrics",
-      "version": 2,
-      "title": str or null,
-      "artist": str or null,
-      "language": str or null,
-      "duration": number,
-      "vocals_found": bool,     # false: an instrumental; all lists below are empty
-      "flagged": [int, ...],    # which lines (from 0) carry flags
-      "segments": [{"start", "end"}, ...],
-      "decodings": [{"start", "end", "temperature", "avg_logprob", "no_speech_prob",
-                     "compression_ratio", "attempts", "flags": [str, ...],
-                     "no_repeat_ngram_size"}, ...],
-      "lines": [{"start", "end", "text",
-                 "words": [{"start", "end", "text", "probability"}, ...],
-                 "flags": [str, ...]}, ...]
-    }
-
-A word that no space precedes, such as *'un* in *l'un*, also has ``"space_before": false``; the words of a line, each
-after a space unless it has this key, are the line's text (`lyricsep.lyrics.join_words`). Times are rounded to
-milliseconds, probabilities of words to four digits. Version 1 had no ``space_before`` and did not round; lines had
+Lyrics: a word that no space precedes, such as *'un* in *l'un*, also has ``"space_before": false``; the words of a
+line, each after a space unless it has this key, are the line's text (`lyricsep.lyrics.join_words`). Times are rounded
+to milliseconds, probabilities of words to four digits. Version 1 had no ``space_before`` and did not round; lines had
 words only where word times were asked for.
 
 Manifest: version 1 had the command's name instead of its arguments, ``options`` instead of ``plan``, and neither

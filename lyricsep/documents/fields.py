@@ -52,7 +52,7 @@ def _written(value: Any) -> Iterator[Field[Any]]:
             yield field
 
 
-def from_json(kind: Any, value: Any, where: str = "") -> Any:
+def from_json(kind: Any, value: Any, where: str = "", *, closed: bool = False) -> Any:
     """Check a JSON value against a type, and return it as that type.
 
     Parameters
@@ -60,9 +60,11 @@ def from_json(kind: Any, value: Any, where: str = "") -> Any:
     kind : type
         See the module.
     value : object
-        What `json.loads` returned. Keys that a dataclass does not have are ignored.
+        What `json.loads` or `tomllib.loads` returned.
     where : str
         The path of the value, for errors: ``lines[3].start``.
+    closed : bool
+        Refuse keys that the dataclass does not have; without, they are ignored.
 
     Raises
     ------
@@ -74,7 +76,7 @@ def from_json(kind: Any, value: Any, where: str = "") -> Any:
     if isinstance(kind, UnionType):  # always "something or null"
         return None if value is None else from_json(get_args(kind)[0], value, where)
     if get_origin(kind) is tuple:  # always of one type and any length
-        if not isinstance(value, list):
+        if not isinstance(value, list | tuple):
             _refuse(where, "a list", value)
         return tuple(from_json(get_args(kind)[0], item, f"{where}[{index}]") for index, item in enumerate(value))
     if get_origin(kind) is dict:
@@ -82,7 +84,7 @@ def from_json(kind: Any, value: Any, where: str = "") -> Any:
             _refuse(where, "an object", value)
         return {key: from_json(get_args(kind)[1], item, f"{where}.{key}") for key, item in value.items()}
     if is_dataclass(kind):
-        return _read_object(kind, value, where)
+        return _read_object(kind, value, where, closed=closed)
     # JSON can hold halves of characters, which no text file can hold.
     if kind is str and isinstance(value, str) and not _SURROGATES.search(value):
         return value
@@ -94,10 +96,12 @@ def from_json(kind: Any, value: Any, where: str = "") -> Any:
     return _refuse(where, _NAMES[kind], value)
 
 
-def _read_object(kind: Any, value: Any, where: str) -> Any:
+def _read_object(kind: Any, value: Any, where: str, *, closed: bool) -> Any:
     if not isinstance(value, dict):
         _refuse(where, "an object", value)
     kinds = _kinds(kind)
+    if closed and (unknown := value.keys() - kinds.keys()):
+        raise FieldError(f"unknown key {min(unknown)!r}")
     read = {}
     for field in fields(kind):
         path = f"{where}.{field.name}" if where else field.name
@@ -108,7 +112,7 @@ def _read_object(kind: Any, value: Any, where: str) -> Any:
     try:
         return kind(**read)
     except ValueError as error:
-        raise FieldError(f"{where}: {error}") from error
+        raise FieldError(f"{where}: {error}" if where else str(error)) from error
 
 
 def _is_required(field: Field[Any]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -158,11 +157,6 @@ class Manifest(Document):
     seed: int | None = None
     python: str = ""
     platform: str = ""
-
-    @property
-    def command_line(self) -> str:
-        """The command as a shell takes it."""
-        return shlex.join(self.command)
 
     @classmethod
     def upgraded(cls, document: Any, version: int) -> Mapping[str, Any]:

@@ -3,17 +3,15 @@
 from lyricsep.engines.batch import Batch, BatchOptions, Beginning, Status
 from lyricsep.engines.cluster import run_ray
 from lyricsep.engines.journal import Journal, Record
-from lyricsep.engines.local import CPU_THREADS, Pool, Seat, run_local, seats_of
+from lyricsep.engines.local import Seat, run_local, seats_of
 from lyricsep.engines.work import Delivery, StopError, Task, Worker
 
 __all__ = [
-    "CPU_THREADS",
     "Batch",
     "BatchOptions",
     "Beginning",
     "Delivery",
     "Journal",
-    "Pool",
     "Record",
     "Seat",
     "Status",

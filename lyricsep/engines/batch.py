@@ -15,9 +15,10 @@ from typing import Annotated, Any
 
 from lyricsep.engines.journal import Journal, Record
 from lyricsep.engines.local import CPU_THREADS
-from lyricsep.engines.work import Delivery, Task, incoming_folder, state_folder
+from lyricsep.engines.work import Delivery, Task, incoming_folder
 from lyricsep.errors import ConfigError, LyricsepError, OutputError
 from lyricsep.files import file_digest, replacing, shown, write_text
+from lyricsep.manifest import state_folder
 from lyricsep.plan import About, Plan
 from lyricsep.remote import is_url, sweep
 
@@ -127,13 +128,7 @@ class Beginning:
 
 
 class Batch:
-    """A folder of results, with the journal of how they came about.
-
-    Parameters
-    ----------
-    folder : Path
-        Where the results are.
-    """
+    """A folder of results, with the journal of how they came about."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

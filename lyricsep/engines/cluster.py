@@ -9,24 +9,20 @@ A song that was done again finds its lyrics in the store: it is transcribed once
 
 from __future__ import annotations
 
-import json
 import logging
 import os
+import pickle
 import socket
 from collections.abc import Generator, Sequence
-from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from lyricsep.engines.journal import Record
 from lyricsep.engines.local import CPU_THREADS, Pool, Seat
 from lyricsep.engines.work import Delivery, StopError, Task
-from lyricsep.errors import ConfigError, LyricsepError
-from lyricsep.inputs import SongFile
+from lyricsep.errors import ConfigError, LyricsepError, reason_of
 from lyricsep.plan import Plan
-
-if TYPE_CHECKING:
-    import numpy as np
 
 __all__ = ["run_ray"]
 
@@ -90,8 +86,7 @@ def run_ray(
     try:
         ray.init(address, logging_level=logging.ERROR, log_to_driver=False, **own)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ConfigError(f"{address}: no Ray cluster there ({reason}); see `ray start`") from error
+        raise ConfigError(f"{address}: no Ray cluster there ({reason_of(error)}); see `ray start`") from error
     try:
         yield from _records(tasks, (plan, delivery, time_limit), n_workers)
     finally:
@@ -106,8 +101,7 @@ def _require_reachable(address: str) -> None:
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
     except (OSError, ValueError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"{address}: no Ray cluster there ({reason}); see `ray start`") from error
+        raise ConfigError(f"{address}: no Ray cluster there ({reason_of(error)}); see `ray start`") from error
 
 
 def _records(tasks: Sequence[Task], made_of: tuple[Any, ...], n_workers: int | None) -> Generator[Record, None, None]:
@@ -124,7 +118,7 @@ def _records(tasks: Sequence[Task], made_of: tuple[Any, ...], n_workers: int | N
     if uses_gpu:
         most = n_workers or max(1, int(sum(node["Resources"].get("GPU", 0) for node in nodes if node["Alive"])))
     n_together = max(1, min(SONGS_AT_ONCE, len(tasks) // (4 * most)))
-    rows = [{"task": _as_bytes(task)} for task in tasks]
+    rows = [{"task": pickle.dumps(task)} for task in tasks]
     songs = ray.data.from_items(rows, override_num_blocks=-(-len(rows) // n_together))
     done = songs.map_batches(
         _Worker,
@@ -136,11 +130,12 @@ def _records(tasks: Sequence[Task], made_of: tuple[Any, ...], n_workers: int | N
     )
     stopped = ""
     for row in done.iter_rows():
-        entry = json.loads(row["record"])
-        # The rest comes without work. Who leaves Ray in the middle is ended by it, a minute after it is shut down.
-        stopped = stopped or entry.get("stop", "")
-        if "stop" not in entry:
-            yield Record.from_entry(entry)
+        answer = pickle.loads(row["answer"])  # noqa: S301 - of our own worker
+        if isinstance(answer, Record):
+            yield answer
+        else:
+            # The rest comes without work. Who leaves Ray in the middle is ended by it, a minute after its shutdown.
+            stopped = answer
     if stopped:
         raise StopError(stopped)
 
@@ -156,29 +151,17 @@ class _Worker:
         self._pool = Pool(plan, delivery, [seat], time_limit=time_limit)
         self._stopped = ""
 
-    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, list[str]]:
-        return {"record": [self._do(_from_bytes(task)) for task in batch["task"]]}
+    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, list[bytes]]:
+        tasks = [pickle.loads(bytes(task)) for task in batch["task"]]  # noqa: S301 - as `_records` made them
+        return {"answer": [pickle.dumps(self._do(task)) for task in tasks]}
 
-    def _do(self, task: Task) -> str:
+    def _do(self, task: Task) -> Record | str:
+        """Return the record of a song, or why no other song can be done."""
         if not self._stopped:
             try:
                 (record,) = self._pool.run([task])
             except LyricsepError as error:
                 self._stopped = str(error)
             else:
-                return json.dumps(asdict(record))
-        return json.dumps({"stop": self._stopped})
-
-
-def _as_bytes(task: Task) -> bytes:
-    # Names of files need not be text.
-    song = task.song
-    written = json.dumps(dict(task.written)).encode()
-    parts = (os.fsencode(song.path), os.fsencode(song.stem), (task.language or "").encode(), os.fsencode(song.url))
-    return b"\0".join((*parts, written))
-
-
-def _from_bytes(task: bytes) -> Task:
-    path, stem, language, url, written = bytes(task).split(b"\0")
-    song = SongFile(Path(os.fsdecode(path)), Path(os.fsdecode(stem)), url=os.fsdecode(url))
-    return Task(song, language.decode() or None, json.loads(written))
+                return record
+        return self._stopped

@@ -144,13 +144,7 @@ class Record:
 
 
 class Journal:
-    """The journal of a batch.
-
-    Parameters
-    ----------
-    path : Path
-        Made when the first record is added.
-    """
+    """The journal of a batch; its file is made when the first record is added."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -126,13 +126,7 @@ class _Process:
 
 
 class Pool:
-    """Workers in processes; used in a ``with`` statement, which ends them.
-
-    Parameters
-    ----------
-    plan, delivery, seats, time_limit
-        As `run_local`.
-    """
+    """Workers in processes, made of the arguments of `run_local`; used in a ``with`` statement, which ends them."""
 
     def __init__(
         self,

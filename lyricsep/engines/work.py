@@ -19,6 +19,7 @@ from lyricsep.engines.journal import Record
 from lyricsep.errors import LyricsepError, OutputError
 from lyricsep.files import file_digest, shown
 from lyricsep.formats import file_suffixes, render_lyrics, write_lyrics
+from lyricsep.manifest import state_folder
 from lyricsep.plan import Plan
 from lyricsep.remote import put, shown_url, state_of
 from lyricsep.session import Job, Outcome, Session
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from lyricsep.lyrics import Lyrics
     from lyricsep.remote import Copy
 
-__all__ = ["Delivery", "StopError", "Task", "Worker", "incoming_folder", "state_folder"]
+__all__ = ["Delivery", "StopError", "Task", "Worker", "incoming_folder"]
 
 # What no song is to blame for: nothing can be written any more.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
@@ -127,26 +128,13 @@ class Task:
         return replace(record, path=self.song.name, version=copy.version if copy else "")
 
 
-def state_folder(folder: Path) -> Path:
-    """Return the folder, within that of the results, for the store, the journal and the manifests."""
-    return folder / ".lyricsep"
-
-
 def incoming_folder(folder: Path) -> Path:
     """Return the folder for copies of remote songs while they are in work."""
     return state_folder(folder) / "incoming"
 
 
 class Worker:
-    """Does songs, one after the other; models are loaded by the first song that needs them.
-
-    Parameters
-    ----------
-    plan : Plan
-        What to do.
-    delivery : Delivery
-        Where to put it.
-    """
+    """Does songs, one after the other; models are loaded by the first song that needs them."""
 
     def __init__(self, plan: Plan, delivery: Delivery) -> None:
         self.delivery = delivery
@@ -170,7 +158,7 @@ class Worker:
         began = time.perf_counter()
         record = task.record()
         try:
-            with task.song.at_hand(incoming_folder(self.delivery.folder)) as copy:
+            with task.song.local_copy(incoming_folder(self.delivery.folder)) as copy:
                 record = task.record(copy)
                 outcome = self._outcome(Job(copy.path, task.language, before=partial(self._refuse_taken, task)))
                 lyrics = outcome.unwrap()

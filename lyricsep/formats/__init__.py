@@ -1,6 +1,5 @@
 """Read and write files of lyrics and segments."""
 
-from lyricsep.formats.document import lyrics_from_json, lyrics_to_json
 from lyricsep.formats.reading import (
     CORRECTED,
     HISTORY,
@@ -34,9 +33,7 @@ __all__ = [
     "Transcript",
     "file_suffixes",
     "find_lyrics",
-    "lyrics_from_json",
     "lyrics_stem",
-    "lyrics_to_json",
     "read_lyrics",
     "render_lyrics",
     "render_segments",

@@ -18,9 +18,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from lyricsep.errors import DatasetError
-from lyricsep.formats.clock import MIN_CUE, to_ticks
+from lyricsep.formats.clock import cue_ticks
 from lyricsep.formats.karaoke import marks, words_of
-from lyricsep.formats.transcript import Transcript, in_order, sectioned
+from lyricsep.formats.transcript import Transcript, timed
 from lyricsep.lyrics import Line, Lyrics
 
 __all__ = ["read_ass", "render_ass"]
@@ -68,8 +68,7 @@ def render_ass(lyrics: Lyrics, *, title: str | None = None) -> str:
 
 
 def _event(line: Line) -> str:
-    start = to_ticks(line.start, 100)
-    end = max(to_ticks(line.end, 100), start + to_ticks(MIN_CUE, 100))
+    start, end = cue_ticks(line.start, line.end, 100)
     return f"0,{_time(start)},{_time(end)},Default,,0,0,0,,{_karaoke(line, start, end) or _escape(line.text)}"
 
 
@@ -122,8 +121,7 @@ def read_ass(text: str, name: str) -> Transcript:
             fields = tuple(field.strip() for field in value.split(","))
         elif key == "Dialogue":
             lines += _lines(value, fields, f"{name}: row {number}")
-    kept = in_order(lines)
-    return Transcript(sectioned(kept), kept, title=title or None)
+    return timed(lines, title=title or None)
 
 
 def _lines(value: str, fields: tuple[str, ...], where: str) -> Iterator[Line]:

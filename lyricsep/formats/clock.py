@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
 
-__all__ = ["MIN_CUE", "decimal", "from_minutes", "hms", "to_ticks"]
+__all__ = ["MIN_CUE", "cue_ticks", "decimal", "from_minutes", "hms", "to_ticks"]
 
 MIN_CUE = 0.1
 """Shortest cue in seconds; players drop subtitles of zero length, and much shorter ones cannot be read."""
@@ -23,6 +23,12 @@ def to_ticks(time: float, per_second: int) -> int:
         Ticks per second: 100 for centiseconds.
     """
     return int((Decimal(repr(float(time))) * per_second).to_integral_value(ROUND_HALF_UP))
+
+
+def cue_ticks(start: float, end: float, per_second: int) -> tuple[int, int]:
+    """Round the times of a cue to ticks as `to_ticks` does; it lasts at least `MIN_CUE`."""
+    first = to_ticks(start, per_second)
+    return first, max(to_ticks(end, per_second), first + to_ticks(MIN_CUE, per_second))
 
 
 def from_minutes(minutes: int, seconds: str) -> float:

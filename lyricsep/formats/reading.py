@@ -12,12 +12,13 @@ The same lyrics give the same text from every format, within its limits:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 
+from lyricsep.documents import LyricsDocument
 from lyricsep.errors import DatasetError
 from lyricsep.files import shown
 from lyricsep.formats.ass import read_ass
-from lyricsep.formats.document import read_document
 from lyricsep.formats.lrc import read_lrc
 from lyricsep.formats.subtitles import read_srt, read_vtt
 from lyricsep.formats.tables import read_audacity, read_csv, read_tsv
@@ -162,17 +163,10 @@ def _read_txt(text: str, _name: str) -> Transcript:
 
 
 def _read_json(text: str, name: str) -> Transcript:
-    lyrics, title, artist = read_document(text, name)
-    return Transcript(
-        sectioned(lyrics.lines),
-        lyrics.lines,
-        known_language(lyrics.language) or lyrics.language,
-        lyrics.duration,
-        lyrics.segments,
-        lyrics.decodings,
-        title,
-        artist,
-    )
+    document = LyricsDocument.from_json(text, name=name)
+    kept = {each.name: getattr(document, each.name) for each in fields(Transcript) if each.name != "text"}
+    kept["language"] = known_language(document.language) or document.language
+    return Transcript(sectioned(document.lines), **kept)
 
 
 _READERS: Mapping[str, Callable[[str, str], Transcript]] = {

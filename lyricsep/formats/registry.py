@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from lyricsep.documents import LyricsDocument
 from lyricsep.errors import ConfigError, DatasetError
 from lyricsep.files import write_text
 from lyricsep.formats import labels, tables
 from lyricsep.formats.ass import render_ass
-from lyricsep.formats.document import lyrics_to_json
 from lyricsep.formats.lrc import render_lrc
-from lyricsep.formats.plain import render_txt
+from lyricsep.formats.sections import render_txt
 from lyricsep.formats.subtitles import render_srt, render_vtt
 from lyricsep.formats.textgrid import render_lyrics_textgrid, render_segments_textgrid
 from lyricsep.formats.transcript import Transcript
@@ -35,7 +35,7 @@ _LYRICS: Mapping[str, Callable[[Lyrics, str | None, str | None], str]] = {
     "lrc": lambda lyrics, title, artist: render_lrc(lyrics, title=title, artist=artist),
     "srt": lambda lyrics, _title, _artist: render_srt(lyrics),
     "vtt": lambda lyrics, _title, _artist: render_vtt(lyrics),
-    "json": lambda lyrics, title, artist: lyrics_to_json(lyrics, title=title, artist=artist),
+    "json": lambda lyrics, title, artist: LyricsDocument.of(lyrics, title=title, artist=artist).to_json(),
     "elrc": lambda lyrics, title, artist: render_lrc(lyrics, word_times=True, title=title, artist=artist),
     "ass": lambda lyrics, title, _artist: render_ass(lyrics, title=title),
     "ttml": lambda lyrics, title, _artist: render_ttml(lyrics, title=title),
@@ -84,20 +84,12 @@ def file_suffixes(formats: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def segments_suffix(
-    format: str,  # noqa: A002 - the command line's word
-) -> str:
+def segments_suffix(format: str) -> str:
     """Return the suffix of a song's segments file in one of `SEGMENT_FORMATS`."""
     return _SEGMENT_SUFFIXES.get(format, f".segments.{format}")
 
 
-def render_lyrics(
-    lyrics: Lyrics,
-    format: str,  # noqa: A002 - the command line's word
-    *,
-    title: str | None = None,
-    artist: str | None = None,
-) -> str:
+def render_lyrics(lyrics: Lyrics, format: str, *, title: str | None = None, artist: str | None = None) -> str:
     """Return lyrics as the text of a file; lyrics without lines give a valid file too.
 
     Parameters
@@ -122,7 +114,7 @@ def render_lyrics(
 def write_lyrics(
     path: Path,
     lyrics: Lyrics,
-    format: str,  # noqa: A002 - the command line's word
+    format: str,
     *,
     overwrite: bool = True,
     title: str | None = None,
@@ -140,12 +132,7 @@ def write_lyrics(
     write_text(path, render_lyrics(lyrics, format, title=title, artist=artist), overwrite=overwrite)
 
 
-def render_transcript(
-    transcript: Transcript,
-    format: str,  # noqa: A002 - the command line's word
-    *,
-    name: str,
-) -> str:
+def render_transcript(transcript: Transcript, format: str, *, name: str) -> str:
     """Return the content of one lyrics file as the text of another; everything the new format supports is kept.
 
     Plain text keeps the sections of the file; all other formats use `render_lyrics`.
@@ -175,13 +162,7 @@ def render_transcript(
     return render_lyrics(transcript.lyrics, format, title=transcript.title, artist=transcript.artist)
 
 
-def render_segments(
-    segments: Sequence[Segment],
-    format: str,  # noqa: A002 - the command line's word
-    *,
-    name: str = "song",
-    duration: float = 0.0,
-) -> str:
+def render_segments(segments: Sequence[Segment], format: str, *, name: str = "song", duration: float = 0.0) -> str:
     """Return segments as the text of a file; no segments give a valid file too.
 
     Parameters

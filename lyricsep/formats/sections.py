@@ -1,4 +1,4 @@
-"""Detect the ends of a song's sections: verses and refrains."""
+"""Detect the ends of a song's sections, verses and refrains, and write plain text with a blank line after each."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from itertools import accumulate
 from statistics import median
 
+import numpy as np
+
 from lyricsep.lyrics import Lyrics
 
-__all__ = ["SECTION_GAP", "section_ends"]
+__all__ = ["SECTION_GAP", "render_txt", "section_ends"]
 
 SECTION_GAP = 1.5
 """Shortest pause between two sections in seconds; longer in slow songs (`SECTION_GAP_OF_PAUSES`)."""
@@ -45,6 +47,18 @@ def section_ends(lyrics: Lyrics) -> Iterator[float | None]:
     yield from ends[-1:]
 
 
+def render_txt(lyrics: Lyrics) -> str:
+    """Return lyrics as plain text; the empty string for an instrumental.
+
+    A blank line separates sections (`section_ends`).
+    """
+    parts = [
+        line.text + ("\n" if end is None else "\n\n")
+        for line, end in zip(lyrics.lines, section_ends(lyrics), strict=True)
+    ]
+    return "".join(parts).removesuffix("\n") if parts else ""
+
+
 def _longest_pause(pauses: Sequence[float]) -> float:
     """Return the longest pause within a section; short songs have too few pauses for a median."""
     if len(pauses) < 2 * SECTION_LINES:
@@ -57,7 +71,6 @@ def _passage_edges(texts: Sequence[str]) -> set[int]:
     if len(texts) < 2 * SECTION_LINES:
         return set()
 
-    import numpy as np
     from rapidfuzz import process
     from rapidfuzz.distance import Levenshtein
 

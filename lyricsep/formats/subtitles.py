@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 
 from lyricsep.errors import DatasetError
-from lyricsep.formats.clock import MIN_CUE, from_minutes, hms, to_ticks
+from lyricsep.formats.clock import cue_ticks, from_minutes, hms, to_ticks
 from lyricsep.formats.karaoke import marks, words_of
-from lyricsep.formats.transcript import Transcript, in_order, sectioned
+from lyricsep.formats.transcript import Transcript, timed
 from lyricsep.lyrics import Line, Lyrics, Word
 
 __all__ = ["read_srt", "read_vtt", "render_srt", "render_vtt"]
@@ -53,8 +53,7 @@ def _shown(lyrics: Lyrics) -> list[Line]:
 
 
 def _span(line: Line, point: str) -> str:
-    start = to_ticks(line.start, 1000)
-    end = max(to_ticks(line.end, 1000), start + to_ticks(MIN_CUE, 1000))
+    start, end = cue_ticks(line.start, line.end, 1000)
     return f"{hms(start, point)} --> {hms(end, point)}"
 
 
@@ -84,7 +83,7 @@ def read_srt(text: str, name: str) -> Transcript:
         If times are malformed, or text has none.
     """
     rows = _cue_rows(text.split("\n"), name, is_numbered=True)
-    return _transcript(Line(start, end, _SRT_TAG.sub("", row).strip()) for start, end, row in rows)
+    return timed(Line(start, end, _SRT_TAG.sub("", row).strip()) for start, end, row in rows)
 
 
 def read_vtt(text: str, name: str) -> Transcript:
@@ -100,14 +99,7 @@ def read_vtt(text: str, name: str) -> Transcript:
             f"{name}: expected WEBVTT in the first row; add it, or rename the file if it is not WebVTT"
         )
     rows = _cue_rows(text.split("\n"), name, is_numbered=False)
-    return _transcript(
-        Line(start, end, _plain_vtt(row).strip(), _vtt_words(start, end, row)) for start, end, row in rows
-    )
-
-
-def _transcript(lines: Iterable[Line]) -> Transcript:
-    kept = in_order(line for line in lines if line.text)
-    return Transcript(sectioned(kept), kept)
+    return timed(Line(start, end, _plain_vtt(row).strip(), _vtt_words(start, end, row)) for start, end, row in rows)
 
 
 def _plain_vtt(row: str) -> str:

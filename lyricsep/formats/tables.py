@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from lyricsep.errors import DatasetError
 from lyricsep.formats.clock import decimal
-from lyricsep.formats.transcript import Transcript, in_order, sectioned
+from lyricsep.formats.transcript import Transcript, timed
 from lyricsep.lyrics import Line, Lyrics
 
 __all__ = ["read_audacity", "read_csv", "read_tsv", "render_audacity", "render_csv", "render_tsv"]
@@ -96,11 +96,9 @@ def _read(text: str, name: str, delimiter: str) -> Transcript:
     # TSV of Whisper has whole milliseconds; seconds have a fraction.
     times = [cell.get(column, "").strip() for cell in cells for column in ("start", "end")]
     per_second = 1000 if delimiter == "\t" and all(time.isdecimal() for time in times) else 1
-    return _transcript(
-        [
-            _line(cell, per_second, f"{name}: row {number} below the header")
-            for number, cell in enumerate(cells, start=1)
-        ]
+    return timed(
+        _line(cell, per_second, f"{name}: row {number} below the header")
+        for number, cell in enumerate(cells, start=1)
     )
 
 
@@ -115,11 +113,9 @@ def read_audacity(text: str, name: str) -> Transcript:
     rows = enumerate(text.split("\n"), start=1)
     # Rows that begin with a backslash are the frequency range of a label.
     labels = [(number, row.split("\t", 2)) for number, row in rows if row.strip() and not row.startswith("\\")]
-    return _transcript(
-        [
-            _line(dict(zip(("start", "end", "text"), row, strict=False)), 1, f"{name}: row {number}")
-            for number, row in labels
-        ]
+    return timed(
+        _line(dict(zip(("start", "end", "text"), row, strict=False)), 1, f"{name}: row {number}")
+        for number, row in labels
     )
 
 
@@ -131,8 +127,3 @@ def _line(cell: Mapping[str, str], per_second: int, where: str) -> Line:
     except (KeyError, ValueError) as error:
         got = (cell.get("start", ""), cell.get("end", ""))
         raise DatasetError(f"{where}: expected 0 <= start <= end in seconds, got {got}; correct it") from error
-
-
-def _transcript(lines: list[Line]) -> Transcript:
-    kept = in_order(line for line in lines if line.text)
-    return Transcript(sectioned(kept), kept)

@@ -20,7 +20,7 @@ from dataclasses import replace
 from lyricsep.errors import DatasetError
 from lyricsep.formats.clock import to_ticks
 from lyricsep.formats.karaoke import whole_words
-from lyricsep.formats.transcript import Transcript, in_order, sectioned
+from lyricsep.formats.transcript import Transcript, timed
 from lyricsep.lyrics import Line, Lyrics, Segment, Word
 
 __all__ = ["SHORTEST", "read_textgrid", "render_lyrics_textgrid", "render_segments_textgrid"]
@@ -152,8 +152,7 @@ def read_textgrid(text: str, name: str) -> Transcript:
     if not chosen:
         raise DatasetError(f"{name}: expected a tier called lines, got {', '.join(tiers) or 'none'}; rename one")
     lines = [line for tier in chosen for line in _with_words(tiers[tier], tiers.get(_words_tier(tier), []))]
-    kept = in_order(lines)
-    return Transcript(sectioned(kept), kept, duration=duration)
+    return timed(lines, duration=duration)
 
 
 def _parse(text: str) -> tuple[float, dict[str, list[Line]]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lyricsep.formats.plain import render_txt
+from lyricsep.formats.sections import render_txt
 from lyricsep.lyrics import Decoding, Line, Lyrics, Segment
 
-__all__ = ["Transcript", "in_order", "sectioned", "tidy"]
+__all__ = ["Transcript", "in_order", "sectioned", "tidy", "timed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,12 @@ def _sung(lines: Iterable[Line]) -> tuple[Segment, ...]:
 def in_order(lines: Iterable[Line]) -> tuple[Line, ...]:
     """Return lines sorted by start; lines with equal starts keep their order."""
     return tuple(sorted(lines, key=lambda line: line.start))
+
+
+def timed(lines: Iterable[Line], *, duration: float = 0.0, title: str | None = None) -> Transcript:
+    """Return the transcript of lines from a file without sections; lines without text are left out."""
+    kept = in_order(line for line in lines if line.text)
+    return Transcript(sectioned(kept), kept, duration=duration, title=title)
 
 
 def tidy(rows: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from xml.sax.saxutils import escape, quoteattr
 
 from lyricsep.errors import DatasetError
-from lyricsep.formats.clock import MIN_CUE, from_minutes, hms, to_ticks
+from lyricsep.formats.clock import cue_ticks, from_minutes, hms
 from lyricsep.formats.sections import section_ends
 from lyricsep.formats.transcript import Transcript, in_order, tidy
 from lyricsep.languages import known_language
@@ -57,8 +57,7 @@ def _sections(lyrics: Lyrics) -> Iterator[str]:
     section: list[str] = []
     for line, end in zip(lyrics.lines, section_ends(lyrics), strict=True):
         if line.text.strip():
-            begin = to_ticks(line.start, 1000)
-            stop = max(to_ticks(line.end, 1000), begin + to_ticks(MIN_CUE, 1000))
+            begin, stop = cue_ticks(line.start, line.end, 1000)
             section.append(f'<p begin="{hms(begin)}" end="{hms(stop)}">{_escape(line.text)}</p>')
         if end is not None and section:
             yield "\n".join(["<div>", *section, "</div>"])

@@ -14,15 +14,13 @@ from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
 from lyricsep.datasets import Song
-from lyricsep.documents import Manifest
+from lyricsep.documents import LyricsDocument, Manifest
 from lyricsep.engines import Journal
-from lyricsep.engines.work import state_folder
 from lyricsep.errors import AudioError, DatasetError
 from lyricsep.files import shown
 from lyricsep.formats import TIMED_SUFFIXES, find_lyrics, lyrics_stem
-from lyricsep.formats.document import SCHEMA as LYRICS_SCHEMA
 from lyricsep.inputs import find_songs
-from lyricsep.manifest import manifest_folder
+from lyricsep.manifest import state_folder
 from lyricsep.scoring import find_references
 from lyricsep.separators.stems import find_vocals
 
@@ -221,14 +219,14 @@ def _is_of_others(path: Path) -> bool:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return False
-    return not isinstance(document, dict) or document.get("schema") != LYRICS_SCHEMA
+    return not isinstance(document, dict) or document.get("schema") != LyricsDocument.SCHEMA
 
 
 def _manifests(folder: Path) -> Iterator[dict[str, Any]]:
     # Their names hold the time of the run, and a number where several share it. A broken manifest is skipped: the
     # lyrics can be shown without it.
     for path in sorted(
-        manifest_folder(folder).glob("manifest-*.json"),
+        state_folder(folder).glob("manifest-*.json"),
         key=lambda path: (path.stem.split("-")[1], len(path.stem), path.stem),
     ):
         try:

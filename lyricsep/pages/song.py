@@ -8,7 +8,7 @@ Content, version 1; times are seconds, null means unknown::
       "audio": {"mixture": URL or null, "vocals": URL or null},
       "peaks": {"rate": number, "mixture": base64 or null, "vocals": base64 or null},   # a byte each
       "envelope": {...} or null,              # see `lyricsep.pages.sound.SongSound`
-      "segments": [...], "decodings": [...], "lines": [...],     # as in `lyricsep.formats.document`
+      "segments": [...], "decodings": [...], "lines": [...],     # as in `lyricsep.documents`
       "flags": {str: str},                    # meaning of the flags of lines
       "reference": {"lines": [{"start", "end", "text"}, ...], "rows": [Row, ...]} or null,
       "scores": {"rates": {...}, "intervals": null, "counts": {...}, "timing": {...} or null} or null,

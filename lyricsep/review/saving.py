@@ -30,6 +30,7 @@ from typing import Any
 
 from lyricsep.datasets.tables import DatasetRecord, song_id
 from lyricsep.datasets.verifying import TOLERANCE
+from lyricsep.documents import LyricsDocument
 from lyricsep.errors import DatasetError, LyricsepError, OutputError
 from lyricsep.files import file_digest, replacing, shown, write_text
 from lyricsep.formats import (
@@ -38,11 +39,9 @@ from lyricsep.formats import (
     HISTORY,
     Transcript,
     file_suffixes,
-    lyrics_to_json,
     read_lyrics,
     render_lyrics,
 )
-from lyricsep.formats.document import read_document
 from lyricsep.languages import language_code
 from lyricsep.lyrics import Lyrics
 from lyricsep.pages import FoundSong, Results
@@ -178,7 +177,7 @@ class Corrections:
         base : int
             The revision that was edited.
         document : str
-            The lyrics, in JSON (`lyricsep.formats.document`).
+            The lyrics, in JSON (`lyricsep.documents`).
         duration : float
             Seconds of the song, for lyrics of the machine that do not tell, or tell less.
 
@@ -223,12 +222,13 @@ class Corrections:
 
     def _document(self, song: FoundSong, document: str, name: str, duration: float = 0.0) -> str:
         """Check lyrics and write them as they are kept: with what they correct."""
-        lyrics, title, artist = read_document(document, name)
+        read = LyricsDocument.from_json(document, name=name)
+        lyrics = read.lyrics
         known = max(read_lyrics(song.lyrics).duration, duration) or lyrics.duration
         _check_times(lyrics, known, name)
         transcript = Transcript("", lyrics.lines, lyrics.language, known, lyrics.segments)
         kept = replace(transcript.lyrics, decodings=lyrics.decodings)
-        entries = json.loads(lyrics_to_json(kept, title=title, artist=artist))
+        entries = json.loads(LyricsDocument.of(kept, title=read.title, artist=read.artist).to_json())
         entries["corrected"] = {"machine": self._digest(song)}
         return json.dumps(entries, ensure_ascii=False, indent=2) + "\n"
 

@@ -2,10 +2,10 @@
 
 from lyricsep.scoring.activity import ActivityCounts, score_activity
 from lyricsep.scoring.certainty import Comparison, Difference, Interval, Spread, bootstrap, compare, spread_over_seeds
-from lyricsep.scoring.counts import FIELDS, RATES, Counts, Edits, counts_from_dict, pool, rates
+from lyricsep.scoring.counts import FIELDS, RATES, Counts, Edits, counts_from_dict, known_rates, pool, rates
 from lyricsep.scoring.runs import ScoredRun, SongScore, find_hypotheses, find_references, read_runs, score_songs
 from lyricsep.scoring.separation import SeparationScore, score_separation
-from lyricsep.scoring.timing import TOLERANCE, TimingCounts, time_lines
+from lyricsep.scoring.timing import TimingCounts, time_lines
 from lyricsep.scoring.tokens import TaggedWord, without_tags
 from lyricsep.scoring.words import LONG_RUN, Edit, Score, score
 
@@ -13,7 +13,6 @@ __all__ = [
     "FIELDS",
     "LONG_RUN",
     "RATES",
-    "TOLERANCE",
     "ActivityCounts",
     "Comparison",
     "Counts",
@@ -33,6 +32,7 @@ __all__ = [
     "counts_from_dict",
     "find_hypotheses",
     "find_references",
+    "known_rates",
     "pool",
     "rates",
     "read_runs",

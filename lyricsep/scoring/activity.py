@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lyricsep.lyrics import Line, Segment
+from lyricsep.scoring.counts import share
 from lyricsep.segmentation.merge import SAMPLE_RATE
 
 if TYPE_CHECKING:
@@ -61,17 +62,17 @@ class ActivityCounts:
     @property
     def precision(self) -> float:
         """Share of the decoded time that is sung; NaN if nothing was decoded."""
-        return _share(self.both, self.decoded)
+        return share(self.both, self.decoded)
 
     @property
     def recall(self) -> float:
         """Share of the sung time that was decoded; NaN if nothing is sung."""
-        return _share(self.both, self.sung)
+        return share(self.both, self.sung)
 
     @property
     def f1(self) -> float:
         """Harmonic mean of precision and recall; 0 if only one of sung and decoded time is 0, NaN if both are."""
-        return _share(2 * self.both, self.sung + self.decoded)
+        return share(2 * self.both, self.sung + self.decoded)
 
     @property
     def missed(self) -> float:
@@ -86,7 +87,7 @@ class ActivityCounts:
     @property
     def auc(self) -> float:
         """Probability that a frame inside a line is louder than one outside, 0 to 1; NaN without such pairs."""
-        return _share(self.pairs_won, self.pairs)
+        return share(self.pairs_won, self.pairs)
 
 
 def score_activity(
@@ -176,7 +177,3 @@ def _compare_frames(envelope: NDArray[np.floating], lines: Sequence[Line], hop: 
     # Frames below, and half of those at the same level.
     below, up_to = np.searchsorted(other, sung, "left"), np.searchsorted(other, sung, "right")
     return float((below + up_to).sum()) / 2, float(len(sung)) * len(other)
-
-
-def _share(part: float, whole: float) -> float:
-    return part / whole if whole else math.nan

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -109,18 +109,7 @@ class Comparison(dict[str, Difference]):
         import pandas as pd
 
         columns = ["rate", "first", "second", "difference", "low", "high", "p"]
-        rows = [
-            (
-                name,
-                rate.first,
-                rate.second,
-                rate.difference.value,
-                rate.difference.low,
-                rate.difference.high,
-                rate.p,
-            )
-            for name, rate in self.items()
-        ]
+        rows = [(name, rate.first, rate.second, *astuple(rate.difference), rate.p) for name, rate in self.items()]
         return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[1:], "float64"))
 
     def _repr_html_(self) -> str:
@@ -129,7 +118,7 @@ class Comparison(dict[str, Difference]):
                 name,
                 percent(rate.first),
                 percent(rate.second),
-                with_interval(rate.difference.value, rate.difference.low, rate.difference.high),
+                with_interval(*astuple(rate.difference)),
                 "–" if math.isnan(rate.p) else f"{rate.p:.4f}",
             )
             for name, rate in self.items()

@@ -5,15 +5,17 @@ Counts are summed over songs, seeds and segments; rates are derived from the sum
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lyricsep.documents import finite
 from lyricsep.tables import Table, percent
 
-__all__ = ["RATES", "Counts", "Edits", "counts_from_dict", "pool", "rates", "rates_of_fields"]
+__all__ = ["RATES", "Counts", "Edits", "counts_from_dict", "known_rates", "pool", "rates", "rates_of_fields", "share"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +35,7 @@ class Edits:
     insertions: int = 0
 
     def __add__(self, other: Edits) -> Edits:
-        return Edits(
-            self.hits + other.hits,
-            self.substitutions + other.substitutions,
-            self.deletions + other.deletions,
-            self.insertions + other.insertions,
-        )
+        return Edits(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
     @property
     def errors(self) -> int:
@@ -147,6 +144,11 @@ def rates(counts: Counts) -> dict[str, float]:
     return {name: float(values[0]) for name, values in rates_of_fields(columns).items()}
 
 
+def known_rates(counts: Counts) -> dict[str, float | None]:
+    """Compute every rate of `RATES` as JSON has it: None if the denominator is 0."""
+    return {name: finite(value) for name, value in rates(counts).items()}
+
+
 def rates_of_fields(n: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
     """Compute every rate of `RATES` for many samples at once.
 
@@ -223,6 +225,11 @@ RATES: Mapping[str, str] = {
 """The rates and their definitions."""
 
 _KINDS = {"punc": "punctuation", "pare": "parentheses", "line": "line_breaks", "sect": "section_breaks"}
+
+
+def share(part: float, whole: float) -> float:
+    """Return a part of a whole; NaN if that is 0."""
+    return part / whole if whole else math.nan
 
 
 def _share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from lyricsep.files import shown
 from lyricsep.formats import find_lyrics, read_lyrics
 from lyricsep.languages import language_code
 from lyricsep.scoring.certainty import bootstrap
-from lyricsep.scoring.counts import FIELDS, RATES, Counts, counts_from_dict, pool, rates
+from lyricsep.scoring.counts import FIELDS, RATES, Counts, counts_from_dict, known_rates, pool, rates
 from lyricsep.scoring.timing import TimingCounts, time_lines
 from lyricsep.scoring.words import score
 from lyricsep.tables import Table, percent, with_interval
@@ -77,14 +77,14 @@ class ScoredRun:
                     song=scored.song.id,
                     language=scored.song.language,
                     genre=scored.song.genre,
-                    rates=_finite_rates(scored.counts),
+                    rates=known_rates(scored.counts),
                     counts=scored.counts.as_fields(),
                     timing=asdict(scored.timing) if scored.timing else None,
                 )
                 for scored in self.songs
             ),
             counts=pooled.as_fields(),
-            rates=_finite_rates(pooled),
+            rates=known_rates(pooled),
             intervals={
                 name: (finite(interval.low), finite(interval.high))
                 for name, interval in bootstrap(counts).items()
@@ -285,7 +285,3 @@ def _song_of(path: Path, name: str, language: str | None) -> Song:
         )
     code = language_code(song_language)
     return Song(id=name, dataset=path.parent.name, language=code, text=transcript.text, lines=transcript.lines)
-
-
-def _finite_rates(counts: Counts) -> dict[str, float | None]:
-    return {name: finite(value) for name, value in rates(counts).items()}

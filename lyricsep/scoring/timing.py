@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from lyricsep.lyrics import Line, Word
+from lyricsep.scoring.counts import share
 from lyricsep.scoring.tokens import letters_of, spread, tokenize
 from lyricsep.scoring.words import score
 
@@ -85,42 +86,42 @@ class TimingCounts:
     @property
     def coverage(self) -> float:
         """Share of the reference's lines that are matched; NaN without lines."""
-        return _share(self.n_matched, self.n_lines)
+        return share(self.n_matched, self.n_lines)
 
     @property
     def start_error(self) -> float:
         """Mean absolute error of the starts of matched lines, seconds; NaN if none is matched."""
-        return _share(self.sum_start_error, self.n_matched)
+        return share(self.sum_start_error, self.n_matched)
 
     @property
     def end_error(self) -> float:
         """Mean absolute error of the ends of matched lines, seconds; NaN if none is matched."""
-        return _share(self.sum_end_error, self.n_matched)
+        return share(self.sum_end_error, self.n_matched)
 
     @property
     def start_within(self) -> float:
         """Share of the matched lines that start within `TOLERANCE`; NaN if none is matched."""
-        return _share(self.n_start_within, self.n_matched)
+        return share(self.n_start_within, self.n_matched)
 
     @property
     def word_coverage(self) -> float:
         """Share of the reference's timed words that were hit by a timed word; NaN without timed words."""
-        return _share(self.n_words, self.n_timed_words)
+        return share(self.n_words, self.n_timed_words)
 
     @property
     def word_start_error(self) -> float:
         """Mean absolute error of the starts of words (AAE), seconds; NaN if no timed word was hit."""
-        return _share(self.sum_word_start_error, self.n_words)
+        return share(self.sum_word_start_error, self.n_words)
 
     @property
     def word_end_error(self) -> float:
         """Mean absolute error of the ends of words, seconds; NaN if no timed word was hit."""
-        return _share(self.sum_word_end_error, self.n_words)
+        return share(self.sum_word_end_error, self.n_words)
 
     @property
     def word_start_within(self) -> float:
         """Share of the words that start within `TOLERANCE` (PCO); NaN if no timed word was hit."""
-        return _share(self.n_word_start_within, self.n_words)
+        return share(self.n_word_start_within, self.n_words)
 
 
 def time_lines(reference: Sequence[Line], hypothesis: Sequence[Line], language: str) -> TimingCounts:
@@ -235,7 +236,3 @@ def _check_owners(of: str, owners: Sequence[Owner], lines: Sequence[Line]) -> No
 def _check_hits(of: str, indices: Sequence[int], n_words: int) -> None:
     if len(set(indices)) < len(indices) or not all(0 <= index < n_words for index in indices):
         raise ValueError(f"expected each of the {n_words} words of the {of} to be hit at most once, got {indices}")
-
-
-def _share(part: float, whole: float) -> float:
-    return part / whole if whole else math.nan

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from lyricsep.audio import Audio
 from lyricsep.errors import AudioError
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["Chain", "Mixture", "Separator", "SeparatorSpec", "Status", "StreamingSeparator"]
+__all__ = ["Chain", "Mixture", "Separator", "SeparatorSpec", "Status"]
 
 Status = Literal["works", "needs setup", "unavailable", "broken"]
 """Whether a separator can be selected: as it is; after its user made what it needs, an environment of its own or a
@@ -104,25 +104,14 @@ class Mixture:
     path: Path | None = None
 
 
-class Separator(Protocol):
-    """Mixture in, vocals out: same rate, channels, length and gain scale."""
+class Separator(ABC):
+    """Mixture in, vocals out: same rate, channels, length and gain scale. A subclass implements `stream`.
 
-    @property
-    def name(self) -> str:
-        """The name in the catalogue."""
-        ...
-
-    def stream(self, mixture: Mixture) -> Iterator[Tensor]:
-        """Yield consecutive blocks of vocals, together as long as the mixture."""
-        ...
-
-    def separate(self, mixture: Audio, *, path: Path | None = None) -> Audio:
-        """Separate a song that is in memory."""
-        ...
-
-
-class StreamingSeparator(ABC):
-    """Base class of a `Separator` that only implements `stream`."""
+    Attributes
+    ----------
+    name : str
+        The name in the catalogue.
+    """
 
     name: str
 
@@ -164,7 +153,7 @@ class StreamingSeparator(ABC):
         return Audio(vocals.to(mixture.samples.device), mixture.sample_rate)
 
 
-class Chain(StreamingSeparator):
+class Chain(Separator):
     """Runs a second separator on the vocals of the first, such as one for the speakers of a duet.
 
     Parameters

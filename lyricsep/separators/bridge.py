@@ -41,12 +41,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lyricsep.audio import AudioWriter, StreamResampler, downmix, open_audio
-from lyricsep.errors import AudioError, ConfigError, OutputError
+from lyricsep.documents.fields import FieldError, from_json
+from lyricsep.errors import AudioError, ConfigError, OutputError, reason_of
 from lyricsep.files import shown
-from lyricsep.separators.base import Mixture, SeparatorSpec, StreamingSeparator
+from lyricsep.separators.base import Mixture, Separator, SeparatorSpec
 
 if TYPE_CHECKING:
     import torch
@@ -70,32 +71,12 @@ _PROGRESS = re.compile(r"\d+%\|")  # as tqdm draws it
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to run, and what goes in and out; see the module for the keys.
-
-    Parameters
-    ----------
-    command : tuple of str
-        Program and arguments, with placeholders.
-    output : str
-        Pattern of the file that holds the vocals, relative to the output folder.
-    sample_rate : int
-        Samples per second of both files.
-    n_channels : int
-        Channels of what goes in.
-    time_limit : float
-        Seconds.
-    query_default : str
-        The query where the user has none.
-    python : str
-        Environment or interpreter; empty where the user's environment variable must name it.
-    folder : str
-        Where the command runs; empty for the environment's folder.
-    """
+    """What to run, and what goes in and out; the module describes the keys."""
 
     command: tuple[str, ...]
     output: str
     sample_rate: int
-    n_channels: int
+    channels: int
     time_limit: float = TIME_LIMIT
     query_default: str = ""
     python: str = ""
@@ -110,21 +91,9 @@ class Recipe:
         ConfigError
             If a key is missing, unknown, or of another kind.
         """
-        settings = dict(spec.settings)
         try:
-            recipe = cls(
-                command=_strings(settings.pop("command", None)),
-                output=_kind("output", settings.pop("output", None), str),
-                sample_rate=_kind("sample_rate", settings.pop("sample_rate", None), int),
-                n_channels=_kind("channels", settings.pop("channels", None), int),
-                time_limit=float(_kind("time_limit", settings.pop("time_limit", TIME_LIMIT), int, float)),
-                query_default=_kind("query_default", settings.pop("query_default", ""), str),
-                python=_kind("python", settings.pop("python", ""), str),
-                folder=_kind("folder", settings.pop("folder", ""), str),
-            )
-            if settings:
-                raise ValueError(f"unknown key {min(settings)!r}")
-        except ValueError as error:
+            recipe: Recipe = from_json(cls, dict(spec.settings), closed=True)
+        except FieldError as error:
             raise ConfigError(f"{spec.name}: its settings are not a recipe: {error}; correct the recipe") from error
         return recipe
 
@@ -136,7 +105,7 @@ class Recipe:
         pattern = Path(self.output)
         if not self.output or pattern.is_absolute() or ".." in pattern.parts:
             raise ValueError(f"output is a pattern below the output folder, got {self.output!r}")
-        for key, value in (("sample_rate", self.sample_rate), ("channels", self.n_channels)):
+        for key, value in (("sample_rate", self.sample_rate), ("channels", self.channels)):
             if value < 1:
                 raise ValueError(f"{key} is at least 1, got {value}")
         if not 0 < self.time_limit < float("inf"):
@@ -152,7 +121,7 @@ class Recipe:
         return [_PLACEHOLDER.sub(lambda match: values[match[1]], argument) for argument in self.command]
 
 
-class Bridge(StreamingSeparator):
+class Bridge(Separator):
     """Runs a command of another environment on a song.
 
     The song goes to the command whole: the mean of its channels for a command that takes one, its channels where
@@ -210,7 +179,7 @@ class Bridge(StreamingSeparator):
 
     def _write(self, mixture: Mixture, path: Path) -> int:
         """Write the song in the format of the command; return its number of samples at its own rate."""
-        rate, n_channels = self.recipe.sample_rate, self.recipe.n_channels
+        rate, n_channels = self.recipe.sample_rate, self.recipe.channels
         resampler = StreamResampler(mixture.sample_rate, rate, n_channels)
         n_samples = 0
         try:
@@ -254,7 +223,7 @@ class Bridge(StreamingSeparator):
             except (OSError, ValueError) as error:
                 raise ConfigError(
                     f"{self.name}: {shown(Path(arguments[0]))} cannot be started in "
-                    f"{shown(Path(self.recipe.folder or env or folder))} ({_line(error)}); correct the recipe or "
+                    f"{shown(Path(self.recipe.folder or env or folder))} ({reason_of(error)}); correct the recipe or "
                     f"{environment_variable(self.name)}"
                 ) from error
             try:
@@ -418,10 +387,7 @@ def _signal(process: subprocess.Popen[bytes], name: str) -> None:
 def _exit(code: int) -> str:
     if code >= 0:
         return f"exit code {code}"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
+    name = signal.Signals(-code).name if -code in {*signal.Signals} else f"signal {-code}"
     return f"{name} (out of memory?)" if name == "SIGKILL" else name
 
 
@@ -433,20 +399,3 @@ def _with_channels(block: Tensor, n_channels: int) -> Tensor:
 
 def _cleaned(line: str) -> str:
     return "".join(c for c in _ESCAPES.sub("", line) if c.isprintable())
-
-
-def _line(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or " ".join(str(error).split())
-
-
-def _strings(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple) or not value or not all(isinstance(part, str) for part in value):
-        raise ValueError(f"command is a list of arguments, got {value!r}")
-    return tuple(value)
-
-
-def _kind(key: str, value: Any, *kinds: type) -> Any:
-    if not isinstance(value, kinds) or isinstance(value, bool):
-        wanted = {"str": "text", "int": "a whole number", "float": "a number"}[kinds[-1].__name__]
-        raise ValueError(f"{key} is {wanted}, got {value!r}")
-    return value

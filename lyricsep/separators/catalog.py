@@ -138,9 +138,9 @@ def _create(
 
         return Passthrough()
     if spec.family == "stems":
-        from lyricsep.separators.stems import Stems
+        from lyricsep.separators.stems import ExistingVocals
 
-        return Stems()
+        return ExistingVocals()
     if spec.family == "exec":
         from lyricsep.separators.bridge import Bridge
 

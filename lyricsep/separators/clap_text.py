@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -25,8 +25,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lyricsep.separators.state import filled, shape_of
+from lyricsep.weights.vocabulary import byte_letters
 
-__all__ = ["ClapText", "Tokenizer", "shortened", "spelled"]
+__all__ = ["ClapText", "ClapTokenizer", "shortened", "sizes_of", "spelled"]
 
 START, END = 0, 2  # tokens around a text
 FIRST_POSITION = 2  # the places before are for padding, which is not needed here
@@ -38,7 +39,7 @@ _PIECES = re.compile(r"'(?:s|t|re|ve|m|ll|d)| ?[^\W\d_]+| ?\d+| ?(?:[^\s\w]|_)+|
 
 
 @dataclass(frozen=True)
-class Tokenizer:
+class ClapTokenizer:
     """Texts to tokens.
 
     Parameters
@@ -53,7 +54,7 @@ class Tokenizer:
     ranks: Mapping[tuple[str, str], int]
 
     @classmethod
-    def read(cls, vocabulary: Path, merges: Path) -> Tokenizer:
+    def read(cls, vocabulary: Path, merges: Path) -> ClapTokenizer:
         """Read the files ``vocab.json`` and ``merges.txt``.
 
         Raises
@@ -117,19 +118,40 @@ class Tokenizer:
         return parts
 
 
-def _characters() -> Mapping[int, str]:
-    """Map every byte to a printable character: itself, or one from 256 on."""
-    visible = {*range(33, 127), *range(161, 173), *range(174, 256)}
-    hidden = [byte for byte in range(256) if byte not in visible]
-    return {byte: chr(byte) for byte in visible} | {byte: chr(256 + i) for i, byte in enumerate(hidden)}
-
-
-_BYTES = _characters()
-
-
 def spelled(text: str) -> list[str]:
     """Return a text with each byte as its character in the vocabulary."""
-    return [_BYTES[byte] for byte in text.encode()]
+    letters = byte_letters()
+    return [letters[byte] for byte in text.encode()]
+
+
+def sizes_of(
+    state: Mapping[str, Any], published: Callable[[str], Sequence[str]], *, layer: str, projection: str
+) -> tuple[int, int, int, int, int, int]:
+    """Return the sizes of a text encoder that its published tensors show, in the order of its arguments.
+
+    Parameters
+    ----------
+    state : mapping
+        The tensors.
+    published : callable
+        Our names to theirs.
+    layer : str
+        Regular expression of the start of a published name in a layer; its group is the layer's number.
+    projection : str
+        Our name of the last layer.
+
+    Raises
+    ------
+    ValueError
+        If tensors are missing, or not matrices.
+    """
+
+    def shape(ours: str) -> tuple[int, ...]:
+        return shape_of(state, published(f"{ours}.weight")[0], 2)
+
+    n_tokens, width = shape("words")
+    n_layers = len({match[1] for key in state if (match := re.match(layer, key))})
+    return n_tokens, shape("positions")[0], width, shape("layers.0.linear1")[0], n_layers, shape(projection)[0]
 
 
 def shortened(tokens: Tensor, n_fitting: int) -> Tensor:
@@ -219,17 +241,8 @@ class ClapText(nn.Module):
         ValueError
             If tensors are missing, or of other shapes.
         """
-        numbers = (re.match(r"text_branch\.encoder\.layer\.(\d+)\.", key) for key in state)
-        n_tokens, width = shape_of(state, _keys("words.weight")[0], 2)
-        model = cls(
-            n_tokens,
-            shape_of(state, _keys("positions.weight")[0], 2)[0],
-            width,
-            shape_of(state, _keys("layers.0.linear1.weight")[0], 2)[0],
-            len({match[1] for match in numbers if match}),
-            shape_of(state, _keys("project2.weight")[0], 2)[0],
-        )
-        return filled(model, state, _keys, unused=".*")
+        sizes = sizes_of(state, _keys, layer=r"text_branch\.encoder\.layer\.(\d+)\.", projection="project2")
+        return filled(cls(*sizes), state, _keys, unused=".*")
 
 
 _PUBLISHED = {

@@ -20,8 +20,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from lyricsep.separators.clap_text import Tokenizer, shortened, spelled
-from lyricsep.separators.state import filled, shape_of
+from lyricsep.separators.clap_text import ClapTokenizer, shortened, sizes_of, spelled
+from lyricsep.separators.state import filled
 
 __all__ = ["ClipText", "ClipTokenizer"]
 
@@ -35,7 +35,7 @@ _PIECES = re.compile(r"'(?:s|t|re|ve|m|ll|d)|[^\W\d_]+|\d|(?:[^\s\w]|_)+")
 
 
 @dataclass(frozen=True)
-class ClipTokenizer(Tokenizer):
+class ClipTokenizer(ClapTokenizer):
     """Converts texts to CLIP's tokens, in lower case."""
 
     def tokens(self, text: str) -> list[int]:
@@ -130,17 +130,8 @@ class ClipText(nn.Module):
         ValueError
             If tensors are missing, or of other shapes.
         """
-        numbers = (re.match(r"text_model\.encoder\.layers\.(\d+)\.", key) for key in state)
-        n_tokens, width = shape_of(state, _keys("words.weight")[0], 2)
-        model = cls(
-            n_tokens,
-            shape_of(state, _keys("positions.weight")[0], 2)[0],
-            width,
-            shape_of(state, _keys("layers.0.linear1.weight")[0], 2)[0],
-            len({match[1] for match in numbers if match}),
-            shape_of(state, _keys("project.weight")[0], 2)[0],
-        )
-        return filled(model, state, _keys, unused=".*")
+        sizes = sizes_of(state, _keys, layer=r"text_model\.encoder\.layers\.(\d+)\.", projection="project")
+        return filled(cls(*sizes), state, _keys, unused=".*")
 
 
 def _gelu(x: Tensor) -> Tensor:

@@ -33,8 +33,8 @@ from lyricsep.errors import ConfigError, WeightsError
 from lyricsep.separators.clip_text import ClipText, ClipTokenizer
 from lyricsep.separators.embeddings import text_embedding
 from lyricsep.separators.engine import Chunking, Network
-from lyricsep.separators.state import filled, shape_of
-from lyricsep.weights import fetch, load_checkpoint, load_safetensors
+from lyricsep.separators.state import describing, filled, read_state, shape_of
+from lyricsep.weights import fetch
 
 if TYPE_CHECKING:
     from lyricsep.separators.base import SeparatorSpec
@@ -199,10 +199,8 @@ def load_clipsep(spec: SeparatorSpec, *, offline: bool, query: str | None = None
 
     Raises
     ------
-    WeightsError
-        If a file cannot be had, or is not what it should be.
     ConfigError
-        If there are not four files, or the text is empty.
+        If the text is empty, too.
     """
     if len(spec.files) != 4:
         raise ConfigError(
@@ -221,15 +219,12 @@ def load_clipsep(spec: SeparatorSpec, *, offline: bool, query: str | None = None
             f"{spec.name}: {error}; the file comes from the authors' share, and `lyricsep models show {spec.name}` "
             "explains where to put it"
         ) from error
-    name = spec.files[0].name
-    try:
+    about: Any = {"advice": "get it again", "errors": (ValueError, RuntimeError, IndexError, MemoryError)}
+    with describing(f"{spec.files[0].name}: not the file that {spec.name} needs", **about):
         model = _build(_read(path))
-        name = spec.files[1].name
+    with describing(f"{spec.files[1].name}: not the file that {spec.name} needs", **about):
         compute = partial(_embed, text, spec.files[1:], offline=offline)
         embedding = text_embedding(text, spec.files[1:], spec.family, model.query.in_features, compute)
-    except (ValueError, RuntimeError, IndexError, MemoryError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise WeightsError(f"{name}: not the file that {spec.name} needs ({reason}); get it again") from error
     return ClipSepNetwork(model, embedding)
 
 
@@ -243,10 +238,7 @@ def _embed(text: str, files: Sequence[WeightFile], *, offline: bool) -> Tensor:
 
 def _read(path: Path) -> Mapping[str, Any]:
     """Read a state, without the prefix that training on several GPUs gives to names."""
-    state: Any = load_safetensors(path)[0] if path.suffix == ".safetensors" else load_checkpoint(path)
-    if not isinstance(state, dict) or not all(isinstance(key, str) for key in state):
-        raise ValueError(f"expected a dictionary of tensors, got {type(state).__name__}")
-    return {key.removeprefix("module."): value for key, value in state.items()}
+    return {key.removeprefix("module."): value for key, value in read_state(path).items()}
 
 
 def _build(state: Mapping[str, Any]) -> ClipSep:

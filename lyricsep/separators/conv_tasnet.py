@@ -26,6 +26,7 @@ the published checkpoints.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,8 +36,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lyricsep.errors import ConfigError, WeightsError
-from lyricsep.separators.engine import Chunking, Network
+from lyricsep.separators.engine import Chunking, Network, choose_source
+from lyricsep.separators.state import as_state, describing, filled, one_file, shape_of, tensor_of
 from lyricsep.weights import Ignored, fetch, load_checkpoint, load_safetensors
 
 if TYPE_CHECKING:
@@ -119,11 +120,6 @@ class ConvTasNet(nn.Module):
     """Sources from a mixture, as waveforms.
 
     Scaling the mixture scales the sources, but for what `EPSILON` does near silence.
-
-    Parameters
-    ----------
-    options : ConvTasNetOptions
-        Sizes.
     """
 
     def __init__(self, options: ConvTasNetOptions) -> None:
@@ -230,9 +226,7 @@ class ConvTasNetNetwork(Network):
     segment : float
         Seconds per chunk. The norms are over a whole chunk, so it should be about what the training saw.
     source : int or None
-        Which of its sources the vocals are, from 0. None, for networks that give speakers in any order: the one
-        with the most energy, chosen anew for every chunk (and channel, of mono networks), so it is the voice in
-        front and not always the same singer.
+        Which of its sources the vocals are, from 0; see `choose_source`.
     keeps_gain : bool
         Whether it was trained to give sources at the mixture's gain.
 
@@ -255,6 +249,7 @@ class ConvTasNetNetwork(Network):
             )
         self.model = model
         self.sample_rate = sample_rate
+        self.shortest = options.filter_length
         self.n_channels = options.n_channels
         self.chunking = Chunking.triangular(length, OVERLAP)
         self.source = source
@@ -265,16 +260,7 @@ class ConvTasNetNetwork(Network):
         sources: Tensor = self.model(chunks)
         if not self.keeps_gain:
             sources = sources * _gains(chunks, sources)[..., None, None]
-        if self.source is not None:
-            return sources[:, self.source]
-        loudest = sources.square().sum(dim=(2, 3)).argmax(dim=1)
-        return sources[torch.arange(len(sources), device=sources.device), loudest]
-
-    def finish(self, chunks: Tensor, n_samples: int) -> Tensor:
-        """Separate; at the end of a song a chunk is as short as what is left, for the sake of the norms."""
-        n_seen = max(n_samples, self.model.options.filter_length)
-        vocals: Tensor = self(chunks[..., :n_seen])
-        return F.pad(vocals, (0, chunks.shape[-1] - n_seen))
+        return choose_source(sources, self.source)
 
 
 def _gains(mixture: Tensor, sources: Tensor) -> Tensor:
@@ -311,67 +297,55 @@ class _Layout:
         return template.format(index=index, repeat=index // n_blocks, place=index % n_blocks)
 
 
+def _with_blocks(start: str, *ends: str, **others: str) -> dict[str, str]:
+    """Return the names of layers: those of a block, in the order in which it runs them, and the others."""
+    ours = ("expand", "prelu1", "norm1", "depthwise", "prelu2", "norm2", "residual", "skip")
+    return {name: start + end for name, end in zip(ours, ends, strict=False)} | others
+
+
 _LAYOUTS = (
     _Layout(
         "demucs",
-        {
-            "encoder": "encoder.conv1d_U",
-            "norm": "separator.network.0",
-            "bottleneck": "separator.network.1",
-            "expand": "separator.network.2.{repeat}.{place}.net.0",
-            "prelu1": "separator.network.2.{repeat}.{place}.net.1",
-            "norm1": "separator.network.2.{repeat}.{place}.net.2",
-            "depthwise": "separator.network.2.{repeat}.{place}.net.3.net.0",
-            "prelu2": "separator.network.2.{repeat}.{place}.net.3.net.1",
-            "norm2": "separator.network.2.{repeat}.{place}.net.3.net.2",
-            "residual": "separator.network.2.{repeat}.{place}.net.3.net.3",
-            "mask": "separator.network.3",
-            "decoder": "decoder.basis_signals",
-        },
+        _with_blocks(
+            "separator.network.2.{repeat}.{place}.net.",
+            *("0", "1", "2", "3.net.0", "3.net.1", "3.net.2", "3.net.3"),
+            encoder="encoder.conv1d_U",
+            norm="separator.network.0",
+            bottleneck="separator.network.1",
+            mask="separator.network.3",
+            decoder="decoder.basis_signals",
+        ),
         {"weight": "gamma", "bias": "beta"},
         {"has_biases": False, "is_framewise": True, "rectifies_input": True},
         keeps_gain=True,
     ),
     _Layout(
         "torchaudio",
-        {
-            "encoder": "encoder",
-            "norm": "mask_generator.input_norm",
-            "bottleneck": "mask_generator.input_conv",
-            "expand": "mask_generator.conv_layers.{index}.conv_layers.0",
-            "prelu1": "mask_generator.conv_layers.{index}.conv_layers.1",
-            "norm1": "mask_generator.conv_layers.{index}.conv_layers.2",
-            "depthwise": "mask_generator.conv_layers.{index}.conv_layers.3",
-            "prelu2": "mask_generator.conv_layers.{index}.conv_layers.4",
-            "norm2": "mask_generator.conv_layers.{index}.conv_layers.5",
-            "residual": "mask_generator.conv_layers.{index}.res_out",
-            "skip": "mask_generator.conv_layers.{index}.skip_out",
-            "mask_prelu": "mask_generator.output_prelu",
-            "mask": "mask_generator.output_conv",
-            "decoder": "decoder",
-        },
+        _with_blocks(
+            "mask_generator.conv_layers.{index}.",
+            *(*(f"conv_layers.{place}" for place in range(6)), "res_out", "skip_out"),
+            encoder="encoder",
+            norm="mask_generator.input_norm",
+            bottleneck="mask_generator.input_conv",
+            mask_prelu="mask_generator.output_prelu",
+            mask="mask_generator.output_conv",
+            decoder="decoder",
+        ),
         {"weight": "weight", "bias": "bias"},
         {"sigmoid_masks": True, "pads_edges": True},
         keeps_gain=False,
     ),
     _Layout(
         "asteroid",
-        {
-            "encoder.weight": "encoder.filterbank._filters",
-            "norm": "masker.bottleneck.0",
-            "bottleneck": "masker.bottleneck.1",
-            "expand": "masker.TCN.{index}.shared_block.0",
-            "prelu1": "masker.TCN.{index}.shared_block.1",
-            "norm1": "masker.TCN.{index}.shared_block.2",
-            "depthwise": "masker.TCN.{index}.shared_block.3",
-            "prelu2": "masker.TCN.{index}.shared_block.4",
-            "norm2": "masker.TCN.{index}.shared_block.5",
-            "residual": "masker.TCN.{index}.res_conv",
-            "skip": "masker.TCN.{index}.skip_conv",
-            "mask_prelu": "masker.mask_net.0",
-            "mask": "masker.mask_net.1",
-            "decoder.weight": "decoder.filterbank._filters",
-        },
+        _with_blocks(
+            "masker.TCN.{index}.",
+            *(*(f"shared_block.{place}" for place in range(6)), "res_conv", "skip_conv"),
+            norm="masker.bottleneck.0",
+            bottleneck="masker.bottleneck.1",
+            mask_prelu="masker.mask_net.0",
+            mask="masker.mask_net.1",
+        )
+        | {"encoder.weight": "encoder.filterbank._filters", "decoder.weight": "decoder.filterbank._filters"},
         {"weight": "gamma", "bias": "beta"},
         {},  # its model_args say
         keeps_gain=False,
@@ -394,29 +368,16 @@ _NUMPY = ("numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray
 
 
 def load_conv_tasnet(spec: SeparatorSpec, *, offline: bool) -> ConvTasNetNetwork:
-    """Build a Conv-TasNet from its checkpoint, of any of the three layouts.
+    """Build a Conv-TasNet from its one checkpoint, of any of the three layouts.
 
     The settings of the catalogue say what checkpoints do not: ``sample_rate``, ``segment`` (seconds per chunk), and
     ``source``, left out where the order of the sources means nothing (see `ConvTasNetNetwork`).
-
-    Raises
-    ------
-    WeightsError
-        If the checkpoint cannot be had, or is not one of a Conv-TasNet.
-    ConfigError
-        If there is not one file, or a setting is missing.
     """
-    if len(spec.files) != 1 or not {"sample_rate", "segment"} <= spec.settings.keys():
-        raise ConfigError(
-            f"{spec.name}: Conv-TasNet needs one file and the settings sample_rate and segment, got "
-            f"{len(spec.files)} and {', '.join(spec.settings) or 'none'}; correct the catalogue entry"
-        )
-    (file,) = spec.files
+    file = one_file(spec, "Conv-TasNet", "sample_rate", "segment")
     path = fetch(file, offline=offline)
     source = spec.settings.get("source")
-    try:
-        state, arguments = _read(path)
-        model, layout = _build(state, arguments)
+    with describing(f"{file.name}: not a Conv-TasNet checkpoint"):
+        model, layout = _build(*_read(path))
         return ConvTasNetNetwork(
             model,
             sample_rate=int(spec.settings["sample_rate"]),
@@ -424,12 +385,9 @@ def load_conv_tasnet(spec: SeparatorSpec, *, offline: bool) -> ConvTasNetNetwork
             source=None if source is None else int(source),
             keeps_gain=layout.keeps_gain,
         )
-    except (ValueError, RuntimeError, MemoryError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise WeightsError(f"{file.name}: not a Conv-TasNet checkpoint ({reason}); pull the model again") from error
 
 
-def _read(path: Path) -> tuple[Mapping[str, Tensor], Mapping[str, object]]:
+def _read(path: Path) -> tuple[dict[str, Any], Mapping[str, object]]:
     """Read the state and what asteroid says about it."""
     checkpoint: Any
     arguments: Any = {}
@@ -441,39 +399,32 @@ def _read(path: Path) -> tuple[Mapping[str, Tensor], Mapping[str, object]]:
         checkpoint = load_checkpoint(path, allow=allowed)
         if isinstance(checkpoint, dict) and "state_dict" in checkpoint:
             checkpoint, arguments = checkpoint["state_dict"], checkpoint.get("model_args", {})
-    if not isinstance(checkpoint, dict) or not isinstance(arguments, dict):
-        raise ValueError(f"expected a dictionary of tensors, got {type(checkpoint).__name__}")
-    for key, value in checkpoint.items():
-        if not isinstance(key, str) or not isinstance(value, Tensor) or not value.is_floating_point():
-            raise ValueError(f"{str(key)[:60]!r} is not a tensor of weights")
-    return checkpoint, arguments
+    return as_state(checkpoint), as_state(arguments)
 
 
-def _build(state: Mapping[str, Tensor], arguments: Mapping[str, object]) -> tuple[ConvTasNet, _Layout]:
+def _build(state: dict[str, Any], arguments: Mapping[str, object]) -> tuple[ConvTasNet, _Layout]:
     """Build the network that a state is of, with the sizes that the state shows."""
     layout = _layout(state)
     options = _options(layout, state, arguments)
-    model = ConvTasNet(options).eval()
-    last = len(model.blocks) - 1
+    model = ConvTasNet(options)
+    if layout.name == "demucs":
+        # Norms have three dimensions; rows of the decoder's matrix are the samples of one channel, then the next.
+        norms = {key: tensor_of(state, key).flatten() for key in state if key.endswith((".gamma", ".beta"))}
+        key = layout.key("decoder.weight", options.n_blocks)
+        n_filters, n_channels, length = model.decoder.weight.shape
+        matrix = tensor_of(state, key)
+        if matrix.shape != (n_channels * length, n_filters):
+            raise ValueError(
+                f"{key} has the shape {tuple(matrix.shape)}, expected {(n_channels * length, n_filters)}"
+            )
+        state = state | norms | {key: matrix.T.reshape(n_filters, n_channels, length)}
     # Asteroid stores what the last block would add, though nothing looks at it.
-    used = {layout.key(f"blocks.{last}.residual.{leaf}", options.n_blocks) for leaf in ("weight", "bias")}
-    ours = {}
-    for name, parameter in model.state_dict().items():
-        key = layout.key(name, options.n_blocks)
-        tensor = _tensor(state, key)
-        shape = _published_shape(layout, name, parameter.shape)
-        if tensor.shape != shape:
-            raise ValueError(f"{key} has the shape {tuple(tensor.shape)}, expected {shape}")
-        # A matrix for three dimensions is the decoder of Demucs: rows are the samples of one channel, then the next.
-        ours[name] = (tensor.T if tensor.ndim < parameter.ndim else tensor).reshape(parameter.shape)
-        used.add(key)
-    if unknown := set(state) - used:
-        raise ValueError(f"{min(unknown)} is not known to the layout of {layout.name}")
-    model.load_state_dict(ours)
-    return model, layout
+    last = re.escape(layout.key(f"blocks.{len(model.blocks) - 1}.residual.weight", options.n_blocks))
+    unused = f"{last.removesuffix('weight')}(weight|bias)"
+    return filled(model, state, lambda name: layout.key(name, options.n_blocks), unused=unused), layout
 
 
-def _layout(state: Mapping[str, Tensor]) -> _Layout:
+def _layout(state: Mapping[str, Any]) -> _Layout:
     for layout in _LAYOUTS:
         if layout.key("bottleneck.weight", 1) in state:
             return layout
@@ -481,13 +432,9 @@ def _layout(state: Mapping[str, Tensor]) -> _Layout:
     raise ValueError(f"expected the layout of {names}, got keys like {min(state, default='none')[:60]!r}")
 
 
-def _options(layout: _Layout, state: Mapping[str, Tensor], arguments: Mapping[str, object]) -> ConvTasNetOptions:
+def _options(layout: _Layout, state: Mapping[str, Any], arguments: Mapping[str, object]) -> ConvTasNetOptions:
     def sizes(ours: str) -> tuple[int, ...]:
-        key = layout.key(ours, 1)
-        shape = tuple(_tensor(state, key).shape)
-        if len(shape) != 3 or 0 in shape:
-            raise ValueError(f"{key} has the shape {shape}, expected 3 dimensions")
-        return shape
+        return shape_of(state, layout.key(ours, 1), 3)
 
     n_filters, n_channels, filter_length = sizes("encoder.weight")
     n_hidden, n_bottleneck, _ = sizes("blocks.0.expand.weight")
@@ -510,7 +457,7 @@ def _options(layout: _Layout, state: Mapping[str, Tensor], arguments: Mapping[st
     )
 
 
-def _depth(layout: _Layout, state: Mapping[str, Tensor], arguments: Mapping[str, object]) -> tuple[int, int]:
+def _depth(layout: _Layout, state: Mapping[str, Any], arguments: Mapping[str, object]) -> tuple[int, int]:
     """Count repeats, and blocks per repeat."""
     prefix, _, rest = layout.keys["expand"].partition("{")
     places = {tuple(key.removeprefix(prefix).split(".")[:2]) for key in state if key.startswith(prefix)}
@@ -532,18 +479,3 @@ def _asteroid_traits(arguments: Mapping[str, object], stride: int) -> dict[str, 
         "rectifies_input": arguments.get("encoder_activation") == "relu",
         "sigmoid_masks": arguments.get("mask_act", "sigmoid") == "sigmoid",
     }
-
-
-def _tensor(state: Mapping[str, Tensor], key: str) -> Tensor:
-    if key not in state:
-        raise ValueError(f"it lacks {key}")
-    return state[key]
-
-
-def _published_shape(layout: _Layout, ours: str, shape: torch.Size) -> tuple[int, ...]:
-    if layout.name != "demucs":
-        return tuple(shape)
-    if ours == "decoder.weight":
-        n_filters, n_channels, filter_length = shape
-        return n_channels * filter_length, n_filters
-    return (1, *shape, 1) if "norm" in ours else tuple(shape)

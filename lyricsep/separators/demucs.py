@@ -33,12 +33,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lyricsep.errors import ConfigError, WeightsError
+from lyricsep.errors import ConfigError, WeightsError, reason_of
 from lyricsep.separators.engine import Chunking, Network
+from lyricsep.separators.state import describing
 from lyricsep.weights import fetch, load_checkpoint, load_safetensors
 
 if TYPE_CHECKING:
@@ -219,10 +221,8 @@ def load_demucs(spec: SeparatorSpec, *, offline: bool) -> DemucsNetwork:
         path = fetch(file, offline=offline)
         load = _load_safetensors if path.suffix == ".safetensors" else _load_package
         models.append(load(path, file.name, spec))
-    try:
+    with describing(f"{spec.name}: its checkpoints do not make a Demucs", errors=_MISFIT):
         return DemucsNetwork(models, spec.settings.get("segment"))
-    except _MISFIT as error:
-        raise WeightsError(f"{spec.name}: its checkpoints do not make a Demucs ({_line(error)})") from error
 
 
 def _load_safetensors(path: Path, name: str, spec: SeparatorSpec) -> nn.Module:
@@ -235,7 +235,7 @@ def _load_safetensors(path: Path, name: str, spec: SeparatorSpec) -> nn.Module:
         kwargs = json.loads(metadata["kwargs"], object_hook=_with_fractions)
     except (KeyError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
         raise WeightsError(
-            f"{name}: not a Demucs checkpoint (expected the metadata klass, args and kwargs: {_line(error)})"
+            f"{name}: not a Demucs checkpoint (expected the metadata klass, args and kwargs: {reason_of(error)})"
         ) from error
     return _build(klass, args, kwargs, state, name)
 
@@ -253,7 +253,7 @@ def _load_package(path: Path, name: str, spec: SeparatorSpec) -> nn.Module:
     if not isinstance(package, dict) or not {"klass", "args", "kwargs", "state"} <= package.keys():
         raise WeightsError(f"{name}: not a Demucs checkpoint (expected klass, args, kwargs and state)")
     if not any(package["klass"] is klass for klass in classes):
-        raise WeightsError(f"{name}: not a Demucs checkpoint (its class is {_line(package['klass'])})")
+        raise WeightsError(f"{name}: not a Demucs checkpoint (its class is {str(package['klass'])[:200]})")
     return _build(package["klass"], package["args"], package["kwargs"], package["state"], name)
 
 
@@ -269,8 +269,6 @@ class _PickledDType:
 
 def _number(dtype: _PickledDType, content: bytes) -> object:
     """Replace NumPy's constructor of scalars in a pickle."""
-    import numpy as np
-
     if dtype.code not in ("b1", "i4", "i8", "f2", "f4", "f8"):
         raise ValueError(f"a NumPy scalar of the type {dtype.code!r}")
     (number,) = np.frombuffer(content, f"<{dtype.code}")
@@ -284,14 +282,12 @@ def _build(klass: type, args: object, kwargs: object, state: object, name: str) 
     if isinstance(state, dict) and "__quantized" in state and not importlib.util.find_spec("diffq"):
         raise ConfigError(f"{name}: the model is quantised; install what reads it: pip install 'lyricsep[quantized]'")
     package = {"klass": klass, "args": args, "kwargs": kwargs, "state": state}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it tells of arguments that only training knew
-            model: nn.Module = load_model(package)  # type: ignore[no-untyped-call]
-    except _MISFIT as error:
-        raise WeightsError(
-            f"{name}: the checkpoint does not fit {klass.__name__} ({_line(error)}); pull the model again"
-        ) from error
+    with (
+        describing(f"{name}: the checkpoint does not fit {klass.__name__}", errors=_MISFIT),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")  # it tells of arguments that only training knew
+        model: nn.Module = load_model(package)  # type: ignore[no-untyped-call]
     return model.eval()
 
 
@@ -301,17 +297,13 @@ def _build_waveform(state: Mapping[str, Tensor], name: str, spec: SeparatorSpec)
         raise ConfigError(
             f"{spec.name}: {name} needs the settings sources and sample_rate; correct the catalogue entry"
         )
-    try:
+    with describing(f"{name}: the checkpoint does not fit Demucs 2", errors=_MISFIT):
         channels, audio_channels, _ = state[FIRST].shape
         depth = sum(re.fullmatch(r"encoder\.\d+\.0\.weight", key) is not None for key in state)
         sources, rate = spec.settings["sources"], int(spec.settings["sample_rate"])
         with torch.device("meta"):  # a gigabyte of random numbers takes its time
             model = WaveformDemucs(sources, rate, channels=channels, depth=depth, audio_channels=audio_channels)
         model.load_state_dict({key: value.to(torch.float32) for key, value in state.items()}, assign=True)
-    except _MISFIT as error:
-        raise WeightsError(
-            f"{name}: the checkpoint does not fit Demucs 2 ({_line(error)}); pull the model again"
-        ) from error
     return model.eval()
 
 
@@ -356,7 +348,3 @@ def _sources(model: nn.Module) -> Sequence[str]:
 def _middle(x: Tensor, length: int) -> Tensor:
     start = (x.shape[-1] - length) // 2
     return x[..., start : start + length]
-
-
-def _line(value: object) -> str:
-    return " ".join(str(value).split())[:200]

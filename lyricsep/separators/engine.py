@@ -48,7 +48,9 @@ and each of its models is one entry, in ``catalog.toml`` after ``[[separator]]``
     sha256 = ""
     sources = ["file:tilt.safetensors"]
 
-(``[[separator.files]]`` in ``catalog.toml``). A family with queries takes ``query: str | None`` too.
+(``[[separator.files]]`` in ``catalog.toml``). A family with queries takes ``query: str | None`` too. All of these
+functions raise `WeightsError` if a file cannot be had or is not one of the family, and `ConfigError` if the entry has
+other files than the family needs, or lacks settings.
 """
 
 from __future__ import annotations
@@ -64,9 +66,9 @@ from torch import Tensor, nn
 
 from lyricsep.audio import StreamResampler
 from lyricsep.errors import ConfigError
-from lyricsep.separators.base import Mixture, StreamingSeparator
+from lyricsep.separators.base import Mixture, Separator
 
-__all__ = ["Chunking", "Network", "NetworkSeparator"]
+__all__ = ["Chunking", "Network", "NetworkSeparator", "choose_source"]
 
 logger = logging.getLogger(__name__)
 
@@ -140,14 +142,17 @@ class Network(nn.Module, ABC):
     n_channels: int
     chunking: Chunking
     half_is_safe: bool = False
+    shortest: int | None = None
 
     def finish(self, chunks: Tensor, n_samples: int) -> Tensor:
         """Separate chunks at the end of a song, of which only the first `n_samples` are of it, the rest zeros.
 
-        As any other chunk, unless a family knows better.
+        A network with norms or memory over a whole chunk sets `shortest`, the fewest samples that it takes: its last
+        chunk is as short as what is left, as if the song were one piece.
         """
-        vocals: Tensor = self(chunks)
-        return vocals
+        n_seen = chunks.shape[-1] if self.shortest is None else max(n_samples, self.shortest)
+        vocals: Tensor = self(chunks[..., :n_seen])
+        return nn.functional.pad(vocals, (0, chunks.shape[-1] - n_seen))
 
     def autocast(self) -> AbstractContextManager[object]:
         """Return a context: half precision on CUDA for networks whose result it does not change, else none."""
@@ -157,7 +162,19 @@ class Network(nn.Module, ABC):
         return nullcontext()
 
 
-class NetworkSeparator(StreamingSeparator):
+def choose_source(sources: Tensor, source: int | None) -> Tensor:
+    """Return one of the sources of each chunk; ``(batch, n_sources, ...)`` to ``(batch, ...)``.
+
+    None, for networks that give speakers in any order, is the one with the most energy, chosen anew for every chunk:
+    the voice in front, not always the same singer.
+    """
+    if source is not None:
+        return sources[:, source]
+    loudest = sources.flatten(2).square().sum(dim=2).argmax(dim=1)
+    return sources[torch.arange(len(sources), device=sources.device), loudest]
+
+
+class NetworkSeparator(Separator):
     """The engine: runs a `Network` over a stream.
 
     Parameters

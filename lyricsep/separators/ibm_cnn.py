@@ -23,7 +23,6 @@ ideal binary mask and cross entropy", Neural Computing and Applications 32, 2020
 from __future__ import annotations
 
 import math
-import struct
 import tokenize
 import zipfile
 import zlib
@@ -36,9 +35,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lyricsep.errors import ConfigError, WeightsError
+from lyricsep.errors import WeightsError
 from lyricsep.separators.engine import Chunking, Network
+from lyricsep.separators.state import describing, one_file
 from lyricsep.weights import fetch
+from lyricsep.weights.loading import UNREADABLE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,20 +62,7 @@ MAX_BYTES = 1 << 30  # of unpacked variables; those published are 78 MB, three t
 _LAYERS = ("conv1", "conv2", "conv3", "conv4", "fc1", "fc2", "output")
 # What optimisers of TensorFlow call their memories of a variable, behind its name.
 _SLOTS = {"Adam", "Adam_1", "Adadelta", "Adadelta_1", "Adagrad", "ExponentialMovingAverage", "Momentum", "RMSProp"}
-# Everything that NumPy and zipfile are known to raise on bytes that make no sense.
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    tokenize.TokenError,
-    EOFError,
-    OSError,
-    RuntimeError,
-    ValueError,
-    TypeError,
-    LookupError,
-    MemoryError,
-)
+_DAMAGE = (*UNREADABLE, zlib.error, tokenize.TokenError)
 
 
 class IbmCnn(nn.Module):
@@ -204,21 +192,8 @@ class IbmCnnNetwork(Network):
 
 
 def load_ibm_cnn(spec: SeparatorSpec, *, offline: bool) -> IbmCnnNetwork:
-    """Build IBM-CNN from the variables of its TensorFlow checkpoint.
-
-    Raises
-    ------
-    WeightsError
-        If the file is not there, or does not hold the published variables.
-    ConfigError
-        If there is not one file.
-    """
-    if len(spec.files) != 1:
-        raise ConfigError(
-            f"{spec.name}: IBM-CNN needs one file, that of its variables, got {len(spec.files)}; "
-            "correct the catalogue entry"
-        )
-    (file,) = spec.files
+    """Build IBM-CNN from the one file with the variables of its TensorFlow checkpoint."""
+    file = one_file(spec, "IBM-CNN")
     try:
         path = fetch(file, offline=offline)
     except WeightsError as error:
@@ -226,15 +201,12 @@ def load_ibm_cnn(spec: SeparatorSpec, *, offline: bool) -> IbmCnnNetwork:
             f"{spec.name}: {error}; the file is made from the authors' checkpoint, and `lyricsep models show "
             f"{spec.name}` says how"
         ) from error
-    try:
+    with describing(
+        f"{file.name}: not the variables of IBM-CNN", advice="make it from the checkpoint again", errors=_DAMAGE
+    ):
         with torch.device("meta"):
             model = IbmCnn()
         model.load_state_dict(from_tensorflow(_read(path)), assign=True)
-    except _DAMAGE as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise WeightsError(
-            f"{file.name}: not the variables of IBM-CNN ({reason}); make it from the checkpoint again"
-        ) from error
     return IbmCnnNetwork(model)
 
 

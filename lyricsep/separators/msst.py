@@ -7,7 +7,8 @@ authors publish as YAML beside a checkpoint stands in the catalogue, under the n
 
 * ``model``: ``mel_band_roformer``, ``bs_roformer``, ``scnet``, ``mdx23c``, ``bandit`` (not its second version) or
   ``apollo``;
-* ``segment``: seconds per chunk, what the training saw; ``overlap``: share of it that the next chunk sees too;
+* ``segment``: seconds per chunk, what the training saw; ``overlap``: share of it that the next chunk sees too, 0 to
+  below 1 (published as ``num_overlap``, the chunks that see a sample: 2 is 0.5, 4 is 0.75);
 * ``source``: which of its stems the vocals are, from 0; -1 for networks of a single stem;
 * ``normalizes``: true for networks that want every excerpt with a mean of 0 and a standard deviation of 1, "peak" for
   those that want its largest sample at 1, left out else;
@@ -46,17 +47,15 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lyricsep.errors import ConfigError, WeightsError
+from lyricsep.errors import ConfigError, reason_of
 from lyricsep.separators.engine import Chunking, Network
-from lyricsep.weights import Ignored, fetch, load_checkpoint, load_safetensors
+from lyricsep.separators.state import describing, filled, read_state
+from lyricsep.weights import Ignored, fetch
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lyricsep.separators.base import SeparatorSpec
 
 __all__ = ["MsstNetwork", "load_msst"]
@@ -116,17 +115,9 @@ class MsstNetwork(Network):
         of all.
     n_channels : int
         Channels it takes.
-    segment : float
-        Seconds per chunk.
-    overlap : float
-        Share of a chunk that the next one sees too, 0 to below 1. Published as ``num_overlap``, the chunks that see
-        a sample: 2 is 0.5, 4 is 0.75.
-    source : int
-        Which stem the vocals are, from 0; -1 for the only one.
-    normalizes : bool or "peak"
-        Whether chunks go in with a mean of 0 and a standard deviation of 1, all channels together, or with their
-        largest sample at 1, and their vocals get the level back. The authors do the former by song, and the latter
-        by excerpt, where they train.
+    segment, overlap, source, normalizes
+        As the settings. Vocals of normalized chunks, all channels together, get the level back. The authors normalize
+        to a deviation of 1 by song, and to a peak of 1 by excerpt, where they train.
     """
 
     def __init__(
@@ -197,13 +188,9 @@ def load_msst(spec: SeparatorSpec, *, offline: bool) -> MsstNetwork:
     _check_length(spec, model, length)
     (file,) = spec.files
     path = fetch(file, offline=offline)
-    try:
-        _fill(model, _read(path))
-    except (ValueError, RuntimeError, MemoryError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise WeightsError(
-            f"{file.name}: not a checkpoint of {spec.name} ({reason}); pull the model again"
-        ) from error
+    with describing(f"{file.name}: not a checkpoint of {spec.name}"):
+        allowed = [(Ignored, note) for note in _NOTES]
+        filled(model, read_state(path, allow=allowed, wrappers=_WRAPPERS), str)
     # Each stem of a RoFormer or Bandit has a mask of its own, half of the weights: only that of the vocals is needed.
     if n_stems > 1 and hasattr(model, "mask_estimators"):
         model.mask_estimators = nn.ModuleList([model.mask_estimators[source]])
@@ -265,8 +252,7 @@ def _build(spec: SeparatorSpec) -> Any:
             raise ValueError(f"num_dplayer is even, got {options['num_dplayer']}")
         return kind(_mdx23c_config(options)) if name == "mdx23c" else kind(**options)
     except (TypeError, ValueError, LookupError, ArithmeticError, AssertionError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise _wrong(spec, f"the options make no {name} ({reason})") from error
+        raise _wrong(spec, f"the options make no {name} ({reason_of(error)})") from error
 
 
 def _mdx23c_config(options: Mapping[str, Any]) -> SimpleNamespace:
@@ -303,34 +289,3 @@ def _check_length(spec: SeparatorSpec, model: Any, length: int) -> None:
         n_fft = (model.stft_config if name == "scnet" else model.stft_kwargs)["n_fft"]
     if length < n_fft:
         raise _wrong(spec, f"a segment has {n_fft} samples or more, got {length}")
-
-
-def _read(path: Path) -> Mapping[str, Tensor]:
-    state: object
-    if path.suffix == ".safetensors":
-        state = load_safetensors(path)[0]
-    else:
-        notes: list[Any] = [(Ignored, name) for name in _NOTES]
-        state = load_checkpoint(path, allow=notes)
-    if isinstance(state, dict):
-        state = next((state[key] for key in _WRAPPERS if isinstance(state.get(key), dict)), state)
-    if not isinstance(state, dict):
-        raise ValueError(f"expected a dictionary of tensors, got {type(state).__name__}")
-    for key, value in state.items():
-        if not isinstance(key, str) or not isinstance(value, Tensor) or not value.is_floating_point():
-            raise ValueError(f"{str(key)[:60]!r} is not a tensor of weights")
-    return state
-
-
-def _fill(model: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Put a state in place of the network's own, if it has the same keys and shapes."""
-    expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
-    for key, shape in expected.items():
-        if key not in state:
-            raise ValueError(f"it lacks {key}")
-        if tuple(state[key].shape) != shape:
-            raise ValueError(f"{key} has the shape {tuple(state[key].shape)}, expected {shape}")
-    if unknown := state.keys() - expected.keys():
-        raise ValueError(f"{min(unknown)[:60]!r} is not known to it")
-    # Assigned, not copied: these are a gigabyte.
-    model.load_state_dict({key: value.to(torch.float32) for key, value in state.items()}, assign=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from lyricsep.separators.base import Mixture, StreamingSeparator
+from lyricsep.separators.base import Mixture, Separator
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["Passthrough"]
 
 
-class Passthrough(StreamingSeparator):
+class Passthrough(Separator):
     """Returns the mixture unchanged."""
 
     name = "none"

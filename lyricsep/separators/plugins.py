@@ -10,7 +10,7 @@ which takes nothing and gives a list of `SeparatorSpec`, each with a function th
     def separators():
         return [SeparatorSpec("mine", "my_package", "What it is", "MIT", "Me, 2026", create=Mine)]
 
-    class Mine(StreamingSeparator):
+    class Mine(Separator):
         name = "mine"
 
         def __init__(self, device):
@@ -37,7 +37,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
 from lyricsep.errors import AudioError, ConfigError, LyricsepError
-from lyricsep.separators.base import Mixture, Separator, SeparatorSpec, StreamingSeparator
+from lyricsep.separators.base import Mixture, Separator, SeparatorSpec
 
 if TYPE_CHECKING:
     import torch
@@ -99,7 +99,7 @@ def create_plugin(spec: SeparatorSpec, device: torch.device) -> Separator:
     return _Watched(spec.name, separator)
 
 
-class _Watched(StreamingSeparator):
+class _Watched(Separator):
     """A plugin's separator under its catalogue name, whose failures affect one song only."""
 
     def __init__(self, name: str, separator: Separator) -> None:

@@ -31,18 +31,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lyricsep.audio import downmix, load_audio, resample
-from lyricsep.errors import ConfigError, WeightsError
+from lyricsep.errors import ConfigError, WeightsError, reason_of
 from lyricsep.files import shown
-from lyricsep.separators.clap_text import ClapText, Tokenizer
+from lyricsep.separators.clap_text import ClapText, ClapTokenizer
 from lyricsep.separators.embeddings import text_embedding
 from lyricsep.separators.engine import Chunking, Network
-from lyricsep.separators.state import filled, shape_of
-from lyricsep.weights import fetch, load_checkpoint, load_safetensors
+from lyricsep.separators.state import describing, filled, read_state, shape_of
+from lyricsep.weights import fetch, load_safetensors
 
 if TYPE_CHECKING:
     from lyricsep.separators.base import SeparatorSpec
@@ -404,14 +405,11 @@ def load_resunet(spec: SeparatorSpec, *, offline: bool, query: str | None = None
         )
     file = spec.files[0]
     path = fetch(file, offline=offline)
-    try:
-        state = _read(path)
+    with describing(f"{file.name}: not a ResUNet30 checkpoint"):
+        state = read_state(path, wrappers=["state_dict"])
         model, tagger = _build_model(state), _build_tagger(state)
         if tagger is not None and tagger.n_classes != model.condition_size:
             raise ValueError(f"a tagger of {tagger.n_classes} classes, conditions of {model.condition_size}")
-    except (ValueError, RuntimeError, MemoryError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise WeightsError(f"{file.name}: not a ResUNet30 checkpoint ({reason}); pull the model again") from error
     if query is None:
         query = str(spec.settings.get("query_default", ""))
     if query.endswith((".npy", ".safetensors")):
@@ -455,24 +453,21 @@ def _embed(spec: SeparatorSpec, text: str, state: Mapping[str, Any], size: int, 
         vocabulary, merges = (fetch(file, offline=offline) for file in spec.files[1:])
         prefix = "query_encoder.model."
         clap = ClapText.of({key.removeprefix(prefix): state[key] for key in state if key.startswith(prefix)})
-        tokens = Tokenizer.read(vocabulary, merges).tokens(text)
+        tokens = ClapTokenizer.read(vocabulary, merges).tokens(text)
         with torch.no_grad():
             return cast(Tensor, clap(torch.tensor([tokens]))[0])
 
     try:
         return text_embedding(text, spec.files, spec.family, size, compute)
     except (ValueError, RuntimeError, IndexError, MemoryError) as error:
-        reason = " ".join(str(error).split())[:200]
         raise WeightsError(
-            f"{spec.name}: cannot embed a text ({reason})",
+            f"{spec.name}: cannot embed a text ({reason_of(error)})",
             hint="pull the model again, or set {query} to the file of an embedding (.npy)",
         ) from error
 
 
 def _read_condition(name: str, path: Path, size: int) -> Tensor:
     """Read a condition that was made before: one vector, or a batch of one."""
-    import numpy as np
-
     try:
         if path.suffix == ".npy":
             found = torch.from_numpy(np.load(path, allow_pickle=False).astype(np.float32, casting="same_kind"))
@@ -482,9 +477,8 @@ def _read_condition(name: str, path: Path, size: int) -> Tensor:
                 raise ValueError(f"{len(tensors)} tensors")
             (found,) = tensors.values()
     except (OSError, ValueError, TypeError, EOFError, WeightsError) as error:
-        reason = " ".join(str(error).split())[:120]
         raise ConfigError(
-            f"{name}: {shown(path)} cannot be read as a condition ({reason})", hint="correct {query}"
+            f"{name}: {shown(path)} cannot be read as a condition ({reason_of(error)})", hint="correct {query}"
         ) from error
     if found.shape not in ((size,), (1, size)) or not found.is_floating_point() or not bool(found.isfinite().all()):
         raise ConfigError(
@@ -510,16 +504,6 @@ def _hear_example(spec: SeparatorSpec, path: Path, tagger: Cnn14) -> Tensor:
             whole = piece.repeat(-(-length // len(piece)))[:length]
             heard.append(tagger(whole[None])[0])
     return torch.stack(heard).mean(dim=0)
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    """Read the state, of a training run (beside its optimizer) or plain."""
-    checkpoint: Any = load_safetensors(path)[0] if path.suffix == ".safetensors" else load_checkpoint(path)
-    if isinstance(checkpoint, dict) and "state_dict" in checkpoint:
-        checkpoint = checkpoint["state_dict"]
-    if not isinstance(checkpoint, dict) or not all(isinstance(key, str) for key in checkpoint):
-        raise ValueError(f"expected a dictionary of tensors, got {type(checkpoint).__name__}")
-    return checkpoint
 
 
 def _build_model(state: Mapping[str, Any]) -> ResUNet30:

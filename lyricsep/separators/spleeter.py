@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lyricsep.errors import ConfigError, WeightsError
+from lyricsep.errors import ConfigError
 from lyricsep.separators.engine import Chunking, Network
+from lyricsep.separators.state import describing
 from lyricsep.weights import fetch, load_numpy_pickle
 
 if TYPE_CHECKING:
@@ -126,15 +127,7 @@ class SpleeterNetwork(Network):
 
 
 def load_spleeter(spec: SeparatorSpec, *, offline: bool) -> SpleeterNetwork:
-    """Build Spleeter from its two checkpoints (vocals, accompaniment).
-
-    Raises
-    ------
-    WeightsError
-        If a checkpoint cannot be had, or does not hold what the network needs.
-    ConfigError
-        If there are not two of them.
-    """
+    """Build Spleeter from its two checkpoints (vocals, accompaniment)."""
     if len(spec.files) != 2:
         raise ConfigError(
             f"{spec.name}: Spleeter needs two files, vocals and accompaniment, got {len(spec.files)}; "
@@ -151,13 +144,12 @@ def load_spleeter(spec: SeparatorSpec, *, offline: bool) -> SpleeterNetwork:
 def _load_state(network: nn.Module, arrays: object, name: str) -> None:
     # Counters of training batches are not in the checkpoints and not used.
     wanted = [key for key in network.state_dict() if not key.endswith("num_batches_tracked")]
-    try:
+    with describing(
+        f"{name}: not a Spleeter two-stem checkpoint", errors=(KeyError, TypeError, ValueError, RuntimeError)
+    ):
         if not isinstance(arrays, dict):
             raise TypeError(f"expected a dictionary of arrays, got {type(arrays).__name__}")
         network.load_state_dict({key: torch.from_numpy(arrays[key]) for key in wanted}, strict=False)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise WeightsError(f"{name}: not a Spleeter two-stem checkpoint ({reason}); pull the model again") from error
 
 
 def _batch_norm(n_channels: int) -> nn.BatchNorm2d:

@@ -3,15 +3,100 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["filled", "shape_of"]
+from lyricsep.errors import ConfigError, WeightsError, reason_of
+from lyricsep.separators.base import SeparatorSpec
+from lyricsep.weights import WeightFile, load_checkpoint, load_safetensors
+
+__all__ = ["as_state", "describing", "filled", "one_file", "read_state", "shape_of", "tensor_of"]
 
 Model = TypeVar("Model", bound=nn.Module)
+
+
+@contextmanager
+def describing(
+    what: str,
+    *,
+    advice: str = "pull the model again",
+    errors: tuple[type[Exception], ...] = (ValueError, RuntimeError, MemoryError),
+) -> Iterator[None]:
+    """Turn what content of the wrong kind raises into a `WeightsError`.
+
+    Parameters
+    ----------
+    what : str
+        The file and what it is not; the reason comes behind it.
+    advice : str
+        What to try next.
+    errors : tuple of type
+        What is caught.
+    """
+    try:
+        yield
+    except errors as error:
+        raise WeightsError(f"{what} ({reason_of(error)}); {advice}") from error
+
+
+def one_file(spec: SeparatorSpec, network: str, *settings: str) -> WeightFile:
+    """Return the only file of a catalogue entry.
+
+    Raises
+    ------
+    ConfigError
+        If there is not one file, or one of these settings is missing.
+    """
+    if len(spec.files) == 1 and spec.settings.keys() >= set(settings):
+        return spec.files[0]
+    needed = f" and the settings {', '.join(settings)}" if settings else ""
+    got = f" and {', '.join(spec.settings) or 'none'}" if settings else ""
+    raise ConfigError(
+        f"{spec.name}: {network} needs one file{needed}, got {len(spec.files)}{got}; correct the catalogue entry"
+    )
+
+
+def read_state(path: Path, *, allow: Sequence[Any] = (), wrappers: Sequence[str] = ()) -> dict[str, Any]:
+    """Read the tensors of a checkpoint of either format, by name; whether they are tensors is not checked.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.safetensors`` file, or one of `torch.save`.
+    allow : sequence
+        As `load_checkpoint`.
+    wrappers : sequence of str
+        Keys under which training scripts save the state, beside what else they save.
+
+    Raises
+    ------
+    ValueError
+        If it is no dictionary of names.
+    WeightsError
+        If the file cannot be read.
+    """
+    state = load_safetensors(path)[0] if path.suffix == ".safetensors" else load_checkpoint(path, allow=allow)
+    if isinstance(state, dict):
+        state = next((state[key] for key in wrappers if isinstance(state.get(key), dict)), state)
+    return as_state(state)
+
+
+def as_state(value: object) -> dict[str, Any]:
+    """Return a dictionary of names as it is.
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+    """
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise ValueError(f"expected a dictionary of tensors, got {type(value).__name__}")
+    return value
 
 
 def filled(
@@ -27,7 +112,7 @@ def filled(
     Parameters
     ----------
     model : Module
-        Becomes the one that is given back, in evaluation mode.
+        Returned in evaluation mode, with the weights in single precision.
     state : mapping
         The published tensors.
     published : callable
@@ -53,15 +138,17 @@ def filled(
             ours[name] = tensor
             continue
         expected = (tensor.shape[0] // len(keys), *tensor.shape[1:]) if len(keys) > 1 else tuple(tensor.shape)
-        parts = [_tensor_of(state, key) for key in keys]
+        parts = [tensor_of(state, key) for key in keys]
         for key, part in zip(keys, parts, strict=True):
             if part.shape != expected:
                 raise ValueError(f"{key} has the shape {tuple(part.shape)}, expected {expected}")
-        ours[name] = torch.cat(parts) if len(parts) > 1 else parts[0]
+        joined = torch.cat(parts) if len(parts) > 1 else parts[0]
+        ours[name] = joined.to(torch.float32).contiguous()
     own = [key for key in state if key.startswith(prefix) and key not in known]
     if unknown := [key for key in own if not re.fullmatch(unused, key.removeprefix(prefix))]:
         raise ValueError(f"{min(unknown)[:60]!r} is not known to {type(model).__name__}")
-    model.load_state_dict(ours)
+    # Assigned, not copied: some are a gigabyte.
+    model.load_state_dict(ours, assign=True)
     return model.eval()
 
 
@@ -73,13 +160,20 @@ def shape_of(state: Mapping[str, Any], key: str, n_dimensions: int) -> tuple[int
     ValueError
         If it is missing, no tensor of weights, empty, or of other dimensions.
     """
-    tensor = _tensor_of(state, key)
+    tensor = tensor_of(state, key)
     if tensor.ndim != n_dimensions or 0 in tensor.shape:
         raise ValueError(f"{key} has the shape {tuple(tensor.shape)}, expected {n_dimensions} dimensions")
     return tuple(tensor.shape)
 
 
-def _tensor_of(state: Mapping[str, Any], key: str) -> Tensor:
+def tensor_of(state: Mapping[str, Any], key: str) -> Tensor:
+    """Return a published tensor.
+
+    Raises
+    ------
+    ValueError
+        If it is missing, or no tensor of weights.
+    """
     if key not in state:
         raise ValueError(f"it lacks {key}")
     tensor = state[key]

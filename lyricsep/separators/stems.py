@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from lyricsep.audio import StreamResampler, downmix, open_audio
 from lyricsep.errors import AudioError
 from lyricsep.files import shown
-from lyricsep.separators.base import Mixture, StreamingSeparator
+from lyricsep.separators.base import Mixture, Separator
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Stems", "find_vocals"]
+__all__ = ["ExistingVocals", "find_vocals"]
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".m4a", ".mp3")
 TOLERANCE = 0.1  # seconds that codecs may add or cut at the end
 
 
-class Stems(StreamingSeparator):
+class ExistingVocals(Separator):
     """Reads the vocals that lie beside the song (`find_vocals`)."""
 
     name = "stems"

@@ -25,17 +25,16 @@ import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lyricsep.errors import ConfigError, WeightsError
-from lyricsep.separators.engine import Chunking, Network
-from lyricsep.separators.state import filled
-from lyricsep.weights import fetch, load_checkpoint, load_safetensors
+from lyricsep.errors import ConfigError
+from lyricsep.separators.engine import Chunking, Network, choose_source
+from lyricsep.separators.state import describing, filled, one_file, read_state, tensor_of
+from lyricsep.weights import fetch
 
 if TYPE_CHECKING:
     from lyricsep.separators.base import SeparatorSpec
@@ -47,8 +46,6 @@ KERNEL = 5  # places that a convolution over bands or frames sees
 BAND_EPSILON = torch.finfo(torch.float32).eps  # under the root of the norm of a band's spectrum
 GLOBAL_EPSILON = 1e-8  # under that of norms of all channels and places
 CHANNEL_EPSILON = 1e-5  # under that of norms of the channels of one place
-
-_SETTINGS = {"sample_rate", "repeats", "segment", "overlap"}
 
 
 @dataclass(frozen=True)
@@ -109,11 +106,6 @@ class Tiger(nn.Module):
     """Sources from a mixture, as waveforms that add up to it.
 
     Scaling the mixture scales the sources, but for what the norms do near silence.
-
-    Parameters
-    ----------
-    options : TigerOptions
-        Sizes.
     """
 
     def __init__(self, options: TigerOptions) -> None:
@@ -311,9 +303,7 @@ class TigerNetwork(Network):
     overlap : float
         Share of a chunk that the next one sees too, 0 to below 1.
     source : int or None
-        Which of its sources the vocals are, from 0. None, for networks that give speakers in any order: the one
-        with the most energy, chosen anew for every chunk and channel, so it is the voice in front and not always
-        the same singer.
+        Which of its sources the vocals are, from 0; see `choose_source`.
 
     Raises
     ------
@@ -335,51 +325,30 @@ class TigerNetwork(Network):
             )
         self.model = model
         self.sample_rate = sample_rate
+        self.shortest = options.n_fft
         self.chunking = Chunking.triangular(length, overlap)
         self.source = source
 
     def forward(self, chunks: Tensor) -> Tensor:
         """Separate; ``(batch, 1, n_samples)`` to vocals of the same shape."""
-        sources: Tensor = self.model(chunks[:, 0])
-        if self.source is not None:
-            return sources[:, self.source, None]
-        loudest = sources.square().sum(dim=2).argmax(dim=1)
-        return sources[torch.arange(len(sources), device=sources.device), loudest, None]
-
-    def finish(self, chunks: Tensor, n_samples: int) -> Tensor:
-        """Separate; at the end of a song a chunk is as short as what is left, for the sake of the norms."""
-        n_seen = max(n_samples, self.model.options.n_fft)
-        vocals: Tensor = self(chunks[..., :n_seen])
-        return F.pad(vocals, (0, chunks.shape[-1] - n_seen))
+        return choose_source(self.model(chunks[:, 0]), self.source)[:, None]
 
 
 def load_tiger(spec: SeparatorSpec, *, offline: bool) -> TigerNetwork:
-    """Build a TIGER from its checkpoint.
+    """Build a TIGER from its one checkpoint.
 
     The settings of the catalogue say what checkpoints do not: ``sample_rate``; ``repeats``, how often the block is
     gone through; ``segment``, seconds per chunk, and ``overlap``; ``source``, left out where the order of the sources
     means nothing; and ``part``, the prefix of the one network to take, where there are several.
-
-    Raises
-    ------
-    WeightsError
-        If the checkpoint cannot be had, or is not one of a TIGER.
-    ConfigError
-        If there is not one file, or a setting is missing or makes no sense.
     """
     settings = spec.settings
-    if len(spec.files) != 1 or not settings.keys() >= _SETTINGS:
-        raise ConfigError(
-            f"{spec.name}: TIGER needs one file and the settings {', '.join(sorted(_SETTINGS))}, got "
-            f"{len(spec.files)} and {', '.join(settings) or 'none'}; correct the catalogue entry"
-        )
-    (file,) = spec.files
+    file = one_file(spec, "TIGER", "sample_rate", "repeats", "segment", "overlap")
     path = fetch(file, offline=offline)
-    try:
-        model = _build(_read(path, settings.get("part", "")), settings["repeats"])
-    except (ValueError, RuntimeError, MemoryError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise WeightsError(f"{file.name}: not a TIGER checkpoint ({reason}); pull the model again") from error
+    with describing(f"{file.name}: not a TIGER checkpoint"):
+        # Of several networks, the one called `part`.
+        prefix = f"{settings['part']}." if settings.get("part") else ""
+        state = {key.removeprefix(prefix): value for key, value in read_state(path).items() if key.startswith(prefix)}
+        model = _build(state, settings["repeats"])
     try:
         return TigerNetwork(
             model,
@@ -392,20 +361,7 @@ def load_tiger(spec: SeparatorSpec, *, offline: bool) -> TigerNetwork:
         raise ConfigError(f"{spec.name}: {error}; correct the catalogue entry") from error
 
 
-def _read(path: Path, part: str) -> Mapping[str, Tensor]:
-    """Read the state, or of several networks that of the one called `part`."""
-    state: Any = load_safetensors(path)[0] if path.suffix == ".safetensors" else load_checkpoint(path)
-    if not isinstance(state, dict):
-        raise ValueError(f"expected a dictionary of tensors, got {type(state).__name__}")
-    for key, value in state.items():
-        if not isinstance(key, str) or not isinstance(value, Tensor) or not value.is_floating_point():
-            raise ValueError(f"{str(key)[:60]!r} is not a tensor of weights")
-    if not part:
-        return state
-    return {key.removeprefix(f"{part}."): value for key, value in state.items() if key.startswith(f"{part}.")}
-
-
-def _build(state: Mapping[str, Tensor], n_repeats: int) -> Tiger:
+def _build(state: Mapping[str, Any], n_repeats: int) -> Tiger:
     """Build the network that a state is of, with the sizes that the state shows."""
     options = _options(state, n_repeats)
     # The coarsest scale has a selection that nothing in the authors' network looks at.
@@ -413,7 +369,7 @@ def _build(state: Mapping[str, Tensor], n_repeats: int) -> Tiger:
     return filled(Tiger(options), state, _published, unused=unused)
 
 
-def _options(state: Mapping[str, Tensor], n_repeats: int) -> TigerOptions:
+def _options(state: Mapping[str, Any], n_repeats: int) -> TigerOptions:
     path = "separator.freq_path"
     # One at least, so that what is missing has a name.
     n_bands = max(1, _count(state, r"BN\.\d+\.0\.weight"))
@@ -430,21 +386,15 @@ def _options(state: Mapping[str, Tensor], n_repeats: int) -> TigerOptions:
     )
 
 
-def _count(state: Mapping[str, Tensor], pattern: str) -> int:
+def _count(state: Mapping[str, Any], pattern: str) -> int:
     return sum(bool(re.fullmatch(pattern, key)) for key in state)
 
 
-def _size(state: Mapping[str, Tensor], key: str) -> int:
-    shape = _shape(state, key)
+def _size(state: Mapping[str, Any], key: str) -> int:
+    shape = tensor_of(state, key).shape
     if not shape:
         raise ValueError(f"{key} is a single number")
     return shape[0]
-
-
-def _shape(state: Mapping[str, Tensor], key: str) -> tuple[int, ...]:
-    if key not in state:
-        raise ValueError(f"it lacks {key}")
-    return tuple(state[key].shape)
 
 
 _PUBLISHED = {

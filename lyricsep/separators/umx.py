@@ -17,20 +17,17 @@ Stöter, Uhlich, Liutkus, Mitsufuji: "Open-Unmix - a reference implementation fo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lyricsep.errors import ConfigError, WeightsError
 from lyricsep.separators.engine import Chunking, Network
-from lyricsep.separators.state import filled, shape_of
-from lyricsep.weights import fetch, load_checkpoint, load_safetensors
+from lyricsep.separators.state import describing, filled, one_file, read_state, shape_of
+from lyricsep.weights import fetch
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lyricsep.separators.base import SeparatorSpec
 
 __all__ = ["OpenUnmix", "OpenUnmixNetwork", "load_umx"]
@@ -41,8 +38,8 @@ SEGMENT = 30.0  # seconds per chunk
 OVERLAP = 0.25  # of neighbouring chunks
 N_LAYERS = 3  # of the LSTM
 
-# Buffers of the training script that older checkpoints hold, and counters: nothing here uses them.
-_UNUSED = {"stft.window", "transform.0.window", "sample_rate"} | {f"bn{i}.num_batches_tracked" for i in (1, 2, 3)}
+# Buffers of the training script that older checkpoints hold: nothing here uses them.
+_UNUSED = r"stft\.window|transform\.0\.window|sample_rate"
 
 
 class OpenUnmix(nn.Module):
@@ -126,7 +123,7 @@ class OpenUnmixNetwork(Network):
 
     def __init__(self, vocals: OpenUnmix, sample_rate: int = SAMPLE_RATE, segment: float = SEGMENT) -> None:
         super().__init__()
-        self.n_fft = 2 * (vocals.n_bins - 1)
+        self.n_fft = self.shortest = 2 * (vocals.n_bins - 1)
         length = int(segment * sample_rate)
         if length < self.n_fft:
             raise ValueError(f"Open-Unmix needs chunks of {self.n_fft} samples or more, got {length}")
@@ -148,50 +145,17 @@ class OpenUnmixNetwork(Network):
         vocals = torch.istft(masked.flatten(0, 1), self.n_fft, hop_length, window=window, length=chunks.shape[-1])
         return vocals.reshape(chunks.shape)
 
-    def finish(self, chunks: Tensor, n_samples: int) -> Tensor:
-        """Separate; at the end of a song a chunk is as short as what is left, as if the song were one piece."""
-        n_seen = max(n_samples, self.n_fft)
-        vocals: Tensor = self(chunks[..., :n_seen])
-        return F.pad(vocals, (0, chunks.shape[-1] - n_seen))
-
 
 def load_umx(spec: SeparatorSpec, *, offline: bool) -> OpenUnmixNetwork:
-    """Build Open-Unmix from the checkpoint of its vocals.
-
-    Raises
-    ------
-    WeightsError
-        If the checkpoint cannot be had, or is not one of Open-Unmix.
-    ConfigError
-        If there is not one file.
-    """
-    if len(spec.files) != 1:
-        raise ConfigError(
-            f"{spec.name}: Open-Unmix needs one file, that of the vocals, got {len(spec.files)}; "
-            "correct the catalogue entry"
-        )
-    (file,) = spec.files
+    """Build Open-Unmix from the one checkpoint of its vocals."""
+    file = one_file(spec, "Open-Unmix")
     path = fetch(file, offline=offline)
-    try:
-        return OpenUnmixNetwork(_build(_read(path)))
-    except (ValueError, RuntimeError, MemoryError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise WeightsError(f"{file.name}: not an Open-Unmix checkpoint ({reason}); pull the model again") from error
+    with describing(f"{file.name}: not an Open-Unmix checkpoint"):
+        return OpenUnmixNetwork(_build(read_state(path)))
 
 
-def _read(path: Path) -> Mapping[str, Tensor]:
-    state: object = load_safetensors(path)[0] if path.suffix == ".safetensors" else load_checkpoint(path)
-    if not isinstance(state, dict):
-        raise ValueError(f"expected a dictionary of tensors, got {type(state).__name__}")
-    state = {key: value for key, value in state.items() if key not in _UNUSED}
-    for key, value in state.items():
-        if not isinstance(key, str) or not isinstance(value, Tensor) or not value.is_floating_point():
-            raise ValueError(f"{str(key)[:60]!r} is not a tensor of weights")
-    return state
-
-
-def _build(state: Mapping[str, Tensor]) -> OpenUnmix:
+def _build(state: Mapping[str, Any]) -> OpenUnmix:
     """Build the network that a state is of, with the sizes that the state shows."""
     n_hidden, n_inputs = shape_of(state, "fc1.weight", 2)
     (n_seen,), (n_bins,) = shape_of(state, "input_mean", 1), shape_of(state, "output_mean", 1)
-    return filled(OpenUnmix(n_bins, n_seen, n_hidden, n_inputs // n_seen), state, str)
+    return filled(OpenUnmix(n_bins, n_seen, n_hidden, n_inputs // n_seen), state, str, unused=_UNUSED)

@@ -20,7 +20,6 @@ Kim, Choi, Chung, Lee, Jung: "KUIELab-MDX-Net: a two-stream neural network for m
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib
 import json
@@ -37,11 +36,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lyricsep.errors import ConfigError, WeightsError
+from lyricsep.catalogs import did_you_mean
+from lyricsep.errors import ConfigError, WeightsError, reason_of
 from lyricsep.files import shown
 from lyricsep.separators.base import SeparatorSpec
 from lyricsep.separators.engine import Chunking, Network
 from lyricsep.separators.msst import load_msst
+from lyricsep.separators.state import describing
 from lyricsep.weights import Source, WeightFile, fetch
 
 __all__ = ["MdxNetwork", "MdxOptions", "find_uvr", "load_uvr"]
@@ -177,8 +178,10 @@ class MdxNetwork(Network):
             answers = [self._answer(part) for part in planes.chunk(len(planes) if self._takes_one else 1)]
         except _failures() as error:
             if "Failed to allocate memory" in str(error):
-                raise torch.cuda.OutOfMemoryError(_line(error)) from error
-            raise WeightsError(f"{self.name}: ONNX Runtime cannot run it ({_line(error)}); pull it again") from error
+                raise torch.cuda.OutOfMemoryError(reason_of(error)) from error
+            raise WeightsError(
+                f"{self.name}: ONNX Runtime cannot run it ({reason_of(error)}); pull it again"
+            ) from error
         return torch.cat(answers).to(planes)
 
     def _answer(self, part: Tensor) -> Tensor:
@@ -284,11 +287,9 @@ def _of_user(wanted: str) -> list[WeightFile]:
         )
     path = _existing(wanted)
     if path is None or path.suffix not in (".onnx", ".ckpt"):
-        near = difflib.get_close_matches(wanted, _facts()["models"], n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
         raise ConfigError(
             f"{PREFIX + wanted!r}: neither a UVR model with vocals nor a .onnx or .ckpt file; "
-            f"{hint}`lyricsep models show 'uvr:<file>'` lists them all"
+            f"{did_you_mean(wanted, _facts()['models'])}`lyricsep models show 'uvr:<file>'` lists them all"
         )
     paths = [path] if path.suffix == ".onnx" else [path, _yaml_beside(path)]
     try:
@@ -333,7 +334,9 @@ def _record(path: Path) -> Mapping[str, Any]:
         except OSError:
             continue
         except (ValueError, RecursionError) as error:
-            raise ConfigError(f"{shown(source)}: not valid JSON ({_line(error)}); correct or remove it") from error
+            raise ConfigError(
+                f"{shown(source)}: not valid JSON ({reason_of(error)}); correct or remove it"
+            ) from error
         record = found if is_one else found.get(digest) if isinstance(found, dict) else None
         if isinstance(record, dict):
             return record
@@ -355,11 +358,10 @@ def _load_mdx(spec: SeparatorSpec, *, offline: bool) -> MdxNetwork:
         raise ConfigError(
             f"{spec.name}: {error}", hint="choose another {separator} or correct its parameters"
         ) from error
-    try:
-        model = path.read_bytes()
-        return MdxNetwork(spec.name, model, options)
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"{spec.files[0].name}: not an MDX-Net ({_line(error)}); get the file again") from error
+    with describing(
+        f"{spec.files[0].name}: not an MDX-Net", advice="get the file again", errors=(OSError, ValueError)
+    ):
+        return MdxNetwork(spec.name, path.read_bytes(), options)
 
 
 def _runtime(name: str) -> Any:
@@ -402,7 +404,7 @@ def _open(model: bytes, device: torch.device) -> Any:
     try:
         return runtime.InferenceSession(model, options, providers=providers)
     except _failures() as error:
-        raise ValueError(_line(error)) from error
+        raise ValueError(reason_of(error)) from error
 
 
 def _shape(session: Any) -> tuple[tuple[int, int], bool]:
@@ -425,7 +427,7 @@ def _load_checkpoint(spec: SeparatorSpec, *, offline: bool) -> Network:
     try:
         settings, is_rest = _msst_settings(_read_yaml(path, spec.name))
     except (TypeError, ValueError, KeyError, AttributeError) as error:
-        reason = f"{error} is missing" if isinstance(error, KeyError) else _line(error)
+        reason = f"{error} is missing" if isinstance(error, KeyError) else reason_of(error)
         raise ConfigError(f"{spec.name}: {config.name} describes no network known here ({reason})") from error
     network = load_msst(replace(spec, files=(checkpoint,), settings=settings), offline=offline)
     return _Rest(network) if is_rest else network
@@ -442,12 +444,11 @@ def _read_yaml(path: Path, name: str) -> Any:
         pass
 
     Loader.add_constructor("tag:yaml.org,2002:python/tuple", Loader.construct_sequence)
-    try:
+    damage = (yaml.YAMLError, OSError, ValueError, RecursionError)
+    with describing(f"{shown(path)}: not the YAML file of a network", advice="get it again", errors=damage):
         if path.stat().st_size > MAX_YAML:
             raise WeightsError(f"{shown(path)}: refused, the YAML file of a network has at most {MAX_YAML} bytes")
         return yaml.load(path.read_text(encoding="utf-8"), Loader)
-    except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
-        raise WeightsError(f"{shown(path)}: not the YAML file of a network ({_line(error)}); get it again") from error
 
 
 def _msst_settings(config: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
@@ -489,9 +490,3 @@ def _source_of_vocals(names: Sequence[str]) -> tuple[int, bool]:
     if len(names) == 1 and names[0] in _INSTRUMENTAL:
         return 0, True
     raise ValueError(f"it gives {', '.join(names)[:100]}, not vocals")
-
-
-def _line(error: Exception) -> str:
-    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    line = "".join(c if c.isprintable() else " " for c in text)
-    return " ".join(line.split())[:200] or type(error).__name__

@@ -1,12 +1,12 @@
 """Where model files come from: pinned by sha256, downloaded once, verified, loaded without running code."""
 
 from lyricsep.weights.cache import (
-    at_hand,
     check_file,
     content_hash,
     fetch,
     fetch_folder,
     is_available_offline,
+    local_path,
     pinned_here,
 )
 from lyricsep.weights.converting import convert_checkpoint
@@ -30,7 +30,6 @@ __all__ = [
     "Ignored",
     "Source",
     "WeightFile",
-    "at_hand",
     "cache_folder",
     "check_file",
     "check_whisper",
@@ -43,6 +42,7 @@ __all__ = [
     "load_numpy_pickle",
     "load_openai_checkpoint",
     "load_safetensors",
+    "local_path",
     "pinned",
     "pinned_here",
     "read_whisper",

@@ -40,14 +40,14 @@ from lyricsep.weights.sources import (
     web_address,
 )
 
-__all__ = ["at_hand", "check_file", "content_hash", "fetch", "fetch_folder", "is_available_offline", "pinned_here"]
+__all__ = ["check_file", "content_hash", "fetch", "fetch_folder", "is_available_offline", "local_path", "pinned_here"]
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_POLICY = DownloadPolicy()
 
 
-def at_hand(file: WeightFile) -> Path | None:
+def local_path(file: WeightFile) -> Path | None:
     """Return the path of a file that `fetch` would return without a download, without hashing it.
 
     Returns
@@ -72,7 +72,7 @@ def is_available_offline(file: WeightFile) -> bool:
 
     Nothing is hashed, so a damaged file counts as available.
     """
-    return at_hand(file) is not None or any(
+    return local_path(file) is not None or any(
         len(_local_paths(source)) == len(source.parts) > 1 for source in file.sources
     )
 
@@ -87,7 +87,7 @@ def check_file(file: WeightFile) -> str | None:
     """
     file = pinned(file)
     stored = _stored_path(file)
-    path = stored if stored.is_file() else at_hand(file)
+    path = stored if stored.is_file() else local_path(file)
     if path is None:
         return None
     try:
@@ -112,7 +112,7 @@ def content_hash(file: WeightFile) -> str:
         64 hexadecimal digits, or fewer (perhaps none) where nothing is known before a download.
     """
     file = pinned(file)
-    path = None if file.is_pinned else at_hand(file)
+    path = None if file.is_pinned else local_path(file)
     if path is None:
         return file.sha256
     try:

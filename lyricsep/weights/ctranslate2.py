@@ -22,17 +22,19 @@ import os
 import struct
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from lyricsep.errors import WeightsError
 from lyricsep.weights.loading import load_checkpoint
 from lyricsep.weights.vocabulary import whisper_token_ids, whisper_tokenizer, whisper_vocabulary
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
 
 __all__ = ["check_whisper", "load_openai_checkpoint", "read_whisper", "write_whisper"]
@@ -90,19 +92,11 @@ def read_whisper(folder: Path) -> tuple[dict[str, int], dict[str, torch.Tensor],
     WeightsError
         If a file is missing, damaged, quantised, or not a Whisper model.
     """
-    model = folder / "model.bin"
-    try:
-        variables = _Reader(model).variables()
+    with _reading(folder / "model.bin") as variables:
         dims = _dims(variables)
-        _check_dims(dims)
         state = _state(variables, dims)
         _check_tied(variables)
         return dims, state, _alignment_heads(folder / "config.json", dims)
-    except OSError as error:
-        name = error.filename or model
-        raise WeightsError(f"{name}: cannot be read ({error.strerror or error}); download the model again") from error
-    except _UnfitError as error:
-        raise WeightsError(f"{model}: {error}; {error.advice}") from error
 
 
 def check_whisper(folder: Path) -> None:
@@ -122,20 +116,14 @@ def check_whisper(folder: Path) -> None:
         or not one of Whisper's, or if ``config.json`` names no alignment heads, without which CTranslate2 times no
         words.
     """
-    model, config = folder / "model.bin", folder / "config.json"
-    try:
-        dims = _dims(_Reader(model).variables())
-        _check_dims(dims)
+    config = folder / "config.json"
+    with _reading(folder / "model.bin") as variables:
+        dims = _dims(variables)
         n_tokens = _n_tokens(folder)
         if n_tokens != dims["n_vocab"] or n_tokens not in VOCABULARIES:
             known = ", ".join(map(str, VOCABULARIES))
             raise _UnfitError(f"has {dims['n_vocab']} tokens and a vocabulary of {n_tokens}, expected one of {known}")
         heads = _alignment_heads(config, dims)
-    except OSError as error:
-        name = error.filename or model
-        raise WeightsError(f"{name}: cannot be read ({error.strerror or error}); download the model again") from error
-    except _UnfitError as error:
-        raise WeightsError(f"{model}: {error}; {error.advice}") from error
     if not heads:
         raise WeightsError(f"{config}: names no alignment_heads, which the times of words need; {_UnfitError.advice}")
 
@@ -232,12 +220,22 @@ class _DamagedError(_UnfitError):
     advice = "download the model again"
 
 
+@contextmanager
+def _reading(model: Path) -> Iterator[dict[str, np.ndarray]]:
+    """Yield the variables of a file; errors in the block are named by it."""
+    try:
+        yield _Reader(model).variables()
+    except OSError as error:
+        name = error.filename or model
+        raise WeightsError(f"{name}: cannot be read ({error.strerror or error}); download the model again") from error
+    except _UnfitError as error:
+        raise WeightsError(f"{model}: {error}; {error.advice}") from error
+
+
 class _Reader:
     """Parses the bytes of a model, skipping those that are not needed."""
 
     def __init__(self, path: Path) -> None:
-        import numpy as np
-
         if path.stat().st_size == 0:
             raise _DamagedError("is empty")
         self._bytes = np.memmap(path, np.uint8, mode="r")
@@ -363,7 +361,7 @@ def _dims(variables: Mapping[str, np.ndarray]) -> dict[str, int]:
     """Find the sizes of the model in a file."""
     n_audio_ctx, n_audio_state = _shape(variables, "encoder/position_encodings/encodings", 2)
     n_text_ctx, n_text_state = _shape(variables, "decoder/position_encodings/encodings", 2)
-    return {
+    dims = {
         "n_mels": _shape(variables, "encoder/conv1/weight", 3)[1],
         "n_audio_ctx": n_audio_ctx,
         "n_audio_state": n_audio_state,
@@ -375,6 +373,8 @@ def _dims(variables: Mapping[str, np.ndarray]) -> dict[str, int]:
         "n_text_head": _count(variables, "decoder/num_heads"),
         "n_text_layer": _layers(variables, "decoder"),
     }
+    _check_dims(dims)
+    return dims
 
 
 def _check_dims(dims: Mapping[str, int]) -> None:
@@ -428,7 +428,6 @@ def _weights(variables: Mapping[str, np.ndarray], entry: _Entry) -> np.ndarray:
 
 def _state(variables: Mapping[str, np.ndarray], dims: Mapping[str, int]) -> dict[str, torch.Tensor]:
     """Split the variables of a file into the weights of openai-whisper."""
-    import numpy as np
     import torch
 
     state = {}
@@ -495,8 +494,6 @@ def _has_files_of(folder: Path, fresh: Path) -> bool:
 
 
 def _write_model(path: Path, dims: Mapping[str, int], state: Mapping[str, torch.Tensor]) -> None:
-    import numpy as np
-
     heads = {"encoder/num_heads": ("<i2", dims["n_audio_head"]), "decoder/num_heads": ("<i2", dims["n_text_head"])}
     settings = SETTINGS | heads
     entries = {entry.name: entry for entry in _entries(dims)}
@@ -544,8 +541,6 @@ def _write_json(path: Path, content: object) -> None:
 
 def _check_tied(variables: Mapping[str, np.ndarray]) -> None:
     """Whisper's last layer is its embedding; a model that has learned another cannot be written that way."""
-    import numpy as np
-
     embedding = variables[EMBEDDING]
     projection = variables.get(PROJECTION, embedding)
     if projection is not embedding and not np.array_equal(projection, embedding):

@@ -15,21 +15,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+import numpy as np
+
 from lyricsep.errors import OutputError, WeightsError
 from lyricsep.files import replacing
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
 
-__all__ = ["Ignored", "load_checkpoint", "load_numpy_pickle", "load_safetensors", "save_safetensors"]
+__all__ = ["UNREADABLE", "Ignored", "load_checkpoint", "load_numpy_pickle", "load_safetensors", "save_safetensors"]
 
 # torch.save stores without compression, and weights hardly shrink: what grows more than this is none.
 MAX_EXPANSION = 8
 MAX_SMALL = 1 << 20  # bytes that are never too many
 
-# Everything that torch's and pickle's interpreters are known to raise on bytes that make no sense.
-_DAMAGE = (
+# What interpreters of pickles, and readers of zips and arrays, are known to raise on bytes that make no sense.
+UNREADABLE = (
     pickle.UnpicklingError,
     zipfile.BadZipFile,
     struct.error,
@@ -145,7 +146,7 @@ def load_checkpoint(path: Path, *, allow: Sequence[type] = ()) -> object:
     try:
         with torch.serialization.safe_globals(list(allow)):
             return torch.load(path, map_location="cpu", weights_only=True)
-    except _DAMAGE as error:
+    except UNREADABLE as error:
         raise _damaged(path, "a torch checkpoint", error) from error
 
 
@@ -181,7 +182,7 @@ def load_numpy_pickle(path: Path) -> object:
                     raise ValueError("no data.pkl inside")
                 with archive.open(names[0]) as member:
                     return _load_arrays(member)
-    except _DAMAGE as error:
+    except UNREADABLE as error:
         raise _damaged(path, "a pickle of NumPy arrays", error) from error
 
 
@@ -193,8 +194,6 @@ class _Array:
     content: np.ndarray
 
     def __setstate__(self, state: object) -> None:
-        import numpy as np
-
         match state:
             case (int(), tuple(shape), _DType(code=str(code)), bool(by_columns), bytes(content)):
                 flat = np.frombuffer(content, code)
@@ -247,8 +246,6 @@ class _ArrayUnpickler(pickle.Unpickler):
         return _DType(code)
 
     def _scalar(self, dtype: object, content: object) -> np.generic:
-        import numpy as np
-
         if not isinstance(dtype, _DType) or not isinstance(content, bytes):
             raise pickle.UnpicklingError("a scalar that is not a number")
         scalar: np.generic
@@ -275,8 +272,6 @@ def _load_arrays(file: IO[bytes]) -> object:
 
 def _finished(value: object, seen: dict[int, object]) -> object:
     """Replace the placeholders by their arrays, in nested plain containers too."""
-    import numpy as np
-
     if value is None or isinstance(value, bool | int | float | complex | str | bytes | np.generic):
         return value
     # Once each: a pickle may refer to the same list any number of times.

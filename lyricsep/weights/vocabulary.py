@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from whisper.tokenizer import Tokenizer
 
-__all__ = ["whisper_token_ids", "whisper_tokenizer", "whisper_vocabulary"]
+__all__ = ["byte_letters", "whisper_token_ids", "whisper_tokenizer", "whisper_vocabulary"]
 
 # Never to be decoded: they steer the decoder. To these come the tokenizer's own `non_speech_tokens`.
 CONTROLS = ("startoftranscript", "translate", "transcribe", "startoflm", "startofprev", "nospeech")
@@ -112,7 +112,7 @@ def _tokenizer(multilingual: bool, n_languages: int) -> Tokenizer:
 def _spelled(multilingual: bool, n_languages: int) -> tuple[list[str], list[str]]:
     """Spell the tokens of text, and the special ones that follow them."""
     tokenizer = _tokenizer(multilingual, n_languages)
-    letters = _letters()
+    letters = byte_letters()
     single = tokenizer.encoding.decode_single_token_bytes
     texts = ["".join(letters[byte] for byte in single(index)) for index in range(tokenizer.eot)]
     specials = [single(index).decode() for index in range(tokenizer.eot, tokenizer.encoding.n_vocab)]
@@ -120,7 +120,7 @@ def _spelled(multilingual: bool, n_languages: int) -> tuple[list[str], list[str]
 
 
 @cache
-def _letters() -> list[str]:
+def byte_letters() -> list[str]:
     """Return the character that represents each byte: itself where Latin-1 can print it, else one from U+0100 on."""
     letters = [chr(byte) for byte in range(256)]
     # U+00AD, the soft hyphen, is printed only at the end of a line.

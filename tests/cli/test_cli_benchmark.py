@@ -17,6 +17,8 @@ import soundfile
 from command_line import finish, start
 from numpy.typing import NDArray
 
+from lyricsep.documents import BenchmarkSummary
+
 GRID = """
 title = "Clips"
 datasets = ["songs"]
@@ -76,18 +78,18 @@ def test_a_grid(run: Callable, songs: Path, tmp_path: Path) -> None:
     assert {row["audio"] for row in rows} == {"mixture"}
     assert [row["error"] for row in rows] == [""] * len(rows)
     assert all(float(row["WER"]) < 1 for row in rows if row["segmentation"] == "fixed")
+    summary = BenchmarkSummary.from_json((out / "summary.json").read_text(encoding="utf-8"))
+    assert [(song.song, song.segmentation, song.seed) for song in summary.songs] == [
+        (row["song"], row["segmentation"], int(row["seed"])) for row in rows
+    ]
     edits = pd.read_parquet(out / "edits.parquet")
     n_words = sum(int(row["hits"]) + int(row["substitutions"]) + int(row["deletions"]) for row in rows)
     assert edits["reference"].notna().sum() == n_words == 24 * 15
     assert len(pd.read_csv(out / "edits.csv")) == len(edits)
-    (pooled,) = [
-        s
-        for s in json.loads((out / "summary.json").read_text())
-        if s["segmentation"] == "lines" and s["group"] == "all"
-    ]
+    (pooled,) = [group for group in summary.groups if (group.segmentation, group.group) == ("lines", "all")]
     own = [row for row in rows if row["segmentation"] == "lines"]
-    assert pooled["counts"]["hits"] == sum(int(row["hits"]) for row in own)
-    assert (pooled["n_songs"], pooled["n_seeds"], pooled["seeds"]["std"]) == (3, 2, 0)
+    assert pooled.counts["hits"] == sum(int(row["hits"]) for row in own)
+    assert (pooled.n_songs, pooled.n_seeds, pooled.seeds and pooled.seeds["std"]) == (3, 2, 0)
     for suffix in ("txt", "md", "tex"):
         assert "mixture" in (out / f"tables.{suffix}").read_text(encoding="utf-8")
     manifest = json.loads(next((out / ".lyricsep").glob("manifest-*.json")).read_text(encoding="utf-8"))

@@ -16,7 +16,8 @@ import soundfile
 from command_line import start
 from numpy.typing import NDArray
 
-from lyricsep.formats import lyrics_to_json, write_lyrics
+from lyricsep.documents import LyricsDocument
+from lyricsep.formats import write_lyrics
 from lyricsep.lyrics import Line, Lyrics, Segment
 from lyricsep.pages import find_results
 from lyricsep.review import Corrections
@@ -44,7 +45,7 @@ print(json.dumps([page, json.load(urllib.request.urlopen(save))]))
 
 def correct(url: str, name: str, lyrics: Lyrics, page: str = "/") -> tuple[str, dict[str, object]]:
     """Look at a page, by default the list, and save a song."""
-    call = [sys.executable, "-c", PAGE, url, name, lyrics_to_json(lyrics), page]
+    call = [sys.executable, "-c", PAGE, url, name, LyricsDocument.of(lyrics).to_json(), page]
     text, answer = json.loads(subprocess.run(call, capture_output=True, text=True, check=True).stdout)
     return text, answer
 
@@ -167,7 +168,7 @@ def test_wrong_usage(run: Callable, lyrics: Path) -> None:
 def corrected(lyrics: Path) -> Path:
     """The lyrics, of which the first line was corrected."""
     results = find_results(lyrics, songs=lyrics.parent / "songs")
-    Corrections(results).save("song", 0, lyrics_to_json(SUNG))
+    Corrections(results).save("song", 0, LyricsDocument.of(SUNG).to_json())
     return lyrics / "corrected"
 
 

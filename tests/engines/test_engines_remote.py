@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -13,7 +14,6 @@ import pytest
 
 from lyricsep.engines import Batch, Delivery, Seat, Task, Worker, run_local
 from lyricsep.engines import work as worker_module
-from lyricsep.engines.cluster import _as_bytes, _from_bytes
 from lyricsep.engines.work import incoming_folder
 from lyricsep.inputs import find_songs
 from lyricsep.plan import Plan
@@ -174,5 +174,5 @@ def test_results_are_copied_before_a_song_is_done(plan: Plan, songs: Path, bucke
 
 def test_a_url_travels_through_a_cluster() -> None:
     (task,) = tasks_of("memory://b/a.mp3")
-    task = replace(task, written={"b/a.txt": "1f"})
-    assert _from_bytes(_as_bytes(task)) == task
+    task = replace(task, written={"b/a.txt": "1f"}, song=replace(task.song, stem=Path("n\udcffme")))
+    assert pickle.loads(pickle.dumps(task)) == task

@@ -12,9 +12,8 @@ import pytest
 import torch
 
 from lyricsep import files
+from lyricsep.documents import LyricsDocument
 from lyricsep.engines import Delivery, Record, StopError, Task, Worker
-from lyricsep.engines import work as worker_module
-from lyricsep.formats import lyrics_from_json
 from lyricsep.inputs import SongFile, find_songs
 from lyricsep.plan import Plan
 from lyricsep.separators import find_separator
@@ -48,7 +47,7 @@ def test_a_song_is_transcribed_once(plan: Plan, songs: Path, tmp_path: Path, mon
     text = (out / "disc 1/söng 1.txt").read_text(encoding="utf-8")
     assert "train" in text
     assert first.lines == len([line for line in text.splitlines() if line])
-    lyrics = lyrics_from_json((out / "disc 1/söng 1.json").read_text(encoding="utf-8"))
+    lyrics = LyricsDocument.from_json((out / "disc 1/söng 1.json").read_text(encoding="utf-8")).lyrics
     assert len(lyrics.lines) == first.lines
 
     # Renamed, with another format, by another worker: nothing is transcribed.
@@ -249,4 +248,3 @@ def test_sound_in_the_store(tmp_path: Path) -> None:
     (path,) = tmp_path.rglob("*.flac")
     path.write_bytes(path.read_bytes()[:20])
     assert store.load_sound("vocals", "ab") is None
-    assert worker_module.state_folder(tmp_path) == tmp_path / ".lyricsep"

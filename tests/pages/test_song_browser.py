@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lyricsep.datasets import Song
-from lyricsep.documents import rounded
-from lyricsep.formats import lyrics_from_json, lyrics_to_json
+from lyricsep.documents import LyricsDocument, rounded
 from lyricsep.lyrics import Decoding, Line, Lyrics, Segment, Word
 from lyricsep.pages import FoundSong, render_song_page, song_content
 
@@ -67,7 +66,9 @@ def reference() -> Song:
 def content(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the page of the example shows; each test that changes it copies it."""
     lyrics = tmp_path_factory.mktemp("run") / "night_train.json"
-    lyrics.write_text(lyrics_to_json(heard_lyrics(), title="Night Train", artist="lyricsep"), encoding="utf-8")
+    lyrics.write_text(
+        LyricsDocument.of(heard_lyrics(), title="Night Train", artist="lyricsep").to_json(), encoding="utf-8"
+    )
     found = FoundSong("night_train", lyrics, EXAMPLE / "night_train.mp3", EXAMPLE / "night_train.vocals.ogg")
     manifest = {"schema": "lyricsep/manifest", "command": "transcribe", "device": "cpu", "lyricsep": "0"}
     return song_content(found, reference=reference(), manifest=manifest)
@@ -425,7 +426,7 @@ class Desk:
         self.page.keyboard.press("Control+s")
         until(self.page, "/^Saved|^Not saved/.test(document.querySelector('#save-state').textContent)")
         assert len(self.sent) == n + 1
-        return lyrics_from_json(json.dumps(self.sent[-1]["lyrics"]))
+        return LyricsDocument.from_json(json.dumps(self.sent[-1]["lyrics"])).lyrics
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lyricsep.datasets import Song
-from lyricsep.formats import lyrics_to_json
+from lyricsep.documents import LyricsDocument
 from lyricsep.lyrics import Line, Lyrics, Segment, Word
 from lyricsep.pages import FoundSong, SongSound, render_song_page, song_content
 from lyricsep.scoring import rates, score
@@ -35,7 +35,7 @@ def line(start: float, text: str, *, timed: bool = True) -> Line:
 def found_in(folder: Path, *lines: Line, name: str = "song") -> FoundSong:
     path = folder / f"{name}.json"
     segments = tuple(Segment(one.start, one.end) for one in lines)
-    path.write_text(lyrics_to_json(Lyrics(lines, "en", 100.0, segments), title=name), encoding="utf-8")
+    path.write_text(LyricsDocument.of(Lyrics(lines, "en", 100.0, segments), title=name).to_json(), encoding="utf-8")
     return FoundSong(name, path)
 
 

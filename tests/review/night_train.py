@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from lyricsep.formats import lyrics_to_json
+from lyricsep.documents import LyricsDocument
 from lyricsep.lyrics import Decoding, Line, Lyrics, Segment, Word
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "data" / "example"
@@ -27,7 +27,7 @@ HEARD = Lyrics(
 
 def document(lyrics: Lyrics, *, title: str | None = "Night Train") -> str:
     """What a page sends."""
-    return lyrics_to_json(lyrics, title=title)
+    return LyricsDocument.of(lyrics, title=title).to_json()
 
 
 def corrected(text: str = "Red lights on the railway line") -> Lyrics:

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from night_train import HEARD, corrected, document, rows_of
 
 from lyricsep.datasets import open_dataset, verify
-from lyricsep.documents import rounded
+from lyricsep.documents import LyricsDocument, rounded
 from lyricsep.errors import DatasetError, OutputError
-from lyricsep.formats import find_lyrics, lyrics_from_json, read_lyrics, write_lyrics
+from lyricsep.formats import find_lyrics, read_lyrics, write_lyrics
 from lyricsep.inputs import find_songs
 from lyricsep.lyrics import Line, Lyrics, Word
 from lyricsep.pages import Results, find_results
@@ -36,7 +36,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def lyrics_of(path: Path) -> Lyrics:
-    return lyrics_from_json(path.read_text(encoding="utf-8"), name=str(path))
+    return LyricsDocument.from_json(path.read_text(encoding="utf-8"), name=str(path)).lyrics
 
 
 def test_a_correction_is_written_in_every_format_and_the_machines_files_stay(folder: Path, results: Results) -> None:

@@ -469,15 +469,3 @@ def test_ten_thousand_songs_stay_under_two_gigabytes() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 2 * 1024**3
-
-
-def test_a_whole_board_of_songs(golden: dict[str, Any], songs: dict[str, dict[str, Any]]) -> None:
-    """79 songs as long as real ones, each its own."""
-    cases = [case for case in golden["cases"] if not case["normalised"]]
-    counts = []
-    for number in range(79):
-        case = cases[number % len(cases)]
-        reference = f"{songs[case['name']]['text_tagged']}\n{number}"
-        counts.append(score(reference, f"{case['hypothesis']}\n{number}", case["language"], normalise=True).counts)
-    assert pool(counts).words.n_reference > 15_000
-    assert 0 < rates(pool(counts))["WER"] < 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -14,7 +13,7 @@ import safetensors.torch
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from signals import decibels, noise, saved, si_sdr
+from signals import check_gradients, decibels, noise, prelu, saved, separated, si_sdr, sung
 from torch import Tensor, nn
 
 from lyricsep.audio import Audio
@@ -144,12 +143,9 @@ def checkpoint(layout: str, sizes: dict[str, int], seed: int = 0, **changes: obj
 
 
 @pytest.fixture
-def load(tmp_path, pinned, cache) -> Callable[..., ConvTasNetNetwork]:
+def load(spec_of) -> Callable[..., ConvTasNetNetwork]:
     def read(data: bytes, layout: str, *, suffix: str = ".th", **changes: float) -> ConvTasNetNetwork:
-        path = tmp_path / f"net{suffix}"
-        path.write_bytes(data)
-        file = pinned(data, f"file:{path}", name=path.name)
-        spec = SeparatorSpec("mine", "conv_tasnet", "", "", "", (file,), SETTINGS[layout] | changes)
+        spec = spec_of("conv_tasnet", {f"net{suffix}": data}, SETTINGS[layout] | changes)
         return load_conv_tasnet(spec, offline=True)
 
     return read
@@ -165,10 +161,6 @@ def conv(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None, dila
     taps = [padded[:, k * dilation : k * dilation + x.shape[1]] for k in range(kernel)]
     out = sum(weight[:, 0, k, None] * tap for k, tap in enumerate(taps)) if kernel > 1 else weight[:, :, 0] @ x
     return out if bias is None else out + bias[:, None]
-
-
-def prelu(x: np.ndarray, slope: np.ndarray) -> np.ndarray:
-    return np.where(x > 0, x, slope * x)
 
 
 def layer_norm(x: np.ndarray, gain: np.ndarray, bias: np.ndarray, *, framewise: bool = False) -> np.ndarray:
@@ -311,9 +303,7 @@ def test_full_size_checkpoints_separate(load, layout) -> None:
     n_parameters = sum(map(math.prod, SHAPES[layout](**FULL[layout]).values()))
     assert sum(value.numel() for value in state.values()) == n_parameters - unused
     mixture = Audio(noise(2, 5 * 44_100), 44_100)
-    vocals = NetworkSeparator("mine", network, CPU).separate(mixture).samples
-    assert vocals.shape == (2, 5 * 44_100)
-    assert vocals.isfinite().all()
+    vocals = separated(network, mixture)
     assert vocals.abs().max() > 0
 
 
@@ -402,20 +392,7 @@ def test_gradients_reach_every_weight(layout) -> None:
     model = ConvTasNet(small_options(layout))
     n_channels = model.options.n_channels
     model(noise(2, n_channels, 800)).square().sum().backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.isfinite().all(), name
-        assert parameter.grad.abs().max() > 0, name
-
-
-def sung(n_samples: int, rate: int) -> tuple[Tensor, Tensor]:
-    """A voice with vibrato and words, and a band of chords and hits, equally loud; (n_samples,) each."""
-    time = torch.arange(n_samples) / rate
-    phase = 2 * math.pi * (220 * time + 1.5 * torch.sin(2 * math.pi * 5.5 * time))
-    voice = sum(torch.sin(k * phase) / k for k in range(1, 8)) * (torch.sin(2 * math.pi * 2 * time) > -0.4)
-    band = sum(torch.sin(2 * math.pi * f * time + f) for f in (131.0, 165.0, 196.0, 1046.0))
-    band = band + 3 * noise(n_samples) * 10 * torch.exp(-20 * (time % 0.25))
-    return 0.1 * voice / voice.std(), 0.1 * band / band.std()
+    check_gradients(model)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -487,10 +464,7 @@ def test_sources_add_up_to_the_mixture(gains) -> None:
 def test_any_length_and_batch(load, layout, n_samples) -> None:
     network = load(saved(checkpoint(layout, SMALL[layout])), layout, sample_rate=8000, segment=0.5)
     mixture = Audio(noise(3, n_samples), 8000)
-    vocals = NetworkSeparator("mine", network, CPU).separate(mixture).samples
-    assert vocals.shape == (3, n_samples)
-    assert vocals.isfinite().all()
-    batched = NetworkSeparator("mine", network, CPU, batch_size=5).separate(mixture).samples
+    vocals, batched = separated(network, mixture), separated(network, mixture, 5)
     assert (vocals - batched).abs().max() < 1e-5
 
 
@@ -502,16 +476,6 @@ def test_a_song_of_one_chunk_is_seen_as_it_is(load) -> None:
         expected = network.model(mixture[None])[0, 3]
     vocals = NetworkSeparator("mine", network, CPU).separate(Audio(mixture, 8000)).samples
     assert decibels(vocals, expected) < -100
-
-
-class Hostile:
-    """Runs a command when it is unpickled by those who let it."""
-
-    def __init__(self, command: str) -> None:
-        self.command = command
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return os.system, (self.command,)
 
 
 FIRST = {
@@ -534,7 +498,7 @@ def changed(layout: str, change: Callable[[dict[str, object]], None]) -> bytes:
         (lambda state, key: state.pop(next(reversed(state))), "it lacks "),
         (
             lambda state, key: state.update({"extra.weight": torch.zeros(3)}),
-            "extra.weight is not known to the layout",
+            "'extra.weight' is not known to ConvTasNet",
         ),
         (
             lambda state, key: state.update({key: torch.zeros(8, 13, 1)}),
@@ -577,27 +541,8 @@ def test_what_asteroid_could_do_and_is_not_here(load, changes, reason) -> None:
         load(saved(checkpoint("asteroid", SMALL["asteroid"], **changes)), "asteroid")
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("inside", [True, False])
-def test_hostile_checkpoints(load, layout, inside, tmp_path) -> None:
-    command = Hostile(f"touch {tmp_path}/executed")
-    data = changed(layout, lambda state: state.update({FIRST[layout]: command})) if inside else saved(command)
-    with pytest.raises(WeightsError, match=r"refused, it asks to run posix\.system"):
-        load(data, layout)
-    assert not (tmp_path / "executed").exists()
-
-
-@pytest.mark.parametrize("suffix", [".th", ".safetensors"])
-def test_damaged_files(load, suffix) -> None:
-    state = random_state("demucs", SMALL["demucs"])
-    data = safetensors.torch.save(state) if suffix == ".safetensors" else saved(state)
-    for damaged in (b"", b"<html>404</html>", data[: len(data) // 2]):
-        with pytest.raises(WeightsError, match=r"is not a|cannot be read"):
-            load(damaged, "demucs", suffix=suffix)
-
-
 def test_lists_and_notes_are_no_checkpoints(load) -> None:
-    for value in ([torch.zeros(3)], {"state_dict": [1]}, {"state_dict": {}, "model_args": 3}, {3: torch.zeros(3)}):
+    for value in ({"state_dict": [1]}, {"state_dict": {}, "model_args": 3}):
         with pytest.raises(WeightsError, match="not a Conv-TasNet checkpoint"):
             load(saved(value), "asteroid")
 
@@ -605,7 +550,7 @@ def test_lists_and_notes_are_no_checkpoints(load) -> None:
 def test_wrong_catalogue_entries(load, pinned) -> None:
     file = pinned(b"", "file:nothing")
     for files, settings_ in [((), SETTINGS["demucs"]), ((file, file), SETTINGS["demucs"]), ((file,), {"segment": 8})]:
-        with pytest.raises(ConfigError, match="needs one file and the settings sample_rate and segment"):
+        with pytest.raises(ConfigError, match="needs one file and the settings sample_rate, segment, got"):
             load_conv_tasnet(SeparatorSpec("mine", "conv_tasnet", "", "", "", files, settings_), offline=True)
     for wrong in ({"source": 4}, {"source": -1}, {"segment": 0.0001}):
         with pytest.raises(WeightsError, match="needs a source of 0 to 3 and chunks of 6 samples"):

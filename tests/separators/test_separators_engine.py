@@ -20,7 +20,7 @@ from torch import Tensor
 
 from lyricsep.audio import Audio
 from lyricsep.errors import AudioError, ConfigError
-from lyricsep.separators import Mixture, StreamingSeparator
+from lyricsep.separators import Mixture, Separator
 from lyricsep.separators.engine import Chunking, Network, NetworkSeparator
 
 CPU = torch.device("cpu")
@@ -366,7 +366,7 @@ def test_a_batch_of_nothing() -> None:
 
 
 def test_a_separator_that_loses_samples_is_found_out() -> None:
-    class Careless(StreamingSeparator):
+    class Careless(Separator):
         name = "careless"
 
         def stream(self, mixture: Mixture) -> Iterator[Tensor]:

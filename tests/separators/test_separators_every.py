@@ -8,7 +8,6 @@ import io
 import itertools
 import json
 import math
-import os
 import pickle
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +28,7 @@ import test_separators_resunet as resunet
 import test_separators_tiger as tiger
 import test_separators_umx as umx
 import torch
-from signals import decibels
+from signals import Hostile, decibels, saved
 from torch import Tensor
 
 from lyricsep.audio import Audio, save_audio
@@ -424,16 +423,6 @@ def test_what_nobody_can_have_says_why(name) -> None:
 # Files that are none.
 
 
-class Hostile:
-    """Runs a command when it is unpickled by those who let it."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return os.system, (f"touch {self.marker}",)
-
-
 def arrays_changed(value: Any, change: Callable[[int, Any], Any]) -> Any:
     """The same containers, with every array or tensor changed; `change` gets its number first."""
     numbers = itertools.count()
@@ -462,6 +451,7 @@ def code(content: Content, marker: Path) -> Iterator[bytes]:
         yield content.dumps({**content.value, "more/weights": np.array([hostile], dtype=object)})
     elif content.dumps not in (bytes, safetensors.torch.save):
         yield content.dumps(arrays_changed(content.value, lambda number, array: array if number else hostile))
+        yield content.dumps({**content.value, "callbacks": hostile})
 
 
 @functools.cache
@@ -504,13 +494,27 @@ def other_shapes(content: Content, _marker: Path) -> Iterator[bytes]:
 
 
 def truncated(content: Content, _marker: Path) -> Iterator[bytes]:
-    """Nothing, half of it, and all but the last byte."""
+    """Nothing, half of it, all but the last byte, and what a server says where there is no file."""
+    yield b"<html>404</html>"
     data = content.dumps(content.value)
     for n_bytes in (0, len(data) // 2, len(data) - 1):
         yield data[:n_bytes]
 
 
-ATTACKS = {"code": code, "zip bomb": bombs, "other shapes": other_shapes, "truncated": truncated}
+def other_values(content: Content, _marker: Path) -> Iterator[bytes]:
+    """No dictionary, and none of names."""
+    if content.dumps is saved:
+        for value in ([torch.zeros(3)], {3: torch.zeros(3)}, {}, "weights"):
+            yield saved(value)
+
+
+ATTACKS = {
+    "code": code,
+    "zip bomb": bombs,
+    "other shapes": other_shapes,
+    "other values": other_values,
+    "truncated": truncated,
+}
 # Families whose files may be safetensors as well: those that `models convert` writes.
 CONVERTED = ("demucs", "conv_tasnet", "tiger", "umx", "msst", "resunet", "clipsep")
 WITH_FILES = [name for name in NAMES if in_catalog(name).files or in_catalog(name).family == "uvr"]
@@ -553,7 +557,7 @@ def test_every_entry_refuses(name, attack, tmp_path, cache) -> None:
             if attack == "zip bomb" and content.dumps not in (bytes, safetensors.torch.save):
                 assert "would unpack into" in said
             n_refused += 1
-    assert n_refused or (attack == "other shapes" and name == "uvr:<file>")
+    assert n_refused or attack == "other values" or (attack == "other shapes" and name == "uvr:<file>")
 
 
 @pytest.mark.parametrize("name", [name for name in WITH_FILES if in_catalog(name).family in CONVERTED])

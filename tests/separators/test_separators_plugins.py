@@ -62,9 +62,9 @@ def plugin(body: str, name: str = "mine", extra: str = "") -> str:
     return f"""
 import torch
 from lyricsep.errors import AudioError
-from lyricsep.separators import Mixture, SeparatorSpec, StreamingSeparator
+from lyricsep.separators import Mixture, Separator, SeparatorSpec
 
-class Mine(StreamingSeparator):
+class Mine(Separator):
     name = "another name"
     def __init__(self, device):
         self.device = device

@@ -22,7 +22,7 @@ from lyricsep.segmentation import rms_envelope
 from lyricsep.separators import SeparatorSpec, create_separator, find_separator
 from lyricsep.separators.engine import NetworkSeparator
 from lyricsep.separators.spleeter import SpleeterNetwork, UNet
-from lyricsep.weights import fetch, is_available_offline, load_numpy_pickle
+from lyricsep.weights import is_available_offline
 
 CPU = torch.device("cpu")
 RATE = 44_100
@@ -180,18 +180,6 @@ def test_vocals_of_real_songs(spleeter, shared) -> None:
     assert np.mean(of_vocals) - np.mean(of_mixture) >= 0.10
 
 
-class Hostile:
-    """Runs a command when it is unpickled by those who let it."""
-
-    def __init__(self, command: str) -> None:
-        self.command = command
-
-    def __reduce__(self) -> tuple[object, ...]:
-        import os
-
-        return os.system, (self.command,)
-
-
 @pytest.fixture(scope="module")
 def arrays() -> dict[str, np.ndarray]:
     return {key: value.numpy() for key, value in UNet().state_dict().items() if "num_batches" not in key}
@@ -207,10 +195,7 @@ def with_value(key: str, value: object) -> Callable[[dict[str, np.ndarray]], byt
 
 BIAS = "up7.0.bias"
 WRONG: dict[str, Callable[[dict[str, np.ndarray]], bytes]] = {
-    "empty": lambda arrays: b"",
-    "text": lambda arrays: b"<html>404 Not Found</html>",
     "zeros": lambda arrays: bytes(1000),
-    "truncated": lambda arrays: saved(arrays)[: 20 << 20],
     "list": lambda arrays: saved(list(arrays.values())),
     "nothing inside": lambda arrays: saved({}),
     "one missing": lambda arrays: saved({key: value for key, value in arrays.items() if key != BIAS}),
@@ -245,20 +230,6 @@ def refused(tmp_path: Path, pinned, data: bytes) -> str:
 @pytest.mark.parametrize("kind", WRONG)
 def test_wrong_checkpoints(tmp_path, pinned, cache, arrays, kind) -> None:
     refused(tmp_path, pinned, WRONG[kind](arrays))
-
-
-@pytest.mark.parametrize("inside", [True, False])
-def test_hostile_checkpoints(tmp_path, pinned, cache, arrays, inside) -> None:
-    command = Hostile(f"touch {tmp_path}/executed")
-    data = saved({**arrays, BIAS: command} if inside else command)
-    assert "refused, it asks to run posix.system" in refused(tmp_path, pinned, data)
-    assert not (tmp_path / "executed").exists()
-
-
-def test_a_damaged_real_checkpoint(tmp_path, pinned, cache, spleeter) -> None:
-    real = fetch(find_separator("spleeter").files[0], offline=True).read_bytes()
-    refused(tmp_path, pinned, real[: len(real) // 2])
-    assert isinstance(load_numpy_pickle(fetch(find_separator("spleeter").files[1], offline=True)), dict)
 
 
 def test_half_precision_arrays_are_read(tmp_path, pinned, cache, arrays) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -13,7 +12,7 @@ import safetensors.torch
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from signals import decibels, noise, saved, si_sdr
+from signals import check_gradients, decibels, noise, prelu, saved, separated, si_sdr, sigmoid, sung
 from torch import Tensor, nn
 
 from lyricsep.audio import Audio
@@ -120,13 +119,9 @@ def random_state(layout: str, sizes: dict[str, object], seed: int = 0) -> Ordere
 
 
 @pytest.fixture
-def load(tmp_path, pinned, cache) -> Callable[..., TigerNetwork]:
+def load(spec_of) -> Callable[..., TigerNetwork]:
     def read(data: bytes, layout: str, *, suffix: str = ".safetensors", **changes: object) -> TigerNetwork:
-        path = tmp_path / f"model{suffix}"
-        path.write_bytes(data)
-        file = pinned(data, f"file:{path}", name=path.name)
-        spec = SeparatorSpec("mine", "tiger", "", "", "", (file,), SETTINGS[layout] | changes)
-        return load_tiger(spec, offline=True)
+        return load_tiger(spec_of("tiger", {f"model{suffix}": data}, SETTINGS[layout] | changes), offline=True)
 
     return read
 
@@ -151,14 +146,6 @@ def test_the_published_files() -> None:
 
 
 # The network in NumPy's doubles, from the paper and the published state: no layer of torch, no name of ours.
-
-
-def prelu(x: np.ndarray, slope: np.ndarray) -> np.ndarray:
-    return np.where(x > 0, x, slope * x)
-
-
-def sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-x))
 
 
 def whole_norm(x: np.ndarray, gain: np.ndarray, bias: np.ndarray, epsilon: float = 1e-8) -> np.ndarray:
@@ -337,9 +324,7 @@ def test_full_size_checkpoints_separate(load, layout) -> None:
     """Gone through once instead of 8 times, which no weight knows of."""
     network = load(safetensors.torch.save(random_state(layout, FULL[layout])), layout, repeats=1)
     mixture = Audio(noise(2, 5 * 44_100), 44_100)
-    vocals = NetworkSeparator("mine", network, CPU).separate(mixture).samples
-    assert vocals.shape == (2, 5 * 44_100)
-    assert vocals.isfinite().all()
+    vocals = separated(network, mixture)
     assert 0.01 < vocals.std() < 1
 
 
@@ -389,10 +374,7 @@ def test_gradients_reach_every_weight(layout) -> None:
     torch.manual_seed(0)
     model = small_model(layout)
     (model(noise(2, 400)) * noise(2, SMALL[layout]["c"], 400, seed=2)).sum().backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.isfinite().all(), name
-        assert parameter.grad.abs().max() > 0, name
+    check_gradients(model)
 
 
 def test_attention_is_between_columns() -> None:
@@ -410,16 +392,6 @@ def test_attention_is_between_columns() -> None:
         assert torch.allclose(attention(x[..., order]), attention(x)[..., order], atol=1e-5)
         rows = torch.tensor([2, 0, 1])
         assert torch.allclose(attention(x[:, :, rows]), attention(x)[:, :, rows], atol=1e-5)
-
-
-def sung(n_samples: int, rate: int) -> tuple[Tensor, Tensor]:
-    """A voice with vibrato and words, and a band of chords and hits, equally loud; (n_samples,) each."""
-    time = torch.arange(n_samples) / rate
-    phase = 2 * math.pi * (220 * time + 1.5 * torch.sin(2 * math.pi * 5.5 * time))
-    voice = sum(torch.sin(k * phase) / k for k in range(1, 8)) * (torch.sin(2 * math.pi * 2 * time) > -0.4)
-    band = sum(torch.sin(2 * math.pi * f * time + f) for f in (131.0, 165.0, 196.0, 1046.0))
-    band = band + 3 * noise(n_samples) * 10 * torch.exp(-20 * (time % 0.25))
-    return 0.1 * voice / voice.std(), 0.1 * band / band.std()
 
 
 def test_learning_a_mixture() -> None:
@@ -479,10 +451,7 @@ def test_the_louder_speaker_is_the_one_in_front() -> None:
 def test_any_length_and_batch(load, layout, n_samples) -> None:
     network = load(small(layout), layout, sample_rate=1000, segment=0.5, repeats=2)
     mixture = Audio(noise(3, n_samples), 1000)
-    vocals = NetworkSeparator("mine", network, CPU).separate(mixture).samples
-    assert vocals.shape == (3, n_samples)
-    assert vocals.isfinite().all()
-    batched = NetworkSeparator("mine", network, CPU, batch_size=5).separate(mixture).samples
+    vocals, batched = separated(network, mixture), separated(network, mixture, 5)
     assert decibels(batched, vocals) < -60
 
 
@@ -494,16 +463,6 @@ def test_a_song_of_one_chunk_is_seen_as_it_is(load) -> None:
         expected = network.model(mixture)[:, 2]
     vocals = NetworkSeparator("mine", network, CPU).separate(Audio(mixture, 1000)).samples
     assert decibels(vocals, expected) < -90
-
-
-class Hostile:
-    """Runs a command when it is unpickled by those who let it."""
-
-    def __init__(self, command: str) -> None:
-        self.command = command
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return os.system, (self.command,)
 
 
 def changed(layout: str, change: Callable[[dict[str, object]], None]) -> bytes:
@@ -553,31 +512,10 @@ def test_another_part_or_another_model(load) -> None:
             load(small(layout), layout, **wrong)
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("inside", [True, False])
-def test_hostile_checkpoints(load, layout, inside, tmp_path) -> None:
-    command = Hostile(f"touch {tmp_path}/executed")
-    data = changed(layout, lambda state: state.update({FIRST[layout]: command})) if inside else saved(command)
-    with pytest.raises(WeightsError, match=r"refused, it asks to run posix\.system"):
-        load(data, layout, suffix=".bin")
-    assert not (tmp_path / "executed").exists()
-
-
-@pytest.mark.parametrize("suffix", [".bin", ".safetensors"])
-def test_damaged_files(load, suffix) -> None:
-    data = small("speech") if suffix == ".safetensors" else saved(random_state("speech", SMALL["speech"]))
-    for damaged in (b"", b"<html>404</html>", data[: len(data) // 2]):
-        with pytest.raises(WeightsError, match=r"is not a|cannot be read"):
-            load(damaged, "speech", suffix=suffix)
-    for value in ([torch.zeros(3)], {3: torch.zeros(3)}):
-        with pytest.raises(WeightsError, match="not a TIGER checkpoint"):
-            load(saved(value), "speech", suffix=".bin")
-
-
 def test_wrong_catalogue_entries(load, pinned) -> None:
     file = pinned(b"", "file:nothing")
     for files, wrong in [((), SETTINGS["speech"]), ((file, file), SETTINGS["speech"]), ((file,), {"segment": 8})]:
-        with pytest.raises(ConfigError, match="needs one file and the settings overlap, repeats, sample_rate, segm"):
+        with pytest.raises(ConfigError, match="one file and the settings sample_rate, repeats, segment, overlap"):
             load_tiger(SeparatorSpec("mine", "tiger", "", "", "", files, wrong), offline=True)
     for wrong in ({"source": 2}, {"source": -1}, {"segment": 0.001}, {"overlap": 1}):
         with pytest.raises(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -13,7 +12,7 @@ import safetensors.torch
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from signals import decibels, noise, saved, si_sdr
+from signals import check_gradients, decibels, noise, saved, separated, si_sdr, sigmoid, sung
 from torch import Tensor
 
 from lyricsep.audio import Audio
@@ -63,21 +62,11 @@ def random_state(sizes: dict[str, int], seed: int = 0) -> OrderedDict[str, Tenso
 
 
 @pytest.fixture
-def load(tmp_path, pinned, cache) -> Callable[..., OpenUnmixNetwork]:
-    def read(data: bytes, suffix: str = ".pth") -> OpenUnmixNetwork:
-        path = tmp_path / f"vocals{suffix}"
-        path.write_bytes(data)
-        file = pinned(data, f"file:{path}", name=path.name)
-        return load_umx(SeparatorSpec("mine", "umx", "", "", "", (file,)), offline=True)
-
-    return read
+def load(spec_of) -> Callable[..., OpenUnmixNetwork]:
+    return lambda data, suffix=".pth": load_umx(spec_of("umx", {f"vocals{suffix}": data}), offline=True)
 
 
 # The network in NumPy's doubles, from the paper's figure and the published state.
-
-
-def sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-x))
 
 
 def lstm(x: np.ndarray, s: dict[str, np.ndarray], suffix: str) -> np.ndarray:
@@ -162,9 +151,7 @@ def test_full_size_checkpoints_separate(load, sizes) -> None:
     for key, value in network.vocals.state_dict().items():
         assert key.endswith("num_batches_tracked") or torch.equal(value, state[key])
     mixture = Audio(noise(2, 5 * RATE), RATE)
-    vocals = NetworkSeparator("mine", network, CPU).separate(mixture).samples
-    assert vocals.shape == (2, 5 * RATE)
-    assert vocals.isfinite().all()
+    vocals = separated(network, mixture)
     assert vocals.std() > 1e-3
 
 
@@ -199,27 +186,17 @@ def test_gradients_reach_every_weight() -> None:
     torch.manual_seed(0)
     model = OpenUnmix(**SMALL)
     model(noise(2, 2, 129, 20).abs()).square().sum().backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.isfinite().all(), name
-        assert parameter.grad.abs().max() > 0, name
-
-
-def sung(n_samples: int, rate: int) -> tuple[Tensor, Tensor]:
-    """A voice with vibrato and words over low chords and a high tone, equally loud; (n_samples,) each."""
-    time = torch.arange(n_samples) / rate
-    phase = 2 * math.pi * (220 * time + 1.5 * torch.sin(2 * math.pi * 5.5 * time))
-    voice = sum(torch.sin(k * phase) / k for k in range(1, 8)) * (torch.sin(2 * math.pi * 2 * time) > -0.4)
-    band = sum(torch.sin(2 * math.pi * f * time + f) for f in (82.0, 110.0, 131.0, 3000.0))
-    band = band + 10 * noise(n_samples) * torch.exp(-20 * (time % 0.25))
-    return 0.1 * voice / voice.std(), 0.1 * band / band.std()
+    check_gradients(model)
 
 
 def test_learning_a_mixture() -> None:
     """Overfits the vocals' magnitude, as published, to above 10 dB of SI-SDR, from 0; the engine gives it back."""
     torch.manual_seed(0)
     rate = 8000
-    vocals, band = (stem * torch.tensor([[1.0], [0.8]]) for stem in sung(2 * rate, rate))
+    vocals, band = (
+        stem * torch.tensor([[1.0], [0.8]])
+        for stem in sung(2 * rate, rate, chords=(82.0, 110.0, 131.0, 3000.0), hits=10.0)
+    )
     mixture = vocals + band
     assert abs(si_sdr(mixture, vocals)) < 1
     window = torch.hann_window(512)
@@ -246,10 +223,7 @@ def test_any_length_and_batch(load, n_channels, n_samples) -> None:
     model = load(saved(random_state(SMALL))).vocals
     network = OpenUnmixNetwork(model, 8000, segment=0.1)
     mixture = Audio(noise(n_channels, n_samples), 8000)
-    vocals = NetworkSeparator("mine", network, CPU).separate(mixture).samples
-    assert vocals.shape == (n_channels, n_samples)
-    assert vocals.isfinite().all()
-    batched = NetworkSeparator("mine", network, CPU, batch_size=5).separate(mixture).samples
+    vocals, batched = separated(network, mixture), separated(network, mixture, 5)
     assert (vocals - batched).abs().max() < 1e-5
 
 
@@ -260,25 +234,6 @@ def test_halves_and_safetensors(load) -> None:
         loaded = found.vocals.state_dict()[key]
         assert loaded.dtype == torch.float32
         assert torch.equal(loaded, value.half().float()), key
-
-
-class Hostile:
-    """Runs a command when it is unpickled by those who let it."""
-
-    def __init__(self, command: str) -> None:
-        self.command = command
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return os.system, (self.command,)
-
-
-@pytest.mark.parametrize("inside", [True, False])
-def test_hostile_checkpoints(load, inside, tmp_path) -> None:
-    command = Hostile(f"touch {tmp_path}/executed")
-    value = random_state(SMALL) | {"fc1.weight": command} if inside else command
-    with pytest.raises(WeightsError, match=r"refused, it asks to run posix\.system"):
-        load(saved(value))
-    assert not (tmp_path / "executed").exists()
 
 
 @pytest.mark.parametrize(
@@ -293,9 +248,9 @@ def test_hostile_checkpoints(load, inside, tmp_path) -> None:
         ({"fc1.weight": torch.zeros(13, 180)}, "an even n_hidden"),
         ({"input_mean": torch.zeros(0)}, r"input_mean has the shape \(0,\)"),
         ({"input_mean": torch.zeros(180)}, "1 <= n_seen <= n_bins"),
-        ({"bn1.weight": "weights"}, "'bn1.weight' is not a tensor of weights"),
-        ({"bn1.weight": torch.zeros(12, dtype=torch.int32)}, "'bn1.weight' is not a tensor of weights"),
-        ({3: torch.zeros(3)}, "'3' is not a tensor of weights"),
+        ({"bn1.weight": "weights"}, "bn1.weight is not a tensor of weights"),
+        ({"bn1.weight": torch.zeros(12, dtype=torch.int32)}, "bn1.weight is not a tensor of weights"),
+        ({3: torch.zeros(3)}, "expected a dictionary of tensors, got "),
     ],
 )
 def test_wrong_states(load, changes, reason) -> None:
@@ -308,19 +263,10 @@ def test_wrong_states(load, changes, reason) -> None:
     assert len(line) < 400
 
 
-def test_no_checkpoint_at_all(load) -> None:
-    with pytest.raises(WeightsError, match="expected a dictionary of tensors, got list"):
-        load(saved([torch.zeros(3)]))
-    data = saved(random_state(SMALL))
-    for damaged in (b"", b"<html>404</html>", data[: len(data) // 2]):
-        with pytest.raises(WeightsError, match=r"is not a|cannot be read"):
-            load(damaged)
-
-
 def test_wrong_arguments(pinned) -> None:
     file = pinned(b"", "file:nothing")
     for files in ((), (file, file)):
-        with pytest.raises(ConfigError, match="needs one file, that of the vocals, got"):
+        with pytest.raises(ConfigError, match=r"mine: Open-Unmix needs one file, got [02]; correct"):
             load_umx(SeparatorSpec("mine", "umx", "", "", "", files), offline=True)
     with pytest.raises(ValueError, match="an even n_hidden"):
         OpenUnmix(n_hidden=7)

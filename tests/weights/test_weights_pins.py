@@ -18,11 +18,11 @@ from lyricsep.transcribers import WhisperSpec
 from lyricsep.weights import (
     Source,
     WeightFile,
-    at_hand,
     check_file,
     fetch,
     fetch_folder,
     is_available_offline,
+    local_path,
     pinned,
 )
 
@@ -38,12 +38,12 @@ def unpinned(url: str, sha256: str = "", name: str = "model.bin") -> WeightFile:
 @pytest.mark.parametrize("known", ["", SHA256[:8]])
 def test_the_first_download_pins(web, cache, policy, known, caplog) -> None:
     file = unpinned(web.serve("/model.bin", web.whole(DATA)), known)
-    assert (pinned(file), at_hand(file), is_available_offline(file), check_file(file)) == (file, None, False, None)
+    assert (pinned(file), local_path(file), is_available_offline(file), check_file(file)) == (file, None, False, None)
     path = fetch(file, policy=policy)
     assert path == cache / "weights" / SHA256[:16] / "model.bin"
     assert path.read_bytes() == DATA
     assert f"pinned to what came: sha256 {SHA256}" in caplog.text
-    assert (pinned(file).sha256, at_hand(file), check_file(file)) == (SHA256, path, "")
+    assert (pinned(file).sha256, local_path(file), check_file(file)) == (SHA256, path, "")
     assert fetch(file, policy=policy) == path
     assert len(web.seen) == 1
     path.write_bytes(OTHER)

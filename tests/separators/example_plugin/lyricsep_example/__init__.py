@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from lyricsep.separators import Mixture, SeparatorSpec, StreamingSeparator
+from lyricsep.separators import Mixture, Separator, SeparatorSpec
 
 if TYPE_CHECKING:
     import torch
 
 
-class Centre(StreamingSeparator):
+class Centre(Separator):
     """The mean of all channels, in each of them."""
 
     name = "centre"

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lyricsep.documents import rounded
+from lyricsep.documents import LyricsDocument, rounded
 from lyricsep.errors import DatasetError
-from lyricsep.formats import lyrics_from_json, lyrics_to_json, render_lyrics
+from lyricsep.formats import render_lyrics
 from lyricsep.lyrics import Decoding, Line, Lyrics, Segment, Word
 
 LYRICS = Lyrics(
@@ -27,7 +27,7 @@ LYRICS = Lyrics(
 
 
 def test_the_document() -> None:
-    document = json.loads(lyrics_to_json(LYRICS, title="Lied"))
+    document = json.loads(LyricsDocument.of(LYRICS, title="Lied").to_json())
     assert document == {
         "schema": "lyricsep/lyrics",
         "version": 2,
@@ -73,15 +73,15 @@ def test_letters_are_kept_as_letters() -> None:
 
 
 def test_an_instrumental() -> None:
-    document = json.loads(lyrics_to_json(Lyrics(duration=3.0)))
+    document = json.loads(LyricsDocument.of(Lyrics(duration=3.0)).to_json())
     assert document["vocals_found"] is False
     assert document["lines"] == document["segments"] == document["flagged"] == []
-    assert lyrics_from_json(json.dumps(document)) == Lyrics(duration=3.0)
+    assert LyricsDocument.from_json(json.dumps(document)).lyrics == Lyrics(duration=3.0)
 
 
 def test_what_has_a_default_may_be_missing_and_what_is_unknown_is_ignored() -> None:
     text = '{"schema": "lyricsep/lyrics", "version": 1, "mood": 1, "lines": [{"start": 0, "end": 1, "text": "a"}]}'
-    assert lyrics_from_json(text) == Lyrics((Line(0.0, 1.0, "a"),))
+    assert LyricsDocument.from_json(text).lyrics == Lyrics((Line(0.0, 1.0, "a"),))
 
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -111,15 +111,15 @@ decodings = st.builds(Decoding, finite, finite, finite, finite, finite, finite, 
     )
 )
 def test_nothing_but_digits_is_lost(lyrics: Lyrics) -> None:
-    text = lyrics_to_json(lyrics)
-    assert lyrics_from_json(text) == rounded(lyrics)
-    assert lyrics_to_json(lyrics_from_json(text)) == text
+    text = LyricsDocument.of(lyrics).to_json()
+    assert LyricsDocument.from_json(text).lyrics == rounded(lyrics)
+    assert LyricsDocument.of(LyricsDocument.from_json(text).lyrics).to_json() == text
 
 
 def test_times_are_milliseconds() -> None:
     word = Word(1.00049, 2.0006, "a", 0.123456)
     lyrics = Lyrics((Line(1.00049, 2.0006, "a", (word,)),), "en", 3.14159, (Segment(0.9999, 2.0006),))
-    found = lyrics_from_json(lyrics_to_json(lyrics))
+    found = LyricsDocument.from_json(LyricsDocument.of(lyrics).to_json()).lyrics
     assert found == Lyrics(
         (Line(1.0, 2.001, "a", (Word(1.0, 2.001, "a", 0.1235),)),), "en", 3.142, (Segment(1.0, 2.001),)
     )
@@ -137,19 +137,19 @@ def test_times_are_milliseconds() -> None:
 )
 def test_words_spell_their_line(text: str, words: list[str]) -> None:
     line = Line(0, 9, text, tuple(Word(n, n + 1, word) for n, word in enumerate(words)))
-    written = json.loads(lyrics_to_json(Lyrics((line,))))["lines"][0]
+    written = json.loads(LyricsDocument.of(Lyrics((line,))).to_json())["lines"][0]
     spelled = "".join(" " * word.get("space_before", True) + word["text"] for word in written["words"])
     assert spelled.strip() == written["text"] == text
     assert [word["text"] for word in written["words"]] == words
     old = {"schema": "lyricsep/lyrics", "version": 1, "lines": [{**written, "words": []}]}
     old["lines"][0]["words"] = [{k: v for k, v in one.items() if k != "space_before"} for one in written["words"]]
-    assert lyrics_from_json(json.dumps(old)) == Lyrics((line,))
+    assert LyricsDocument.from_json(json.dumps(old)).lyrics == Lyrics((line,))
 
 
 def test_what_json_cannot_say_is_refused() -> None:
     broken = Lyrics(decodings=(Decoding(0, 1, 0, float("nan"), 0, 0),))
     with pytest.raises(ValueError, match="JSON compliant"):
-        lyrics_to_json(broken)
+        LyricsDocument.of(broken).to_json()
 
 
 @pytest.mark.parametrize(
@@ -170,26 +170,26 @@ def test_what_json_cannot_say_is_refused() -> None:
     ],
 )
 def test_damage_is_named(path: tuple[str | int, ...], value: object, message: str) -> None:
-    document: Any = json.loads(lyrics_to_json(LYRICS))
+    document: Any = json.loads(LyricsDocument.of(LYRICS).to_json())
     place = document
     for key in path[:-1]:
         place = place[key]
     place[path[-1]] = value
     with pytest.raises(DatasetError, match=rf"^song\.json: {message}.*write it again with format='json'$"):
-        lyrics_from_json(json.dumps(document), name="song.json")
+        LyricsDocument.from_json(json.dumps(document), name="song.json")
 
 
 def test_a_missing_field_is_named() -> None:
-    document = json.loads(lyrics_to_json(LYRICS))
+    document = json.loads(LyricsDocument.of(LYRICS).to_json())
     del document["segments"][0]["end"]
-    with pytest.raises(DatasetError, match=r"lyrics JSON: segments\[0\]\.end is missing"):
-        lyrics_from_json(json.dumps(document))
+    with pytest.raises(DatasetError, match=r"document: segments\[0\]\.end is missing"):
+        LyricsDocument.from_json(json.dumps(document))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "\x00"])
 def test_what_is_not_json(text: str) -> None:
     with pytest.raises(DatasetError, match=r"^song\.json: not JSON \("):
-        lyrics_from_json(text, name="song.json")
+        LyricsDocument.from_json(text, name="song.json")
 
 
 @pytest.mark.parametrize(
@@ -204,4 +204,4 @@ def test_what_is_not_json(text: str) -> None:
 )
 def test_another_schema(text: str, found: str) -> None:
     with pytest.raises(DatasetError, match=rf"schema and version are {found}, expected \('lyricsep/lyrics', 2\)"):
-        lyrics_from_json(text)
+        LyricsDocument.from_json(text)
