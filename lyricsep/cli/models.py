@@ -31,7 +31,9 @@ WHISPER = "whisper"  # family and kind of every Whisper model
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 NameArgument = Annotated[
     str,
-    typer.Argument(help="A name of `lyricsep models list`, or the path of a recipe (.toml) or of a Whisper model."),
+    typer.Argument(
+        help="A name from `lyricsep models list`, or the path of a catalogue entry (.toml) or a Whisper model."
+    ),
 ]
 
 
@@ -92,7 +94,7 @@ def show_model(name: NameArgument, as_json: JsonOption = False) -> None:
 
 @models.command("pull")
 def pull_models(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of `lyricsep models list`.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names from `lyricsep models list`.")],
     offline: OfflineOption = False,
     verbose: VerboseOption = False,
 ) -> None:
@@ -114,7 +116,7 @@ def pull_models(
 def verify_models(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="Names of `lyricsep models list`.", show_default="all installed"),
+        typer.Argument(metavar="[NAME]...", help="Names from `lyricsep models list`.", show_default="all installed"),
     ] = None,
 ) -> None:
     """Verify installed weights, and print one line per problem; the exit code is 1 if there are any."""
@@ -160,7 +162,7 @@ def convert_model(
 ) -> None:
     """Convert a pickled checkpoint to safetensors, which cannot run code.
 
-    Prints the [[files]] table of a recipe, for --separator ./mine.toml.
+    Prints the [[files]] table for your own catalogue entry (--separator ./mine.toml).
     """
     n_tensors = convert_checkpoint(
         checkpoint, target, sha256=sha256.lower(), allow_pickle=allow_pickle, overwrite=overwrite

@@ -72,7 +72,7 @@ def test_from_the_address_to_the_end(lyrics: Path, tmp_path: Path) -> None:
     assert (process.returncode, out) == (0, "")
     assert err.splitlines() == [
         "songs: 1; press Ctrl-C to stop",
-        "stopping",
+        "stopped",
         "saved: song, revision 1",
         "songs saved: 1, in lyrics/corrected",
     ]
