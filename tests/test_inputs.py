@@ -163,14 +163,17 @@ def test_a_parquet_list(here: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "match"),
     [
-        ("path;id\na.mp3;1\n", "l.csv: has no column path, but path;id; name the columns in the first row"),
-        ("a.mp3,1\n\nb.mp3,2\n", "l.csv: has no column path, but a.mp3, 1; name the columns"),
+        (
+            "path;id\na.mp3;1\n",
+            "l.csv: has no column 'path' \\(columns: path;id\\); name the columns in the first row",
+        ),
+        ("a.mp3,1\n\nb.mp3,2\n", "l.csv: has no column 'path' \\(columns: a.mp3, 1\\); name the columns"),
         ("path,id\n\n,\na.mp3,1\n,2\n", "l.csv: row 5 has no path; add one"),
         ("path\n.\n", "l.csv: row 2: a path must name a file, got '.'"),
         ("path,id\na.mp3,../x\n", "l.csv: row 2: an id must be a file name, got '../x'"),
         ("path,id\na.mp3,/x\n", "l.csv: row 2: an id must be a file name, got '/x'"),
         (f"path,id\na.mp3,x/{'é' * 113}\n", "l.csv: row 2: an id has at most 225 bytes, got 'x/é"),
-        ("path,id\na.mp3,X\nb.mp3,x\n", "the id 'x' is that of .*a.mp3 and of .*b.mp3; make them different"),
+        ("path,id\na.mp3,X\nb.mp3,x\n", "the id 'x' is given to .*a.mp3 and to .*b.mp3; make them different"),
         (
             "path,id\na.mp3,1\na.mp3,2\n",
             "a.mp3: is listed twice, with different ids or languages .1, - and 2, -.; keep",

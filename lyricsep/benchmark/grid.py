@@ -203,12 +203,12 @@ def read_grid(name: str) -> Grid:
             text = Path(name).read_text(encoding="utf-8-sig")
         except (OSError, ValueError) as error:
             raise ConfigError(
-                f"{shown(Path(name))}: no grid of that name ({', '.join(GRIDS)}), and no file that can be read"
+                f"{shown(Path(name))}: no such grid or file; choose from {', '.join(GRIDS)}, or name a TOML file"
             ) from error
     try:
         return _grid(tomllib.loads(text))
     except (tomllib.TOMLDecodeError, ValueError, ConfigError) as error:
-        raise ConfigError(f"{shown(Path(name))}: {error}") from error
+        raise ConfigError(f"{shown(Path(name))}: not a valid grid: {error}") from error
 
 
 def _grid(table: dict[str, Any]) -> Grid:
@@ -230,7 +230,7 @@ def _grid(table: dict[str, Any]) -> Grid:
     }
     for key, value in table.items():
         if key not in kinds:
-            raise ConfigError(f"there is no key {key!r}; there are {', '.join(kinds)}")
+            raise ConfigError(f"unknown key {key!r}; choose from {', '.join(kinds)}")
         if not isinstance(value, kinds[key]):
             raise ConfigError(f"{key} should be a {kinds[key].__name__}, got {value!r}")
     missing = [key for key in ("title", "datasets", "audio", "segmentation", "model") if not table.get(key)]
@@ -263,7 +263,7 @@ def _check_items(table: Mapping[str, Any]) -> None:
             if type(item) is not kind:
                 raise ConfigError(f"each of {key} should be a {kind.__name__}, got {item!r}")
             if item in items[:index]:
-                raise ConfigError(f"{key}: {item!r} stands there twice")
+                raise ConfigError(f"{key}: {item!r} is listed twice")
 
 
 def _check_audio(audio: str) -> None:
@@ -280,11 +280,11 @@ def _check_audio(audio: str) -> None:
 def _check_names(key: str, names: Sequence[object], known: Sequence[str]) -> None:
     for name in names:
         if name not in known:
-            raise ConfigError(f"{key}: there is no {name!r}; there are {', '.join(known)}")
+            raise ConfigError(f"{key}: unknown name {name!r}; choose from {', '.join(known)}")
 
 
 def default_options(segmentation: str) -> WhisperOptions:
-    """Give the options that a grid says nothing of: whole songs are heard as Whisper itself does."""
+    """Return the options that a grid does not set: whole songs are decoded as Whisper itself does."""
     return NATIVE if segmentation == "native" else WhisperOptions()
 
 

@@ -101,7 +101,7 @@ def passages_of(song: Song, condition: Condition, duration: float) -> tuple[Pass
     if condition.segmentation not in ("lines", "groups"):
         return None
     if not song.lines:
-        raise DatasetError(f"{song.id}: the dataset has no times of lines, which {condition.segmentation!r} needs")
+        raise DatasetError(f"{song.id}: the dataset has no line times, which {condition.segmentation!r} needs")
     lines = merged_lines(song.lines, duration)
     return tuple(lines if condition.segmentation == "lines" else groups(lines))
 
@@ -302,7 +302,7 @@ class Runner:
 
 def _audio(song: Song) -> Path:
     if song.audio is None:
-        raise DatasetError(f"{song.id}: the dataset came without its audio; see `lyricsep datasets show`")
+        raise DatasetError(f"{song.id}: the dataset has no audio for it; `lyricsep datasets show` lists what it has")
     return song.audio
 
 

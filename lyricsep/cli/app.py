@@ -98,4 +98,5 @@ def _one_line(error: typer.BadParameter) -> str:
     if "\n" in message:  # no command was named, and the message is the help
         return message
     command = error.ctx.command_path if error.ctx else "lyricsep"
-    return f"{command}: {message.rstrip('.')}; see `{command} --help`"
+    message = message.replace("Input should be", "must be").partition(", unable to parse")[0]  # where Typer validates
+    return f"{command}: {message.rstrip('.')}{' See' if message.endswith('?') else '; see'} `{command} --help`"

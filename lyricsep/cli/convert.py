@@ -77,7 +77,10 @@ def _find(names: Iterable[str], run: CommandRun) -> Iterator[SongFile]:
     seen: set[str] = set()
     for name in names:
         path = Path(name)
-        # Unlike the methods of Path, this calls a name that no file can have missing.
+        # Unlike the methods of Path, these call a name that no file can have missing.
+        if not os.path.exists(name):  # noqa: PTH110
+            run.fail(path, DatasetError(f"{shown(path)}: no such file or folder; check the name"))
+            continue
         is_folder = os.path.isdir(name)  # noqa: PTH112
         found = find_lyrics(path, TIMED_SUFFIXES) if is_folder else {lyrics_stem(path): path}
         if not found:
@@ -107,7 +110,7 @@ def _convert(song: SongFile, run: CommandRun, formats: Sequence[str]) -> None:
     results = run.results(song)
     existing = [path for path in results if path.exists()]
     if existing and not run.overwrite:
-        raise OutputError(f"{shown(existing[0])}: exists already; set --overwrite to replace it")
+        raise OutputError(f"{shown(existing[0])}: exists already", hint="set {overwrite=True} to replace it")
     transcript = read_lyrics(song.path)
     texts = [render_transcript(transcript, name, name=shown(song.path)) for name in formats]
     for path, text in zip(results, texts, strict=bool(results)):

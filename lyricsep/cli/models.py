@@ -68,6 +68,7 @@ def list_models(
     typer.echo("\n".join(table for table in tables if table), nl=False)
     if not specs:
         say("no matching models; `lyricsep models list` without options shows all")
+        raise typer.Exit(1)
 
 
 @models.command("show")

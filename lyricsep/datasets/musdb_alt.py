@@ -49,7 +49,7 @@ def _find_audio(folder: DatasetFolder, musdb18hq: Path | None) -> DatasetFolder 
     if musdb18hq is None:
         return None
     raise DatasetError(
-        f"{shown(musdb18hq)}: expected MUSDB18-HQ with its folder 'test', got none; give its parent folder"
+        f"{shown(musdb18hq)}: expected MUSDB18-HQ with its folder 'test', got none; name its parent folder"
     )
 
 

@@ -170,7 +170,7 @@ class Batch:
         except OSError as error:
             if error.errno not in _LOCKLESS:
                 raise OutputError(
-                    f"{shown(path)}: cannot be made ({error.strerror or error}); check the folder and its permissions"
+                    f"{shown(path)}: cannot be created ({error.strerror or error}); check its permissions"
                 ) from error
         try:
             yield

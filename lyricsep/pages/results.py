@@ -102,7 +102,8 @@ def find_results(folder: Path, *, songs: Path | None = None, vocals: Path | None
     """
     for wanted in filter(None, (folder, songs, vocals)):
         if not wanted.is_dir():
-            raise DatasetError(f"{shown(wanted)}: no such folder", hint="name a folder that exists")
+            problem = "is a file, not a folder" if wanted.exists() else "no such folder"
+            raise DatasetError(f"{shown(wanted)}: {problem}", hint="name a folder that exists")
     found = _lyrics(folder)
     if not found:
         raise DatasetError(

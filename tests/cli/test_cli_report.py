@@ -215,7 +215,7 @@ def test_sound_that_cannot_be_read_costs_the_sound(run: Callable, one: Path, son
         (("--audio", "flac"), 2, "--audio flac: choose from embed, link, none"),
         (("--versus", "."), 2, "add --reference"),
         (("--songs", "nowhere"), 1, "nowhere: no such folder"),
-        (("--reference", "nowhere"), 1, "nowhere: no such folder, and no dataset of that name"),
+        (("--reference", "nowhere"), 1, "nowhere: no such file or folder, and no dataset of that name"),
     ],
 )
 def test_wrong_options_are_told_in_one_line(

@@ -38,7 +38,7 @@ def test_separated_vocals_then_serve_as_stems(run: Callable, song: Path, tmp_pat
 def test_stems_that_are_not_there(run: Callable, song: Path) -> None:
     told = run("segment", song, "--separator", "stems")
     assert told.code == 1
-    assert f"failed: {song}: no vocals beside it" in told.err
+    assert f"failed: {song}: no vocals file next to it" in told.err
 
 
 @pytest.mark.parametrize("command", ["separate", "segment"])

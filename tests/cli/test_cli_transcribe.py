@@ -268,5 +268,5 @@ def test_weights_that_cannot_be_had_are_one_line(run: Callable, song: Path, tmp_
     assert (told.code, told.out) == (1, "")
     assert len(told.err.splitlines()) == 2
     assert "offline" in told.err
-    assert "`lyricsep models pull` where there is a network" in told.err
+    assert "run `lyricsep models pull` with a network connection" in told.err
     assert not list((tmp_path / "lyrics").iterdir())

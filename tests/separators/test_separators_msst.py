@@ -608,7 +608,7 @@ def test_the_author_s_notes_are_not_made(load, monkeypatch) -> None:
 def test_code_in_the_notes_is_refused(load, tmp_path) -> None:
     state = random_state("apollo", SMALL["apollo"]["options"])
     data = saved({"state_dict": state, "model_args": Hostile(f"touch {tmp_path}/executed")})
-    with pytest.raises(WeightsError, match=r"refused, it asks to run posix\.system"):
+    with pytest.raises(WeightsError, match=r"refused, as loading it would run posix\.system"):
         load(data, "apollo")
     assert not (tmp_path / "executed").exists()
 
@@ -668,7 +668,7 @@ def test_wrong_states(load, name, change, reason) -> None:
 def test_hostile_checkpoints(load, name, inside, tmp_path) -> None:
     command = Hostile(f"touch {tmp_path}/executed")
     state = random_state(name, SMALL[name]["options"])
-    with pytest.raises(WeightsError, match=r"refused, it asks to run posix\.system"):
+    with pytest.raises(WeightsError, match=r"refused, as loading it would run posix\.system"):
         load(saved(state | {next(iter(state)): command} if inside else command), name)
     assert not (tmp_path / "executed").exists()
 

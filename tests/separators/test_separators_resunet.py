@@ -762,7 +762,7 @@ def test_hostile_checkpoints(load, inside, tmp_path) -> None:
     value: object = checkpoint("uss", **({FIRST: command} if inside == "state" else {}))
     if inside == "beside":
         value["callbacks"] = command
-    with pytest.raises(WeightsError, match=r"refused, it asks to run posix\.system"):
+    with pytest.raises(WeightsError, match=r"refused, as loading it would run posix\.system"):
         load(saved(command if inside == "all" else value), "uss")
     assert not (tmp_path / "executed").exists()
 

@@ -276,7 +276,7 @@ class Hostile:
 def test_hostile_checkpoints(load, inside, tmp_path) -> None:
     command = Hostile(f"touch {tmp_path}/executed")
     value = random_state(SMALL) | {"fc1.weight": command} if inside else command
-    with pytest.raises(WeightsError, match=r"refused, it asks to run posix\.system"):
+    with pytest.raises(WeightsError, match=r"refused, as loading it would run posix\.system"):
         load(saved(value))
     assert not (tmp_path / "executed").exists()
 
