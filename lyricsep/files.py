@@ -149,6 +149,6 @@ def _taken(path: Path) -> OutputError:
 
 def _output_error(path: Path, error: OSError) -> OutputError:
     reason = error.strerror or str(error)
-    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     hint = "free some space or choose another {output}" if is_full else "choose another {output}"
     return OutputError(f"{shown(path)}: cannot be written ({reason})", hint=hint)

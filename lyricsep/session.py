@@ -1,9 +1,9 @@
 """The session: loaded models, and the one composition of the stages.
 
-A stream of songs goes through decoding, separation, segmentation and transcription. A song that fails costs
-that song. While songs are transcribed, a thread decodes and separates the next one. Segments of neighbouring songs
-share a batch, or each song is transcribed on its own, so that its lyrics depend on no other. With a store nothing is
-done twice.
+A stream of songs goes through decoding, separation, segmentation and transcription. A song that fails does not stop
+the others. While songs are transcribed, a thread decodes and separates the next one. Segments of neighbouring songs
+share a batch, or each song is transcribed on its own, so that its lyrics depend on no other. With a store, finished
+results are reused.
 """
 
 from __future__ import annotations
@@ -281,7 +281,7 @@ class Session:
         last = time.perf_counter()
         while True:
             parts: list[Lyrics] = []
-            # A transcriber of its own for each call: its random numbers start anew with it.
+            # A transcriber of its own for each call, so that its random numbers start again.
             for lyrics in self.models.transcriber(self.plan).transcribe(clips()):
                 parts.append(lyrics)
                 outcome, n_parts = started[0]
@@ -302,7 +302,7 @@ class Session:
         return outcome if self.keep_signals or outcome.signals is None else replace(outcome, signals=None)
 
     def _clips(self, outcome: Outcome) -> list[Clips]:
-        """Return what the transcriber hears of a song; nothing of one that is finished."""
+        """Return the input of the transcriber for a song; nothing for one that is finished."""
         if outcome.signals is None:
             return []
         mixture, vocals = outcome.signals.mixture, outcome.signals.vocals
@@ -389,7 +389,7 @@ class Session:
         )
 
     def digests(self, path: Path) -> tuple[str, ...]:
-        """Compute the digests of the files that are heard for a song.
+        """Compute the digests of the files that are read for a song.
 
         Raises
         ------

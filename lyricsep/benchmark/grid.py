@@ -162,13 +162,13 @@ class Grid:
         return tuple(Condition(audio, how) for audio, how in product(self.audio, self.segmentation))
 
     def listens_to(self, condition: Condition) -> str | None:
-        """Name the separator whose vocals are segmented; None where nothing is."""
+        """Return the separator whose vocals are segmented; None where nothing is."""
         if condition.segmentation != "rms-vad":
             return None
         return self.segment_by or condition.separator
 
     def with_models(self, separator: str | None, model: str | None) -> Grid:
-        """Put one separator in the place of all, and another model; published rows keep their place in the table."""
+        """Return the grid with another separator, or another model, in all conditions; published rows stay."""
         grid = replace(self, model=model or self.model)
         find_model(grid.model)
         if separator is None:

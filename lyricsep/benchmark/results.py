@@ -1,4 +1,4 @@
-"""From hypotheses to numbers: scores by song, summaries with their certainty, and the files of a report."""
+"""Results of a benchmark: scores by song, summaries with confidence intervals, and the files of a report."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ScoredSong:
 
 
 def score_hypothesis(hypothesis: Hypothesis, grid: Grid) -> tuple[ScoredSong, list[Edit]]:
-    """Score the song, or every passage against its own text, and add up; give the alignments beside."""
+    """Return the summed counts of a song, or of its passages each against its own text, and the alignments."""
     if hypothesis.error:
         return ScoredSong(hypothesis, None), []
     unit = hypothesis.unit
@@ -141,12 +141,12 @@ _TIMING = ("start_error", "start_within", "end_error", "coverage")
 
 
 def _derived(counts: ActivityCounts | TimingCounts, names: Sequence[str]) -> dict[str, float | None]:
-    """Give sums and the rates that follow from them."""
+    """Return summed counts and the rates derived from them."""
     return asdict(counts) | {name: _finite(getattr(counts, name)) for name in names}
 
 
 def _by_song(members: Iterable[ScoredSong]) -> dict[str, Counts]:
-    """Add the seeds of each song up; a song of which one seed failed is left out, so that all weigh alike."""
+    """Return the counts of each song, summed over seeds; a song with a failed seed is left out."""
     found: dict[str, Counts] = {}
     failed = set()
     for one in members:
@@ -174,7 +174,7 @@ def _is_of(one: ScoredSong, dataset: str, condition: Condition) -> bool:
 
 
 def tables(summaries: Sequence[Mapping[str, Any]], grid: Grid) -> list[Table]:
-    """Make the table of each dataset, its differences, and its groups, with what is published beside."""
+    """Return the tables of each dataset: rates next to published ones, differences, and groups."""
     found = []
     for dataset in dict.fromkeys(summary["dataset"] for summary in summaries):
         own = [summary for summary in summaries if summary["dataset"] == dataset]
@@ -338,7 +338,7 @@ def write_report(folder: Path, hypotheses: Iterable[Hypothesis], grid: Grid) -> 
 
 
 def _song_columns(scored: Sequence[ScoredSong]) -> dict[str, list[Any]]:
-    """Lay the songs out, a row for each hypothesis: what it is, counts, and the rates derived from them."""
+    """Return a row for each hypothesis: song and condition, counts, and the rates derived from them."""
     columns: dict[str, list[Any]] = defaultdict(list)
     nothing = dict.fromkeys(FIELDS)
     for one in scored:
@@ -365,7 +365,7 @@ def _prefixed(prefix: str, counts: ActivityCounts | TimingCounts) -> dict[str, f
 
 @contextmanager
 def _edit_tables(stem: Path) -> Iterator[Callable[[ScoredSong, Sequence[Edit]], None]]:
-    """Open the tables of alignments, a row for each edit, hits included; both are whole when the block ends well.
+    """Open the tables of alignments, a row for each edit, hits included; they are complete when the block ends well.
 
     Yields
     ------
@@ -439,7 +439,7 @@ def _write_frame(stem: Path, columns: Mapping[str, list[Any]]) -> None:
 
 
 def _write_timings(path: Path, scored: Sequence[ScoredSong]) -> None:
-    """Keep what took how long apart from the numbers, which are the same in every run."""
+    """Write the timings into their own file, as the other numbers are the same in every run."""
     rows = ["dataset,song,audio,segmentation,seed,duration,transcription_seconds"]
     for one in scored:
         labels = ",".join(f'"{str(value).replace(chr(34), chr(34) * 2)}"' for value in _labels(one).values())
@@ -448,7 +448,7 @@ def _write_timings(path: Path, scored: Sequence[ScoredSong]) -> None:
 
 
 def _write_hypothesis(folder: Path, hypothesis: Hypothesis) -> None:
-    """Lay the lyrics out so that `lyricsep score` can read them: a folder for each condition and seed."""
+    """Write the lyrics as `lyricsep score` reads them: a folder for each condition and seed."""
     unit, lyrics = hypothesis.unit, hypothesis.lyrics
     if hypothesis.error:
         return
@@ -474,7 +474,7 @@ def _wer_by_condition(scored: Sequence[ScoredSong], grid: Grid) -> dict[str, dic
 
 
 def _wer_by_language(summaries: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, Estimate]]]:
-    """Give the WER in percent by dataset, language and condition; of datasets in several languages alone."""
+    """Return the WER in percent by dataset, language and condition, for datasets in several languages."""
     from lyricsep.reports.plots import Estimate
 
     found: dict[str, dict[str, dict[str, Estimate]]] = {}

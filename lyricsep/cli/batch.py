@@ -86,13 +86,13 @@ def run_batch(
         _tell(beginning, len(tasks), pruned=running.prune)
         manifest = new_manifest("batch", plan, formats=wanted, running=running)
         if todo:
-            for file in plan.weights:  # once, before every worker wants them
+            for file in plan.weights:  # once, rather than by every worker
                 fetch(file, offline=plan.offline)
         records = _records(todo, plan, delivery, running)
         try:
             _follow(the_batch, records, len(todo), delivery, {task.id: task for task in todo})
-        except BaseException:  # Ctrl-C too: what is done gets its table, and the error goes on
-            with suppress(OutputError):  # a full disk is told once
+        except BaseException:  # Ctrl-C too: write the table of what is done, then raise
+            with suppress(OutputError):  # a full disk is reported once
                 _conclude(the_batch, manifest, plan)
             raise
         if todo or (running.prune and beginning.n_gone) or not the_batch.has_table:

@@ -12,7 +12,7 @@ import typer
 from lyricsep.catalogs import look_up
 from lyricsep.cli.console import in_flags, say, show_logs
 from lyricsep.cli.options import OfflineOption, OverwriteOption, VerboseOption
-from lyricsep.errors import LyricsepError
+from lyricsep.errors import ConfigError, LyricsepError
 from lyricsep.files import file_digest, shown
 from lyricsep.separators import SeparatorSpec, find_separator, separator_catalog
 from lyricsep.separators.bridge import environment_variable, has_environment
@@ -51,6 +51,9 @@ def list_models(
 ) -> None:
     """List every separator and Whisper model, and whether it is installed."""
     everything: list[Spec] = [*separator_catalog().values(), *model_catalog().values()]
+    families = sorted({_family(spec) for spec in everything})
+    if family is not None and family.casefold() not in map(str.casefold, families):
+        raise ConfigError(f"no family is called {family!r}; choose from {', '.join(families)}")
     specs = [
         spec
         for spec in everything
@@ -68,7 +71,6 @@ def list_models(
     typer.echo("\n".join(table for table in tables if table), nl=False)
     if not specs:
         say("no matching models; `lyricsep models list` without options shows all")
-        raise typer.Exit(1)
 
 
 @models.command("show")

@@ -1,4 +1,4 @@
-"""`lyricsep segment`: songs to the spans in which somebody sings."""
+"""`lyricsep segment`: songs to sung segments."""
 
 from __future__ import annotations
 

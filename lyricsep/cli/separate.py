@@ -87,7 +87,7 @@ def separate(
         raise ConfigError(
             f"--reference {shown(reference)}: the separated vocals would overwrite it; choose another --output"
         )
-    # Before the work, so that a name that is wrong does not cost it.
+    # Read it before the work, so that a wrong name fails at once.
     stem = load_audio(reference) if reference and todo else None
     is_generative = any(spec.generative for spec in plan.separators)
     with run.recorded(new_manifest("separate", plan, format=file_format, reference=reference), plan.weights):

@@ -89,7 +89,7 @@ def _jobs(songs: Sequence[SongFile], plan: Plan) -> Iterator[Job | Outcome]:
     """Return the jobs of songs; remote ones are downloaded when they are asked for, and removed after."""
     from lyricsep.session import Job, Outcome
 
-    # Before the work, so that a wrong name in a list does not cost it.
+    # Read them before the work, so that a wrong name in a list fails at once.
     languages = [language_for(song.language, plan.model) for song in songs]
 
     def jobs() -> Iterator[Job | Outcome]:
@@ -104,12 +104,12 @@ def _jobs(songs: Sequence[SongFile], plan: Plan) -> Iterator[Job | Outcome]:
 
 
 def _take(outcome: Outcome, run: CommandRun, formats: Sequence[str], plan: Plan) -> None:
-    """Write the lyrics of a song, and its plots where its signals were kept; or say why there are none."""
+    """Write the lyrics of a song, and its plots where its signals were kept; or print why there are none."""
     song, lyrics = outcome.job.source, outcome.lyrics
     if outcome.error:
         run.fail(song.name, renamed(outcome.error, outcome.path, song.name) if song.url else outcome.error)
         return
-    # A name need not be text; the title in a file must be.
+    # A file name may not be valid text; the title in a file must be.
     title = shown(Path(song.stem.name))
     try:
         for name, path in zip(formats, run.results(song), strict=False):

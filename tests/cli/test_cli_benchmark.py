@@ -171,10 +171,10 @@ def test_what_changes_is_done_again(run: Callable, songs: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (("beam_size = 1", "beams = 1"), "there is no 'beams'"),
+        (("beam_size = 1", "beams = 1"), "unknown name 'beams'"),
         (('"mixture", "stem"', '"mixtures"'), "no separator is called 'mixtures'"),
         (('model = "tiny.en"', ""), "model is missing"),
-        (("title =", "titel ="), "there is no key 'titel'"),
+        (("title =", "titel ="), "unknown key 'titel'"),
         (("[transcription]", "[transcription"), "grid.toml: "),
     ],
 )
@@ -187,7 +187,7 @@ def test_wrong_grids(run: Callable, songs: Path, tmp_path: Path, change: tuple[s
 
 def test_wrong_usage(run: Callable, songs: Path, tmp_path: Path) -> None:
     for arguments, told in (
-        (("nothing",), "no grid of that name (paper-long, paper-short, lyricsep)"),
+        (("nothing",), "no such grid or file; choose from paper-long, paper-short, lyricsep"),
         (("grid.toml", "--preset", "slow"), "no preset is called 'slow'"),
         (("grid.toml", "--backend", "ears"), "no Whisper backend is called 'ears'"),
         (("grid.toml", "--model", "tin"), "no Whisper model is called 'tin'"),

@@ -146,7 +146,7 @@ def test_wrong_usage(run: Callable, lyrics: Path) -> None:
             (("nowhere",), 1, "lyricsep: nowhere: no such folder"),
             (("songs",), 1, "lyricsep: songs: no lyrics in this folder"),
             (("lyrics", "--songs", "nowhere"), 1, "lyricsep: nowhere: no such folder"),
-            (("lyrics", "--reference", "nowhere"), 1, "lyricsep: nowhere: no such folder"),
+            (("lyrics", "--reference", "nowhere"), 1, "lyricsep: nowhere: no such file or folder"),
             (
                 ("lyrics", "--reference", "others"),
                 1,

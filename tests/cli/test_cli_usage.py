@@ -89,7 +89,7 @@ def test_no_arguments_show_the_help(run: Callable, command: tuple[str, ...]) -> 
         ("transcribe x --separator spleter", "no separator is called 'spleter'; did you mean 'spleeter'?"),
         ("transcribe x --model bas", "no Whisper model is called 'bas'; did you mean 'base'?"),
         ("transcribe x --preset quick", "no preset is called 'quick'; choose from fast, balanced, best, paper"),
-        ("transcribe x --backend wisper", "there are openai-whisper and ctranslate2"),
+        ("transcribe x --backend wisper", "choose from openai-whisper, ctranslate2"),
         ("transcribe x --format txt,doc", "--format txt,doc: choose from txt, lrc, srt, vtt, json"),
         ("transcribe x --format ,", "--format ,: choose from txt"),
         ("transcribe x --device tpu", "device tpu: unknown; set --device to auto, cpu, cuda"),

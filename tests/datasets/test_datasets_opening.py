@@ -50,7 +50,7 @@ def test_what_is_not_there_is_told(cache: Path, tmp_path: Path) -> None:
         DatasetError, match="jamalt: no such file or folder, and no dataset of that name; did you mean 'jam-al"
     ):
         open_dataset("jamalt")
-    with pytest.raises(DatasetError, match=r"a\\x00b: no such folder"):
+    with pytest.raises(DatasetError, match=r"a\\x00b: no such file or folder"):
         open_dataset("a\0b")
     with pytest.raises(DatasetError, match=r"unknown dataset layout; expected one of JamendoLyrics.csv, .*\.gz"):
         open_dataset(tmp_path)

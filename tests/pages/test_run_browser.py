@@ -204,7 +204,7 @@ def test_marks_of_charts_open_their_songs(opened: Open, content: RunContent) -> 
 
 def test_without_a_reference_lines_have_times_and_flags(opened: Open, plain: RunContent) -> None:
     page = opened(plain)
-    assert "There is no reference" in page.locator("main").inner_text()
+    assert "no reference was given" in page.locator("main").inner_text()
     page.locator("#table .open").first.click()
     dialog = page.get_by_role("dialog")
     assert dialog.locator("li").nth(1).inner_text().startswith("0:04")

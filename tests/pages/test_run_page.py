@@ -117,7 +117,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     assert "not JSON" in content.unread["broken"]
     told = Page(render_run_page(content)).text
     assert "1 song without a reference" in told
-    assert "not in the scores: never heard" in told
+    assert "not scored: never heard" in told
     assert "Songs that failed" in told
 
 
@@ -162,7 +162,7 @@ def test_two_runs_are_compared_over_the_songs_of_both(tmp_path: Path) -> None:
     assert [one.versus is None for one in content.songs] == [False] * 11 + [True]
     told = Page(render_run_page(content)).text
     assert "11 songs. This run is better." in told
-    assert "1 song in this run only: left out" in told
+    assert "1 song only in this run: left out" in told
     assert "plan.model tiny base" in told
 
 
