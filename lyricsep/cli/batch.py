@@ -40,7 +40,7 @@ __all__ = ["batch"]
 
 TABLES = ("songs.csv", "songs.parquet")  # about all songs
 
-batch = typer.Typer(help="Transcribe large libraries with many workers, and show the progress.", no_args_is_help=True)
+batch = typer.Typer(help="Transcribe large libraries with many workers.", no_args_is_help=True)
 
 
 @batch.command("run")
@@ -55,10 +55,11 @@ def run_batch(
     options: TranscribeOptions,
     running: BatchOptions,
 ) -> None:
-    """Transcribe a library with many workers; run it again to resume, or to add songs.
+    """Transcribe a library with many workers.
 
-    Finished songs are reused, also after an interruption, after files are renamed, and after an upgrade of lyricsep.
-    Prints the path of every file it writes. Also writes a table of all songs (songs.csv, songs.parquet).
+    Run it again to resume, or to add songs. Finished songs are reused, also after files are renamed, and after an
+    upgrade of lyricsep. Prints the path of every file it writes. Also writes a table of all songs (songs.csv,
+    songs.parquet).
     """
     show_logs(verbose=False)
     wanted = chosen_formats(formats)
@@ -140,10 +141,15 @@ def _records(
 
 @batch.command("status")
 def show_status(
-    folder: Annotated[Path, typer.Argument(help="The --output of a batch, running or not.", show_default=False)],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The --output of a batch, running or not.", show_default=False)
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show the progress of a batch: songs done, failed (and why) and left, speed, and time left."""
+    """Show the progress of a batch.
+
+    Prints why songs failed, how many are done, failed and left, the speed, and the time left.
+    """
     status = Batch(folder).status()
     if as_json:
         failures = {song: in_flags(error) for song, error in status.failures.items()}

@@ -43,7 +43,9 @@ def benchmark(
     grid: Annotated[
         str,
         typer.Argument(
-            help="Grid of conditions: paper-long, paper-short, lyricsep, or your own TOML file.", show_default=False
+            metavar="GRID",
+            help="Grid of conditions: paper-long, paper-short, lyricsep, or your own TOML file.",
+            show_default=False,
         ),
     ],
     dataset: Annotated[
@@ -89,11 +91,11 @@ def benchmark(
     offline: OfflineOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Transcribe datasets under every condition of a grid, and report the scores with confidence intervals.
+    """Transcribe and score datasets under a grid of conditions.
 
     Run it again to resume after an interruption, or to add a seed, a song or a condition; finished results are
-    reused. Prints the tables, and writes them as text, Markdown and LaTeX, together with songs and edits (CSV and
-    parquet), plots, the lyrics, and a manifest.
+    reused. Prints tables of scores with confidence intervals, and writes them as text, Markdown and LaTeX, together
+    with songs and edits (CSV and parquet), plots, the lyrics, and a manifest.
     """
     show_logs(verbose=verbose)
     from lyricsep.benchmark.grid import read_grid

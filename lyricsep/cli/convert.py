@@ -37,7 +37,7 @@ def convert(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="IN...",
+            metavar="IN",
             help=f"Files of lyrics ({', '.join(suffix.removeprefix('.') for suffix in TIMED_SUFFIXES)}), or folders, "
             "searched recursively. Of files that share a name, only the first of these formats is read.",
             show_default=False,

@@ -57,7 +57,7 @@ def embed(
         bool, typer.Option("--overwrite", help="Replace lyrics already in a song, and existing copies.")
     ] = False,
 ) -> None:
-    """Write lyrics into the tags of songs, for music players.
+    """Write lyrics into the tags of songs.
 
     mp3, wav and aiff get USLT, and SYLT if the lyrics have times; flac, ogg and opus get LYRICS, as LRC if they have
     times; m4a gets ©lyr. The audio and all other tags are unchanged. Writes copies (--output) or the songs themselves

@@ -135,11 +135,11 @@ _LOCAL_SONGS = (
     ".txt with one path per line, or a .csv, .tsv or .parquet with a column path and, optionally, id (name of the "
     "results) and language."
 )
-LocalSongsArgument = Annotated[list[str], typer.Argument(metavar="SONG...", help=_LOCAL_SONGS, show_default=False)]
+LocalSongsArgument = Annotated[list[str], typer.Argument(metavar="SONG", help=_LOCAL_SONGS, show_default=False)]
 SongsArgument = Annotated[
     list[str],
     typer.Argument(
-        metavar="SONG...",
+        metavar="SONG",
         help=f"{_LOCAL_SONGS} Any of them may be a URL (s3://..., https://...), except lists.",
         show_default=False,
     ),

@@ -81,7 +81,7 @@ def report(
     offline: OfflineOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Make HTML pages to listen to songs, read their lyrics and compare runs.
+    """Make HTML pages of songs, lyrics and scores.
 
     A single song gets DIR/report.html. Of several, each gets DIR/report/NAME.html, and DIR/report.html sums them up:
     scores, the worst songs first, failures, options. Each page is one file that works offline. Prints the path of

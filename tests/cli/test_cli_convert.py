@@ -145,7 +145,7 @@ def test_two_files_never_share_a_result(run: Callable, songs: Path, tmp_path: Pa
     ("arguments", "message"),
     [
         ("x.lrc", "Missing option '--format'"),
-        ("-f srt", "Missing argument 'IN...'"),
+        ("-f srt", "Missing argument 'IN'"),
         ("x.lrc -f doc", "--format doc: choose from txt, lrc, srt, vtt, json, elrc, ass"),
         ("x.lrc -f srt,vtt -o -", "--output - prints one format"),
     ],

@@ -81,7 +81,7 @@ def test_no_arguments_show_the_help(run: Callable, command: tuple[str, ...]) -> 
     ("arguments", "message"),
     [
         ("sing", "lyricsep: No such command 'sing'"),
-        ("transcribe", "Missing argument 'SONG...'"),
+        ("transcribe", "Missing argument 'SONG'"),
         ("transcribe x --bach-size 2", "No such option: --bach-size"),
         ("transcribe x --batch-size 0", "Invalid value for '--batch-size'"),
         ("transcribe x --beam-size many", "Invalid value for '--beam-size'"),
