@@ -6,6 +6,7 @@ from them. `resolve` looks every name up once; nothing later looks one up again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -117,6 +118,7 @@ class SeparateOptions:
 
 _VAD = RmsVadOptions()
 _WHISPER = WhisperOptions()
+_SEGMENTATION = ("onset", "offset", "min_silence", "floor_db")
 _SEQUENCES = ("no_repeat_ngram_sizes", "temperatures")
 
 
@@ -405,9 +407,7 @@ def resolve(options: SeparateOptions) -> Plan:
 def _transcribing(plan: Plan, options: TranscribeOptions) -> Plan:
     preset = PRESETS[plan.preset]
     backend = backend_name(options.backend) if options.backend else default_backend(plan.device)
-    if options.native and any(
-        value is not None for value in (options.onset, options.offset, options.min_silence, options.floor_db)
-    ):
+    if options.native and any(getattr(options, name) is not None for name in _SEGMENTATION):
         raise ConfigError(
             "options of the segmentation have no effect in a native transcription, which does not segment",
             hint="leave out {onset}, {offset}, {min_silence} and {floor_db}, or {native}",
@@ -425,7 +425,7 @@ def _transcribing(plan: Plan, options: TranscribeOptions) -> Plan:
     try:
         transcription = replace(transcription, timestamps=options.timestamps, **given)
     except ValueError as error:
-        raise ConfigError(f"transcription: {error}") from error
+        raise ConfigError(f"transcription: {error}", hint=_to_change(_SEQUENCES, str(error))) from error
     model_name = options.model or preset.model
     model = find_model(model_name)
     return replace(
@@ -460,15 +460,18 @@ def language_for(name: str | None, model: WhisperSpec | None) -> str | None:
 
 
 def _segmentation(preset: RmsVadOptions, options: SegmentOptions) -> RmsVadOptions:
-    given = {
-        name: getattr(options, name)
-        for name in ("onset", "offset", "min_silence", "floor_db")
-        if getattr(options, name) is not None
-    }
+    given = {name: getattr(options, name) for name in _SEGMENTATION if getattr(options, name) is not None}
     if "onset" in given and "offset" not in given:
         given["offset"] = min(preset.offset, given["onset"])
     try:
         return replace(preset, **given)
     except ValueError as error:
-        # The rule that is broken says it all; the message goes on with all the options.
-        raise ConfigError(f"segmentation: {str(error).partition(', got ')[0]}") from error
+        # The message names the broken rule, and then all options.
+        rule = str(error).partition(", got ")[0]
+        raise ConfigError(f"segmentation: {rule}", hint=_to_change(_SEGMENTATION, rule)) from error
+
+
+def _to_change(names: Sequence[str], rule: str) -> str:
+    """Return the hint to change the options that a broken rule names."""
+    named = [f"{{{name}}}" for name in names if re.search(rf"\b{name}\b", rule)]
+    return f"change {' or '.join(named)}" if named else ""

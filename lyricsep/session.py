@@ -370,7 +370,7 @@ class Session:
         laps = [time.perf_counter()]
         signals = self._load_signals(job.path, outcome.digests, report)
         if outcome.digests and self.digests(job.path) != outcome.digests:
-            raise AudioError(f"{shown(job.path)}: changed while it was read; run again")
+            raise AudioError(f"{shown(job.path)}: changed while it was read", hint="run again")
         laps.append(time.perf_counter())
         segments: Sequence[Segment] | None = None
         if job.segmenter:
@@ -505,11 +505,11 @@ def _drained(outcomes: deque[Outcome]) -> Iterator[Outcome]:
 def _digest(path: Path) -> str:
     try:
         if path.exists() and not (path.is_file() or path.is_dir()):
-            raise AudioError(f"{shown(path)}: is a pipe or a device, which may never end; name a file")
+            raise AudioError(f"{shown(path)}: is a pipe or a device, which may never end", hint="name a file")
         return file_digest(path)[0]
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise AudioError(f"{shown(path)}: cannot be read ({reason}); check the path") from error
+        raise AudioError(f"{shown(path)}: cannot be read ({reason})", hint="check the path") from error
 
 
 def _log(path: Path, signals: Signals, segments: Sequence[Segment] | None, seconds: dict[str, float]) -> None:
