@@ -242,7 +242,7 @@ def _difference_table(dataset: str, own: Sequence[Mapping[str, Any]], grid: Grid
             cells.append(f"{_number(found['WER'][3]):.3f}")
         rows.append((summary["audio"], summary["segmentation"], *cells))
     title = f"Difference from {first['audio']}, {first['segmentation']}: {dataset}"
-    note = "paired over songs: bootstrap intervals, permutation p; points of percent"
+    note = "paired over songs: bootstrap intervals, permutation p; percentage points"
     return Table(title, headers, tuple(rows), 2, (note,))
 
 
@@ -278,7 +278,7 @@ def _timing_table(dataset: str, own: Sequence[Mapping[str, Any]]) -> Table:
             )
         )
     notes = (
-        "what was decoded against the lines of the reference: share sung, share found, sung seconds missed, silence;",
+        "decoded segments against the reference lines: share sung, share found, sung seconds missed, silence;",
         "AUC of the vocals' envelope; mean error of the starts of matched lines, and share of them within 0.3 s",
     )
     return Table(f"Vocal activity and times of lines: {dataset}", headers, tuple(rows), 2, notes)
