@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -113,8 +114,8 @@ def shown(path: Path) -> str:
 def _sync_file(path: Path) -> None:
     """Flush the content of a file to the disk.
 
-    Without, a file system may move the name before the content, and a power cut leaves an empty file in the place of
-    a whole one. It costs some milliseconds, beside the seconds of work that any result takes.
+    Otherwise a file system may store the new name before the content, and a power cut leaves an empty file. Flushing
+    takes some milliseconds, against seconds of work for any result.
     """
     with path.open("rb+") as file:  # Windows wants a file that may be written
         os.fsync(file.fileno())
@@ -148,6 +149,6 @@ def _taken(path: Path) -> OutputError:
 
 def _output_error(path: Path, error: OSError) -> OutputError:
     reason = error.strerror or str(error)
-    return OutputError(
-        f"{shown(path)}: cannot be written ({reason})", hint="free some space or choose another {output}"
-    )
+    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    hint = "free some space or choose another {output}" if is_full else "choose another {output}"
+    return OutputError(f"{shown(path)}: cannot be written ({reason})", hint=hint)

@@ -10,7 +10,7 @@ import io
 import os
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -111,7 +111,7 @@ def find_songs(names: Iterable[str], *, offline: bool = False) -> Found:
         Files; folders, searched to the bottom; patterns such as ``"albums/*.mp3"`` or ``"**/*.flac"``. A file that
         does not exist is left to whoever opens it. What is hidden (``.name``) is a song only when it is named.
         Lists: a ``.txt`` with one path per line, or a ``.csv``, ``.tsv`` or ``.parquet`` with a column ``path``
-        and perhaps ``id`` (what its results are called) and ``language``, in UTF-8, or UTF-16 with its mark. Their
+        and perhaps ``id`` (the name of its results) and ``language``, in UTF-8, or UTF-16 with its mark. Their
         paths start where the list lies. Empty rows are passed over, and in a ``.txt`` what begins with ``#`` and is
         no file.
         Files, folders, patterns and the paths of lists may be URLs, such as ``"s3://bucket/albums/**/*.flac"``. A
@@ -205,10 +205,13 @@ def _listed(path: Path) -> Iterator[_Named]:
         raise ConfigError(
             f"{shown(path)}: cannot be read as a list of songs ({reason_of(error)}); correct it"
         ) from error
+    _refuse_prose(path, rows)
     for number, row in rows:
         if "path" not in row:
             columns = ", ".join(row)[:100]
-            raise ConfigError(f"{shown(path)}: has no column path, but {columns}; name the columns in the first row")
+            raise ConfigError(
+                f"{shown(path)}: has no column 'path' (columns: {columns}); name the columns in the first row"
+            )
         if not any(row.values()):
             continue
         if not row["path"]:
@@ -226,6 +229,20 @@ def _listed(path: Path) -> Iterator[_Named]:
             )
         relative = Path(song.name) if url else _below(song, path.parent)
         yield _Named(song, relative, id_, row.get("language") or None, url)
+
+
+def _refuse_prose(path: Path, rows: Sequence[tuple[int, Mapping[str, str]]]) -> None:
+    """Refuse a text file that is no list of songs, such as lyrics: nothing in it is a file or looks like one."""
+    names = [row["path"] for _, row in rows if row.get("path")]
+    is_prose = not any(
+        remote.is_url(name) or Path(name).suffix.lower() in AUDIO_SUFFIXES or os.path.lexists(path.parent / name)
+        for name in names
+    )
+    if path.suffix.lower() == ".txt" and names and is_prose:
+        raise ConfigError(
+            f"{shown(path)}: is not a list of songs, as {names[0][:60]!r} is no file; name a song, or a list "
+            "with one path per line"
+        )
 
 
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
@@ -270,7 +287,7 @@ def _refuse_shared(ids: Mapping[Path, Path], stems: Mapping[Path, Path]) -> None
         other = taken.setdefault(_key(stem), song)
         if other != song:
             raise ConfigError(
-                f"the id {str(stem)!r} is that of {shown(other)} and of {shown(song)}; make them different"
+                f"the id {str(stem)!r} is given to {shown(other)} and to {shown(song)}; make them different"
             )
 
 

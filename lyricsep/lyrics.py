@@ -196,7 +196,7 @@ class Lyrics:
         return pd.DataFrame(rows, columns=["line", "word", "start", "end", "text", "probability"]).astype(types)
 
     def _repr_html_(self) -> str:
-        facts = [f"{len(self.lines)} lines" if self.lines else "no vocals were found"]
+        facts = [f"{len(self.lines)} lines" if self.lines else "no vocals found"]
         facts += [f"language {self.language}"] if self.language else []
         facts += [f"{_clock(self.duration)} long"] if self.duration else []
         rows = [(_clock(line.start), _clock(line.end), line.text, ", ".join(line.flags)) for line in self.lines]

@@ -6,6 +6,7 @@ from them. `resolve` looks every name up once; nothing later looks one up again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -56,7 +57,7 @@ class About:
     help : str
         One sentence for help texts.
     default : str
-        What stands for the default where None means "decided later".
+        Text shown as the default where None leaves the choice for later.
     min, max : float or None
         Range, both ends included.
     """
@@ -85,24 +86,21 @@ class SeparateOptions:
     separator: Annotated[
         str | None,
         About(
-            "Separation model: a name of `lyricsep models list`; `none` for the mixture itself, `stems` for vocals "
-            "that lie beside the song, or the path of your own entry (.toml).",
+            "Separation model: a name from `lyricsep models list`, none (no separation), stems (vocals files next to "
+            "the songs), or the path of your own catalogue entry (.toml).",
             "the preset's",
         ),
     ] = None
-    query: Annotated[
-        str | None, About("What to separate, for separators that take a query.", "the separator's: singing voice")
-    ] = None
+    query: Annotated[str | None, About("What to separate, for separators that take a query.", "singing voice")] = None
     then: Annotated[
         str | None,
         About(
-            "Second model, applied to the vocals of the first: to part a duet (mossformer2) or restore them "
-            "(apollo).",
+            "Second model, applied to the separated vocals: mossformer2 splits duets, apollo restores lossy audio.",
             "none",
         ),
     ] = None
-    device: Annotated[str, About("auto, cpu, cuda, cuda:1 or mps.")] = "auto"
-    offline: Annotated[bool, About("Never open a connection.")] = False
+    device: Annotated[str, About("Where the models run: auto, cpu, cuda, cuda:1 or mps.")] = "auto"
+    offline: Annotated[bool, About("Make no network requests.")] = False
 
     def __post_init__(self) -> None:
         """Refuse values out of range and of the wrong type."""
@@ -120,6 +118,7 @@ class SeparateOptions:
 
 _VAD = RmsVadOptions()
 _WHISPER = WhisperOptions()
+_SEGMENTATION = ("onset", "offset", "min_silence", "floor_db")
 _SEQUENCES = ("no_repeat_ngram_sizes", "temperatures")
 
 
@@ -128,16 +127,18 @@ class SegmentOptions(SeparateOptions):
     """Options of separation and segmentation; None leaves a choice to the preset."""
 
     onset: Annotated[
-        float | None, About("Level that starts a segment, as a share of the loudest.", f"{_VAD.onset}", 0.001, 1.0)
+        float | None,
+        About("RMS level that starts a segment, as a fraction of the loudest.", f"{_VAD.onset}", 0.001, 1.0),
     ] = None
-    offset: Annotated[float | None, About("Level below which a segment may end.", f"{_VAD.offset}", 0.001, 1.0)] = (
-        None
-    )
+    offset: Annotated[
+        float | None,
+        About("RMS level below which a segment ends, as a fraction of the loudest.", f"{_VAD.offset}", 0.001, 1.0),
+    ] = None
     min_silence: Annotated[
-        float | None, About("Seconds of silence that end a segment.", f"{_VAD.min_silence}", 0.0)
+        float | None, About("Shortest silence that ends a segment, in seconds.", f"{_VAD.min_silence}", 0.0)
     ] = None
     floor_db: Annotated[
-        float | None, About("Level in dBFS below which nothing counts as sung.", f"{_VAD.floor_db:g}")
+        float | None, About("Level below which nothing counts as sung, in dBFS.", f"{_VAD.floor_db:g}")
     ] = None
 
 
@@ -151,8 +152,8 @@ class TranscribeOptions(SegmentOptions):
     model: Annotated[
         str | None,
         About(
-            "Whisper model: a name of `lyricsep models list`, or the path of your own: a checkpoint of "
-            "openai-whisper (.pt) or a CTranslate2 folder.",
+            "Whisper model: a name from `lyricsep models list`, or the path of an openai-whisper checkpoint (.pt) or "
+            "CTranslate2 folder.",
             "the preset's",
         ),
     ] = None
@@ -162,40 +163,40 @@ class TranscribeOptions(SegmentOptions):
     mix_back: Annotated[
         float | None,
         About(
-            "Share of the accompaniment mixed back into the vocals that Whisper hears; 0 is the vocals alone, 1 the "
-            "mixture.",
+            "Gain of the accompaniment that is mixed back into the vocals before transcription: 0 is only the "
+            "vocals, 1 the full mixture.",
             f"{_WHISPER.mix_back}; paper: 0",
             0.0,
             1.0,
         ),
     ] = None
-    beam_size: Annotated[int | None, About("Beams of Whisper's search; 1 is greedy.", f"{_WHISPER.beam_size}", 1)] = (
-        None
-    )
-    batch_size: Annotated[int | None, About("Segments decoded together.", "the preset's", 1)] = None
+    beam_size: Annotated[
+        int | None, About("Beam size of Whisper's search; 1 is greedy decoding.", f"{_WHISPER.beam_size}", 1)
+    ] = None
+    batch_size: Annotated[int | None, About("Number of segments decoded at once.", "the preset's", 1)] = None
     no_repeat_ngram_sizes: Annotated[
         Sequence[int] | None,
         About(
-            "A segment that repeats itself is decoded again with repeated n-grams of these sizes forbidden, one size "
-            "after the other; comma-separated, 0 for none.",
+            "Sizes of n-grams that may not repeat when a repetitive segment is decoded again, tried in this order; "
+            "comma-separated, 0 to turn this off.",
             ",".join(map(str, _WHISPER.no_repeat_ngram_sizes)) + "; native: 0",
         ),
     ] = None
     temperatures: Annotated[
         Sequence[float] | None,
         About(
-            "Temperature of the first attempt, and of further ones where forbidding repeats did not help; above 0 "
-            "words are sampled. Comma-separated.",
+            "Temperature of the first attempt, and of retries where forbidding repeated n-grams did not help; above "
+            "0 words are sampled. Comma-separated.",
             "0; native: Whisper's own",
         ),
     ] = None
-    seed: Annotated[int | None, About("Seed of sampling at temperatures above 0.", f"{_WHISPER.seed}")] = None
+    seed: Annotated[int | None, About("Random seed for temperatures above 0.", f"{_WHISPER.seed}")] = None
     timestamps: Annotated[
         bool,
-        About("Take Whisper's own phrases and times as the lines, instead of lines made from aligned words."),
+        About("Use the phrases and times that Whisper predicts as lines, instead of lines made from aligned words."),
     ] = False
     native: Annotated[
-        bool, About("No segmentation: Whisper's own 30 s windows over the whole song, and its own retries.")
+        bool, About("Do not segment: Whisper runs its own 30 s windows and retries over the whole song.")
     ] = False
 
 
@@ -384,7 +385,7 @@ def resolve(options: SeparateOptions) -> Plan:
 
     device = choose_device(options.device)
     if options.preset is not None and options.preset not in PRESETS:
-        raise ConfigError(f"no preset is called {options.preset!r}; there are {', '.join(PRESETS)}")
+        raise ConfigError(f"no preset is called {options.preset!r}; choose from {', '.join(PRESETS)}")
     preset_name = options.preset or preset_for(device)
     preset = PRESETS[preset_name]
     names = (options.separator or preset.separator, options.then)
@@ -406,11 +407,9 @@ def resolve(options: SeparateOptions) -> Plan:
 def _transcribing(plan: Plan, options: TranscribeOptions) -> Plan:
     preset = PRESETS[plan.preset]
     backend = backend_name(options.backend) if options.backend else default_backend(plan.device)
-    if options.native and any(
-        value is not None for value in (options.onset, options.offset, options.min_silence, options.floor_db)
-    ):
+    if options.native and any(getattr(options, name) is not None for name in _SEGMENTATION):
         raise ConfigError(
-            "a native transcription does not segment",
+            "options of the segmentation have no effect in a native transcription, which does not segment",
             hint="leave out {onset}, {offset}, {min_silence} and {floor_db}, or {native}",
         )
     given = {
@@ -426,7 +425,7 @@ def _transcribing(plan: Plan, options: TranscribeOptions) -> Plan:
     try:
         transcription = replace(transcription, timestamps=options.timestamps, **given)
     except ValueError as error:
-        raise ConfigError(f"transcription: {error}") from error
+        raise ConfigError(f"transcription: {error}", hint=_to_change(_SEQUENCES, str(error))) from error
     model_name = options.model or preset.model
     model = find_model(model_name)
     return replace(
@@ -446,7 +445,7 @@ def language_for(name: str | None, model: WhisperSpec | None) -> str | None:
     Raises
     ------
     ConfigError
-        If there is no such language, or the model knows English alone.
+        If there is no such language, or the model transcribes English only.
     """
     if name is None:
         return None
@@ -455,21 +454,24 @@ def language_for(name: str | None, model: WhisperSpec | None) -> str | None:
         to_whisper(code)  # raises where Whisper does not know it
     if model and model.name.endswith(".en") and code != "en":
         raise ConfigError(
-            f"language {name}: {model.name} knows English alone", hint=f"choose {{model={model.name[:-3]}}}"
+            f"language {name}: {model.name} transcribes English only", hint=f"set {{model={model.name[:-3]}}}"
         )
     return code
 
 
 def _segmentation(preset: RmsVadOptions, options: SegmentOptions) -> RmsVadOptions:
-    given = {
-        name: getattr(options, name)
-        for name in ("onset", "offset", "min_silence", "floor_db")
-        if getattr(options, name) is not None
-    }
+    given = {name: getattr(options, name) for name in _SEGMENTATION if getattr(options, name) is not None}
     if "onset" in given and "offset" not in given:
         given["offset"] = min(preset.offset, given["onset"])
     try:
         return replace(preset, **given)
     except ValueError as error:
-        # The rule that is broken says it all; the message goes on with all the options.
-        raise ConfigError(f"segmentation: {str(error).partition(', got ')[0]}") from error
+        # The message names the broken rule, and then all options.
+        rule = str(error).partition(", got ")[0]
+        raise ConfigError(f"segmentation: {rule}", hint=_to_change(_SEGMENTATION, rule)) from error
+
+
+def _to_change(names: Sequence[str], rule: str) -> str:
+    """Return the hint to change the options that a broken rule names."""
+    named = [f"{{{name}}}" for name in names if re.search(rf"\b{name}\b", rule)]
+    return f"change {' or '.join(named)}" if named else ""

@@ -17,7 +17,7 @@ __all__ = ["PRESETS", "Preset", "preset_for"]
 
 @dataclass(frozen=True)
 class Preset:
-    """What a preset stands for; every part can be overridden.
+    """The parts of a preset; options can override each of them.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ BEST_MEMORY = 10e9  # bytes
 
 
 def preset_for(device: torch.device) -> str:
-    """Choose the preset that a device can bear."""
+    """Return the default preset of a device."""
     import torch
 
     if device.type == "cpu":

@@ -1,9 +1,9 @@
 """The session: loaded models, and the one composition of the stages.
 
-A stream of songs goes through decoding, separation, segmentation and transcription. A song that fails costs
-that song. While songs are transcribed, a thread decodes and separates the next one. Segments of neighbouring songs
-share a batch, or each song is transcribed on its own, so that its lyrics depend on no other. With a store nothing is
-done twice.
+A stream of songs goes through decoding, separation, segmentation and transcription. A song that fails does not stop
+the others. While songs are transcribed, a thread decodes and separates the next one. Segments of neighbouring songs
+share a batch, or each song is transcribed on its own, so that its lyrics depend on no other. With a store, finished
+results are reused.
 """
 
 from __future__ import annotations
@@ -280,7 +280,7 @@ class Session:
         last = time.perf_counter()
         while True:
             parts: list[Lyrics] = []
-            # A transcriber of its own for each call: its random numbers start anew with it.
+            # A transcriber of its own for each call, so that its random numbers start again.
             for lyrics in self.models.transcriber(self.plan).transcribe(clips()):
                 parts.append(lyrics)
                 outcome, n_parts = started[0]
@@ -301,7 +301,7 @@ class Session:
         return outcome if self.keep_signals or outcome.signals is None else replace(outcome, signals=None)
 
     def _clips(self, outcome: Outcome) -> list[Clips]:
-        """Return what the transcriber hears of a song; nothing of one that is finished."""
+        """Return the input of the transcriber for a song; nothing for one that is finished."""
         if outcome.signals is None:
             return []
         mixture, vocals = outcome.signals.mixture, outcome.signals.vocals
@@ -369,7 +369,7 @@ class Session:
         laps = [time.perf_counter()]
         signals = self._load_signals(job.path, outcome.digests, report)
         if outcome.digests and self.digests(job.path) != outcome.digests:
-            raise AudioError(f"{shown(job.path)}: changed while it was read; run again")
+            raise AudioError(f"{shown(job.path)}: changed while it was read", hint="run again")
         laps.append(time.perf_counter())
         segments: Sequence[Segment] | None = None
         if job.segmenter:
@@ -388,7 +388,7 @@ class Session:
         )
 
     def digests(self, path: Path) -> tuple[str, ...]:
-        """Compute the digests of the files that are heard for a song.
+        """Compute the digests of the files that are read for a song.
 
         Raises
         ------
@@ -504,11 +504,11 @@ def _drained(outcomes: deque[Outcome]) -> Iterator[Outcome]:
 def _digest(path: Path) -> str:
     try:
         if path.exists() and not (path.is_file() or path.is_dir()):
-            raise AudioError(f"{shown(path)}: is a pipe or a device, which may never end; name a file")
+            raise AudioError(f"{shown(path)}: is a pipe or a device, which may never end", hint="name a file")
         return file_digest(path)[0]
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise AudioError(f"{shown(path)}: cannot be read ({reason}); check the path") from error
+        raise AudioError(f"{shown(path)}: cannot be read ({reason})", hint="check the path") from error
 
 
 def _log(path: Path, signals: Signals, segments: Sequence[Segment] | None, seconds: dict[str, float]) -> None:

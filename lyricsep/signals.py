@@ -158,16 +158,16 @@ def _check(signals: Signals, path: Path, separator: Separator) -> None:
     """
     if len(signals.vocals) != len(signals.mixture):
         raise AudioError(
-            f"{shown(path)}: {separator.name} gave {len(signals.vocals) / SAMPLE_RATE:.2f} s of vocals for a song of "
-            f"{signals.duration:.2f} s; this is a bug in the separator",
+            f"{shown(path)}: {separator.name} returned {len(signals.vocals) / SAMPLE_RATE:.2f} s of vocals for a "
+            f"song of {signals.duration:.2f} s; this is a bug in the separator",
             hint="choose another {separator}",
         )
-    for what, samples in (("the song", signals.mixture), (f"what {separator.name} gave", signals.vocals)):
+    for what, samples in (("the song", signals.mixture), (f"the output of {separator.name}", signals.vocals)):
         # Two extremes see every sample without a copy; NaN fails the comparison.
         if len(samples) and not max(samples.max(), -samples.min()) < LOUDEST:
             raise AudioError(
-                f"{shown(path)}: {what} holds samples beyond {LOUDEST:.0e} times full scale, or none at all (NaN), "
-                "which is no sound; export or fetch the song again"
+                f"{shown(path)}: {what} has samples beyond {LOUDEST:.0e} times full scale, or samples that are no "
+                "numbers (NaN); export or download the song again"
             )
 
 

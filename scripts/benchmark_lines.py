@@ -83,10 +83,10 @@ def _read(songs: Sequence[Song], folder: Path) -> Heard:
     for song in songs:
         path = found.get(song.id)
         if path is None or path.suffix != ".json":
-            raise DatasetError(f"{folder}: no {song.id}.json in it; transcribe it with --word-times --format json")
+            raise DatasetError(f"{folder}: no {song.id}.json in it; transcribe it with --format json")
         lyrics = LyricsDocument.from_json(path.read_text(encoding="utf-8"), name=str(path)).lyrics
         if any(line.text and not line.words for line in lyrics.lines):
-            raise DatasetError(f"{path}: lines without words; transcribe it again with --word-times")
+            raise DatasetError(f"{path}: lines without words; transcribe it again")
         heard.append((song, lyrics))
     return heard
 

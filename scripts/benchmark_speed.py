@@ -586,7 +586,7 @@ def _stage(songs: Sequence[Song], folder: Path, setting: Setting, mix_back: floa
             text = "" if setting.random else song.text
             staged.append(Staged(path, vocals, load_audio(path).duration, song.language, text))
     if not staged:
-        raise DatasetError("the dataset came without its audio; see `lyricsep datasets show`")
+        raise DatasetError("the dataset has no audio for it; `lyricsep datasets show` lists what it has")
     return staged
 
 

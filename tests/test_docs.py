@@ -16,6 +16,7 @@ from lyricsep.cli.app import app
 from lyricsep.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "lyricsep"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 RESULTS = sorted((ROOT / "data" / "results").glob("*.md"))
 PAGES = {
@@ -151,3 +152,9 @@ def test_the_python_example_names_what_exists() -> None:
     compile(example, "README.md", "exec")
     for name in re.findall(r"\blyricsep\.(\w+)", example):
         assert hasattr(lyricsep, name), name
+
+
+@pytest.mark.parametrize("page", [*(PACKAGE / "pages").rglob("*.js"), *(PACKAGE / "pages").rglob("*.j2")])
+def test_every_command_on_a_page_of_results_exists(page: Path) -> None:
+    for command in re.findall(r"lyricsep [a-z][^<`\"]*--[a-z-]+", page.read_text(encoding="utf-8")):
+        assert set(re.findall(r"--[a-z][a-z-]+", command)) <= FLAGS, command

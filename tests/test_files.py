@@ -139,7 +139,7 @@ def test_permissions_are_the_users(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("here")
-    with pytest.raises(OutputError, match=r"a\.txt: cannot be written \(.*\); free some space") as caught:
+    with pytest.raises(OutputError, match=r"a\.txt: cannot be written \(.*\); choose another output") as caught:
         write_text(tmp_path / "file" / "a.txt", "a")
     assert isinstance(caught.value.__cause__, OSError)
 

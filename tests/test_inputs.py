@@ -163,14 +163,17 @@ def test_a_parquet_list(here: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "match"),
     [
-        ("path;id\na.mp3;1\n", "l.csv: has no column path, but path;id; name the columns in the first row"),
-        ("a.mp3,1\n\nb.mp3,2\n", "l.csv: has no column path, but a.mp3, 1; name the columns"),
+        (
+            "path;id\na.mp3;1\n",
+            "l.csv: has no column 'path' .columns: path;id.; name the columns in the first row",
+        ),
+        ("a.mp3,1\n\nb.mp3,2\n", "l.csv: has no column 'path' .columns: a.mp3, 1.; name the columns"),
         ("path,id\n\n,\na.mp3,1\n,2\n", "l.csv: row 5 has no path; add one"),
         ("path\n.\n", "l.csv: row 2: a path must name a file, got '.'"),
         ("path,id\na.mp3,../x\n", "l.csv: row 2: an id must be a file name, got '../x'"),
         ("path,id\na.mp3,/x\n", "l.csv: row 2: an id must be a file name, got '/x'"),
         (f"path,id\na.mp3,x/{'é' * 113}\n", "l.csv: row 2: an id has at most 225 bytes, got 'x/é"),
-        ("path,id\na.mp3,X\nb.mp3,x\n", "the id 'x' is that of .*a.mp3 and of .*b.mp3; make them different"),
+        ("path,id\na.mp3,X\nb.mp3,x\n", "the id 'x' is given to .*a.mp3 and to .*b.mp3; make them different"),
         (
             "path,id\na.mp3,1\na.mp3,2\n",
             "a.mp3: is listed twice, with different ids or languages .1, - and 2, -.; keep",
@@ -184,6 +187,14 @@ def test_a_list_that_is_wrong_says_where(here: Path, content: str, match: str) -
     with pytest.raises(ConfigError, match=match) as error:
         find_songs(["l.csv"])
     assert "\n" not in str(error.value)
+
+
+def test_lyrics_are_not_a_list_of_songs(here: Path) -> None:
+    Path("song.txt").write_text("I left my home,\nI ride the train\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"song.txt: is not a list of songs, as 'I left my home,' is no file"):
+        find_songs(["song.txt"])
+    Path("songs.txt").write_text("gone.mp3\nI ride the train\n", encoding="utf-8")
+    assert [song.path.name for song in find_songs(["songs.txt"]).songs] == ["gone.mp3", "I ride the train"]
 
 
 def test_what_a_list_says_of_a_song_holds_wherever_else_it_is_named(here: Path) -> None:

@@ -66,7 +66,7 @@ def test_lyrics_show_times_lines_and_doubts() -> None:
 
 
 def test_an_instrumental_says_so() -> None:
-    assert Seen(Lyrics(duration=60.0)).text.startswith("Lyrics: no vocals were found, 1:00.00 long")
+    assert Seen(Lyrics(duration=60.0)).text.startswith("Lyrics: no vocals found, 1:00.00 long")
 
 
 def test_long_lyrics_are_cut_and_say_so() -> None:

@@ -74,8 +74,8 @@ def place_words(
     durations : sequence of float
         Seconds of each segment.
     listen : callable
-        Called with a segment and some first words; returns the likelihoods of as many words as can be sung there, from
-        each of them on.
+        Called with a segment and some first words; returns, from each of them on, the likelihoods of as many words
+        as can be sung there.
 
     Returns
     -------
@@ -89,8 +89,8 @@ def place_words(
         expected = n_words * duration / total
         reached: dict[int, tuple[float, int, Likelihoods, int]] = {}
         for first, heard in zip(starts, listen(segment, starts), strict=True):
-            n = np.arange(len(heard.counts))
-            rate = RATE * ((n - expected) / (SPREAD * expected + SPREAD_WORDS)) ** 2
+            counted = np.arange(len(heard.counts))
+            rate = RATE * ((counted - expected) / (SPREAD * expected + SPREAD_WORDS)) ** 2
             gained = np.append(0.0, np.cumsum(np.maximum(heard.tokens, FLOOR) + WORTH))[heard.counts]
             worths = states[first][0] + gained + np.maximum(heard.ends, FLOOR) - rate
             for count, worth in enumerate(worths.tolist()):

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from lyricsep.aligners.base import AlignmentJob
-from lyricsep.aligners.path import TICK, TICK_SAMPLES, Evidence, WordPath, find_path, silence_of
+from lyricsep.aligners.path import TICK, Evidence, WordPath, find_path, silence_of
 from lyricsep.aligners.placing import Likelihoods, Placement, place_words
 from lyricsep.aligners.words import KnownLyrics, KnownWord
 from lyricsep.languages import from_whisper, to_whisper
@@ -267,9 +267,7 @@ def _fitting(pieces: Sequence[Sequence[int]], most: int) -> NDArray[np.intp]:
     return np.array(counts)
 
 
-def _shared_rows(
-    letters: Sequence[Sequence[int]], pieces: Sequence[Sequence[int]]
-) -> tuple[list[int], list[int]]:
+def _shared_rows(letters: Sequence[Sequence[int]], pieces: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
     """Return for each letter the token of the word's pieces that stands for it, and these tokens."""
     rows: list[int] = []
     tokens: list[int] = []
@@ -303,14 +301,15 @@ def _followed(
     normed = weights / (np.linalg.norm(weights, axis=-2, keepdims=True) + 1e-9)
     chosen = np.arange(len(weights))
     for _ in range(N_REFINEMENTS):
-        scores = normed[chosen].mean(axis=0)
+        scores: NDArray[np.float32] = normed[chosen].mean(axis=0)
         if scores.shape[0] > scores.shape[1]:
             return scores
         path = _path([Evidence(0, 0, scores)], letters, silence)
         ticks = np.flatnonzero(path.letters >= 0)
         along = weights[:, path.letters[ticks], ticks].sum(axis=-1) / weights.sum(axis=(1, 2))
         chosen = np.argsort(-along)[:N_FOLLOWING]
-    return normed[chosen].mean(axis=0)
+    best: NDArray[np.float32] = normed[chosen].mean(axis=0)
+    return best
 
 
 def _path(evidence: Sequence[Evidence], letters: Sequence[Sequence[int]], silence: NDArray[np.float64]) -> WordPath:

@@ -130,8 +130,10 @@ def _parts(piece: str) -> list[str]:
     was_wide = False
     for letter in piece:
         wide = unicodedata.east_asian_width(letter) in "WF" and letter.isalnum()
-        joins = unicodedata.category(letter) in ("Lm", "Mn", "Mc") or letter in "ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ"
-        starts = wide and not joins or (was_wide and letter.isalnum() and not wide and not joins)
+        joins = (
+            unicodedata.category(letter) in ("Lm", "Mn", "Mc") or letter in "ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ"
+        )
+        starts = (wide and not joins) or (was_wide and letter.isalnum() and not wide and not joins)
         if parts and not starts:
             parts[-1] += letter
         else:

@@ -140,13 +140,13 @@ class Grid:
         return tuple(Condition(audio, how) for audio, how in product(self.audio, self.segmentation))
 
     def listens_to(self, condition: Condition) -> str | None:
-        """Name the separator whose vocals are segmented; None where nothing is."""
+        """Return the separator whose vocals are segmented; None where nothing is."""
         if condition.segmentation != "rms-vad":
             return None
         return self.segment_by or condition.separator
 
     def with_models(self, separator: str | None, model: str | None) -> Grid:
-        """Put one separator in the place of all, and another model; published rows keep their place in the table."""
+        """Return the grid with another separator, or another model, in all conditions; published rows stay."""
         grid = replace(self, model=model or self.model)
         find_model(grid.model)
         if separator is None:
@@ -181,12 +181,12 @@ def read_grid(name: str) -> Grid:
             text = Path(name).read_text(encoding="utf-8-sig")
         except (OSError, ValueError) as error:
             raise ConfigError(
-                f"{shown(Path(name))}: no grid of that name ({', '.join(GRIDS)}), and no file that can be read"
+                f"{shown(Path(name))}: no such grid or file; choose from {', '.join(GRIDS)}, or name a TOML file"
             ) from error
     try:
         return _grid(tomllib.loads(text))
     except (tomllib.TOMLDecodeError, ValueError, ConfigError, FieldError) as error:
-        raise ConfigError(f"{shown(Path(name))}: {error}") from error
+        raise ConfigError(f"{shown(Path(name))}: not a valid grid: {error}") from error
 
 
 _KINDS = {
@@ -203,10 +203,10 @@ def _grid(table: dict[str, Any]) -> Grid:
     values = {}
     for key, value in table.items():
         if key not in _KINDS:
-            raise ConfigError(f"there is no key {key!r}; there are {', '.join(_KINDS)}")
+            raise ConfigError(f"unknown key {key!r}; choose from {', '.join(_KINDS)}")
         values[key] = from_json(_KINDS[key], value, key)
         if isinstance(value, list) and (twice := [item for n, item in enumerate(value) if item in value[:n]]):
-            raise ConfigError(f"{key}: {twice[0]!r} stands there twice")
+            raise ConfigError(f"{key}: {twice[0]!r} is listed twice")
     missing = [key for key in ("title", "datasets", "audio", "segmentation", "model") if not table.get(key)]
     missing += ["seeds"] if table.get("seeds") == [] else []
     if missing:
@@ -241,11 +241,11 @@ def _check_audio(audio: str) -> None:
 def _check_names(key: str, names: Sequence[object], known: Sequence[str]) -> None:
     for name in names:
         if name not in known:
-            raise ConfigError(f"{key}: there is no {name!r}; there are {', '.join(known)}")
+            raise ConfigError(f"{key}: unknown name {name!r}; choose from {', '.join(known)}")
 
 
 def default_options(segmentation: str) -> WhisperOptions:
-    """Give the options that a grid says nothing of: whole songs are heard as Whisper itself does."""
+    """Return the options that a grid does not set: whole songs are decoded as Whisper itself does."""
     return NATIVE if segmentation == "native" else WhisperOptions()
 
 

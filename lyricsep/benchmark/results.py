@@ -1,4 +1,4 @@
-"""From hypotheses to numbers: scores by song, summaries with their certainty, and the files of a report."""
+"""Results of a benchmark: scores by song, summaries with confidence intervals, and the files of a report."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class ScoredSong:
 
 
 def score_hypothesis(hypothesis: Hypothesis, grid: Grid) -> tuple[ScoredSong, list[Edit]]:
-    """Score the song, or every passage against its own text, and add up; give the alignments beside."""
+    """Return the summed counts of a song, or of its passages each against its own text, and the alignments."""
     if hypothesis.error:
         return ScoredSong(hypothesis, None), []
     unit = hypothesis.unit
@@ -139,7 +139,7 @@ def _derived(counts: ActivityCounts | TimingCounts, names: Sequence[str]) -> dic
 
 
 def _by_song(members: Iterable[ScoredSong]) -> dict[str, Counts]:
-    """Add the seeds of each song up; a song of which one seed failed is left out, so that all weigh alike."""
+    """Return the counts of each song, summed over seeds; a song with a failed seed is left out."""
     found: dict[str, Counts] = {}
     failed = set()
     for one in members:
@@ -259,7 +259,7 @@ def _timing_table(dataset: str, timed: Sequence[tuple[GroupSummary, _Numbers, _N
         for summary, activity, timing in timed
     ]
     notes = (
-        "what was decoded against the lines of the reference: share sung, share found, sung seconds missed, silence;",
+        "decoded segments against the reference lines: share sung, share found, sung seconds missed, silence;",
         "AUC of the vocals' envelope; mean error of the starts of matched lines, and share of them within 0.3 s",
     )
     headers = ("audio", "segmentation", *columns)
@@ -347,7 +347,7 @@ def _prefixed(prefix: str, counts: ActivityCounts | TimingCounts) -> dict[str, f
 
 @contextmanager
 def _edit_tables(stem: Path) -> Iterator[Callable[[ScoredSong, Sequence[Edit]], None]]:
-    """Open the tables of alignments, a row for each edit, hits included; both are whole when the block ends well.
+    """Open the tables of alignments, a row for each edit, hits included; they are complete when the block ends well.
 
     Yields
     ------
@@ -416,7 +416,7 @@ def _write_frame(stem: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def _write_timings(path: Path, scored: Sequence[ScoredSong]) -> None:
-    """Keep what took how long apart from the numbers, which are the same in every run."""
+    """Write the timings into their own file, as the other numbers are the same in every run."""
     rows = ["dataset,song,audio,segmentation,seed,duration,transcription_seconds"]
     for one in scored:
         labels = ",".join(f'"{str(value).replace(chr(34), chr(34) * 2)}"' for value in _labels(one).values())
@@ -425,7 +425,7 @@ def _write_timings(path: Path, scored: Sequence[ScoredSong]) -> None:
 
 
 def _write_hypothesis(folder: Path, hypothesis: Hypothesis) -> None:
-    """Lay the lyrics out so that `lyricsep score` can read them: a folder for each condition and seed."""
+    """Write the lyrics as `lyricsep score` reads them: a folder for each condition and seed."""
     unit, lyrics = hypothesis.unit, hypothesis.lyrics
     if hypothesis.error:
         return

@@ -1,4 +1,4 @@
-"""Running a grid: every hypothesis that is not in the store is made and kept there, song by song.
+"""Run a grid: hypotheses that are not in the store are made and stored, song by song.
 
 Each song is transcribed on its own, from the same seed whatever was done before it. So a run that was killed and
 resumed gives what an undisturbed one gives, and a song's result never depends on its neighbours.
@@ -58,7 +58,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """What came of a unit.
+    """The result of a unit.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def passages_of(song: Song, condition: Condition, duration: float) -> tuple[Pass
     if condition.segmentation not in ("lines", "groups"):
         return None
     if not song.lines:
-        raise DatasetError(f"{song.id}: the dataset has no times of lines, which {condition.segmentation!r} needs")
+        raise DatasetError(f"{song.id}: the dataset has no line times, which {condition.segmentation!r} needs")
     lines = merged_lines(song.lines, duration)
     return tuple(lines if condition.segmentation == "lines" else groups(lines))
 
@@ -146,7 +146,7 @@ class Runner:
         return [*files, *(model.files if model else ())]
 
     def missing(self) -> list[Unit]:
-        """List the units that the store does not hold; those that cannot be looked up count too.
+        """Return the units that are not in the store; those that cannot be looked up count too.
 
         Seeds of what is not sampled are one.
         """
@@ -172,7 +172,7 @@ class Runner:
             yield found
 
     def results(self) -> Iterator[Hypothesis]:
-        """Yield what `run` gave once more, from the store: a long list need not be held."""
+        """Yield the hypotheses of `run` again, from the store, so that they need not stay in memory."""
         for index, unit in enumerate(self.units):
             gone = Hypothesis(unit, error="its result is gone from the store; run again")
             yield self._failed.get(index) or self._found(unit) or gone
@@ -252,7 +252,7 @@ class Runner:
     def _options(self, unit: Unit) -> WhisperOptions:
         segmentation = unit.condition.segmentation
         options = self.grid.transcription.get(segmentation) or default_options(segmentation)
-        # Without sampling every seed gives the same, and is done once.
+        # Without sampling all seeds give the same result, so one is enough.
         seed = unit.seed if any(options.temperatures) else 0
         return replace(options, mix_back=unit.condition.mix_back, seed=seed)
 
@@ -287,7 +287,7 @@ class Runner:
 
 def _audio(song: Song) -> Path:
     if song.audio is None:
-        raise DatasetError(f"{song.id}: the dataset came without its audio; see `lyricsep datasets show`")
+        raise DatasetError(f"{song.id}: the dataset has no audio for it; `lyricsep datasets show` lists what it has")
     return song.audio
 
 

@@ -8,9 +8,9 @@ INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line, and leave with its exit code.
+    """Run the command line, and exit with its code.
 
-    0 all done · 1 some or all songs failed · 2 wrong usage · 130 interrupted, be it while it is still being imported.
+    0 all done · 1 some or all songs failed · 2 wrong usage · 130 interrupted, even during the imports.
     """
     try:
         from lyricsep.cli.app import run
@@ -18,6 +18,6 @@ def main() -> None:
         code = run()
     except KeyboardInterrupt:
         code = INTERRUPTED
-    if code == INTERRUPTED:  # Typer makes a code of it, but not everywhere
-        sys.stderr.write("lyricsep: interrupted; what was finished is kept\n")
+    if code == INTERRUPTED:  # Typer returns this code in most cases, and raises in others
+        sys.stderr.write("lyricsep: interrupted; finished results are kept\n")
     sys.exit(code)

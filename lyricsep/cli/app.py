@@ -35,7 +35,7 @@ app = typer.Typer(
     name="lyricsep",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # boxes halve the room for words, and [brackets] vanish as markup
+    rich_markup_mode=None,  # boxes narrow the text, and [brackets] disappear as markup
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(transcribe)
@@ -66,7 +66,7 @@ def _common(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Songs in, readable timed lyrics out."""
+    """Transcribe songs into timed lyrics; score, correct, convert and compare lyrics."""
 
 
 def run() -> int:
@@ -98,4 +98,5 @@ def _one_line(error: typer.BadParameter) -> str:
     if "\n" in message:  # no command was named, and the message is the help
         return message
     command = error.ctx.command_path if error.ctx else "lyricsep"
-    return f"{command}: {message.rstrip('.')}; see `{command} --help`"
+    message = message.replace("Input should be", "must be").partition(", unable to parse")[0]  # where Typer validates
+    return f"{command}: {message.rstrip('.')}{' See' if message.endswith('?') else '; see'} `{command} --help`"

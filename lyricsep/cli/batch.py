@@ -38,9 +38,9 @@ from lyricsep.weights import fetch
 
 __all__ = ["batch"]
 
-TABLES = ("songs.csv", "songs.parquet")  # the results that are of no song alone
+TABLES = ("songs.csv", "songs.parquet")  # about all songs
 
-batch = typer.Typer(help="Transcribe whole libraries, and see how far that is.", no_args_is_help=True)
+batch = typer.Typer(help="Transcribe large libraries with many workers.", no_args_is_help=True)
 
 
 @batch.command("run")
@@ -48,17 +48,17 @@ batch = typer.Typer(help="Transcribe whole libraries, and see how far that is.",
 def run_batch(
     songs: SongsArgument,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder of the results; made when missing.", file_okay=False)
+        Path, typer.Option("--output", "-o", help="Folder for the results; created if missing.", file_okay=False)
     ],
     formats: FormatsOption = None,
     *,
     options: TranscribeOptions,
     running: BatchOptions,
 ) -> None:
-    """Transcribe a library with many workers; run it again to go on after a stop, or with more songs.
+    """Transcribe a library with many workers.
 
-    What is done is not done again: not after a kill, nor for a file that was renamed, nor after an upgrade of
-    lyricsep. Prints the path of every file it writes. The folder also gets a table of all songs (songs.csv,
+    Run it again to resume, or to add songs. Finished songs are reused, also after files are renamed, and after an
+    upgrade of lyricsep. Prints the path of every file it writes. Also writes a table of all songs (songs.csv,
     songs.parquet).
     """
     show_logs(verbose=False)
@@ -70,7 +70,7 @@ def run_batch(
     check_writable(output)
     found = find_songs(songs, offline=options.offline)
     for named in found.empty:
-        say(f"failed: {named}: no audio files there; name a song, a folder of songs, or a list of them")
+        say(f"failed: {named}: no audio files found; name a song, a folder of songs, or a list of songs")
     tasks = [Task(song, language_for(song.language, plan.model)) for song in found.songs]
     delivery = Delivery(
         output,
@@ -87,13 +87,13 @@ def run_batch(
         _tell(beginning, len(tasks), pruned=running.prune)
         manifest = new_manifest("batch", plan, formats=wanted, running=running)
         if todo:
-            for file in plan.weights:  # once, before every worker wants them
+            for file in plan.weights:  # once, rather than by every worker
                 fetch(file, offline=plan.offline)
         records = _records(todo, plan, delivery, running)
         try:
             _follow(the_batch, records, len(todo), delivery, {task.id: task for task in todo})
-        except BaseException:  # Ctrl-C too: what is done gets its table, and the error goes on
-            with suppress(OutputError):  # a full disk is told once
+        except BaseException:  # Ctrl-C too: write the table of what is done, then raise
+            with suppress(OutputError):  # a full disk is reported once
                 _conclude(the_batch, manifest, plan)
             raise
         if todo or (running.prune and beginning.n_gone) or not the_batch.has_table:
@@ -109,16 +109,16 @@ def run_batch(
 
 
 def _tell(beginning: Beginning, n_songs: int, *, pruned: bool) -> None:
-    """Say what is there already."""
-    say(f"songs: {n_songs}, done already: {n_songs - len(beginning.todo)}")
+    """Print what is already done."""
+    say(f"songs: {n_songs}, already done: {n_songs - len(beginning.todo)}")
     if beginning.n_older:
-        say(f"results of an older version: {beginning.n_older}; --refresh makes them anew")
+        say(f"results of an older version: {beginning.n_older}; set --refresh to redo them")
     if beginning.n_gone and not pruned:
-        say(f"results of songs that are not named any more: {beginning.n_gone}; --prune deletes them")
+        say(f"results of songs that are no longer listed: {beginning.n_gone}; set --prune to delete them")
     elif beginning.n_gone:
         say(f"songs whose results were deleted: {beginning.n_gone}")
         for path in beginning.kept:
-            say(f"{path}: was changed since it was written, and stays")
+            say(f"{path}: kept, as it was changed after lyricsep wrote it")
 
 
 def _records(
@@ -141,10 +141,15 @@ def _records(
 
 @batch.command("status")
 def show_status(
-    folder: Annotated[Path, typer.Argument(help="The --output of a batch, running or not.", show_default=False)],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The --output of a batch, running or not.", show_default=False)
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show how far a batch is: done, failed and why, left, its speed, and the time that the rest may take."""
+    """Show the progress of a batch.
+
+    Prints why songs failed, how many are done, failed and left, the speed, and the time left.
+    """
     status = Batch(folder).status()
     if as_json:
         failures = {song: in_flags(error) for song, error in status.failures.items()}
@@ -169,13 +174,13 @@ def _follow(
     delivery: Delivery,
     tasks: Mapping[str, Task],
 ) -> None:
-    """Record and show what becomes of the songs."""
+    """Record and show the outcome of each song."""
     with counting(n_songs) as (_, finish), closing(records):
         for record in records:
             the_batch.journal.add(record)
             how = f"{record.seconds.get('all', 0.0):.1f} s for {record.duration:.0f} s of sound, {record.lines} lines"
             if not record.vocals_found:
-                how = "no vocals were found"
+                how = "no vocals found"
             finish(record.id, how if record.fresh else "reused", in_flags(record.failure) if record.failure else "")
             if record.status == "done":
                 for suffix in file_suffixes(delivery.formats):
@@ -188,7 +193,7 @@ def _conclude(the_batch: Batch, manifest: Manifest, plan: Plan) -> list[Path]:
     status = the_batch.status()
     counts = {"n_songs": status.n_songs, "n_done": status.n_done, "n_failed": len(status.failures)}
     failures = {song: in_flags(error) for song, error in status.failures.items()}
-    # What became of each song stands in the journal.
+    # The outcome of each song is in the journal.
     write_manifest(the_batch.folder, replace(manifest, counts=counts, failures=failures), plan.weights)
     return tables
 

@@ -42,23 +42,35 @@ REPORT = "report.json"  # what the files of a report were made from
 def benchmark(
     grid: Annotated[
         str,
-        typer.Argument(help="paper-long, paper-short, lyricsep, or your own TOML file.", show_default=False),
+        typer.Argument(
+            metavar="GRID",
+            help="Grid of conditions: paper-long, paper-short, lyricsep, or your own TOML file.",
+            show_default=False,
+        ),
     ],
     dataset: Annotated[
         list[str] | None,
         typer.Option(
-            help="Name of `lyricsep datasets list`, or a folder; may be given again.", show_default="the grid's"
+            help="A name from `lyricsep datasets list`, or a folder; repeatable.", show_default="the grid's"
         ),
     ] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder of the report and of what is kept.", file_okay=False)
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder for the report and for results that are reused; created if missing.",
+            file_okay=False,
+        ),
     ] = Path("benchmark"),
     preset: Annotated[
         str | None,
-        typer.Option(help="Take separator and model of a preset, such as fast.", show_default="the grid's models"),
+        typer.Option(
+            help="Use the separator and model of this preset, such as fast.", show_default="the grid's models"
+        ),
     ] = None,
     separator: Annotated[
-        str | None, typer.Option(help="One separator in place of all of the grid.", show_default="the grid's")
+        str | None, typer.Option(help="Use this separator instead of those of the grid.", show_default="the grid's")
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="Whisper model, by name or by path.", show_default="the grid's")
@@ -68,22 +80,22 @@ def benchmark(
         typer.Option(help=f"Whisper backend: {' or '.join(BACKENDS)}.", show_default="the fastest that is installed"),
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="Number of seeds, from 0 up.", show_default="the grid's")
+        int | None, typer.Option(min=1, help="Number of random seeds, counted from 0.", show_default="the grid's")
     ] = None,
     language: LanguagesOption = None,
     split: SplitOption = None,
-    song: Annotated[list[str] | None, typer.Option(help="Only this song; may be given again.")] = None,
+    song: Annotated[list[str] | None, typer.Option(help="Only this song; repeatable.")] = None,
     limit: LimitOption = None,
     musdb18hq: MusdbOption = None,
     device: DeviceOption = "auto",
     offline: OfflineOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Transcribe datasets under every condition of a grid, score them, and report with certainty.
+    """Transcribe and score datasets under a grid of conditions.
 
-    Run it again to go on after a kill, or to add a seed, a song or a condition: what is there is not done again.
-    Prints the tables; the folder gets them as text, Markdown and LaTeX, songs and edits as CSV and parquet, plots,
-    the lyrics, and a manifest.
+    Run it again to resume after an interruption, or to add a seed, a song or a condition; finished results are
+    reused. Prints tables of scores with confidence intervals, and writes them as text, Markdown and LaTeX, together
+    with songs and edits (CSV and parquet), plots, the lyrics, and a manifest.
     """
     show_logs(verbose=verbose)
     from lyricsep.benchmark.grid import read_grid
@@ -91,12 +103,12 @@ def benchmark(
     from lyricsep.devices import choose_device, describe_device
     from lyricsep.store import Store
 
-    # Hours of work must not end at a library that was never there.
+    # Check now, so that hours of work do not end at a missing library.
     missing_libraries = [name for name in ("matplotlib", "pyarrow") if importlib.util.find_spec(name) is None]
     if missing_libraries:
-        raise ConfigError(f"benchmark needs {missing_libraries[0]}: pip install 'lyricsep[benchmark]'")
+        raise ConfigError(f"benchmark needs {missing_libraries[0]}; run: pip install 'lyricsep[benchmark]'")
     if preset is not None and preset not in PRESETS:
-        raise ConfigError(f"no preset is called {preset!r}; there are {', '.join(PRESETS)}")
+        raise ConfigError(f"no preset is called {preset!r}; choose from {', '.join(PRESETS)}")
     chosen = choose_device(device)
     backend = backend_name(backend) if backend else default_backend(chosen)
     wanted = read_grid(grid).with_models(
@@ -119,7 +131,7 @@ def benchmark(
         typer.echo((output / "tables.txt").read_text(encoding="utf-8"), nl=False)
         return
     if missing < len(runner.units):
-        say(f"{len(runner.units) - missing} are done, {missing} to do")
+        say(f"hypotheses done: {len(runner.units) - missing}, to do: {missing}")
     manifest = replace(
         new_manifest("benchmark", None, stages=stamp(), grid=wanted, backend=backend),
         device=describe_device(chosen),
@@ -143,7 +155,7 @@ def benchmark(
     write_text(output / REPORT, json.dumps({"content": None if failures else _content(runner, wanted)}) + "\n")
     typer.echo("\n".join(table.text() for table in tables), nl=False)
     if failures:
-        say(f"{len(failures)} of {n_units} hypotheses failed (songs.csv says why); run again to try them again")
+        say(f"{len(failures)} of {n_units} hypotheses failed (songs.csv says why); run again to retry them")
         raise typer.Exit(1)
 
 

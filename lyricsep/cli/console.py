@@ -1,4 +1,4 @@
-"""What the commands show: one line per fact on stderr, and a progress bar on a terminal."""
+"""Messages of the commands on stderr, one line each, and progress bars on a terminal."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import typer
 
 from lyricsep.cli.console import show_logs
 from lyricsep.cli.options import OverwriteOption
-from lyricsep.cli.run import Run
+from lyricsep.cli.run import CommandRun
 from lyricsep.cli.settings import chosen_formats
 from lyricsep.errors import DatasetError, LyricsepError, OutputError
 from lyricsep.files import check_writable, shown, write_text
@@ -37,18 +37,18 @@ def convert(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="IN...",
+            metavar="IN",
             help=f"Files of lyrics ({', '.join(suffix.removeprefix('.') for suffix in TIMED_SUFFIXES)}), or folders, "
-            "searched recursively. Of files that share a name, the first of these formats is read.",
+            "searched recursively. Of files that share a name, only the first of these formats is read.",
             show_default=False,
         ),
     ],
     formats: Annotated[
         str,
-        typer.Option("--format", "-f", help=f"Formats, comma-separated: {', '.join(FORMATS)}.", show_default=False),
+        typer.Option("--format", "-f", help=f"Comma-separated formats: {', '.join(FORMATS)}.", show_default=False),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder of the results, created if missing; - prints the lyrics.")
+        Path, typer.Option("--output", "-o", help="Folder for the results, created if missing; - prints the lyrics.")
     ] = Path("lyrics"),
     overwrite: OverwriteOption = False,
 ) -> None:
@@ -60,7 +60,7 @@ def convert(
     show_logs(verbose=False)
     to_stdout = output == STDOUT
     wanted = chosen_formats(formats, to_stdout=to_stdout)
-    run = Run(None if to_stdout else output, file_suffixes(wanted), overwrite=overwrite)
+    run = CommandRun(None if to_stdout else output, file_suffixes(wanted), overwrite=overwrite)
     if run.output:
         check_writable(run.output)
     with run.recorded(new_manifest("convert", None, formats=wanted, overwrite=overwrite)):
@@ -71,13 +71,16 @@ def convert(
                 run.fail(song.path, error)
 
 
-def _find(names: Iterable[str], run: Run) -> Iterator[SongFile]:
+def _find(names: Iterable[str], run: CommandRun) -> Iterator[SongFile]:
     """Yield the files that the user named, each once; a path without lyrics is recorded as failed."""
     taken: dict[str, Path] = {}
     seen: set[str] = set()
     for name in names:
         path = Path(name)
-        # Unlike the methods of Path, this calls a name that no file can have missing.
+        # Unlike the methods of Path, these call a name that no file can have missing.
+        if not os.path.exists(name):  # noqa: PTH110
+            run.fail(path, DatasetError(f"{shown(path)}: no such file or folder; check the name"))
+            continue
         is_folder = os.path.isdir(name)  # noqa: PTH112
         found = find_lyrics(path, TIMED_SUFFIXES) if is_folder else {lyrics_stem(path): path}
         if not found:
@@ -102,12 +105,12 @@ def _shares_results(file: Path, other: Path) -> OutputError:
     )
 
 
-def _convert(song: SongFile, run: Run, formats: Sequence[str]) -> None:
+def _convert(song: SongFile, run: CommandRun, formats: Sequence[str]) -> None:
     """Convert a file to all formats, or to none if one fails."""
     results = run.results(song)
     existing = [path for path in results if path.exists()]
     if existing and not run.overwrite:
-        raise OutputError(f"{shown(existing[0])}: exists already; set --overwrite to replace it")
+        raise OutputError(f"{shown(existing[0])}: exists already", hint="set {overwrite=True} to replace it")
     transcript = read_lyrics(song.path)
     texts = [render_transcript(transcript, name, name=shown(song.path)) for name in formats]
     for path, text in zip(results, texts, strict=bool(results)):

@@ -27,14 +27,14 @@ __all__ = ["datasets", "open_selected"]
 datasets = typer.Typer(help="List, download, verify and show datasets.", no_args_is_help=True)
 
 DatasetArgument = Annotated[
-    str, typer.Argument(metavar="DATASET", help="A name of `lyricsep datasets list`, or a folder.")
+    str, typer.Argument(metavar="DATASET", help="A name from `lyricsep datasets list`, or a folder.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @datasets.command("list")
 def list_datasets(as_json: JsonOption = False) -> None:
-    """List the datasets of the catalogue, and whether they are installed."""
+    """List datasets, and whether they are installed."""
     specs = list(dataset_catalog().values())
     if as_json:
         typer.echo(json.dumps([_described(spec) for spec in specs], ensure_ascii=False, indent=2))
@@ -46,14 +46,17 @@ def list_datasets(as_json: JsonOption = False) -> None:
 
 @datasets.command("pull")
 def pull_datasets(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of `lyricsep datasets list`.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Names from `lyricsep datasets list`.")],
     revision: Annotated[
         str | None, typer.Option(help="Branch, tag or commit on the hub.", show_default="the pinned one")
     ] = None,
     offline: OfflineOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Download datasets from the hub, check them, and print their folders."""
+    """Download datasets from the Hugging Face hub.
+
+    Checks them, and prints their folders.
+    """
     from lyricsep.datasets import pull
 
     show_logs(verbose=verbose)
@@ -87,7 +90,10 @@ def verify_dataset(
     musdb18hq: MusdbOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Check files, audio, times and texts, and print one line per problem; the exit code is 1 if there are any."""
+    """Check the files of a dataset.
+
+    Prints one line per problem with files, audio, times or texts; the exit code is 1 if there are any.
+    """
     from lyricsep.datasets import verify
 
     show_logs(verbose=verbose)
@@ -113,7 +119,7 @@ def show_dataset(
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Show the songs of a dataset as a table, or the lyrics of one."""
+    """Show the songs of a dataset, or the lyrics of one."""
     show_logs(verbose=verbose)
     opened = open_selected(dataset, languages, split, limit, [song] if song is not None else None, musdb18hq)
     if as_json:

@@ -20,7 +20,10 @@ EXTRAS = {"ctranslate2": "ctranslate2"}
 
 
 def doctor() -> None:
-    """Show what is installed and what is missing: libraries, device, weights."""
+    """Show what is installed and what is missing.
+
+    Lists libraries, the device, and the weights of each preset.
+    """
     typer.echo(f"lyricsep {__version__}, Python {sys.version.split()[0]}")
     for name, version in library_versions().items():
         hint = f"pip install 'lyricsep[{EXTRAS[name]}]' for speed" if name in EXTRAS else "reinstall lyricsep"

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from lyricsep.cli.console import say, show_logs
-from lyricsep.cli.options import SongsArgument
-from lyricsep.cli.run import Run
+from lyricsep.cli.options import LocalSongsArgument
+from lyricsep.cli.run import CommandRun
 from lyricsep.errors import ConfigError, DatasetError, LyricsepError, OutputError
 from lyricsep.files import shown
 from lyricsep.formats import TIMED_SUFFIXES, find_lyrics, read_lyrics
@@ -22,12 +22,12 @@ __all__ = ["embed"]
 
 
 def embed(
-    songs: SongsArgument,
+    songs: LocalSongsArgument,
     lyrics: Annotated[
         Path,
         typer.Option(
-            help="Folder of lyrics, as `lyricsep transcribe` writes it: one file per song, named after the song. Or, "
-            "for one song, the file.",
+            help="Folder of lyrics, as `lyricsep transcribe` writes it: one file per song, with the name of the "
+            "song; or, for a single song, the file.",
             show_default=False,
         ),
     ],
@@ -36,7 +36,7 @@ def embed(
         typer.Option(
             "--output",
             "-o",
-            help="Folder of the tagged copies; created if missing.",
+            help="Folder for tagged copies; created if missing.",
             show_default="none",
             file_okay=False,
         ),
@@ -50,14 +50,14 @@ def embed(
             "--language",
             "-l",
             help="Language of the lyrics (en, fr, ...), for mp3, wav and aiff.",
-            show_default="as the lyrics name it",
+            show_default="that of the lyrics",
         ),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace lyrics already in a song, and existing copies.")
     ] = False,
 ) -> None:
-    """Write lyrics into the tags of songs, for music players.
+    """Write lyrics into the tags of songs.
 
     mp3, wav and aiff get USLT, and SYLT if the lyrics have times; flac, ogg and opus get LYRICS, as LRC if they have
     times; m4a gets ©lyr. The audio and all other tags are unchanged. Writes copies (--output) or the songs themselves
@@ -85,7 +85,7 @@ def embed(
                 run.fail(song.path, error)
 
 
-class _Copies(Run):
+class _Copies(CommandRun):
     """A run whose results are tagged copies of the songs, or the songs themselves."""
 
     def results(self, song: SongFile) -> list[Path]:
@@ -125,18 +125,16 @@ def _key(stem: str) -> str:
     return unicodedata.normalize("NFC", stem)
 
 
-def _embed(song: SongFile, file: Path | None, lyrics: Path, run: Run, language: str | None) -> None:
+def _embed(song: SongFile, file: Path | None, lyrics: Path, run: CommandRun, language: str | None) -> None:
     """Tag a song, or its copy."""
     from lyricsep.formats.tags import write_tagged
 
     if file is None:
-        raise DatasetError(
-            f"{shown(song.path)}: found no lyrics named {shown(song.stem)} in {shown(lyrics)}; add them"
-        )
+        raise DatasetError(f"{shown(song.path)}: no lyrics named {shown(song.stem)} in {shown(lyrics)}; add them")
     (target,) = run.results(song) or [song.path]
     if run.output and target.exists() and target.samefile(song.path):
         raise OutputError(
-            f"{shown(song.path)}: its copy would replace it; choose another --output, or set --in-place if it should"
+            f"{shown(song.path)}: its copy would overwrite it; choose another --output, or set --in-place"
         )
     transcript = read_lyrics(file)
     tags = write_tagged(song.path, target, transcript, language=language, overwrite=run.overwrite)

@@ -12,7 +12,7 @@ import typer
 from lyricsep.catalogs import look_up
 from lyricsep.cli.console import in_flags, say, show_logs
 from lyricsep.cli.options import OfflineOption, OverwriteOption, VerboseOption
-from lyricsep.errors import LyricsepError
+from lyricsep.errors import ConfigError, LyricsepError
 from lyricsep.files import file_digest, shown
 from lyricsep.separators import SeparatorSpec, find_separator, separator_catalog
 from lyricsep.separators.bridge import environment_variable, has_environment
@@ -31,7 +31,10 @@ WHISPER = "whisper"  # family and kind of every Whisper model
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 NameArgument = Annotated[
     str,
-    typer.Argument(help="A name of `lyricsep models list`, or the path of a recipe (.toml) or of a Whisper model."),
+    typer.Argument(
+        metavar="NAME",
+        help="A name from `lyricsep models list`, or the path of a catalogue entry (.toml) or a Whisper model.",
+    ),
 ]
 
 
@@ -47,8 +50,14 @@ def list_models(
     vocals: Annotated[bool, typer.Option("--vocals", help="Only separators that output the vocals.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List every separator and Whisper model, and whether it is installed."""
+    """List separators and Whisper models.
+
+    Shows whether each is installed, its licence, and why it cannot be used, if so.
+    """
     everything: list[Spec] = [*separator_catalog().values(), *model_catalog().values()]
+    families = sorted({_family(spec) for spec in everything})
+    if family is not None and family.casefold() not in map(str.casefold, families):
+        raise ConfigError(f"no family is called {family!r}; choose from {', '.join(families)}")
     specs = [
         spec
         for spec in everything
@@ -70,7 +79,10 @@ def list_models(
 
 @models.command("show")
 def show_model(name: NameArgument, as_json: JsonOption = False) -> None:
-    """Show a model: licence, citation, status, files, and how to set it up."""
+    """Show the licence, status and files of a model.
+
+    Also shows its citation, and how to set it up.
+    """
     described = _described(_find(name))
     if as_json:
         typer.echo(json.dumps(described, ensure_ascii=False, indent=2))
@@ -92,11 +104,14 @@ def show_model(name: NameArgument, as_json: JsonOption = False) -> None:
 
 @models.command("pull")
 def pull_models(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of `lyricsep models list`.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Names from `lyricsep models list`.")],
     offline: OfflineOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Download and verify the weights of models, and print their paths."""
+    """Download and verify the weights of models.
+
+    Prints their paths.
+    """
     show_logs(verbose=verbose)
     failed = False
     for spec in [_find(name) for name in names]:
@@ -114,10 +129,13 @@ def pull_models(
 def verify_models(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="Names of `lyricsep models list`.", show_default="all installed"),
+        typer.Argument(metavar="NAME", help="Names from `lyricsep models list`.", show_default="all installed"),
     ] = None,
 ) -> None:
-    """Verify installed weights, and print one line per problem; the exit code is 1 if there are any."""
+    """Verify installed weights.
+
+    Prints one line per problem; the exit code is 1 if there are any.
+    """
     specs = [_find(name) for name in names or (*separator_catalog(), *model_catalog())]
     files = {(file.name, file.sources): file for spec in specs for file in _known_files(spec)}
     problems = []
@@ -144,8 +162,11 @@ def verify_models(
 
 @models.command("convert")
 def convert_model(
-    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint written by torch.save: .pth, .pt, .th, .ckpt, ...")],
-    target: Annotated[Path, typer.Argument(help="The file to write: NAME.safetensors.")],
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(metavar="CHECKPOINT", help="Checkpoint written by torch.save: .pth, .pt, .th, .ckpt, ..."),
+    ],
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="The file to write: NAME.safetensors.")],
     sha256: Annotated[
         str,
         typer.Option(help="Expected SHA-256 of the checkpoint: 64 hexadecimal digits.", show_default="not checked"),
@@ -158,9 +179,10 @@ def convert_model(
     ] = False,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Convert a pickled checkpoint to safetensors, which cannot run code.
+    """Convert a pickled checkpoint to safetensors.
 
-    Prints the [[files]] table of a recipe, for --separator ./mine.toml.
+    A safetensors file cannot run code. Prints the [[files]] table for your own catalogue entry (--separator
+    ./mine.toml).
     """
     n_tensors = convert_checkpoint(
         checkpoint, target, sha256=sha256.lower(), allow_pickle=allow_pickle, overwrite=overwrite

@@ -14,7 +14,7 @@ import typer
 
 from lyricsep.errors import ConfigError
 from lyricsep.formats import FORMATS
-from lyricsep.plan import about
+from lyricsep.plan import SeparateOptions, about
 from lyricsep.reports.figures import PLOT_FORMATS
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "FormatsOption",
     "LanguagesOption",
     "LimitOption",
+    "LocalSongsArgument",
     "MusdbOption",
     "OfflineOption",
     "OutputOption",
@@ -39,6 +40,7 @@ __all__ = [
 
 _SHORT = {"language": "-l"}
 _VARIABLES = {"offline": "LYRICSEP_OFFLINE"}
+_SHARED = about(SeparateOptions)
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -125,38 +127,42 @@ def _read_numbers(name: str, text: str, number: type[int] | type[float]) -> tupl
         return tuple(number(part) for part in text.split(","))
     except ValueError as error:
         kind = "whole numbers such as 8,3, or 0 for none" if number is int else "numbers such as 0,0.2,0.4"
-        raise ConfigError(f"{name} {text}: expected {kind}") from error
+        raise ConfigError(f"--{name.replace('_', '-')} {text}: expected {kind}") from error
 
 
+_LOCAL_SONGS = (
+    "Audio or video files, folders (searched recursively), quoted patterns such as 'albums/**/*.flac', or lists: a "
+    ".txt with one path per line, or a .csv, .tsv or .parquet with a column path and, optionally, id (name of the "
+    "results) and language."
+)
+LocalSongsArgument = Annotated[list[str], typer.Argument(metavar="SONG", help=_LOCAL_SONGS, show_default=False)]
 SongsArgument = Annotated[
     list[str],
     typer.Argument(
-        metavar="SONG...",
-        help="Audio or video files, folders (searched to the bottom), quoted patterns such as 'albums/**/*.flac', or "
-        "lists: a .txt with one path per line, or a .csv, .tsv or .parquet with columns path, id and language; or "
-        "URLs of songs, folders and patterns (s3://..., https://...).",
+        metavar="SONG",
+        help=f"{_LOCAL_SONGS} Any of them may be a URL (s3://..., https://...), except lists.",
         show_default=False,
     ),
 ]
 OutputOption = Annotated[
-    Path, typer.Option("--output", "-o", help="Folder of the results; made when missing.", file_okay=False)
+    Path, typer.Option("--output", "-o", help="Folder for the results; created if missing.", file_okay=False)
 ]
 ResultsArgument = Annotated[
     Path,
-    typer.Argument(metavar="DIR", help="Lyrics: the --output of a run, or any folder of them.", show_default=False),
+    typer.Argument(metavar="DIR", help="Folder of lyrics: the --output of a run, or any other.", show_default=False),
 ]
 ReferenceOption = Annotated[
     str | None,
     typer.Option(
         metavar="REF",
-        help="What was sung, to compare with: a file of lyrics, a folder of them, or a dataset.",
+        help="Reference lyrics to compare with: a file, a folder, or a dataset.",
         show_default="none",
     ),
 ]
 SongsFolderOption = Annotated[
     Path | None,
     typer.Option(
-        help="Folder of the songs, which are called as their lyrics.",
+        help="Folder of the songs, which have the names of their lyrics.",
         show_default="where the run found them",
         file_okay=False,
     ),
@@ -165,7 +171,7 @@ VocalsFolderOption = Annotated[
     Path | None,
     typer.Option(
         help="Folder of vocals, as `lyricsep separate` writes them.",
-        show_default="beside the lyrics or the songs",
+        show_default="next to the lyrics or the songs",
         file_okay=False,
     ),
 ]
@@ -175,19 +181,19 @@ FormatsOption = Annotated[
         "--format",
         "-f",
         help=f"Comma-separated formats: {', '.join(FORMATS)}.",
-        show_default="txt,lrc,json; for --output -: txt",
+        show_default="txt,lrc,json",
     ),
 ]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
-OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")]
-OfflineOption = Annotated[bool, typer.Option("--offline", help="Never open a connection.", envvar="LYRICSEP_OFFLINE")]
+DeviceOption = Annotated[str, typer.Option(help=_SHARED["device"].help)]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")]
+OfflineOption = Annotated[bool, typer.Option("--offline", help=_SHARED["offline"].help, envvar=_VARIABLES["offline"])]
 PlotOption = Annotated[
     str | None,
     typer.Option(
         "--plot",
         metavar="FORMAT",
-        help=f"Also draw each song, and its spectrograms: {', '.join(PLOT_FORMATS)}.",
-        show_default="no",
+        help=f"Also plot each song and its spectrograms, in this format: {', '.join(PLOT_FORMATS)}.",
+        show_default="no plots",
     ),
 ]
 VerboseOption = Annotated[
@@ -198,16 +204,19 @@ LanguagesOption = Annotated[
     typer.Option(
         "--language",
         "-l",
-        help="Only songs in this language (en, fr, ...); may be repeated. The first is also the language of a plain "
-        "folder's songs.",
+        help="Only songs in this language (en, fr, ...); repeatable. The first is also the language of the songs of "
+        "a plain folder.",
         show_default="all",
     ),
 ]
 SplitOption = Annotated[str | None, typer.Option(help="Only this split: test or train.", show_default="all")]
-LimitOption = Annotated[int | None, typer.Option(min=1, help="Only that many songs.", show_default="all")]
+LimitOption = Annotated[int | None, typer.Option(min=1, help="At most this many songs.", show_default="all")]
 MusdbOption = Annotated[
     Path | None,
     typer.Option(
-        "--musdb18hq", help="Folder of MUSDB18-HQ, for the audio of MUSDB-ALT.", show_default="none", file_okay=False
+        "--musdb18hq",
+        help="Folder of MUSDB18-HQ, which has the audio of MUSDB-ALT.",
+        show_default="none",
+        file_okay=False,
     ),
 ]

@@ -1,4 +1,4 @@
-"""What `--plot` means: the suffixes of a song's plots, and their drawing."""
+"""The option `--plot`: the suffixes of the plots of a song, and drawing them."""
 
 from __future__ import annotations
 

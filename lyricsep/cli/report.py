@@ -39,7 +39,7 @@ __all__ = ["report"]
 
 SOUND = ("embed", "link", "none")
 MOST_EMBEDDED = 20
-"""Songs whose sound goes into their pages unless something else is asked for; with vocals, a minute takes 1.3 MB."""
+"""Largest number of songs whose audio is embedded by default; with vocals, a minute takes 1.3 MB."""
 
 
 def report(
@@ -47,14 +47,16 @@ def report(
     reference: ReferenceOption = None,
     language: Annotated[
         str | None,
-        typer.Option("--language", "-l", help="Language of references that do not say it.", show_default="required"),
+        typer.Option(
+            "--language", "-l", help="Language of references that do not state it.", show_default="required"
+        ),
     ] = None,
     songs: SongsFolderOption = None,
     vocals: VocalsFolderOption = None,
     audio: Annotated[
         str | None,
         typer.Option(
-            help="Sound of the pages: embed (in the page, as Opus), link (the files where they are) or none.",
+            help="Audio of the pages: embed (in the page, as Opus), link (to the audio files) or none.",
             show_default=f"embed for up to {MOST_EMBEDDED} songs, else link",
         ),
     ] = None,
@@ -62,7 +64,7 @@ def report(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Another run of the same songs, to compare this one with; needs --reference.",
+            help="Another run on the same songs to compare with; needs --reference.",
             show_default="none",
             file_okay=False,
         ),
@@ -71,7 +73,7 @@ def report(
         bool,
         typer.Option(
             "--separation/--no-separation",
-            help="Where the sound is embedded and no file holds the vocals, separate them again as the run did.",
+            help="When audio is embedded but the vocals were not kept, separate them again as the run did.",
         ),
     ] = True,
     device: DeviceOption = "auto",
@@ -79,17 +81,17 @@ def report(
     offline: OfflineOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Make pages of lyrics: each is one file that needs no network.
+    """Make HTML pages of songs, lyrics and scores.
 
-    One song gets DIR/report.html: the song to listen to, with its lyrics. Several get a page each,
-    DIR/report/NAME.html, and DIR/report.html is about all of them: scores, the worst songs first, failures, how it
-    was made. Prints the path of every page.
+    A single song gets DIR/report.html. Of several, each gets DIR/report/NAME.html, and DIR/report.html sums them up:
+    scores, the worst songs first, failures, options. Each page is one file that works offline. Prints the path of
+    every page.
     """
     show_logs(verbose=verbose)
     if audio is not None and audio not in SOUND:
         raise ConfigError(f"--audio {audio}: choose from {', '.join(SOUND)}")
     if versus and not reference:
-        raise ConfigError("--versus compares how right two runs are; add --reference")
+        raise ConfigError("--versus compares the scores of two runs; add --reference")
 
     from lyricsep.pages import find_results, named_references, with_sound_of
 
@@ -125,7 +127,7 @@ def _write_songs(
     mode: Literal["embed", "link", "none"],
     separate: Separate,
 ) -> int:
-    """Write the page of every song, with a link to that of the run, and give how many failed."""
+    """Write the page of every song, with a link to that of the run, and return how many failed."""
     from lyricsep.pages import manifests_of
 
     manifests = manifests_of(results)
@@ -162,7 +164,7 @@ def _write_song(
     mode: Literal["embed", "link", "none"],
     separate: Separate,
 ) -> str:
-    """Write the page of a song, and say what it is like."""
+    """Write the page of a song, and return its size for the progress line."""
     from lyricsep.pages import render_song_page, song_content
 
     name = shown(Path(found.name))
@@ -170,11 +172,11 @@ def _write_song(
         vocals = separate(found, manifest or {})
         content = song_content(found, reference=reference, manifest=manifest, audio=mode, page=target, vocals=vocals)
     except AudioError as error:
-        say(f"{in_flags(error)}; the page of {name} is without sound")
+        say(f"{in_flags(error)}; the page of {name} has no audio")
         silent = replace(found, audio=None, vocals=None)
         content = song_content(silent, reference=reference, manifest=manifest, audio="none", page=target)
     if found.audio is None:
-        say(f"{name}: its sound is nowhere to be found, and its page is without; name the folder with --songs")
+        say(f"{name}: audio file not found, so the page has no audio; set --songs to its folder")
     content["home"] = home and quote(Path(os.path.relpath(home, target.parent)).as_posix())
     page = render_song_page(content)
     write_text(target, page)
@@ -188,7 +190,7 @@ def _write_run(
     versus: Results | None,
     pages: Mapping[str, Path],
 ) -> int:
-    """Write the page of the run, and give how many songs could not be read."""
+    """Write the page of the run, and return how many songs could not be read."""
     from lyricsep.pages import render_run_page, run_content
 
     links = {
@@ -200,8 +202,8 @@ def _write_run(
         say(f"scoring {len(results.songs)} songs")
     content = run_content(results, references=references, versus=versus, pages=links)
     write_text(target, render_run_page(content))
-    for name in content.unheard:
-        say(f"{shown(Path(name))}: a reference without lyrics in {shown(results.folder)}; it is not in the scores")
+    for name in content.untranscribed:
+        say(f"{shown(Path(name))}: no lyrics for this reference in {shown(results.folder)}; it is not scored")
     typer.echo(target)
     return len(content.unread)
 
@@ -227,7 +229,7 @@ def _separating(device: str, *, offline: bool) -> Separate:
             plan = resolve(SeparateOptions(separator=name, query=query, then=then, device=device, offline=offline))
             return Session(plan, models=models).load_signals(found.audio).vocals
         except LyricsepError as error:
-            say(f"{in_flags(error)}; the page of {shown(Path(found.name))} is without vocals")
+            say(f"{in_flags(error)}; the page of {shown(Path(found.name))} has no vocals")
             return None
 
     return separate

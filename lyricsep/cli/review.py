@@ -26,7 +26,7 @@ def review(
     reference: ReferenceOption = None,
     language: Annotated[
         str | None,
-        typer.Option("--language", "-l", help="Language of lyrics that do not name it.", show_default="none"),
+        typer.Option("--language", "-l", help="Language of lyrics that do not state it.", show_default="none"),
     ] = None,
     songs: SongsFolderOption = None,
     vocals: VocalsFolderOption = None,
@@ -55,10 +55,10 @@ def review(
         say(f"songs: {len(results.songs)}; press Ctrl-C to stop")
         try:
             if browser and not webbrowser.open(server.url):
-                say("no browser could be opened; open the address by hand")
+                say("could not open a browser; open the address yourself")
             server.wait()
         except KeyboardInterrupt:
-            say("stopping")
+            say("stopped")
     for name, number in sorted(server.saved.items()):
         say(f"saved: {shown(Path(name))}, revision {number}")
     say(f"songs saved: {len(server.saved)}" + (f", in {shown(folder / 'corrected')}" if server.saved else ""))

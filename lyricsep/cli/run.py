@@ -1,4 +1,4 @@
-"""What the commands over songs share: refusing, counting, recording, and the exit code."""
+"""Shared by the commands that process songs: existing results, counts, the manifest, and the exit code."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from lyricsep.inputs import SongFile, find_songs
 from lyricsep.manifest import write_manifest
 from lyricsep.weights import WeightFile
 
-__all__ = ["Run"]
+__all__ = ["CommandRun"]
 
 
-class Run:
-    """The songs of one command, and what became of each.
+class CommandRun:
+    """The songs of one run of a command, and the outcome of each.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Run:
         self._records: list[SongRecord] = []
 
     def find(self, names: Iterable[str], *, remote: bool = False, offline: bool = False) -> list[SongFile]:
-        """Find the songs to work on; what has no song in it, and songs with results already, fail here.
+        """Return the songs to process; folders without songs, and songs that have results already, fail here.
 
         Parameters
         ----------
@@ -63,12 +63,14 @@ class Run:
             check_writable(self.output)
         found = find_songs(names, offline=offline)
         for name in found.empty:
-            self.fail(name, AudioError(f"{name}: no audio files there; name a song, or a folder of songs"))
+            self.fail(name, AudioError(f"{name}: no audio files found; name a song, or a folder of songs"))
         todo = []
         for song in found.songs:
             existing = [path for path in self.results(song) if path.exists()]
             if song.url and not remote:
-                self.fail(song.name, AudioError(f"{song.name}: is remote, which this command cannot open; fetch it"))
+                self.fail(
+                    song.name, AudioError(f"{song.name}: is a URL, which this command cannot read; download it first")
+                )
             elif existing and not self.overwrite:
                 self.fail(
                     song.name,
@@ -79,7 +81,7 @@ class Run:
         return todo
 
     def results(self, song: SongFile) -> list[Path]:
-        """Name the results of a song; none where they go to stdout."""
+        """Return the paths of the results of a song; none where they go to stdout."""
         return [song.result(self.output, suffix) for suffix in self.suffixes] if self.output else []
 
     def done(self, song: SongFile, *, vocals_found: bool | None = None, **facts: object) -> None:
@@ -94,10 +96,10 @@ class Run:
             typer.echo(path)
         if vocals_found is False:
             self.n_without_vocals += 1
-            say(f"{song.name}: no vocals were found")
+            say(f"{song.name}: no vocals found")
 
     def fail(self, song: Path | str, error: LyricsepError) -> None:
-        """Say and record why a song failed, which is given by its path or `SongFile.name`."""
+        """Print and record why a song failed; the song is its path or its `SongFile.name`."""
         self.n_failed += 1
         say(f"failed: {in_flags(error)}")
         name = song if isinstance(song, str) else shown(song)
@@ -105,7 +107,7 @@ class Run:
 
     @contextmanager
     def recorded(self, manifest: Manifest, weights: Iterable[WeightFile] = ()) -> Iterator[None]:
-        """Leave the manifest beside the results when the work ends, however it ends.
+        """Write the manifest next to the results when the work ends, even if it fails.
 
         Raises
         ------

@@ -42,14 +42,16 @@ def score(
     ],
     language: Annotated[
         str | None,
-        typer.Option("--language", "-l", help="Language of references that do not name it.", show_default="required"),
+        typer.Option(
+            "--language", "-l", help="Language of references that do not state it.", show_default="required"
+        ),
     ] = None,
     normalise: Annotated[
         bool,
         typer.Option(
             "--normalise",
-            help="Normalise both first, as in the paper: lines start with a capital, and of the punctuation at their "
-            "end only !?'\" is kept.",
+            help="Normalise both texts first, as in the paper: capitalise lines, and remove the punctuation at their "
+            "end except !?'\".",
         ),
     ] = False,
     show: Annotated[
@@ -73,7 +75,7 @@ def score(
     run = score_songs(songs, hypotheses, normalise=normalise)
     shown_song = next((one for one in run.songs if one.song.id == show), None)
     if show is not None and shown_song is None:
-        raise ConfigError(f"--show {show}: no such song was scored; expected a song such as {run.songs[0].song.id!r}")
+        raise ConfigError(f"--show {show}: no such song was scored; name one such as {run.songs[0].song.id!r}")
     if as_json:
         typer.echo(json.dumps(run.as_document(), ensure_ascii=False, indent=1))
     else:

@@ -1,4 +1,4 @@
-"""`lyricsep segment`: songs to the spans in which somebody sings."""
+"""`lyricsep segment`: songs to sung segments."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import typer
 
 from lyricsep.cli.console import say, show_logs, watching
 from lyricsep.cli.options import (
+    LocalSongsArgument,
     OutputOption,
     OverwriteOption,
     PlotOption,
-    SongsArgument,
     VerboseOption,
     with_options,
 )
 from lyricsep.cli.plots import draw_song, plot_suffixes
-from lyricsep.cli.run import Run
+from lyricsep.cli.run import CommandRun
 from lyricsep.errors import ConfigError, LyricsepError
 from lyricsep.files import shown, write_text
 from lyricsep.formats import SEGMENT_FORMATS, render_segments, segments_suffix
@@ -30,19 +30,21 @@ __all__ = ["segment"]
 
 @with_options
 def segment(
-    songs: SongsArgument,
+    songs: LocalSongsArgument,
     output: OutputOption = Path("segments"),
-    file_format: Annotated[str, typer.Option("--format", "-f", help=f"{', '.join(SEGMENT_FORMATS)}.")] = "csv",
+    file_format: Annotated[
+        str, typer.Option("--format", "-f", help=f"Format of the segments: {', '.join(SEGMENT_FORMATS)}.")
+    ] = "csv",
     *,
     options: SegmentOptions,
     plot: PlotOption = None,
     overwrite: OverwriteOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Find when somebody sings.
+    """Find the sung segments of songs.
 
-    Separates the vocals (--separator none for files that are vocals already), then RMS-VAD. Segments are those
-    that Whisper would decode, at most 30 s each. Prints every path it writes.
+    Separates the vocals (use --separator none for files that are vocals already) and segments them by their energy
+    (RMS-VAD). The segments are those that Whisper would decode, at most 30 s each. Prints every path it writes.
     """
     show_logs(verbose=verbose)
     if file_format not in SEGMENT_FORMATS:
@@ -50,7 +52,7 @@ def segment(
     plots = plot_suffixes(plot)
     plan = resolve(options)
     say(plan.summary)
-    run = Run(output, [segments_suffix(file_format), *plots], overwrite=overwrite)
+    run = CommandRun(output, [segments_suffix(file_format), *plots], overwrite=overwrite)
     todo = run.find(songs)
 
     from lyricsep.session import Job, Session

@@ -12,13 +12,13 @@ import typer
 
 from lyricsep.cli.console import say, show_logs, watching
 from lyricsep.cli.options import (
+    LocalSongsArgument,
     OutputOption,
     OverwriteOption,
-    SongsArgument,
     VerboseOption,
     with_options,
 )
-from lyricsep.cli.run import Run
+from lyricsep.cli.run import CommandRun
 from lyricsep.errors import AudioError, ConfigError, LyricsepError
 from lyricsep.files import shown
 from lyricsep.inputs import find_songs
@@ -44,46 +44,50 @@ METRIC_NAMES = {
 
 @with_options
 def separate(
-    songs: SongsArgument,
+    songs: LocalSongsArgument,
     output: OutputOption = Path("vocals"),
-    file_format: Annotated[str, typer.Option("--format", "-f", help="wav (32 bit float) or flac (24 bit).")] = "wav",
+    file_format: Annotated[
+        str, typer.Option("--format", "-f", help="Format of the vocals: wav (32-bit float) or flac (24-bit).")
+    ] = "wav",
     *,
     options: SeparateOptions,
     reference: Annotated[
         Path | None,
         typer.Option(
-            help="Reference vocals: a file, for one song. The comparison is printed and recorded.",
+            help="File with the true vocals of a single song, to score the separated vocals against.",
             show_default="none",
             dir_okay=False,
         ),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Chunks separated together.", show_default="1 on a CPU, else 8")
+        int | None, typer.Option(min=1, help="Number of chunks separated at once.", show_default="1 on a CPU, else 8")
     ] = None,
     overwrite: OverwriteOption = False,
     verbose: VerboseOption = False,
 ) -> None:
     """Separate the vocals of songs.
 
-    Writes NAME.vocals.wav at the song's own rate, channels, length and level, and prints every path it writes; with
-    --reference, also how near the vocals are to it.
+    Writes NAME.vocals.wav with the sample rate, channels, length and level of the song, and prints its path. With
+    --reference, also prints how close the vocals are to the reference.
     """
     show_logs(verbose=verbose)
     if file_format not in FORMATS:
         raise ConfigError(f"--format {file_format}: choose from {', '.join(FORMATS)}")
     if reference and len(find_songs(songs).songs) > 1:
-        raise ConfigError(f"--reference {shown(reference)}: is the stem of one song; name that song alone")
+        raise ConfigError(f"--reference {shown(reference)}: belongs to one song; name a single song")
 
     from lyricsep.audio import load_audio
     from lyricsep.signals import save_vocals
 
     plan = resolve(options)
     say(plan.summary)
-    run = Run(output, [f".vocals.{file_format}"], overwrite=overwrite)
+    run = CommandRun(output, [f".vocals.{file_format}"], overwrite=overwrite)
     todo = run.find(songs)
     if reference and any(path.resolve() == reference.resolve() for song in todo for path in run.results(song)):
-        raise ConfigError(f"--reference {shown(reference)}: the vocals would replace it; choose another --output")
-    # Before the work, so that a name that is wrong does not cost it.
+        raise ConfigError(
+            f"--reference {shown(reference)}: the separated vocals would overwrite it; choose another --output"
+        )
+    # Read it before the work, so that a wrong name fails at once.
     stem = load_audio(reference) if reference and todo else None
     is_generative = any(spec.generative for spec in plan.separators)
     with run.recorded(new_manifest("separate", plan, format=file_format, reference=reference), plan.weights):
@@ -123,7 +127,7 @@ def _score(stem: Audio, target: Path) -> SeparationScore:
     try:
         return score_separation(stem, load_audio(target), available_metrics())
     except AudioError as error:
-        raise AudioError(f"{shown(target)}: was written, and not compared with --reference: {error}") from error
+        raise AudioError(f"{shown(target)}: written, but not compared with --reference: {error}") from error
 
 
 def _table(score: SeparationScore, *, is_generative: bool) -> Table:
@@ -140,7 +144,7 @@ def _table(score: SeparationScore, *, is_generative: bool) -> Table:
     if is_generative:
         # Spearman with the ratings of listeners: Bereuter et al., WASPAA 2025.
         notes.append(
-            "warning: this separator makes its vocals up; SDR must not rank it (it agrees with listeners at 0.18, "
-            "MR-STFT at 0.72)"
+            "warning: this separator generates its vocals, so compare it by MR-STFT, not by SDR (rank correlation "
+            "with listeners: 0.72 against 0.18)"
         )
     return Table("", ("vocals against the reference", "value"), rows, 1, tuple(notes))

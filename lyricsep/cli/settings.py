@@ -23,5 +23,7 @@ def chosen_formats(names: str | None, *, to_stdout: bool = False) -> list[str]:
     if unknown or not wanted:
         raise ConfigError(f"--format {names}: choose from {', '.join(FORMATS)}")
     if to_stdout and len(wanted) > 1:
-        raise ConfigError(f"--format {names}: --output - prints one format; choose one, or a folder for --output")
+        raise ConfigError(
+            f"--format {names}: --output - prints one format; name a single one, or choose a folder for --output"
+        )
     return wanted

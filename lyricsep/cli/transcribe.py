@@ -19,7 +19,7 @@ from lyricsep.cli.options import (
     with_options,
 )
 from lyricsep.cli.plots import draw_song, plot_suffixes
-from lyricsep.cli.run import Run
+from lyricsep.cli.run import CommandRun
 from lyricsep.cli.settings import chosen_formats
 from lyricsep.errors import ConfigError, LyricsepError
 from lyricsep.files import shown
@@ -41,7 +41,12 @@ STDOUT = Path("-")
 def transcribe(
     songs: SongsArgument,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder of the results, made when missing; - prints the lyrics.")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder for the results, created if missing; - prints the lyrics (as txt, or one --format).",
+        ),
     ] = Path("lyrics"),
     formats: FormatsOption = None,
     *,
@@ -52,18 +57,18 @@ def transcribe(
 ) -> None:
     """Transcribe songs into timed lyrics.
 
-    Prints the path of every file it writes. An instrumental gives empty lyrics; a song that fails costs that song,
-    and the exit code is then 1.
+    Prints the path of every file it writes. The lyrics of an instrumental are empty. A song that fails does not stop
+    the others, and the exit code is then 1.
     """
     show_logs(verbose=verbose)
     to_stdout = output == STDOUT
     wanted = chosen_formats(formats, to_stdout=to_stdout)
     plots = plot_suffixes(plot)
     if plots and to_stdout:
-        raise ConfigError(f"--plot {plot}: --output - prints the lyrics alone; choose a folder for --output")
+        raise ConfigError(f"--plot {plot}: --output - prints only lyrics; choose a folder for --output")
     plan = resolve(options)
     say(plan.summary)
-    run = Run(None if to_stdout else output, [*file_suffixes(wanted), *plots], overwrite=overwrite)
+    run = CommandRun(None if to_stdout else output, [*file_suffixes(wanted), *plots], overwrite=overwrite)
     found = run.find(songs, remote=True, offline=options.offline)
     jobs = _jobs(found, plan)
 
@@ -84,7 +89,7 @@ def _jobs(songs: Sequence[SongFile], plan: Plan) -> Iterator[Job | Outcome]:
     """Return the jobs of songs; remote ones are downloaded when they are asked for, and removed after."""
     from lyricsep.session import Job, Outcome
 
-    # Before the work, so that a wrong name in a list does not cost it.
+    # Read them before the work, so that a wrong name in a list fails at once.
     languages = [language_for(song.language, plan.model) for song in songs]
 
     def jobs() -> Iterator[Job | Outcome]:
@@ -98,13 +103,13 @@ def _jobs(songs: Sequence[SongFile], plan: Plan) -> Iterator[Job | Outcome]:
     return jobs()
 
 
-def _take(outcome: Outcome, run: Run, formats: Sequence[str], plan: Plan) -> None:
-    """Write the lyrics of a song, and its plots where its signals were kept; or say why there are none."""
+def _take(outcome: Outcome, run: CommandRun, formats: Sequence[str], plan: Plan) -> None:
+    """Write the lyrics of a song, and its plots where its signals were kept; or print why there are none."""
     song, lyrics = outcome.job.source, outcome.lyrics
     if outcome.error:
         run.fail(song.name, renamed(outcome.error, outcome.path, song.name) if song.url else outcome.error)
         return
-    # A name need not be text; the title in a file must be.
+    # A file name may not be valid text; the title in a file must be.
     title = shown(Path(song.stem.name))
     try:
         for name, path in zip(formats, run.results(song), strict=False):

@@ -107,5 +107,8 @@ class Dataset:
             and (not songs or song.id in songs)
         ][:limit]
         if not kept:
-            raise DatasetError(f"{self.name}: none of its {len(self.songs)} songs passes the filters; relax them")
+            raise DatasetError(
+                f"{self.name}: none of its {len(self.songs)} songs passes the filters",
+                hint="change {language}, {split} or {song}",
+            )
         return replace(self, songs=tuple(kept))

@@ -113,11 +113,11 @@ def _pulled(name: str) -> Path:
     if spec.repository is None:
         raise DatasetError(f"{name}: cannot be pulled: {spec.access}")
     state = "was not pulled completely" if folder.exists() else "was not pulled"
-    raise DatasetError(f"{name}: {state}; run `lyricsep datasets pull {name}`, or give its folder")
+    raise DatasetError(f"{name}: {state}; run `lyricsep datasets pull {name}`, or name its folder")
 
 
 def _not_there(name: str) -> DatasetError:
     return DatasetError(
-        f"{shown(Path(name))}: no such folder, and no dataset of that name; "
+        f"{shown(Path(name))}: no such file or folder, and no dataset of that name; "
         f"{did_you_mean(name, dataset_catalog())}`lyricsep datasets list` shows them all"
     )

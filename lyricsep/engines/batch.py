@@ -34,33 +34,36 @@ class BatchOptions:
     """Options of a batch that do not change its lyrics."""
 
     engine: Annotated[
-        str, About("Where the workers run: local (this machine) or ray (a cluster; lyricsep[ray]).")
+        str, About("Where the workers run: local (this machine) or ray (a cluster; needs lyricsep[ray]).")
     ] = "local"
     address: Annotated[
-        str | None, About("Address of the Ray cluster: auto, 10.0.0.1:6379, ...", "one is started here")
+        str | None, About("Address of the Ray cluster: auto, 10.0.0.1:6379, ...", "start one on this machine")
     ] = None
-    workers: Annotated[int | None, About("Songs at a time.", f"one per GPU, or per {CPU_THREADS} CPU cores", 1)] = (
-        None
-    )
-    time_limit: Annotated[float | None, About("Seconds that one song may take.", "none", 1.0)] = None
+    workers: Annotated[
+        int | None,
+        About("Number of songs transcribed at the same time.", f"one per GPU, or per {CPU_THREADS} CPU cores", 1),
+    ] = None
+    time_limit: Annotated[float | None, About("Seconds after which a song fails.", "none", 1.0)] = None
     keep_vocals: Annotated[
-        bool, About("Keep the vocals (FLAC), so that another transcription does not separate again.")
+        bool, About("Keep the separated vocals (FLAC), which saves separating again with other options.")
     ] = False
     copy_to: Annotated[
-        str | None, About("URL to copy all results to (s3://bucket/lyrics, ...); lyricsep[remote].", "none")
+        str | None, About("URL to copy all results to (s3://bucket/lyrics, ...); needs lyricsep[remote].", "none")
     ] = None
-    overwrite: Annotated[bool, About("Replace results that exist, also those of other options.")] = False
-    refresh: Annotated[bool, About("Make results of an older version of lyricsep's stages anew.")] = False
-    prune: Annotated[bool, About("Delete results of songs that are no longer named.")] = False
+    overwrite: Annotated[bool, About("Replace existing results, including those of other options.")] = False
+    refresh: Annotated[bool, About("Redo results that an older version of a stage made.")] = False
+    prune: Annotated[bool, About("Delete results of songs that are no longer listed.")] = False
 
     def __post_init__(self) -> None:
         """Refuse values that do not go together."""
         if self.engine not in ENGINES:
-            raise ConfigError(f"no engine is called {self.engine!r}; there are {' and '.join(ENGINES)}")
+            raise ConfigError(f"no engine is called {self.engine!r}; choose from {', '.join(ENGINES)}")
         if self.address and self.engine != "ray":
-            raise ConfigError("an address is that of a Ray cluster", hint="set {engine=ray}, or leave out {address}")
+            raise ConfigError("only a Ray cluster has an address", hint="set {engine=ray}, or leave out {address}")
         if self.copy_to and not is_url(self.copy_to):
-            raise ConfigError(f"{self.copy_to}: expected a URL such as s3://bucket/lyrics", hint="correct {copy_to}")
+            raise ConfigError(
+                f"{self.copy_to}: expected a URL such as s3://bucket/lyrics", hint="set {copy_to} to a URL"
+            )
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,7 @@ class Batch:
         except OSError as error:
             if error.errno not in _LOCKLESS:
                 raise OutputError(
-                    f"{shown(path)}: cannot be made ({error.strerror or error}); check the folder and its permissions"
+                    f"{shown(path)}: cannot be created ({error.strerror or error}); check its permissions"
                 ) from error
         try:
             yield
@@ -258,7 +261,10 @@ class Batch:
             state = json.loads(self._state.read_text(encoding="utf-8"))
             started, ids, todo = str(state["started"]), set(state["ids"]), set(state.get("todo", ()))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ConfigError(f"{shown(self.folder)}: no batch ran here", hint="name the {output} of one") from error
+            raise ConfigError(
+                f"{shown(self.folder)}: no batch was run in this folder",
+                hint="name the {output} folder of `lyricsep batch run`",
+            ) from error
         records = [
             record
             for record in self.journal.last().values()

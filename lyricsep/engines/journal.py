@@ -170,7 +170,7 @@ class Journal:
         except OSError as error:
             raise OutputError(
                 f"{shown(self.path)}: cannot be written ({error.strerror or error})",
-                hint="free some space and run again: what is done is kept",
+                hint="free some space and run again: finished songs are kept",
             ) from error
 
     def __iter__(self) -> Iterator[Record]:

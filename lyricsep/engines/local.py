@@ -213,8 +213,8 @@ class Pool:
             self._n_failed_starts += 1
             if self._n_failed_starts >= FAILED_STARTS:
                 raise StopError(
-                    f"workers die before their first song ({_cause(worker.process)})",
-                    hint=_advice(worker.process) + "run again: what is done is kept",
+                    f"workers stop before their first song ({_cause(worker.process)})",
+                    hint=_advice(worker.process) + "run again: finished songs are kept",
                 )
             return None
         record = task.record()
@@ -225,7 +225,7 @@ class Pool:
         if self._deaths[task.id] < ATTEMPTS:
             again.append(task)
             return None
-        deaths = f"its worker died {ATTEMPTS} times ({_cause(worker.process)})"
+        deaths = f"its worker stopped {ATTEMPTS} times ({_cause(worker.process)})"
         return record.failed(LyricsepError(deaths, hint=_advice(worker.process).removesuffix("; ")))
 
     def _hand(self, worker: _Process, task: Task) -> None:
@@ -262,7 +262,7 @@ def _cause(process: BaseProcess) -> str:
     if code is None or code >= 0:
         return f"exit code {code}, see above"
     name = signal.Signals(-code).name if -code in {*signal.Signals} else f"signal {-code}"
-    return f"{name}, perhaps for lack of memory" if name == "SIGKILL" else name
+    return f"{name}, probably out of memory" if name == "SIGKILL" else name
 
 
 def _advice(process: BaseProcess) -> str:

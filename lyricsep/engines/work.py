@@ -169,7 +169,7 @@ class Worker:
             raise
         except LyricsepError as error:
             if _is_full(error):
-                raise StopError(f"{error}; then run again: what is done is kept") from error
+                raise StopError(f"{error}; then run again: finished songs are kept") from error
             return record.failed(error)
         return record.done(
             audio=outcome.digests,
@@ -234,7 +234,7 @@ class Worker:
 
 def _taken(path: Path) -> OutputError:
     return OutputError(
-        f"{shown(path)}: exists already, and this batch did not write it as it is",
+        f"{shown(path)}: exists already, and this batch did not write it or it was changed since",
         hint="set {overwrite=True} to replace it",
     )
 

@@ -50,7 +50,7 @@ def marks(line: Line, per_second: int) -> list[tuple[int, str]]:
 
 
 def _spelled(line: Line) -> list[tuple[Word, str]]:
-    """Give each word with the part of the line that it begins, up to the next word."""
+    """Return each word with the part of the line from its start to the next word."""
     words = [word for word in line.words if word.text.strip()]
     text = line.text.rstrip()
     cuts = find_words(text, words)
@@ -100,5 +100,5 @@ def whole_words(line: Line) -> list[Word]:
 
 
 def _is_parted(before: str, after: str) -> bool:
-    """Tell whether a word ends between two letters though no space stands there."""
+    """Return whether a word ends between two letters without a space."""
     return any(unicodedata.name(letter, "").startswith(_UNSPACED) for letter in (before[-1], after[0]))

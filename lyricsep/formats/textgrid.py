@@ -156,7 +156,7 @@ def read_textgrid(text: str, name: str) -> Transcript:
 
 
 def _parse(text: str) -> tuple[float, dict[str, list[Line]]]:
-    """Give the duration, and the intervals with text of each tier of intervals."""
+    """Return the duration, and the intervals with text of each tier of intervals."""
     tokens = (
         match[1].replace('""', '"') if match[1] is not None else float(match[2])
         for match in _TOKEN.finditer(text)

@@ -7,7 +7,7 @@ from typing import Any
 
 __all__ = ["changes", "facts", "failures", "plan_of", "separators_of"]
 
-# What no option is: when it ran, what it was about, and what became of it.
+# Entries that are no options: times, songs and outcomes.
 _OF_THE_SONGS = frozenset(("schema", "version", "command", "started", "seconds", "songs", "counts", "failures"))
 
 
@@ -38,7 +38,7 @@ def failures(manifests: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def facts(manifest: Mapping[str, Any]) -> dict[str, str]:
-    """Lay out all that can change a result, by dotted names such as ``plan.model``."""
+    """Return all entries that can change a result, by dotted names such as ``plan.model``."""
     return dict(_flat({key: value for key, value in manifest.items() if key not in _OF_THE_SONGS}))
 
 

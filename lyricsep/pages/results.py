@@ -100,7 +100,8 @@ def find_results(folder: Path, *, songs: Path | None = None, vocals: Path | None
     """
     for wanted in filter(None, (folder, songs, vocals)):
         if not wanted.is_dir():
-            raise DatasetError(f"{shown(wanted)}: no such folder", hint="name a folder that exists")
+            problem = "is a file, not a folder" if wanted.exists() else "no such folder"
+            raise DatasetError(f"{shown(wanted)}: {problem}", hint="name a folder that exists")
     found = _lyrics(folder)
     if not found:
         raise DatasetError(
@@ -109,11 +110,11 @@ def find_results(folder: Path, *, songs: Path | None = None, vocals: Path | None
         )
     manifests = tuple(_manifests(folder))
     named = _songs_below(songs) if songs else {}
-    heard = _songs_heard(folder, found, manifests)
+    recorded = _recorded_songs(folder, found, manifests)
     beside = _songs_below(folder)
     results = []
     for name, lyrics in found.items():
-        audio = _called(name, named) or heard.get(name) or beside.get(name)
+        audio = _called(name, named) or recorded.get(name) or beside.get(name)
         results.append(FoundSong(name, lyrics, audio, _vocals(name, folder, audio, vocals)))
     return Results(folder, tuple(results), manifests)
 
@@ -242,9 +243,11 @@ def _songs_below(folder: Path) -> dict[str, Path]:
     return {song.stem.as_posix(): song.path for song in find_songs([str(folder)]).songs}
 
 
-def _songs_heard(folder: Path, found: Mapping[str, Path], manifests: Iterable[Mapping[str, Any]]) -> dict[str, Path]:
+def _recorded_songs(
+    folder: Path, found: Mapping[str, Path], manifests: Iterable[Mapping[str, Any]]
+) -> dict[str, Path]:
     """Return the source file of each of the lyrics, from journal and manifests; of several the last that exists."""
-    heard: dict[str, Path] = {}
+    songs: dict[str, Path] = {}
     names = {shown(Path(name)): name for name in found}
     # Paths are relative to the folder in which the run started, which follows from where the results are.
     last = Journal(state_folder(folder) / "journal.jsonl").last()
@@ -255,8 +258,8 @@ def _songs_heard(folder: Path, found: Mapping[str, Path], manifests: Iterable[Ma
             name = id_ if id_ in found else _name_in(stem, names)
             audio = name and _existing(path, _started_in(stem, found[name]))
             if name and audio:
-                heard[name] = audio
-    return heard
+                songs[name] = audio
+    return songs
 
 
 def _entries(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str, list[str]]]:

@@ -17,13 +17,13 @@ from lyricsep.pages.results import FoundSong, Results, references_of
 from lyricsep.reports.alignment import edits_by_line
 from lyricsep.scoring import Counts, Edit, TimingCounts, score, time_lines
 
-__all__ = ["Heard", "PageSong", "RunContent", "run_content"]
+__all__ = ["PageSong", "RunContent", "RunLyrics", "run_content"]
 
 Row = list[Any]
 
 
 @dataclass(frozen=True)
-class Heard:
+class RunLyrics:
     """The lyrics of a song in one run.
 
     Parameters
@@ -61,9 +61,9 @@ class PageSong:
         Of the lyrics; 0 in an instrumental.
     flags : Counter
         Number of lines with each flag; under the empty string, of lines with any.
-    heard : Heard
+    lyrics : RunLyrics
         In this run.
-    versus : Heard or None
+    versus : RunLyrics or None
         In the run it is compared with.
     page : str or None
         URL of the song's own page, relative to that of the run.
@@ -76,8 +76,8 @@ class PageSong:
     n_lines: int
     n_words: int
     flags: Counter[str]
-    heard: Heard
-    versus: Heard | None = None
+    lyrics: RunLyrics
+    versus: RunLyrics | None = None
     page: str | None = None
 
 
@@ -95,7 +95,7 @@ class RunContent:
         Songs that failed, and why.
     unread : mapping of str to str
         Songs whose lyrics cannot be read, and why.
-    unheard : tuple of str
+    untranscribed : tuple of str
         References without lyrics.
     manifests : tuple of mapping
         Of the run, oldest first.
@@ -109,7 +109,7 @@ class RunContent:
     songs: tuple[PageSong, ...]
     failed: Mapping[str, str] = field(default_factory=dict)
     unread: Mapping[str, str] = field(default_factory=dict)
-    unheard: tuple[str, ...] = ()
+    untranscribed: tuple[str, ...] = ()
     manifests: tuple[Mapping[str, Any], ...] = ()
     versus: str | None = None
     versus_manifests: tuple[Mapping[str, Any], ...] = ()
@@ -137,7 +137,7 @@ def run_content(
     """
     known = references_of(results, references)
     title, other_title = _titles(results.folder, versus.folder if versus else None)
-    heard, unread = _read(results.songs)
+    transcripts, unread = _read(results.songs)
     others: dict[str, Transcript] = {}
     if versus:
         theirs, of_theirs = _read(versus.songs)
@@ -145,7 +145,7 @@ def run_content(
         others = {song.id: theirs[name] for name, song in references_of(versus, references).items() if name in theirs}
     songs = [
         _song(name, transcript, known.get(name), others, (pages or {}).get(name))
-        for name, transcript in heard.items()
+        for name, transcript in transcripts.items()
     ]
     ids = {reference.id for reference in known.values()}
     return RunContent(
@@ -153,7 +153,7 @@ def run_content(
         songs=tuple(songs),
         failed=failures(results.manifests),
         unread=unread,
-        unheard=tuple(reference.id for reference in references if reference.id not in ids),
+        untranscribed=tuple(reference.id for reference in references if reference.id not in ids),
         manifests=results.manifests,
         versus=other_title,
         versus_manifests=versus.manifests if versus else (),
@@ -197,16 +197,16 @@ def _song(
         n_lines=sum(bool(line.strip()) for line in transcript.text.split("\n")),
         n_words=len(transcript.text.split()),
         flags=flags,
-        heard=_scored(transcript, reference) if reference else Heard(_plain_text(transcript)),
+        lyrics=_scored(transcript, reference) if reference else RunLyrics(_plain_text(transcript)),
         versus=_scored(other, reference) if other and reference else None,
         page=page,
     )
 
 
-def _scored(transcript: Transcript, reference: Song) -> Heard:
+def _scored(transcript: Transcript, reference: Song) -> RunLyrics:
     found = score(reference.text, transcript.text, reference.language)
     timed = reference.lines and transcript.lines
-    return Heard(
+    return RunLyrics(
         text=[
             [_word(edit) for edit in edits]
             for edits in edits_by_line(reference.text, found.edits, reference.language)
@@ -222,11 +222,11 @@ KINDS |= {"I": "hallucinated insertion", "c": "wrong case"}
 
 
 def _word(edit: Edit) -> str | Row:
-    wanted, heard = (word.text if word else "" for word in (edit.reference, edit.hypothesis))
-    if edit.kind == "hit" and wanted == heard:
+    wanted, written = (word.text if word else "" for word in (edit.reference, edit.hypothesis))
+    if edit.kind == "hit" and wanted == written:
         return wanted
     kind = {"hit": "c", "substitution": "n" if edit.near_miss else "s"}.get(edit.kind, edit.kind[0])
-    return [kind.upper() if edit.hallucinated else kind, wanted, heard]
+    return [kind.upper() if edit.hallucinated else kind, wanted, written]
 
 
 def _plain_text(transcript: Transcript) -> list[Row]:

@@ -43,7 +43,7 @@ UNKNOWN = "–"
 def render_run_page(content: RunContent) -> str:
     """Return the page of a run as one file of HTML."""
     songs = content.songs
-    scored = [song for song in songs if song.heard.counts]
+    scored = [song for song in songs if song.lyrics.counts]
     texts = {
         "first": content.versus,
         "second": content.title,
@@ -78,15 +78,15 @@ def _text_of(song: PageSong) -> dict[str, Any]:
     text = {
         "title": song.title,
         "page": song.page,
-        "aligned": song.heard.counts is not None,
-        "text": song.heard.text,
+        "aligned": song.lyrics.counts is not None,
+        "text": song.lyrics.text,
     }
     return text | ({"versus": song.versus.text} if song.versus else {})
 
 
 def _summary(content: RunContent, scored: Sequence[PageSong]) -> dict[str, Any]:
     songs = content.songs
-    timing = [song.heard.timing for song in scored if song.heard.timing]
+    timing = [song.lyrics.timing for song in scored if song.lyrics.timing]
     flags = {flag: sum(song.flags[flag] for song in songs) for flag in FLAGS}
     return {
         "duration": sum(song.duration for song in songs),
@@ -143,9 +143,9 @@ def _comparison(content: RunContent) -> dict[str, Any] | None:
     if content.versus is None:
         return None
     both = {
-        index: (song.versus.counts, song.heard.counts)
+        index: (song.versus.counts, song.lyrics.counts)
         for index, song in enumerate(content.songs)
-        if song.versus and song.versus.counts and song.heard.counts
+        if song.versus and song.versus.counts and song.lyrics.counts
     }
     if not both:
         return {"name": content.versus, "n_songs": 0}
@@ -156,7 +156,7 @@ def _comparison(content: RunContent) -> dict[str, Any] | None:
     return {
         "name": content.versus,
         "n_songs": len(both),
-        "n_alone": sum(song.heard.counts is not None for song in content.songs) - len(both),
+        "n_alone": sum(song.lyrics.counts is not None for song in content.songs) - len(both),
         "wer": differences["WER"],
         "outcome": _outcome(differences["WER"]),
         "charts": _changes_of_songs(content, both),
@@ -228,13 +228,13 @@ def _moved(both: Mapping[int, tuple[Counts, Counts]]) -> list[tuple[int, float, 
 
 def _song_rows(content: RunContent) -> list[dict[str, Any]]:
     """Return the rows of the table of songs, worst first."""
-    scored = any(song.heard.counts for song in content.songs)
+    scored = any(song.lyrics.counts for song in content.songs)
     order = sorted(range(len(content.songs)), key=lambda index: _badness(content.songs[index]))
     return [_song_row(index, content.songs[index], scored=scored) for index in order]
 
 
 def _song_row(index: int, song: PageSong, *, scored: bool) -> dict[str, Any]:
-    counts = song.heard.counts
+    counts = song.lyrics.counts
     n_flagged = song.flags[""]
     tags = {
         f"in-{song.language}": bool(song.language),
@@ -272,8 +272,8 @@ def _error_counts(counts: Counts | None) -> tuple[float, ...]:
 
 def _badness(song: PageSong) -> tuple[float, str]:
     """Return a key that sorts the worst songs first; those without a score follow, by their doubtful lines."""
-    if song.heard.counts:
-        wer = rates(song.heard.counts)["WER"]
+    if song.lyrics.counts:
+        wer = rates(song.lyrics.counts)["WER"]
         return (1.0 if math.isnan(wer) else -wer, song.name)
     return (2.0 + 1 / (1 + song.flags[""]), song.name)
 
@@ -309,15 +309,15 @@ def _started(manifest: Mapping[str, Any]) -> str:
 
 
 def _counts(songs: Iterable[PageSong]) -> list[Counts]:
-    return [song.heard.counts for song in songs if song.heard.counts]
+    return [song.lyrics.counts for song in songs if song.lyrics.counts]
 
 
 def _wers(content: RunContent, *, of_versus: bool = False) -> dict[int, Mark]:
     marks = {}
     for index, song in enumerate(content.songs):
-        heard = song.versus if of_versus else song.heard
-        if heard and heard.counts:
-            wer = 100 * rates(heard.counts)["WER"]
+        lyrics = song.versus if of_versus else song.lyrics
+        if lyrics and lyrics.counts:
+            wer = 100 * rates(lyrics.counts)["WER"]
             if not math.isnan(wer):
                 marks[index] = Mark(index, song.title, wer)
     return marks

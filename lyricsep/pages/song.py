@@ -106,18 +106,18 @@ def song_content(
     """
     if audio == "link" and page is None:
         raise ValueError("audio='link' needs the page that the links are relative to")
-    heard = read_lyrics(found.lyrics)
+    transcript = read_lyrics(found.lyrics)
     if sound is None:
         sound = song_sound(found, vocals=vocals, encode=audio == "embed", segmentation=_segmentation(manifest))
-    lyrics = heard.lyrics
+    lyrics = transcript.lyrics
     durations = [lyrics.duration, *(part.duration for part in (sound.mixture, sound.vocals) if part)]
     content: dict[str, Any] = {
         "schema": SCHEMA,
         "version": VERSION,
         "name": found.name,
-        "title": (reference and reference.title) or heard.title or shown(Path(PurePosixPath(found.name).name)),
-        "artist": (reference and reference.artist) or heard.artist,
-        "language": heard.language or (reference.language if reference else None),
+        "title": (reference and reference.title) or transcript.title or shown(Path(PurePosixPath(found.name).name)),
+        "artist": (reference and reference.artist) or transcript.artist,
+        "language": transcript.language or (reference.language if reference else None),
         "duration": max(durations),
         "audio": _urls(found, sound, audio, page),
         "peaks": {
@@ -137,7 +137,7 @@ def song_content(
         "review": None,
     }
     if reference is not None:
-        content |= _comparison(heard, reference)
+        content |= _comparison(transcript, reference)
     return content
 
 
@@ -184,16 +184,20 @@ def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def _comparison(heard: Transcript, reference: Song) -> dict[str, Any]:
+def _comparison(transcript: Transcript, reference: Song) -> dict[str, Any]:
     """Return the alignment of the lyrics with the reference, and the scores."""
-    found = score(reference.text, heard.text, reference.language)
-    timing = time_lines(reference.lines, heard.lines, reference.language) if reference.lines and heard.lines else None
+    found = score(reference.text, transcript.text, reference.language)
+    timing = (
+        time_lines(reference.lines, transcript.lines, reference.language)
+        if reference.lines and transcript.lines
+        else None
+    )
     return {
         "reference": {
             "lines": [
                 {"start": line.start, "end": line.end, "text": without_tags(line.text)} for line in reference.lines
             ],
-            "rows": list(_rows(found.edits, heard.lines, reference)),
+            "rows": list(_rows(found.edits, transcript.lines, reference)),
         },
         "scores": {
             "rates": {name: None if math.isnan(rate) else rate for name, rate in rates(found.counts).items()},

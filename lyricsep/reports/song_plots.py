@@ -1,4 +1,4 @@
-"""Plots of one song: what was heard, where somebody sings, and what was written down, on one time axis."""
+"""Plots of one song: waveforms, level of the vocals, segments and lines, on one time axis."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _MOST_LANES = 8
 _BINS = 900  # of a signal in a row: what a printer can show, and a small file
 _QUIETEST = -70.0  # dBFS
 
-# Spectrograms: frames of 128 ms part the harmonics of a low voice.
+# Spectrograms: frames of 128 ms separate the harmonics of a low voice.
 _FFT, _BANDS, _COLUMNS = 2048, 160, 1200
 _LOWEST = 40.0  # Hz
 _HANN_BINS = 1.5  # the power of a sine, of its loudest bin: the equivalent noise bandwidth of the Hann window
@@ -189,7 +189,7 @@ def _song_figure(
 
 
 def _rows(duration: float) -> list[tuple[float, float]]:
-    """Part a song into rows of equal length; a song shorter than a row is as long as its own."""
+    """Split a song into rows of equal length; a song shorter than a row gets one row of its length."""
     if duration <= _ROW:
         return [(0.0, max(duration, 1.0))]
     length = max(_ROW, 5 * math.ceil(duration / _MOST_ROWS / 5))
@@ -199,7 +199,7 @@ def _rows(duration: float) -> list[tuple[float, float]]:
 def _panels(
     figure: Figure, row: tuple[float, float], heights: Sequence[float], top: float
 ) -> tuple[list[Axes], float]:
-    """Put the panels of a row below each other, from `top` inches down; give them, and where they end."""
+    """Stack the panels of a row from `top` inches downwards; return them and the position of their end."""
     width, height = figure.get_size_inches()
     panels: list[Axes] = []
     for own in heights:
@@ -285,7 +285,7 @@ def _draw_segments(axis: Axes, row: tuple[float, float], segments: Iterable[Segm
 
 
 def _measure(canvas: Any, seconds: float) -> Callable[[str], float]:
-    """Give a function that tells how many seconds of a row a text is wide."""
+    """Return a function that returns the width of a text in seconds of a row."""
     from matplotlib.font_manager import FontProperties
 
     renderer, font = canvas.get_renderer(), FontProperties(size=7)
@@ -294,7 +294,7 @@ def _measure(canvas: Any, seconds: float) -> Callable[[str], float]:
 
 
 def _place(lines: Sequence[Line], row: tuple[float, float], width_of: Callable[[str], float]) -> list[_Placed]:
-    """Lay the lines of a row into lanes, so that no text meets another text or the bar of another line."""
+    """Arrange the lines of a row in lanes, so that no text overlaps another text or the bar of another line."""
     start, end = row
     has_text = end - start <= _LONGEST_WITH_TEXT
     space = width_of("n")
@@ -310,7 +310,7 @@ def _place(lines: Sequence[Line], row: tuple[float, float], width_of: Callable[[
             left = max(start, min(line.start + space / 3, end - width))
             lane = next((i for i, taken in enumerate(free) if taken <= min(left, max(start, line.start))), None)
         if lane is None:
-            # The bar is shown wherever it meets the least.
+            # The bar goes where it overlaps least.
             lane, text, width = min(range(_MOST_LANES), key=lambda i: free[i]), "", 0.0
         free[lane] = max(free[lane], min(line.end, end), left + width)
         placed.append(_Placed(line, lane, left, text))
@@ -318,7 +318,7 @@ def _place(lines: Sequence[Line], row: tuple[float, float], width_of: Callable[[
 
 
 def _fitted(text: str, width_of: Callable[[str], float], most: float) -> tuple[str, float]:
-    """Cut a text to what is the widest; give it, and its width with a space behind it."""
+    """Truncate a text to the largest width; return it, and its width with a trailing space."""
     text = _printable(text)
     if not text:
         return "", 0.0
@@ -361,7 +361,7 @@ def _draw_lines(axis: Axes, row: tuple[float, float], track: _Track, lines: Sequ
 
 
 def _bar(placed: _Placed, row: tuple[float, float], least: float) -> list[tuple[float, float]]:
-    """Give the corners of the bar of a line, as far as it is in the row."""
+    """Return the corners of the bar of a line, clipped to the row."""
     first, last = max(placed.line.start, row[0]), min(placed.line.end, row[1])
     last = max(last, first + least)
     top, bottom = placed.lane - 0.43, placed.lane + 0.43

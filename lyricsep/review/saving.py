@@ -111,7 +111,7 @@ class Corrections:
         self._lock = threading.Lock()
 
     def restore(self) -> None:
-        """Finish what a crash left unfinished, and take over what was written by another hand.
+        """Finish what a crash left unfinished, and adopt files that lyricsep did not write.
 
         A ``NAME.json`` that is no revision becomes the last one: somebody edited it, or brought it from elsewhere.
 
@@ -238,7 +238,7 @@ class Corrections:
         try:
             write_text(path, text, overwrite=False)
         except OutputError as error:
-            if path.exists():  # somebody has just been quicker
+            if path.exists():  # another writer was faster
                 raise _stale(song.name, number, number - 1) from error
             raise
 
@@ -290,7 +290,7 @@ class Corrections:
             raise _unreadable(song.lyrics, error) from error
 
     def _take_over(self, song: FoundSong) -> None:
-        """Make a revision of the JSON that another hand wrote."""
+        """Make a revision of JSON that lyricsep did not write."""
         path = self._json(song)
         content = _content(path)
         latest = self.latest(song.name)
@@ -306,12 +306,12 @@ class Corrections:
                 hint="correct it, or move it away",
             ) from error
         if any(text.encode() == _content(file) for file in revisions):
-            return  # it was taken over before, and is about to be written anew
+            return  # it was adopted before, and will be written again
         self._commit(song, latest + 1, text)
         logger.warning("%s: was edited elsewhere; it is now revision %d", shown(path), latest + 1)
 
     def _refuse_foreign(self, song: FoundSong, latest: int) -> None:
-        """Refuse to write over files of which there is no revision."""
+        """Refuse to overwrite files that are no revision."""
         for _, path in self._targets(song) if not latest else ():
             if path.exists():
                 raise OutputError(
@@ -319,7 +319,7 @@ class Corrections:
                 )
 
     def _link_audio(self, name: str, audio: Path) -> None:
-        """Put a song into the folder, which no name of a dataset may lead out of."""
+        """Link or copy a song into the folder; names of a dataset may not point outside of it."""
         source, path = audio.resolve(), self.folder / AUDIO / (name + audio.suffix)
         try:
             if path.exists() and _is_same(source, path):
@@ -332,11 +332,11 @@ class Corrections:
                 with replacing(path) as temporary:
                     shutil.copyfile(source, temporary)
                     os.utime(temporary, ns=(source.stat().st_atime_ns, source.stat().st_mtime_ns))
-        except (OSError, OutputError) as error:  # the lyrics are worth saving without it
+        except (OSError, OutputError) as error:  # the lyrics are saved without it
             logger.warning("%s: is missing in the dataset of corrected lyrics (%s)", shown(audio), error)
 
     def _write_dataset(self) -> None:
-        """Bring the table of the dataset up to date; rows of songs that are not among the results stay."""
+        """Update the table of the dataset; rows of songs that are not among the results stay."""
         path = self.folder / DATASET
         while True:  # as in `_deliver`
             content = _content(path) or b""
@@ -365,7 +365,7 @@ class Corrections:
             "revision": revision.number,
         }
         try:
-            # One row that cannot be read would make the whole dataset one that cannot be read.
+            # One unreadable row would make the whole dataset unreadable.
             record = DatasetRecord(row, self.folder / DATASET)
             record.language("language")
             song_id(name, record, "name")
@@ -414,7 +414,7 @@ def _unreadable(path: Path, error: OSError) -> DatasetError:
 def _has_word_times(path: Path) -> bool:
     try:
         return any(line.words for line in read_lyrics(path).lines)
-    except DatasetError:  # what the machine's file is worth is not the question here
+    except DatasetError:  # an error in the machine's file is reported elsewhere
         return False
 
 
@@ -432,7 +432,7 @@ def _is_same(source: Path, path: Path) -> bool:
 
 
 def _rows(content: bytes) -> dict[str, dict[str, Any]]:
-    """Read the rows of the dataset, by name; what is none is left out, and made again."""
+    """Read the rows of the dataset, by name; invalid rows are left out, and made again."""
     rows = {}
     for line in content.split(b"\n"):
         try:

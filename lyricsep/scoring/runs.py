@@ -193,10 +193,10 @@ def find_hypotheses(path: Path, songs: Sequence[Song]) -> dict[str, Path]:
     """
     if path.is_file():
         if len(songs) != 1:
-            raise DatasetError(f"{shown(path)}: one file for {len(songs)} references; give a folder of hypotheses")
+            raise DatasetError(f"{shown(path)}: one file for {len(songs)} references; name a folder of lyrics")
         return {songs[0].id: path}
     if not path.is_dir():
-        raise DatasetError(f"{shown(path)}: no such file or folder")
+        raise DatasetError(f"{shown(path)}: no such file or folder; check the name")
     files = find_lyrics(path)
     by_name = {Path(name).name: file for name, file in files.items()}
     # Match with or without the subfolders of the songs; a full path takes precedence.
@@ -251,7 +251,10 @@ def read_runs(path: Path) -> dict[str, dict[str, Counts]]:
         scores = Scores.from_json(path.read_text(encoding="utf-8"), name=shown(path))
         return {path.stem: {scored.song: counts_from_dict(scored.counts) for scored in scores.songs}}
     except OSError as error:
-        raise DatasetError(f"{shown(path)}: cannot be read ({error.strerror or error})") from error
+        raise DatasetError(
+            f"{shown(path)}: no scores to read ({error.strerror or error}); "
+            "name JSON of `lyricsep score` or a folder of `lyricsep benchmark`"
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(
             f"{shown(path)}: expected a folder of `lyricsep benchmark` or JSON of `lyricsep score` ({error})"
@@ -280,8 +283,8 @@ def _song_of(path: Path, name: str, language: str | None) -> Song:
     song_language = transcript.language or language
     if song_language is None:
         raise DatasetError(
-            f"{shown(path)}: its language is not known, and words are split by it",
-            hint="set {language}, such as {language=en}",
+            f"{shown(path)}: its language is not known, and word splitting depends on it",
+            hint="set it, for example {language=en}",
         )
     code = language_code(song_language)
     return Song(id=name, dataset=path.parent.name, language=code, text=transcript.text, lines=transcript.lines)

@@ -245,7 +245,7 @@ def _spec(table: Mapping[str, Any]) -> SeparatorSpec:
         if wanted is None:
             raise ConfigError(f"unknown key {key!r}")
         if not isinstance(value, wanted):
-            raise ConfigError(f"{key} is of another kind, got {value!r}")
+            raise ConfigError(f"{key} has the wrong type, got {value!r}")
     if table.get("status", "works") not in get_args(Status):
         raise ConfigError(f"status is one of {', '.join(get_args(Status))}, got {table['status']!r}")
     aliases = tuple(table.get("aliases", ()))

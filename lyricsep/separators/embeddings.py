@@ -72,7 +72,7 @@ def text_embedding(
         try:
             save_safetensors(path, {"embedding": embedding}, {"text": text})
         except OutputError as error:  # it is only read again the next time
-            logger.warning("the embedding of a text is not kept: %s", error)
+            logger.warning("could not cache the embedding of a text: %s", error)
     return embedding
 
 

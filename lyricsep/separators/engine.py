@@ -273,7 +273,7 @@ class NetworkSeparator(Separator):
         # Not in the handler: the error holds on to the memory of what was being computed.
         torch.cuda.empty_cache()
         self.batch_size = len(batch) // 2
-        logger.warning("%s: out of GPU memory, going on with batches of %d", self.name, self.batch_size)
+        logger.warning("%s: out of GPU memory, continuing with batches of %d", self.name, self.batch_size)
         return None
 
     def _too_small(self, what: str) -> ConfigError:

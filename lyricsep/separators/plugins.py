@@ -94,7 +94,8 @@ def create_plugin(spec: SeparatorSpec, device: torch.device) -> Separator:
         ) from error
     if not callable(getattr(separator, "stream", None)):
         raise ConfigError(
-            f"{spec.name}: its plugin built {type(separator).__name__}, no Separator; report it to its author"
+            f"{spec.name}: its plugin returned {type(separator).__name__} instead of a Separator; "
+            "report it to its author"
         )
     return _Watched(spec.name, separator)
 
@@ -146,7 +147,7 @@ class _Watched(Separator):
             got = f"{vocals.dtype} {tuple(vocals.shape)}"
         raise AudioError(
             f"{self.name}: its plugin returned {got}, expected blocks of torch.float32 ({n_channels}, n_samples); "
-            "tell its author"
+            "report it to its author"
         )
 
 

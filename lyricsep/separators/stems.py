@@ -78,7 +78,7 @@ def find_vocals(song: Path) -> Path:
                 return candidate
     name = shown(Path(song.stem))
     raise AudioError(
-        f"{shown(song)}: no vocals beside it (looked for {name}.vocals.wav, {name}/vocals.wav and other "
+        f"{shown(song)}: no vocals file next to it (looked for {name}.vocals.wav, {name}/vocals.wav and other "
         "audio suffixes)",
         hint="make them with `lyricsep separate` or choose another {separator}",
     )

@@ -93,7 +93,7 @@ class TigerOptions:
             raise ValueError(f"sizes are positive, scales 3 or more, bins a multiple of 4 and one, got {self}")
         if self.n_features % self.n_heads or self.n_features % self.n_sources:
             raise ValueError(
-                f"{self.n_features} features cannot be parted into {self.n_heads} heads and {self.n_sources} sources"
+                f"{self.n_features} features cannot be split into {self.n_heads} heads and {self.n_sources} sources"
             )
 
     @property

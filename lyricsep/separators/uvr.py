@@ -282,7 +282,7 @@ def _of_user(wanted: str) -> list[WeightFile]:
     """Describe a file of the user's own, and its YAML."""
     if wanted.endswith(".pth"):
         raise ConfigError(
-            f"{PREFIX + wanted!r}: networks of the VR architecture (.pth) are not run here; "
+            f"{PREFIX + wanted!r}: networks of the VR architecture (.pth) are not supported; "
             "choose an MDX-Net (.onnx) or a RoFormer (.ckpt)"
         )
     path = _existing(wanted)
@@ -313,7 +313,9 @@ def _yaml_beside(path: Path) -> Path:
         for name in names:
             if isinstance(name, str) and (folder / name).is_file():
                 return folder / name
-    raise ConfigError(f"{shown(path)}: its YAML {names[0]} is not beside it; get it where the checkpoint is from")
+    raise ConfigError(
+        f"{shown(path)}: its YAML {names[0]} is not next to it; download it from the source of the checkpoint"
+    )
 
 
 def _record(path: Path) -> Mapping[str, Any]:

@@ -182,7 +182,7 @@ def backend_name(name: str) -> str:
     """
     canonical = OLD_BACKENDS.get(name, name)
     if canonical not in BACKENDS:
-        raise ConfigError(f"no Whisper backend is called {name!r}; there are {' and '.join(BACKENDS)}")
+        raise ConfigError(f"no Whisper backend is called {name!r}; choose from {', '.join(BACKENDS)}")
     return canonical
 
 

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 __all__ = ["FLAGS", "Activity", "compression_ratio", "flags_of", "is_accepted", "repeats_itself"]
 
 FLAGS = {
-    "loop": "the words repeat faster than anybody sings",
-    "over-silence": "the vocals are silent there",
-    "low-confidence": "the model itself doubts the words",
-    "no-speech": "the model hears no voice",
+    "loop": "the words repeat faster than they can be sung",
+    "over-silence": "the vocals are silent here",
+    "low-confidence": "the model has low confidence in the words",
+    "no-speech": "the model detects no speech",
 }
 
 # Fast rap reaches 8 syllables per second, lines of the tests' five songs stay below 4; a loop that fills Whisper's

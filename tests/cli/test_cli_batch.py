@@ -86,8 +86,8 @@ def test_a_library_from_the_first_run_to_the_last(run: Callable, library: Path, 
     (library / "silence.wav").rename(library / "instrumental.wav")
     again = run("batch", "run", "library", *OPTIONS, "--workers", 1)
     assert again.code == 0
-    assert "songs: 5, done already: 3" in again.err
-    assert "results of songs that are not named any more: 1; --prune deletes them" in again.err
+    assert "songs: 5, already done: 3" in again.err
+    assert "results of songs that are no longer listed: 1; set --prune to delete them" in again.err
     assert Counter((r.id, r.fresh) for r in journal(tmp_path)[n_records:]) == {
         ("broken", False): 1,
         ("instrumental", False): 1,
@@ -179,7 +179,7 @@ def test_ctrl_c_keeps_what_is_done(library: Path, tmp_path: Path) -> None:
     os.kill(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert err.endswith("lyricsep: interrupted; what was finished is kept\n")
+    assert err.endswith("lyricsep: interrupted; finished results are kept\n")
     assert "Traceback" not in err
     n_done = len(journal(tmp_path))
     assert 1 <= n_done < 5
@@ -222,10 +222,10 @@ def test_a_full_disk_is_told_with_what_to_do(run: Callable, library: Path, monke
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        (["--engine", "slurm"], "no engine is called 'slurm'; there are local and ray"),
-        (["--address", "auto"], "an address is that of a Ray cluster; set --engine ray"),
+        (["--engine", "slurm"], "no engine is called 'slurm'; choose from local, ray"),
+        (["--address", "auto"], "only a Ray cluster has an address; set --engine ray"),
         (["--preset", "nice"], "no preset is called 'nice'"),
-        (["--language", "fr"], "language fr: tiny.en knows English alone; choose --model tiny"),
+        (["--language", "fr"], "language fr: tiny.en transcribes English only; set --model tiny"),
     ],
 )
 def test_wrong_usage(run: Callable, library: Path, arguments: list[str], match: str) -> None:
@@ -237,4 +237,7 @@ def test_wrong_usage(run: Callable, library: Path, arguments: list[str], match: 
 
 def test_no_batch_there(run: Callable, tmp_path: Path) -> None:
     told = run("batch", "status", "nowhere")
-    assert (told.code, told.err) == (2, "lyricsep: nowhere: no batch ran here; name the --output of one\n")
+    assert (told.code, told.err) == (
+        2,
+        "lyricsep: nowhere: no batch was run in this folder; name the --output folder of `lyricsep batch run`\n",
+    )

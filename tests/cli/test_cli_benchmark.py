@@ -127,7 +127,7 @@ def test_killed_and_resumed_is_as_undisturbed(songs: Path, tmp_path: Path) -> No
         assert process.returncode == -9
     resumed = finish("benchmark", "grid.toml", "-o", "killed", cwd=tmp_path)
     assert resumed.code == 0
-    assert " are done, " in resumed.err
+    assert "hypotheses done: " in resumed.err
     for name in REPORT:
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
@@ -152,7 +152,7 @@ def test_a_broken_song_is_counted_and_tried_again(run: Callable, songs: Path, tm
     (songs / "audio" / "b.wav").write_bytes(good)
     told = run("benchmark", "grid.toml", "-o", "out", "--seeds", "1")
     assert told.code == 0
-    assert "2 are done, 1 to do" in told.err
+    assert "hypotheses done: 2, to do: 1" in told.err
     assert not [row for row in rows_of(tmp_path / "out") if row["error"]]
 
 
@@ -162,20 +162,21 @@ def test_what_changes_is_done_again(run: Callable, songs: Path, tmp_path: Path) 
     )
     (tmp_path / "grid.toml").write_text(grid, encoding="utf-8")
     assert run("benchmark", "grid.toml", "-o", "out", "--limit", "1", "--seeds", "1").code == 0
-    assert "1 are done, 1 to do" in run("benchmark", "grid.toml", "-o", "out", "--limit", "1", "--seeds", "2").err
+    more = run("benchmark", "grid.toml", "-o", "out", "--limit", "1", "--seeds", "2")
+    assert "hypotheses done: 1, to do: 1" in more.err
     (tmp_path / "grid.toml").write_text(FIXED_ALONE.replace("beam_size = 1", "beam_size = 2"), encoding="utf-8")
-    assert " are done, " not in run("benchmark", "grid.toml", "-o", "out", "--limit", "1", "--seeds", "2").err
+    assert "hypotheses done: " not in run("benchmark", "grid.toml", "-o", "out", "--limit", "1", "--seeds", "2").err
     shutil.copy(songs / "audio" / "c.wav", songs / "audio" / "Été.wav")
-    assert " are done, " not in run("benchmark", "grid.toml", "-o", "out", "--limit", "1", "--seeds", "2").err
+    assert "hypotheses done: " not in run("benchmark", "grid.toml", "-o", "out", "--limit", "1", "--seeds", "2").err
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (("beam_size = 1", "beams = 1"), "there is no 'beams'"),
+        (("beam_size = 1", "beams = 1"), "unknown name 'beams'"),
         (('"mixture", "stem"', '"mixtures"'), "no separator is called 'mixtures'"),
         (('model = "tiny.en"', ""), "model is missing"),
-        (("title =", "titel ="), "there is no key 'titel'"),
+        (("title =", "titel ="), "unknown key 'titel'"),
         (("[transcription]", "[transcription"), "grid.toml: "),
     ],
 )
@@ -188,7 +189,7 @@ def test_wrong_grids(run: Callable, songs: Path, tmp_path: Path, change: tuple[s
 
 def test_wrong_usage(run: Callable, songs: Path, tmp_path: Path) -> None:
     for arguments, told in (
-        (("nothing",), "no grid of that name (paper-long, paper-short, lyricsep)"),
+        (("nothing",), "no such grid or file; choose from paper-long, paper-short, lyricsep"),
         (("grid.toml", "--preset", "slow"), "no preset is called 'slow'"),
         (("grid.toml", "--backend", "ears"), "no Whisper backend is called 'ears'"),
         (("grid.toml", "--model", "tin"), "no Whisper model is called 'tin'"),
@@ -206,4 +207,4 @@ def test_a_missing_library_is_said_before_the_work(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "pyarrow" else real(name))
     told = run("benchmark", "grid.toml")
     assert (told.code, told.out) == (2, "")
-    assert told.err == "lyricsep: benchmark needs pyarrow: pip install 'lyricsep[benchmark]'\n"
+    assert told.err == "lyricsep: benchmark needs pyarrow; run: pip install 'lyricsep[benchmark]'\n"

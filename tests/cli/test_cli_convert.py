@@ -117,6 +117,7 @@ def test_a_file_may_be_replaced_by_itself(run: Callable, tmp_path: Path) -> None
 
 def test_one_bad_file_costs_that_file(run: Callable, songs: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.srt").write_text("hello\n")
+    (tmp_path / "song.mp3").write_bytes(b"")
     (tmp_path / "empty").mkdir()
     done = run(
         "convert", "bad.srt", "gone.lrc", "song.mp3", "empty", songs / "Été [1].txt", songs / "sub", "-f", "vtt"
@@ -124,7 +125,7 @@ def test_one_bad_file_costs_that_file(run: Callable, songs: Path, tmp_path: Path
     assert (done.code, done.written) == (1, [Path("lyrics/leer.vtt")])
     failures = done.err.splitlines()
     assert failures[0].startswith("failed: bad.srt: row 1 belongs to no cue")
-    assert failures[1] == "failed: gone.lrc: cannot be read (No such file or directory); check the path"
+    assert failures[1] == "failed: gone.lrc: no such file or folder; check the name"
     assert failures[2].startswith("failed: song.mp3: expected a suffix among ")
     assert failures[3] == "failed: empty: no lyrics files found; name a file, or a folder that holds some"
     assert "Été [1].txt: has no times, which vtt needs" in failures[4]
@@ -144,7 +145,7 @@ def test_two_files_never_share_a_result(run: Callable, songs: Path, tmp_path: Pa
     ("arguments", "message"),
     [
         ("x.lrc", "Missing option '--format'"),
-        ("-f srt", "Missing argument 'IN...'"),
+        ("-f srt", "Missing argument 'IN'"),
         ("x.lrc -f doc", "--format doc: choose from txt, lrc, srt, vtt, json, elrc, ass"),
         ("x.lrc -f srt,vtt -o -", "--output - prints one format"),
     ],

@@ -132,7 +132,7 @@ def test_show_of_what_is_not_there(run: Callable, own_cache: Path, tmp_path: Pat
     told = run("datasets", "show", "jam-alt")
     assert (told.code, told.err) == (
         1,
-        "lyricsep: jam-alt: was not pulled; run `lyricsep datasets pull jam-alt`, or give its folder\n",
+        "lyricsep: jam-alt: was not pulled; run `lyricsep datasets pull jam-alt`, or name its folder\n",
     )
     assert run("datasets", "show", tmp_path / "gone").code == 1
 

@@ -39,7 +39,7 @@ def test_copies_lie_as_the_songs_do(run: Callable, album: Path, tmp_path: Path) 
     told = run("embed", album, "--lyrics", "lyrics", "-o", "tagged")
     assert (told.code, told.written) == (1, [Path("tagged/CD 2/two.mp3"), Path("tagged/Été.flac")])
     assert told.err.splitlines() == [
-        f"failed: {album}/solo.ogg: found no lyrics named solo in lyrics; add them",
+        f"failed: {album}/solo.ogg: no lyrics named solo in lyrics; add them",
         "2 of 3 songs done; 1 failed",
     ]
     assert {path: path.read_bytes() for path in album.rglob("*.*")} == before
@@ -81,7 +81,7 @@ def test_a_copy_never_replaces_its_song(run: Callable, album: Path) -> None:
     before = (album / "Été.flac").read_bytes()
     told = run("embed", album / "Été.flac", "--lyrics", "lyrics", "-o", album, "--overwrite")
     assert (told.code, told.out) == (1, "")
-    assert "its copy would replace it; choose another --output, or set --in-place if it should" in told.err
+    assert "its copy would overwrite it; choose another --output, or set --in-place" in told.err
     assert (album / "Été.flac").read_bytes() == before
 
 

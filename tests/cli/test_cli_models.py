@@ -94,10 +94,16 @@ def test_installed_is_what_runs_here(run: Callable, tmp_path: Path, monkeypatch:
 
 
 def test_a_filter_that_leaves_nothing(run: Callable) -> None:
-    told = run("models", "list", "--family", "no-such-family")
+    told = run("models", "list", "--licence", "no-such-licence")
     assert (told.code, told.out) == (0, "")
     assert told.err == "no matching models; `lyricsep models list` without options shows all\n"
-    assert json.loads(run("models", "list", "--family", "no-such-family", "--json").out) == []
+    assert json.loads(run("models", "list", "--licence", "no-such-licence", "--json").out) == []
+
+
+def test_a_family_that_does_not_exist(run: Callable) -> None:
+    told = run("models", "list", "--family", "demuks")
+    assert (told.code, told.out) == (2, "")
+    assert told.err.startswith("lyricsep: no family is called 'demuks'; choose from ")
 
 
 def test_a_broken_plugin_is_listed(run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,8 +198,8 @@ def test_verify_what_is_here(run: Callable) -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (lambda data: data[:-1], "holds 74 bytes, expected 75; its sha256 begins"),
-        (lambda data: b"!" + data[1:], "is damaged; its sha256 begins"),
+        (lambda data: data[:-1], "holds 74 bytes, expected 75; its sha256 starts with"),
+        (lambda data: b"!" + data[1:], "is damaged; its sha256 starts with"),
     ],
 )
 def test_verify_finds_what_is_wrong_in_the_cache(
@@ -241,7 +247,7 @@ def test_pull_of_others_fails_in_one_line_each_and_the_rest_is_done(run: Callabl
     first, second = told.err.splitlines()
     for line in (first, second):
         assert line.startswith("failed: ")
-        assert "offline; try `lyricsep models pull` where there is a network" in line
+        assert "offline; run `lyricsep models pull` with a network connection" in line
 
 
 def test_doctor_finds_this_machine_fit(run: Callable) -> None:

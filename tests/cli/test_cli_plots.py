@@ -87,4 +87,4 @@ def test_what_is_wrong_is_said_before_the_work(
 def test_stdout_holds_no_plots(run: Callable, song: Path) -> None:
     told = run("transcribe", song, "-o", "-", "--plot", "png")
     assert (told.code, told.out) == (2, "")
-    assert "--plot png: --output - prints the lyrics alone" in told.err
+    assert "--plot png: --output - prints only lyrics" in told.err

@@ -38,7 +38,7 @@ def test_interrupted(song: Path, tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     out, err = process.communicate()
     assert (process.returncode, out) == (130, "")
-    assert err.splitlines()[-1] == "lyricsep: interrupted; what was finished is kept"
+    assert err.splitlines()[-1] == "lyricsep: interrupted; finished results are kept"
     assert "Traceback" not in err
     (manifest,) = (tmp_path / "out").glob(".lyricsep/manifest-*.json")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"song.vocals.wav", ".lyricsep"}
@@ -52,7 +52,7 @@ def test_interrupted_while_it_starts(tmp_path: Path) -> None:
     (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
     done = finish("--version", cwd=tmp_path)
     assert (done.code, done.out) == (130, "")
-    assert done.err == "lyricsep: interrupted; what was finished is kept\n"
+    assert done.err == "lyricsep: interrupted; finished results are kept\n"
 
 
 def test_killed(song: Path, tmp_path: Path) -> None:

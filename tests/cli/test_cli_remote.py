@@ -60,7 +60,7 @@ def test_a_batch_of_urls(run: Callable, library: Path, tmp_path: Path) -> None:
     before = len(list(Journal(Path("there/.lyricsep/journal.jsonl"))))
     again = run(*arguments, "--copy-to", f"file://{copies}")
     assert again.code == 0
-    assert "songs: 2, done already: 2" in again.err
+    assert "songs: 2, already done: 2" in again.err
     assert len(list(Journal(Path("there/.lyricsep/journal.jsonl")))) == before
 
     # Elsewhere: the copies alone are made.
@@ -88,13 +88,13 @@ def test_other_commands_say_that_they_cannot(run: Callable, library: Path) -> No
     name = f"file://{library}/disc 0/sång 0.wav"
     told = run("separate", name, "-o", "out", "--separator", "none")
     assert told.code == 1
-    assert f"failed: {name}: is remote, which this command cannot open; fetch it\n" in told.err
+    assert f"failed: {name}: is a URL, which this command cannot read; download it first\n" in told.err
 
 
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        (["library", "--copy-to", "folder"], "folder: expected a URL such as s3://bucket/lyrics; correct --copy-to"),
+        (["library", "--copy-to", "folder"], "folder: expected a URL such as s3://bucket/lyrics; set --copy-to"),
         (["library", "--copy-to", "s3://u:secret@x"], "s3://u@x: is remote, and offline runs"),
         (["https://u:secret@h/a.mp3"], "https://h/a.mp3: is remote, and offline runs open no connection"),
     ],

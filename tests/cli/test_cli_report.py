@@ -83,7 +83,7 @@ def test_a_separator_that_is_gone_costs_the_vocals_alone(run: Callable, one: Pat
     told = run("report", one)
     assert told.code == 0
     assert "once there was" in told.err
-    assert "the page of song is without vocals" in told.err
+    assert "the page of song has no vocals" in told.err
 
 
 def test_sound_is_linked_or_left_out(run: Callable, one: Path, song: Path) -> None:
@@ -101,7 +101,7 @@ def test_several_songs_get_a_page_each_and_one_of_all(run: Callable, folder: Pat
     assert told.written == [folder / name for name in names]
     assert [song["page"] for song in content(folder / "report.html")["songs"]] == names[:-1]
     lines = told.err.splitlines()
-    assert next(line for line in lines if "its sound is nowhere to be found" in line).startswith("a: ")
+    assert next(line for line in lines if "audio file not found" in line).startswith("a: ")
     assert sum("[3/3] disc/b: 0." in line for line in lines) == 1
 
 
@@ -130,7 +130,7 @@ def test_references_give_scores_and_what_they_lack_is_told(run: Callable, folder
     write(tmp_path / "ref", "z", "never heard")
     told = run("report", folder, "--reference", tmp_path / "ref")
     assert told.code == 0
-    assert "z: a reference without lyrics in" in told.err
+    assert "z: no lyrics for this reference in" in told.err
     assert content(folder / "report/a.html")["scores"]["rates"]["WER"] == pytest.approx(1 / 3)
     assert content(folder / "report/c.html")["scores"] is None
     assert "20.0 %" in (folder / "report.html").read_text(encoding="utf-8")
@@ -205,7 +205,7 @@ def test_sound_that_cannot_be_read_costs_the_sound(run: Callable, one: Path, son
     song.write_bytes(b"no sound")
     told = run("report", one)
     assert told.code == 0
-    assert re.fullmatch(r".*song\.wav: .*; the page of song is without sound\n", told.err)
+    assert re.fullmatch(r".*song\.wav: .*; the page of song has no audio\n", told.err)
     assert content(one / "report.html")["audio"]["mixture"] is None
 
 
@@ -215,7 +215,7 @@ def test_sound_that_cannot_be_read_costs_the_sound(run: Callable, one: Path, son
         (("--audio", "flac"), 2, "--audio flac: choose from embed, link, none"),
         (("--versus", "."), 2, "add --reference"),
         (("--songs", "nowhere"), 1, "nowhere: no such folder"),
-        (("--reference", "nowhere"), 1, "nowhere: no such folder, and no dataset of that name"),
+        (("--reference", "nowhere"), 1, "nowhere: no such file or folder, and no dataset of that name"),
     ],
 )
 def test_wrong_options_are_told_in_one_line(

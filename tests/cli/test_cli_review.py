@@ -73,7 +73,7 @@ def test_from_the_address_to_the_end(lyrics: Path, tmp_path: Path) -> None:
     assert (process.returncode, out) == (0, "")
     assert err.splitlines() == [
         "songs: 1; press Ctrl-C to stop",
-        "stopping",
+        "stopped",
         "saved: song, revision 1",
         "songs saved: 1, in lyrics/corrected",
     ]
@@ -147,7 +147,7 @@ def test_wrong_usage(run: Callable, lyrics: Path) -> None:
             (("nowhere",), 1, "lyricsep: nowhere: no such folder"),
             (("songs",), 1, "lyricsep: songs: no lyrics in this folder"),
             (("lyrics", "--songs", "nowhere"), 1, "lyricsep: nowhere: no such folder"),
-            (("lyrics", "--reference", "nowhere"), 1, "lyricsep: nowhere: no such folder"),
+            (("lyrics", "--reference", "nowhere"), 1, "lyricsep: nowhere: no such file or folder"),
             (
                 ("lyrics", "--reference", "others"),
                 1,

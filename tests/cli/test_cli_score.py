@@ -59,7 +59,7 @@ def test_the_words_of_a_song_are_shown(run: Callable, files: tuple[Path, Path]) 
 def test_a_language_must_be_known(run: Callable, files: tuple[Path, Path]) -> None:
     told = run("score", *files)
     assert told.code == 1
-    assert "its language is not known, and words are split by it; set --language, such as --language en" in told.err
+    assert "word splitting depends on it; set it, for example --language en" in told.err
     assert run("score", *files, "--language", "klingonese").code == 2
 
 

@@ -122,7 +122,7 @@ def test_generative_separators_are_not_ranked_by_sdr(run: Callable, song: Path, 
         (tmp_path / f"{generative}.toml").write_text(RECIPE.format(generative=generative))
         told = run("separate", song, "-o", generative, "--separator", f"{generative}.toml", "--reference", stem)
         assert told.code == 0, told.err
-        assert ("warning: this separator makes its vocals up; SDR must not rank it" in told.out) == (
+        assert ("warning: this separator generates its vocals, so compare it by MR-STFT" in told.out) == (
             generative == "true"
         )
 
@@ -133,7 +133,7 @@ def test_a_stem_of_another_song_keeps_the_vocals_and_fails(run: Callable, song: 
     told = run("separate", song, "--separator", "none", "--reference", stem)
     assert (told.code, told.out) == (1, "")
     assert (
-        "failed: vocals/song.vocals.wav: was written, and not compared with --reference: the reference lasts 2.00 s "
+        "failed: vocals/song.vocals.wav: written, but not compared with --reference: the reference lasts 2.00 s "
         "and the estimate 5.50 s"
     ) in told.err
     assert soundfile.info("vocals/song.vocals.wav").duration == 5.5
@@ -146,7 +146,7 @@ def test_what_is_wrong_is_said_before_any_work(
     monkeypatch.setattr("lyricsep.separators.create_separator", None)
     told = run("separate", song, stem, "--reference", stem)
     assert told.code == 2
-    assert f"lyricsep: --reference {stem}: is the stem of one song; name that song alone" in told.err
+    assert f"lyricsep: --reference {stem}: belongs to one song; name a single song" in told.err
     told = run("separate", song, "--reference", "gone.wav")
     assert told.code == 1
     assert "lyricsep: gone.wav: no such file" in told.err
@@ -155,5 +155,5 @@ def test_what_is_wrong_is_said_before_any_work(
     before = mine.read_bytes()
     told = run("separate", song, "-o", ".", "--overwrite", "--reference", mine)
     assert told.code == 2
-    assert f"--reference {mine}: the vocals would replace it; choose another --output" in told.err
+    assert f"--reference {mine}: the separated vocals would overwrite it; choose another --output" in told.err
     assert mine.read_bytes() == before

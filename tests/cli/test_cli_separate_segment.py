@@ -38,7 +38,7 @@ def test_separated_vocals_then_serve_as_stems(run: Callable, song: Path, tmp_pat
 def test_stems_that_are_not_there(run: Callable, song: Path) -> None:
     told = run("segment", song, "--separator", "stems")
     assert told.code == 1
-    assert f"failed: {song}: no vocals beside it" in told.err
+    assert f"failed: {song}: no vocals file next to it" in told.err
 
 
 @pytest.mark.parametrize("command", ["separate", "segment"])
@@ -116,7 +116,7 @@ def test_segments_are_where_the_sound_is(run: Callable, two_bursts: Path, file_f
 def test_options_of_segmentation_are_heeded(run: Callable, two_bursts: Path) -> None:
     told = run("segment", two_bursts, "--separator", "none", "--floor-db", "-5")
     assert told.code == 0
-    assert f"{two_bursts}: no vocals were found" in told.err
+    assert f"{two_bursts}: no vocals found" in told.err
     assert spans_of(told.written[0].read_text(), "csv") == []
     assert run("segment", two_bursts, "--separator", "none", "--preset", "paper", "--overwrite").code == 0
     (options,) = [

@@ -226,7 +226,7 @@ def test_options_reach_the_stages_and_the_manifest(run: Callable, song: Path) ->
     [
         (
             ("--no-repeat-ngram-sizes", "few"),
-            "no_repeat_ngram_sizes few: expected whole numbers such as 8,3, or 0 for none",
+            "--no-repeat-ngram-sizes few: expected whole numbers such as 8,3, or 0 for none",
         ),
         (("--no-repeat-ngram-sizes", "8,1"), "no_repeat_ngram_sizes must be at least 2 each, got (8, 1)"),
         (("--temperatures", "hot"), "temperatures hot: expected numbers such as 0,0.2,0.4"),
@@ -268,5 +268,5 @@ def test_weights_that_cannot_be_had_are_one_line(run: Callable, song: Path, tmp_
     assert (told.code, told.out) == (1, "")
     assert len(told.err.splitlines()) == 2
     assert "offline" in told.err
-    assert "`lyricsep models pull` where there is a network" in told.err
+    assert "run `lyricsep models pull` with a network connection" in told.err
     assert not list((tmp_path / "lyrics").iterdir())

@@ -41,16 +41,16 @@ def test_the_catalogue() -> None:
 
 def test_what_is_not_there_is_told(cache: Path, tmp_path: Path) -> None:
     with pytest.raises(
-        DatasetError, match=r"jam-alt: was not pulled; run `lyricsep datasets pull jam-alt`, or give its fold"
+        DatasetError, match=r"jam-alt: was not pulled; run `lyricsep datasets pull jam-alt`, or name its fold"
     ):
         open_dataset("jam-alt")
     with pytest.raises(DatasetError, match="dali: cannot be pulled: ask its authors"):
         open_dataset("dali")
     with pytest.raises(
-        DatasetError, match="jamalt: no such folder, and no dataset of that name; did you mean 'jam-al"
+        DatasetError, match="jamalt: no such file or folder, and no dataset of that name; did you mean 'jam-al"
     ):
         open_dataset("jamalt")
-    with pytest.raises(DatasetError, match=r"a\\x00b: no such folder"):
+    with pytest.raises(DatasetError, match=r"a\\x00b: no such file or folder"):
         open_dataset("a\0b")
     with pytest.raises(DatasetError, match=r"unknown dataset layout; expected one of JamendoLyrics.csv, .*\.gz"):
         open_dataset(tmp_path)

@@ -90,7 +90,7 @@ def test_a_batch_that_is_damaged_is_none(plan: Plan, tmp_path: Path) -> None:
     Batch(tmp_path).begin([], plan, Delivery(tmp_path, ("txt",)))
     assert Batch(tmp_path).status().n_songs == 0
     (tmp_path / ".lyricsep" / "batch.json").write_text("[]")
-    with pytest.raises(ConfigError, match="no batch ran here; name the output of one"):
+    with pytest.raises(ConfigError, match="no batch was run in this folder; name the output folder"):
         Batch(tmp_path).status()
 
 

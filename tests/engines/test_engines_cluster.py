@@ -89,7 +89,7 @@ def test_what_stops_one_worker_stops_the_cluster(songs: Path, tmp_path: Path) ->
         [sys.executable, "stop.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert told.returncode == 0
-    assert told.stdout.startswith("955717e8-8726e21a.th: no source gave it: ")
+    assert told.stdout.startswith("955717e8-8726e21a.th: could not be obtained: ")
 
 
 def test_no_cluster_there(plan: Plan, tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_a_song_that_kills_its_workers_is_given_up(plan: Plan, with_a_long_one: 
     lost = records.pop("a long one")
     assert lost.status == "failed"
     assert in_flags(lost.failure) == (
-        "its worker died 2 times (SIGKILL, perhaps for lack of memory); use fewer --workers or a smaller --model"
+        "its worker stopped 2 times (SIGKILL, probably out of memory); use fewer --workers or a smaller --model"
     )
     assert {record.status for record in records.values()} == {"done"}
 
@@ -109,7 +109,7 @@ def test_a_song_that_takes_too_long_is_given_up(plan: Plan, with_a_long_one: lis
 
 def test_models_that_cannot_be_had_stop_all(plan: Plan, songs: Path, tmp_path: Path, cache) -> None:
     missing = replace(plan, separators=(find_separator("htdemucs"),))
-    with pytest.raises(StopError, match=r"955717e8-8726e21a.th: no source gave it: .*offline"):
+    with pytest.raises(StopError, match=r"955717e8-8726e21a.th: could not be obtained: .*offline"):
         run(tasks_of(songs), missing, tmp_path / "out")
 
 
@@ -129,7 +129,7 @@ def test_a_worker_neither_dies_in_silence_nor_talks_among_the_results(
     plan: Plan, songs: Path, tmp_path: Path, capfd
 ) -> None:
     (record,) = run(tasks_of(songs)[:1], made_of(Unlucky, plan), tmp_path / "out").values()
-    assert (record.status, record.error) == ("failed", "its worker died 2 times (exit code 1, see above)")
+    assert (record.status, record.error) == ("failed", "its worker stopped 2 times (exit code 1, see above)")
     told = capfd.readouterr()
     assert told.out == ""
     assert "Welcome!" in told.err
@@ -138,7 +138,7 @@ def test_a_worker_neither_dies_in_silence_nor_talks_among_the_results(
 
 def test_workers_that_never_get_ready_stop_all(plan: Plan, songs: Path, tmp_path: Path) -> None:
     """As on a machine whose memory does not even hold the libraries: here, a device that does not exist."""
-    with pytest.raises(StopError, match=r"workers die before their first song \(exit code 1, see above\)"):
+    with pytest.raises(StopError, match=r"workers stop before their first song \(exit code 1, see above\)"):
         list(run_local(tasks_of(songs), plan, Delivery(tmp_path, ("txt",)), [Seat("no device", 1)]))
 
 

@@ -138,7 +138,7 @@ def test_what_a_killed_worker_leaves_is_removed_by_the_next_run(plan: Plan, song
     delivery = Delivery(tmp_path / "out", ("txt",))
     tasks = tasks_of(f"file://{songs}")[:1]
     (record,) = run_local(tasks, made_of(Killed, plan), delivery, [Seat("cpu", 1)])
-    assert "its worker died 2 times" in record.error
+    assert "its worker stopped 2 times" in record.error
     assert record.path == f"file://{songs}/disc 1/söng 1.wav"
     incoming = incoming_folder(delivery.folder)
     assert len(list(incoming.rglob("*.wav"))) == 2

@@ -119,7 +119,9 @@ def test_the_lyrics_of_somebody_else_stay(plan: Plan, songs: Path, tmp_path: Pat
         patch.setattr(Session, "_load_signals", forbidden)  # hours of work that could not be written
         record = worker(plan, tmp_path).do(task)
     assert (record.status, record.fresh) == ("failed", False)
-    assert record.error.endswith("söng 1.txt: exists already, and this batch did not write it as it is")
+    assert record.error.endswith(
+        "söng 1.txt: exists already, and this batch did not write it or it was changed since"
+    )
     assert record.hint == "set {overwrite=True} to replace it"
     assert theirs.read_text() == "corrected by hand\n"
     assert not theirs.with_suffix(".json").exists()
@@ -129,7 +131,9 @@ def test_the_lyrics_of_somebody_else_stay(plan: Plan, songs: Path, tmp_path: Pat
     assert worker(plan, tmp_path).do(task).status == "done"
     theirs.write_text("corrected by hand\n")
     record = worker(plan, tmp_path).do(task)
-    assert record.error.endswith("söng 1.txt: exists already, and this batch did not write it as it is")
+    assert record.error.endswith(
+        "söng 1.txt: exists already, and this batch did not write it or it was changed since"
+    )
     assert theirs.read_text() == "corrected by hand\n"
 
 
@@ -193,20 +197,20 @@ def test_a_full_disk_stops_the_batch(plan: Plan, songs: Path, tmp_path: Path, mo
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(files.tempfile, "mkstemp", full)
-    with pytest.raises(StopError, match=r"No space left on device.*; then run again: what is done is kept"):
+    with pytest.raises(StopError, match=r"No space left on device.*; then run again: finished songs are kept"):
         worker(plan, tmp_path / "out").do(tasks_of(songs)[0])
 
 
 def test_models_that_cannot_be_had_stop_the_batch(plan: Plan, songs: Path, tmp_path: Path, cache) -> None:
     missing = replace(plan, separators=(find_separator("htdemucs"),))
-    with pytest.raises(StopError, match=r"955717e8-8726e21a.th: no source gave it: .*offline"):
+    with pytest.raises(StopError, match=r"955717e8-8726e21a.th: could not be obtained: .*offline"):
         worker(missing, tmp_path / "out").do(tasks_of(songs)[0])
 
 
 def test_stems_beside_the_song_are_part_of_it(plan: Plan, songs: Path, tmp_path: Path) -> None:
     task = tasks_of(songs)[0]
     stems = replace(plan, separators=(find_separator("stems"),))
-    assert "no vocals beside it" in worker(stems, tmp_path / "out").do(task).error
+    assert "no vocals file next to it" in worker(stems, tmp_path / "out").do(task).error
     stem = task.song.path.with_name("söng 1.vocals.wav")
     stem.write_bytes(task.song.path.read_bytes())
     first = worker(stems, tmp_path / "out").do(task)

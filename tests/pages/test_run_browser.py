@@ -129,7 +129,7 @@ def test_a_song_opens_with_its_errors_and_filters(opened: Open, content: RunCont
     dialog = page.get_by_role("dialog")
     assert dialog.get_by_role("heading").inner_text() == "Élan 3 – Made Up"
     assert dialog.locator("li:visible").count() == 12
-    found, before = (heard and heard.counts for heard in (content.songs[3].heard, content.songs[3].versus))
+    found, before = (heard and heard.counts for heard in (content.songs[3].lyrics, content.songs[3].versus))
     assert found is not None
     assert before is not None
     for name, n, marks in (
@@ -195,16 +195,16 @@ def test_marks_of_charts_open_their_songs(opened: Open, content: RunContent) -> 
     assert page.locator("#comparison circle[data-song]").count() == 30
     page.locator("#comparison rect[data-song]").first.click()
     steps = [
-        (one.heard.counts.words.errors - one.versus.counts.words.errors, one.title)
+        (one.lyrics.counts.words.errors - one.versus.counts.words.errors, one.title)
         for one in content.songs
-        if one.heard.counts and one.versus and one.versus.counts
+        if one.lyrics.counts and one.versus and one.versus.counts
     ]
     assert page.locator("#song-title").inner_text() == min(steps)[1]
 
 
 def test_without_a_reference_lines_have_times_and_flags(opened: Open, plain: RunContent) -> None:
     page = opened(plain)
-    assert "There is no reference" in page.locator("main").inner_text()
+    assert "no reference was given" in page.locator("main").inner_text()
     page.locator("#table .open").first.click()
     dialog = page.get_by_role("dialog")
     assert dialog.locator("li").nth(1).inner_text().startswith("0:04")

@@ -74,13 +74,13 @@ def test_words_are_laid_out_by_the_lines_that_were_sung(tmp_path: Path) -> None:
     write(tmp_path, "a", "oh one tree three", "Five colour")
     reference = song("a", "one two three\nfour (five)\n\ncolours\n")
     (found,) = run_content(find_results(tmp_path), references=[reference]).songs
-    assert found.heard.text == [
+    assert found.lyrics.text == [
         [["i", "", "oh"], "one", ["s", "two", "tree"], "three"],
         [["d", "four", ""], ["c", "five", "Five"]],
         [],
         [["n", "colours", "colour"]],
     ]
-    counts = found.heard.counts
+    counts = found.lyrics.counts
     assert counts is not None
     assert (counts.words.errors, counts.near_misses, counts.case_errors) == (4, 1, 1)
 
@@ -88,7 +88,7 @@ def test_words_are_laid_out_by_the_lines_that_were_sung(tmp_path: Path) -> None:
 def test_long_runs_are_marked_as_hallucinated(tmp_path: Path) -> None:
     write(tmp_path, "a", "one " + "la " * 11 + "two")
     (found,) = run_content(find_results(tmp_path), references=[song("a", "one two")]).songs
-    assert found.heard.text == [["one", *[["I", "", "la"]] * 11, "two"]]
+    assert found.lyrics.text == [["one", *[["I", "", "la"]] * 11, "two"]]
 
 
 def test_without_a_reference_lines_have_times_and_flags(tmp_path: Path) -> None:
@@ -96,12 +96,12 @@ def test_without_a_reference_lines_have_times_and_flags(tmp_path: Path) -> None:
     (tmp_path / "b.txt").write_text("one\n\ntwo\n", encoding="utf-8")
     write(tmp_path, "c")
     a, b, c = run_content(find_results(tmp_path)).songs
-    assert a.heard.text == [[0.0, "one two"], [4.0, "three", "loop", "no-speech"]]
+    assert a.lyrics.text == [[0.0, "one two"], [4.0, "three", "loop", "no-speech"]]
     assert a.flags == {"": 1, "loop": 1, "no-speech": 1}
     assert (a.n_lines, a.n_words, a.language) == (2, 3, "en")
-    assert b.heard.text == [[None, "one"], [None, ""], [None, "two"]]
+    assert b.lyrics.text == [[None, "one"], [None, ""], [None, "two"]]
     assert (b.n_lines, b.language, b.duration) == (2, "", 0.0)
-    assert (c.n_lines, c.heard.text) == (0, [])
+    assert (c.n_lines, c.lyrics.text) == (0, [])
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
@@ -113,11 +113,11 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         references=[song("a", "one"), song("never heard", "one")],
     )
     assert [one.name for one in content.songs] == ["a", "unknown"]
-    assert content.unheard == ("never heard",)
+    assert content.untranscribed == ("never heard",)
     assert "not JSON" in content.unread["broken"]
     told = Page(render_run_page(content)).text
     assert "1 song without a reference" in told
-    assert "not in the scores: never heard" in told
+    assert "not scored: never heard" in told
     assert "Songs that failed" in told
 
 
@@ -162,7 +162,7 @@ def test_two_runs_are_compared_over_the_songs_of_both(tmp_path: Path) -> None:
     assert [one.versus is None for one in content.songs] == [False] * 11 + [True]
     told = Page(render_run_page(content)).text
     assert "11 songs. This run is better." in told
-    assert "1 song in this run only: left out" in told
+    assert "1 song only in this run: left out" in told
     assert "plan.model tiny base" in told
 
 

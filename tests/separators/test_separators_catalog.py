@@ -218,7 +218,7 @@ def test_a_name_like_no_other() -> None:
 @pytest.mark.parametrize("name", [name for name, spec in separator_catalog().items() if spec.family == "demucs"])
 def test_without_a_network(name, cache) -> None:
     spec = find_separator(name)
-    with pytest.raises(WeightsError, match=rf"^{spec.files[0].name}: no source gave it: .*offline") as caught:
+    with pytest.raises(WeightsError, match=rf"^{spec.files[0].name}: could not be obtained: .*offline") as caught:
         create_separator(spec, CPU, offline=True)
     assert "models pull" in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -97,7 +97,7 @@ def test_what_is_damaged_is_made_again(
     assert text_embedding("a choir", files, "net", SIZE, again).equal(again.embedding)
     assert again.n_readings == 1
     if path.is_dir():  # what cannot be kept is told, and does not cost the work
-        assert "the embedding of a text is not kept: " in caplog.text
+        assert "could not cache the embedding of a text: " in caplog.text
     else:
         assert load_file(path)["embedding"].equal(again.embedding)
 

@@ -378,7 +378,7 @@ def test_wrong_catalogue_entries(pinned, tmp_path, cache) -> None:
     for files in ((), (file, file)):
         with pytest.raises(ConfigError, match=r"mine: IBM-CNN needs one file, got [02]"):
             load_ibm_cnn(SeparatorSpec("mine", "ibm_cnn", "", "", "", files), offline=True)
-    with pytest.raises(WeightsError, match=r"no source gave it.*`lyricsep models show mine` says how$"):
+    with pytest.raises(WeightsError, match=r"could not be obtained.*`lyricsep models show mine` says how$"):
         load_ibm_cnn(SeparatorSpec("mine", "ibm_cnn", "", "", "", (file,)), offline=True)
 
 

@@ -216,7 +216,7 @@ def test_a_plugin_that_breaks_its_promises_costs_one_song(install: Install, body
             lambda device: 1 / 0,
             r"^mine: its plugin could not build it \(ZeroDivisionError: division by zero\); report",
         ),
-        (lambda device: None, "^mine: its plugin built NoneType, no Separator; report it to its author"),
+        (lambda device: None, "^mine: its plugin returned NoneType instead of a Separator; report it to its author"),
         (lambda: None, r"^mine: its plugin could not build it \(TypeError: "),
     ],
 )

@@ -58,13 +58,15 @@ def test_what_is_not_of_the_song_is_not_taken(tmp_path, name) -> None:
     save_audio(tmp_path / "vocals.wav", sound(1, 100))
     (tmp_path / "vocals.wav").rename(tmp_path / name)
     (tmp_path / "song.vocals.wav").mkdir()
-    with pytest.raises(AudioError, match=r"song\.mp3: no vocals beside it \(looked for song\.vocals\.wav, song/voc"):
+    with pytest.raises(
+        AudioError, match=r"song\.mp3: no vocals file next to it \(looked for song\.vocals\.wav, song/voc"
+    ):
         vocals_of(tmp_path / "song.mp3", sound(1, 100))
 
 
 def test_a_name_as_long_as_a_name_may_be(tmp_path) -> None:
     song = tmp_path / ("x" * 250 + ".mp3")
-    with pytest.raises(AudioError, match="no vocals beside it"):
+    with pytest.raises(AudioError, match="no vocals file next to it"):
         vocals_of(song, sound(1, 100))
     save_audio(tmp_path / ("x" * 250) / "vocals.wav", sound(1, 100))
     vocals_of(song, sound(1, 100))

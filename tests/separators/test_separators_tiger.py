@@ -483,7 +483,7 @@ def changed(layout: str, change: Callable[[dict[str, object]], None]) -> bytes:
             r"BN.1.1.bias has the shape \(3, 4\), expected \((8|12),\)",
         ),
         (lambda state, key: state.update({key: torch.zeros(())}), "BN.0.1.weight is a single number"),
-        (lambda state, key: state.update({key: torch.zeros(5, 2, 1)}), "5 features cannot be parted into"),
+        (lambda state, key: state.update({key: torch.zeros(5, 2, 1)}), "5 features cannot be split into"),
         (
             lambda state, key: state.update({key: torch.zeros(8, 2, 1, dtype=torch.int64)}),
             "is not a tensor of weights",
@@ -526,5 +526,5 @@ def test_wrong_catalogue_entries(load, pinned) -> None:
 
 @pytest.mark.parametrize("wrong", [{"bands": (1, 3)}, {"bands": ()}, {"d": 2}, {"b": 0}, {"e": 0}, {"heads": 3}])
 def test_wrong_sizes(wrong) -> None:
-    with pytest.raises(ValueError, match=r"sizes are positive|cannot be parted"):
+    with pytest.raises(ValueError, match=r"sizes are positive|cannot be split"):
         small_model("speech", **wrong)

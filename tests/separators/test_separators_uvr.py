@@ -344,7 +344,7 @@ def test_a_checkpoint_of_the_list() -> None:
         ("~nobody-here/net.onnx", "neither a UVR model"),
         ("n" * 5000 + ".onnx", "neither a UVR model"),
         ("kuielab_a_drums.onnx", "neither a UVR model with vocals"),
-        ("1_HP-UVR.pth", r"networks of the VR architecture \(\.pth\) are not run here; choose an MDX-Net"),
+        ("1_HP-UVR.pth", r"networks of the VR architecture \(\.pth\) are not supported; choose an MDX-Net"),
         ("a\nb.onnx", r"'uvr:a\\nb\.onnx': neither"),
     ],
 )
@@ -734,7 +734,7 @@ def test_checkpoints(uvr_folder, target) -> None:
 )
 def test_where_the_yaml_lies(uvr_folder, name, yaml) -> None:
     path = uvr_folder(name, b"weights", record={"config_yaml": "of_its_content.yaml"})
-    with pytest.raises(ConfigError, match=rf"{name}: its YAML {path.stem}\.yaml is not beside it"):
+    with pytest.raises(ConfigError, match=rf"{name}: its YAML {path.stem}\.yaml is not next to it"):
         find_uvr(f"uvr:{path}")
     (path.parent / yaml).write_text("")
     checkpoint, config = find_uvr(f"uvr:{path}").files

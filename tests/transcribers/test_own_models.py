@@ -269,7 +269,7 @@ class Hostile:
         (b"no checkpoint at all", "damaged"),
         ({"weights": 1}, "is not an openai-whisper checkpoint, it does not hold dims and a model_state_dict"),
         ({"dims": {}, "model_state_dict": {}}, "is not an openai-whisper checkpoint, its dims are not"),
-        (Hostile(), "refused, it asks to run .*system"),
+        (Hostile(), "refused, as loading it would run .*system"),
         (None, "damaged"),  # the first half of a good one
     ],
 )

@@ -131,7 +131,7 @@ def test_backend_names(name, canonical) -> None:
 
 
 def test_a_backend_that_does_not_exist() -> None:
-    message = "no Whisper backend is called 'whisperx'; there are openai-whisper and ctranslate2"
+    message = "no Whisper backend is called 'whisperx'; choose from openai-whisper, ctranslate2"
     with pytest.raises(ConfigError, match=message):
         backend_name("whisperx")
     with pytest.raises(ConfigError, match=message):

@@ -75,7 +75,7 @@ def test_a_demucs_package_as_demucs_publishes_it(tmp_path: Path) -> None:
     package = {"klass": Fraction, "args": (), "kwargs": {"segment": Fraction(39, 5)}, "state": state()}
     digest = saved(tmp_path / "a.th", package)
     with pytest.raises(
-        WeightsError, match=r"asks to run fractions.Fraction.*; if you trust its author, set allow_pickle=True"
+        WeightsError, match=r"would run fractions.Fraction.*; if you trust its author, set allow_pickle=True"
     ):
         convert_checkpoint(tmp_path / "a.th", tmp_path / "a.safetensors")
     convert_checkpoint(tmp_path / "a.th", tmp_path / "a.safetensors", sha256=digest, allow_pickle=True)
@@ -87,7 +87,7 @@ def test_a_demucs_package_as_demucs_publishes_it(tmp_path: Path) -> None:
 def test_nothing_runs_that_is_not_trusted_by_its_hash(tmp_path: Path) -> None:
     mark, path, target = tmp_path / "mark", tmp_path / "evil.pth", tmp_path / "evil.safetensors"
     digest = saved(path, {"state_dict": state(), "hook": Hostile(mark)})
-    with pytest.raises(WeightsError, match=r"evil.pth: refused, it asks to run posix.system"):
+    with pytest.raises(WeightsError, match=r"evil.pth: refused, as loading it would run posix.system"):
         convert_checkpoint(path, target)
     with pytest.raises(ConfigError, match=r"unpickling may run any code .*; set sha256 too"):
         convert_checkpoint(path, target, allow_pickle=True)

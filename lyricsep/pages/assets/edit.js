@@ -1,8 +1,8 @@
-/** Correcting the lyrics: words, times, lines; every change can be undone until the page is closed. */
+/** Editing of lyrics: words, times and lines; every change can be undone until the page is closed. */
 
 const CLOSE_UP = 120; // pixels a second at which words can be dragged
 const CONTROL_KEYS = { "Ctrl+S": "save", "Ctrl+Z": "undo", "Ctrl+Y": "redo", "Shift+Enter": "split at the cursor" };
-const STALE = 409; // the status by which the server says that another page has saved
+const STALE = 409; // HTTP status: another page has saved
 const NUDGES = { ArrowLeft: -0.01, ArrowRight: 0.01 };
 
 const EDIT_STYLE = `
@@ -210,7 +210,7 @@ class Editor {
       spellcheck: "true",
     });
     const close = (keep) => {
-      if (this.input !== input) return; // closed already, by which it lost the focus
+      if (this.input !== input) return; // already closed, which removed its focus
       this.input = null;
       const changed = withText(line, input.value);
       if (keep && changed.text === "") this.remove();
@@ -379,7 +379,7 @@ class Editor {
       addEventListener("click", swallow, { capture: true, once: true });
       setTimeout(() => removeEventListener("click", swallow, { capture: true }), 0);
     };
-    const swallow = (click) => click.stopPropagation(); // the end of a drag is no click on the waveform
+    const swallow = (click) => click.stopPropagation(); // the end of a drag must not count as a click
     handle.addEventListener("pointermove", move);
     for (const kind of ["pointerup", "pointercancel"]) handle.addEventListener(kind, finish, { once: true });
   }

@@ -1,7 +1,7 @@
 /** Edits of lines: each function returns new lines and leaves its arguments unchanged. */
 
-const SHORTEST = 0.02; // seconds that a word or a line lasts at least while it is dragged
-const NEW_LINE = 2; // seconds of a line that is put in
+const SHORTEST = 0.02; // shortest duration of a dragged word or line, in seconds
+const NEW_LINE = 2; // duration of an inserted line, in seconds
 
 const clamp = (time, low, high) => Math.min(Math.max(time, low), Math.max(low, high));
 const rounded = (time) => Math.round(time * 1000) / 1000;

@@ -48,7 +48,7 @@ function lacks(content) {
         : "No vocals were found: this is probably an instrumental.",
     );
   } else if (!content.lines.some((line) => line.words.length)) {
-    notes.push("These lyrics have line times only; `lyricsep transcribe --word-times` adds word times.");
+    notes.push("These lyrics have line times only, so single words are not highlighted.");
   }
   return notes;
 }

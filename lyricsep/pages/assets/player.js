@@ -3,10 +3,10 @@
  * position. The muted one is kept within milliseconds of the other by playing it slightly faster or slower.
  */
 
-const LOOSE = 0.25; // seconds apart that are worth a jump
-const TIGHT = 0.002; // seconds apart that are as good as none
-const NUDGE = 0.25; // how much faster or slower at most
-const PULL = 8; // a second: how fast they are brought together
+const LOOSE = 0.25; // seconds of drift above which the muted one is moved
+const TIGHT = 0.002; // seconds of drift that are ignored
+const NUDGE = 0.25; // largest change of its speed
+const PULL = 8; // change of speed per second of drift
 
 class Player extends EventTarget {
   constructor(audio, duration) {

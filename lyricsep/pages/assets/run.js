@@ -53,7 +53,7 @@ for (const header of table.tHead.rows[0].cells) header.querySelector("button")?.
 byId("search").addEventListener("input", narrow);
 byId("which").addEventListener("change", narrow);
 byId("controls").hidden = false;
-narrow(); // a browser that goes back keeps what was typed
+narrow(); // after going back, browsers restore what was typed
 
 // The text of a song.
 
@@ -184,7 +184,7 @@ function openSong(index) {
 document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-song]");
   if (opener) openSong(Number(opener.dataset.song));
-  else if (event.target === dialog) dialog.close(); // beside it
+  else if (event.target === dialog) dialog.close(); // a click outside of it
 });
 byId("close").addEventListener("click", () => dialog.close());
 dialog.addEventListener("close", () => {

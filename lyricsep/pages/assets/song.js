@@ -154,7 +154,7 @@ const SHORTCUTS = [
   ["n", "N", "next issue", () => lyrics.stepError(1)],
   ["p", "P", "previous issue", () => lyrics.stepError(-1)],
   ["v", "V", "song or vocals", () => player.choose(player.names.find((name) => name !== player.heard))],
-  ["f", "F", "follow the song on or off", () => follow(!lyrics.following)],
+  ["f", "F", "scroll with the song on or off", () => follow(!lyrics.following)],
   ["+", "+", "zoom in", () => wave.zoom(2)],
   ["-", "−", "zoom out", () => wave.zoom(0.5)],
   ["?", "?", "this help", () => byId("help").showModal()],

@@ -19,7 +19,7 @@ function memory(theme) {
     if (theme) localStorage.setItem("lyricsep-theme", theme);
     return localStorage.getItem("lyricsep-theme");
   } catch {
-    return theme; // a browser without storage for files
+    return theme; // some browsers have no storage for local files
   }
 }
 

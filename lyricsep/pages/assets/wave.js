@@ -136,7 +136,7 @@ class Wave {
     const lines = [...new Set([onset, offset])].filter((level) => level > quietest);
     const drawn = lines.map((level) => `<line x1="0" x2="1000" y1="${at(level).toFixed(1)}" y2="${at(level).toFixed(1)}"/>`);
     const lane = element("div", { class: "level" });
-    lane.innerHTML = // numbers alone
+    lane.innerHTML = // only numbers, so nothing to escape
       `<svg viewBox="0 0 1000 255" preserveAspectRatio="none" aria-hidden="true">` +
       `<path d="M${points.join("L")}"/>${drawn.join("")}</svg>`;
     return lane;
@@ -160,7 +160,7 @@ class Wave {
   }
 
   narrow() {
-    const { scale } = this; // measured once: it makes the browser lay out the page
+    const { scale } = this; // read once, as it forces a layout
     for (const block of this.blocks.children) {
       const line = this.lines[block.dataset.index];
       block.classList.toggle("narrow", (line.end - line.start) * scale < 56);
