@@ -21,9 +21,9 @@ FLOOR = -7.0  # nats; a token that is heard even worse is one that Whisper does 
 LEFT_OUT = 3.0  # nats that a word costs which is placed nowhere
 LEAVING_OUT = 20.0  # nats that a run of them costs: a verse is left out as a whole, a word that is ill heard is not
 # Nobody sings many times faster here than there: an expected number of words by the segment's share of the sung
-# time, with a standard deviation of a third of it and three words.
+# time, with a standard deviation of a quarter of it and three words.
 RATE = 2.0
-SPREAD, SPREAD_WORDS = 0.35, 3.0
+SPREAD, SPREAD_WORDS = 0.25, 3.0
 
 
 @dataclass(frozen=True, eq=False)

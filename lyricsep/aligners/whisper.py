@@ -169,15 +169,16 @@ class _Song:
         silence = silence_of(self.job.vocals)
         letters = [text.letters[word] for word in words]
         rank = {word: index for index, word in enumerate(words)}
-        passages = [
-            (segment, feature, rank[placement.first], rank[placement.last - 1] + 1)
-            for segment, feature, placement in zip(self.segments, features, placements, strict=True)
-            if placement.last > placement.first
-        ]
-        evidence = [
-            self._evidence(segment, feature, tokenizer, letters, text, words, first, last, silence)
-            for segment, feature, first, last in passages
-        ]
+        evidence = []
+        for passage in merge_segments(self.segments, CLIP):
+            inside = [
+                placement
+                for segment, placement in zip(self.segments, placements, strict=True)
+                if passage.start <= segment.start < passage.end and placement.last > placement.first
+            ]
+            if inside:
+                first, last = rank[inside[0].first], rank[inside[-1].last - 1] + 1
+                evidence.append(self._evidence(passage, tokenizer, text, words[first:last], first, silence))
         path = _path(evidence, letters, silence)
         self._report(0.9)
         for border in self._borders():
