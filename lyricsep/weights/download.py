@@ -261,7 +261,7 @@ def _progress(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("fetching {task.description}"),
+        TextColumn("downloading {task.description}"),
         BarColumn(),
         DownloadColumn(),
         TimeRemainingColumn(),

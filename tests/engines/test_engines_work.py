@@ -153,7 +153,7 @@ def test_a_song_that_is_replaced_while_it_is_heard_fails(
     monkeypatch.setattr(Session, "_load_signals", replaced)
     record = worker(plan, tmp_path / "out").do(first)
     assert (record.status, record.fresh) == ("failed", False)
-    assert record.error.endswith("söng 1.wav: changed while it was read; run again")
+    assert str(record.failure).endswith("söng 1.wav: changed while it was read; run again")
     assert not list((tmp_path / "out").rglob("*.json"))
 
 
@@ -178,7 +178,7 @@ def test_a_song_that_fails_says_why(plan: Plan, tmp_path: Path, name: str, conte
         path.write_bytes(content)
     record = worker(plan, tmp_path / "out").do(Task(SongFile(path, Path(name))))
     assert record.status == "failed"
-    assert re.search(match, record.error)
+    assert re.search(match, str(record.failure))
     assert "\n" not in record.error
 
 
