@@ -25,6 +25,7 @@ from lyricsep.aligners.placing import Likelihoods, Placement, place_words
 from lyricsep.aligners.words import KnownLyrics, KnownWord
 from lyricsep.languages import from_whisper, to_whisper
 from lyricsep.lyrics import Line, Lyrics, Segment, Word
+from lyricsep.segmentation import merge_segments
 from lyricsep.transcribers.log_mel import clip_log_mel
 from lyricsep.transcribers.whisper_internals import load_tokenizer, smoothed
 
@@ -54,14 +55,37 @@ VOTERS = 8  # segments that vote on the language
 
 
 @dataclass(frozen=True, eq=False)
-class _Text:
-    """The words of a song in tokens."""
+class _Tokens:
+    """Words in tokens.
 
-    words: Sequence[KnownWord]
+    Parameters
+    ----------
+    tokenizer : Tokenizer
+        Of the language.
+    pieces : sequence of sequence of int
+        Each word as Whisper would write it.
+    letters : sequence of sequence of int
+        Each word letter by letter.
+    """
+
+    tokenizer: Tokenizer
     pieces: Sequence[Sequence[int]]
-    """Of each word, as Whisper would write it."""
     letters: Sequence[Sequence[int]]
-    """Of each word, letter by letter."""
+
+    @classmethod
+    def of(cls, words: Sequence[KnownWord], tokenizer: Tokenizer) -> _Tokens:
+        """Return the tokens of words."""
+        pieces, letters = [], []
+        for word in words:
+            space = " " if word.space_before else ""
+            pieces.append(tokenizer.encode(space + word.text))
+            spelled = [space + word.sung[0], *word.sung[1:]]
+            letters.append([token for letter in spelled for token in tokenizer.encode(letter)])
+        return cls(tokenizer, pieces, letters)
+
+    def only(self, words: Sequence[int]) -> _Tokens:
+        """Return some of the words."""
+        return _Tokens(self.tokenizer, [self.pieces[word] for word in words], [self.letters[word] for word in words])
 
 
 class WhisperAligner:
@@ -109,9 +133,9 @@ class _Song:
         features = [self._feature(segment) for segment in self.segments]
         language = to_whisper(self.job.language) if self.job.language else self._language(features)
         tokenizer = load_tokenizer(self.model.n_languages if self.model.is_multilingual else None, language)
-        text = _text(self.job.known.words, tokenizer)
-        placements = self._place(features, tokenizer, text)
-        spans, probabilities = self._times(features, tokenizer, text, placements)
+        text = _Tokens.of(self.job.known.words, tokenizer)
+        placements = self._place(features, text)
+        spans, probabilities = self._times(text, placements)
         found = Lyrics(language=from_whisper(language), duration=self.duration, segments=tuple(self.segments))
         return _written(self.job.known, spans, probabilities, found)
 
@@ -135,7 +159,7 @@ class _Song:
         if self.job.on_progress:
             self.job.on_progress(min(1.0, share))
 
-    def _place(self, features: Sequence[Tensor], tokenizer: Tokenizer, text: _Text) -> list[Placement]:
+    def _place(self, features: Sequence[Tensor], text: _Tokens) -> list[Placement]:
         def listen(index: int, firsts: Sequence[int]) -> list[Likelihoods]:
             most = min(
                 self.model.n_text_tokens, round(self.segments[index].duration * TOKENS_PER_SECOND) + SOME_TOKENS
@@ -145,17 +169,17 @@ class _Song:
                 [token for piece in text.pieces[first : first + len(count) - 1] for token in piece]
                 for first, count in zip(firsts, counts, strict=True)
             ]
-            heard = self.model.logprobs(features[index], tokenizer, texts)
+            heard = self.model.logprobs(features[index], text.tokenizer, texts)
             self._report(0.8 * (index + 1) / len(features))
             return [
                 Likelihoods(tokens.double().numpy(), ends.double().numpy()[count], count)
                 for (tokens, ends), count in zip(heard, counts, strict=True)
             ]
 
-        return place_words(len(text.words), [segment.duration for segment in self.segments], listen)
+        return place_words(len(text.pieces), [segment.duration for segment in self.segments], listen)
 
     def _times(
-        self, features: Sequence[Tensor], tokenizer: Tokenizer, text: _Text, placements: Sequence[Placement]
+        self, text: _Tokens, placements: Sequence[Placement]
     ) -> tuple[dict[int, tuple[float, float]], dict[int, float]]:
         """Return start and end of each placed word in seconds, and the probability of each."""
         probabilities = {
@@ -167,37 +191,25 @@ class _Song:
         if not words:
             return {}, {}
         silence = silence_of(self.job.vocals)
-        letters = [text.letters[word] for word in words]
+        sung = text.only(words)
         rank = {word: index for index, word in enumerate(words)}
         evidence = []
-        for passage in merge_segments(self.segments, CLIP):
-            inside = [
+        for span in merge_segments(self.segments, CLIP):
+            placed = [
                 placement
                 for segment, placement in zip(self.segments, placements, strict=True)
-                if passage.start <= segment.start < passage.end and placement.last > placement.first
+                if span.start <= segment.start < span.end and placement.last > placement.first
             ]
-            if inside:
-                first, last = rank[inside[0].first], rank[inside[-1].last - 1] + 1
-                evidence.append(self._evidence(passage, tokenizer, text, words[first:last], first, silence))
-        path = _path(evidence, letters, silence)
+            if placed:
+                first, last = rank[placed[0].first], rank[placed[-1].last - 1] + 1
+                evidence.append(self._evidence(span, sung, first, last, silence))
+        path = _path(evidence, sung.letters, silence)
         self._report(0.9)
         for border in self._borders():
             inside = np.flatnonzero((path.starts * TICK >= border.start) & (path.starts * TICK < border.end))
             if len(inside):
-                evidence.append(
-                    self._evidence(
-                        border,
-                        self._feature(border),
-                        tokenizer,
-                        letters,
-                        text,
-                        words,
-                        int(inside[0]),
-                        int(inside[-1]) + 1,
-                        silence,
-                    )
-                )
-        path = _path(evidence, letters, silence)
+                evidence.append(self._evidence(border, sung, int(inside[0]), int(inside[-1]) + 1, silence))
+        path = _path(evidence, sung.letters, silence)
         self._report(1.0)
         spans = {
             word: (float(start) * TICK, min(float(end) * TICK, self.duration))
@@ -207,55 +219,28 @@ class _Song:
 
     def _borders(self) -> Iterator[Segment]:
         """Yield passages around the borders of segments that are close."""
-        for before, after in pairwise(self.segments):
+        for before, after in pairwise(merge_segments(self.segments, CLIP)):
             middle = (before.end + after.start) / 2
             around = Segment(max(before.start, middle - CLIP / 2), min(after.end, middle + CLIP / 2))
             if around.start < before.end and after.start < around.end:
                 yield around
 
     def _evidence(
-        self,
-        span: Segment,
-        feature: Tensor,
-        tokenizer: Tokenizer,
-        letters: Sequence[Sequence[int]],
-        text: _Text,
-        words: Sequence[int],
-        first: int,
-        last: int,
-        silence: NDArray[np.float64],
+        self, span: Segment, sung: _Tokens, first: int, last: int, silence: NDArray[np.float64]
     ) -> Evidence:
-        """Return the evidence of words `first` to `last`, not included, in a passage."""
+        """Return the evidence of words `first` to `last`, not included, in a span of at most 30 s."""
         first_tick = round(span.start / TICK)
-        n_ticks = max(1, min(round(span.duration / TICK), len(silence) - first_tick, 1500))
-        chosen = letters[first:last]
-        tokens = [token for word in chosen for token in word]
+        n_ticks = max(1, min(round(span.duration / TICK), len(silence) - first_tick))
+        letters = sung.letters[first:last]
+        tokens = [token for word in letters for token in word]
         rows = list(range(len(tokens)))
-        if len(tokens) > self.model.n_text_tokens:  # in word pieces, whose letters share them
-            pieces = [text.pieces[words[index]] for index in range(first, last)]
-            rows, tokens = _shared_rows(chosen, pieces)
+        if len(tokens) > self.model.n_text_tokens:  # then word by word, and the letters of a word share its tokens
+            rows, tokens = _shared_rows(letters, sung.pieces[first:last])
             tokens = tokens[: self.model.n_text_tokens]
             rows = [min(row, len(tokens) - 1) for row in rows]
-        weights = _ranked_heads(self.model, feature, tokenizer, tokens, n_ticks)[:, rows]
-        n_before = sum(map(len, letters[:first]))
+        weights = _ranked_heads(self.model, self._feature(span), sung.tokenizer, tokens, n_ticks)[:, rows]
         quiet = silence[first_tick : first_tick + n_ticks]
-        scores = _followed(weights, chosen, quiet)
-        return Evidence(n_before, first_tick, scores)
-
-
-def _text(words: Sequence[KnownWord], tokenizer: Tokenizer) -> _Text:
-    pieces, letters = [], []
-    for word in words:
-        space = " " if word.space_before else ""
-        pieces.append(tokenizer.encode(space + word.text))
-        letters.append(
-            [
-                token
-                for index, letter in enumerate(word.sung)
-                for token in tokenizer.encode(letter if index else space + letter)
-            ]
-        )
-    return _Text(words, pieces, letters)
+        return Evidence(sum(map(len, sung.letters[:first])), first_tick, _followed(weights, letters, quiet))
 
 
 def _fitting(pieces: Sequence[Sequence[int]], most: int) -> NDArray[np.intp]:
