@@ -7,7 +7,7 @@ programming over the segments gives the best partition of the song. Words may be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 __all__ = ["Likelihoods", "Placement", "place_words"]
 
 N_STATES = 16  # from which the next segment is tried
+# Beyond the best ones, states a few words apart are one: a passage that could stand in several places keeps them all,
+# and the words at the border of two segments are timed together anyway.
+N_BEST, APART = 4, 2
 WORTH = 2.5  # nats that a token gains by being placed, or few words would always be the most probable
 FLOOR = -7.0  # nats; a token that is heard even worse is one that Whisper does not know
 LEFT_OUT = 3.0  # nats that a word costs which is placed nowhere
@@ -85,7 +88,7 @@ def place_words(
     states: dict[int, tuple[float, tuple[Placement, ...]]] = {0: (0.0, ())}
     total = sum(durations)
     for segment, duration in enumerate(durations):
-        starts = sorted(states, key=lambda n: -states[n][0])[:N_STATES]
+        starts = _best(states)
         expected = n_words * duration / total
         reached: dict[int, tuple[float, int, Likelihoods, int]] = {}
         for first, heard in zip(starts, listen(segment, starts), strict=True):
@@ -111,6 +114,15 @@ def place_words(
             options += [(here[0] - LEAVING_OUT - LEFT_OUT, here[1])] if here else []
             left_out = max(options, key=lambda option: option[0])
     return list(states[n_words][1])
+
+
+def _best(states: Mapping[int, tuple[float, tuple[Placement, ...]]]) -> list[int]:
+    """Return the states to go on from, the best first."""
+    kept: list[int] = []
+    for n in sorted(states, key=lambda n: -states[n][0]):
+        if len(kept) < N_BEST or all(abs(n - other) > APART for other in kept):
+            kept.append(n)
+    return kept[:N_STATES]
 
 
 def _placement(first: int, heard: Likelihoods, count: int) -> Placement:

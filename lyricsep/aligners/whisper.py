@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from lyricsep.aligners.base import AlignmentJob
+from lyricsep.aligners.base import AlignmentJob, AlignmentOptions
 from lyricsep.aligners.path import TICK, Evidence, WordPath, find_path, silence_of
 from lyricsep.aligners.placing import Likelihoods, Placement, place_words
 from lyricsep.aligners.words import KnownLyrics, KnownWord
@@ -95,13 +95,13 @@ class WhisperAligner:
     ----------
     model : OpenAIWhisper
         The backend whose attention can be seen.
-    mix_back : float
-        Gain of the accompaniment in what the model hears, 0 to 1.
+    options : AlignmentOptions, optional
+        What it hears.
     """
 
-    def __init__(self, model: OpenAIWhisper, *, mix_back: float = 0.3) -> None:
+    def __init__(self, model: OpenAIWhisper, options: AlignmentOptions | None = None) -> None:
         self.model = model
-        self.mix_back = mix_back
+        self.options = options or AlignmentOptions()
         self.name = f"{model.name} letter by letter"
 
     def align(self, jobs: Iterable[AlignmentJob]) -> Iterator[Lyrics]:
@@ -113,7 +113,7 @@ class WhisperAligner:
             If the model does not know a job's language.
         """
         for job in jobs:
-            yield _Song(self.model, job, self.mix_back).lyrics()
+            yield _Song(self.model, job, self.options.mix_back).lyrics()
 
 
 class _Song:
