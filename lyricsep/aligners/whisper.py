@@ -24,7 +24,7 @@ from lyricsep.aligners.path import TICK, Evidence, WordPath, find_path, silence_
 from lyricsep.aligners.placing import Likelihoods, Placement, place_words
 from lyricsep.aligners.words import KnownLyrics, KnownWord
 from lyricsep.languages import from_whisper, to_whisper
-from lyricsep.lyrics import Line, Lyrics, Segment, Word
+from lyricsep.lyrics import NOT_SUNG, Line, Lyrics, Segment, Word
 from lyricsep.segmentation import merge_segments
 from lyricsep.transcribers.log_mel import clip_log_mel
 from lyricsep.transcribers.whisper_internals import load_tokenizer, smoothed
@@ -313,18 +313,19 @@ def _written(
     by_line: dict[int, list[int]] = {}
     for index, word in enumerate(known.words):
         by_line.setdefault(word.line, []).append(index)
-    lines = []
+    lines: list[Line] = []
     now = 0.0
     for number, line in enumerate(known.lines):
-        sung = [index for index in by_line.get(number, ()) if index in spans]
-        if not sung:
-            lines.append(Line(now, now, line.text, (), ("not-sung",)))
-            continue
+        section = line.section if number else line.section or ""
+        indices = by_line.get(number, [])
         words = []
-        for index in by_line[number]:
+        for index in indices if any(index in spans for index in indices) else ():
             start, end = spans.get(index, (now, now))
             now = end
             word = known.words[index]
             words.append(Word(start, end, word.text, probabilities.get(index, 0.0), word.space_before))
-        lines.append(Line(words[0].start, words[-1].end, line.text, tuple(words)))
+        if words:
+            lines.append(Line(words[0].start, words[-1].end, line.text, tuple(words), section=section))
+        else:
+            lines.append(Line(now, now, line.text, (), (NOT_SUNG,), section))
     return Lyrics(tuple(lines), found.language, found.duration, found.segments)
