@@ -47,6 +47,7 @@ __all__ = [
     "SeparateOptions",
     "TranscribeOptions",
     "about",
+    "aligning",
     "language_for",
     "resolve",
 ]
@@ -467,6 +468,25 @@ def _with_model(plan: Plan, options: ListenOptions) -> Plan:
     return replace(
         plan, model=model, names={**plan.names, "model": name}, language=language_for(options.language, model)
     )
+
+
+def aligning(options: TranscribeOptions) -> AlignOptions:
+    """Return the same options for an alignment.
+
+    Raises
+    ------
+    ConfigError
+        If an option is set that only a transcription has.
+    """
+    names = [each.name for each in fields(AlignOptions)]
+    given = [each.name for each in fields(options) if getattr(options, each.name) != each.default]
+    extra = [name for name in given if name not in names]
+    if extra:
+        raise ConfigError(
+            "known lyrics are aligned, not transcribed",
+            hint=f"leave out {', '.join(f'{{{name}}}' for name in extra)}",
+        )
+    return AlignOptions(**{name: getattr(options, name) for name in names})
 
 
 def _transcribing(plan: Plan, options: TranscribeOptions) -> Plan:

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from lyricsep.aligners.base import AlignmentJob, AlignmentOptions
-from lyricsep.aligners.path import TICK, Evidence, WordPath, find_path, silence_of
+from lyricsep.aligners.path import TICK, UNHEARD, Evidence, WordPath, find_path, silence_of
 from lyricsep.aligners.placing import Likelihoods, Placement, place_words
 from lyricsep.aligners.words import KnownLyrics, KnownWord
 from lyricsep.languages import from_whisper, to_whisper
@@ -51,6 +51,7 @@ MEDIAN_WIDTH = 3  # ticks
 # Ours: of those the ones whose attention lies along the path that all of them give, chosen twice.
 N_FOLLOWING = 8
 N_REFINEMENTS = 2
+LINE_SLACK = 0.5  # seconds that a word may be sung before or after the time of its line
 VOTERS = 8  # segments that vote on the language
 
 
@@ -86,6 +87,19 @@ class _Tokens:
     def only(self, words: Sequence[int]) -> _Tokens:
         """Return some of the words."""
         return _Tokens(self.tokenizer, [self.pieces[word] for word in words], [self.letters[word] for word in words])
+
+
+_Spans = dict[int, tuple[float, float]]
+"""Start and end of words in seconds."""
+
+
+@dataclass(frozen=True)
+class _LineSpan:
+    """The words of a line, and where they may be sung."""
+
+    first: int
+    last: int
+    span: Segment
 
 
 class WhisperAligner:
@@ -134,8 +148,11 @@ class _Song:
         language = to_whisper(self.job.language) if self.job.language else self._language(features)
         tokenizer = load_tokenizer(self.model.n_languages if self.model.is_multilingual else None, language)
         text = _Tokens.of(self.job.known.words, tokenizer)
-        placements = self._place(features, text)
-        spans, probabilities = self._times(text, placements)
+        if self.job.known.is_timed:
+            spans, probabilities = self._times_in_lines(text)
+        else:
+            spans, probabilities = self._times_anywhere(text, self._place(features, text))
+        self._report(1.0)
         found = Lyrics(language=from_whisper(language), duration=self.duration, segments=tuple(self.segments))
         return _written(self.job.known, spans, probabilities, found)
 
@@ -178,10 +195,8 @@ class _Song:
 
         return place_words(len(text.pieces), [segment.duration for segment in self.segments], listen)
 
-    def _times(
-        self, text: _Tokens, placements: Sequence[Placement]
-    ) -> tuple[dict[int, tuple[float, float]], dict[int, float]]:
-        """Return start and end of each placed word in seconds, and the probability of each."""
+    def _times_anywhere(self, text: _Tokens, placements: Sequence[Placement]) -> tuple[_Spans, dict[int, float]]:
+        """Return start and end of each placed word, and the probability of each."""
         probabilities = {
             word: math.exp(logprob)
             for placement in placements
@@ -209,13 +224,61 @@ class _Song:
             inside = np.flatnonzero((path.starts * TICK >= border.start) & (path.starts * TICK < border.end))
             if len(inside):
                 evidence.append(self._evidence(border, sung, int(inside[0]), int(inside[-1]) + 1, silence))
-        path = _path(evidence, sung.letters, silence)
-        self._report(1.0)
-        spans = {
+        return self._spans(words, _path(evidence, sung.letters, silence)), probabilities
+
+    def _times_in_lines(self, text: _Tokens) -> tuple[_Spans, dict[int, float]]:
+        """Return start and end of each word, near the time of its line, and the probability of each."""
+        lines = self._line_spans()
+        words = [word for line in lines for word in range(line.first, line.last)]
+        if not words:
+            return {}, {}
+        silence = silence_of(self.job.vocals)
+        sung = text.only(words)
+        evidence = []
+        probabilities = {}
+        for done, group in enumerate(groups := _within_clips(lines)):
+            span = Segment(group[0].span.start, min(group[-1].span.end, group[0].span.start + CLIP))
+            first = words.index(group[0].first)
+            heard = self._evidence(span, sung, first, first + group[-1].last - group[0].first, silence)
+            row = 0
+            for line in group:
+                n_letters = sum(map(len, text.letters[line.first : line.last]))
+                low, high = (round((time - span.start) / TICK) for time in (line.span.start, line.span.end))
+                heard.scores[row : row + n_letters, : max(0, low)] = UNHEARD
+                heard.scores[row : row + n_letters, max(1, high) :] = UNHEARD
+                row += n_letters
+            evidence.append(heard)
+            probabilities |= self._probabilities(span, text, range(group[0].first, group[-1].last))
+            self._report((done + 1) / len(groups))
+        return self._spans(words, _path(evidence, sung.letters, silence)), probabilities
+
+    def _line_spans(self) -> list[_LineSpan]:
+        """Return where the words of each line with a time may be sung: from a little before it to a little after."""
+        known = self.job.known
+        starts = [line.start or 0.0 for line in known.lines]
+        found = []
+        for number, line in enumerate(known.lines):
+            words = [index for index, word in enumerate(known.words) if word.line == number]
+            following = min((start for start in starts if start > starts[number]), default=self.duration)
+            end = max(line.end or 0.0, following)
+            span = (max(0.0, starts[number] - LINE_SLACK), min(self.duration, end + LINE_SLACK))
+            if words and span[0] < self.duration:
+                found.append(_LineSpan(words[0], words[-1] + 1, Segment(*span)))
+        return found
+
+    def _probabilities(self, span: Segment, text: _Tokens, words: range) -> dict[int, float]:
+        """Return how probable each word is in a span of at most 30 s."""
+        counts = _fitting([text.pieces[word] for word in words], self.model.n_text_tokens)
+        tokens = [token for word in words[: len(counts) - 1] for token in text.pieces[word]]
+        ((logprobs, _),) = self.model.logprobs(self._feature(span), text.tokenizer, [tokens])
+        sums = np.append(0.0, np.cumsum(logprobs.double().numpy()))[counts]
+        return dict(zip(words, np.exp(np.diff(sums) / np.diff(counts)).tolist(), strict=False))
+
+    def _spans(self, words: Sequence[int], path: WordPath) -> _Spans:
+        return {
             word: (float(start) * TICK, min(float(end) * TICK, self.duration))
             for word, start, end in zip(words, path.starts, path.ends, strict=True)
         }
-        return spans, probabilities
 
     def _borders(self) -> Iterator[Segment]:
         """Yield passages around the borders of segments that are close."""
@@ -251,6 +314,17 @@ def _fitting(pieces: Sequence[Sequence[int]], most: int) -> NDArray[np.intp]:
             break
         counts.append(counts[-1] + len(piece))
     return np.array(counts)
+
+
+def _within_clips(lines: Sequence[_LineSpan]) -> list[list[_LineSpan]]:
+    """Group lines whose spans fit together into the input of the model."""
+    groups: list[list[_LineSpan]] = []
+    for line in lines:
+        if groups and line.span.end - groups[-1][0].span.start <= CLIP:
+            groups[-1].append(line)
+        else:
+            groups.append([line])
+    return groups
 
 
 def _shared_rows(letters: Sequence[Sequence[int]], pieces: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
@@ -305,7 +379,7 @@ def _path(evidence: Sequence[Evidence], letters: Sequence[Sequence[int]], silenc
 
 def _written(
     known: KnownLyrics,
-    spans: dict[int, tuple[float, float]],
+    spans: _Spans,
     probabilities: dict[int, float],
     found: Lyrics,
 ) -> Lyrics:
