@@ -19,6 +19,7 @@ N_STATES = 16  # from which the next segment is tried
 # Beyond the best ones, states a few words apart are one: a passage that could stand in several places keeps them all,
 # and the words at the border of two segments are timed together anyway.
 N_BEST, APART = 4, 2
+N_LEFT_OUT = 6  # further states, in which lines are left out
 WORTH = 2.5  # nats that a token gains by being placed, or few words would always be the most probable
 FLOOR = -7.0  # nats; a token that is heard even worse is one that Whisper does not know
 LEFT_OUT = 3.0  # nats that a word costs which is placed nowhere
@@ -66,12 +67,17 @@ class Placement:
 
 
 def place_words(
-    n_words: int, durations: Sequence[float], listen: Callable[[int, Sequence[int]], Sequence[Likelihoods]]
+    line_starts: Sequence[int],
+    n_words: int,
+    durations: Sequence[float],
+    listen: Callable[[int, Sequence[int]], Sequence[Likelihoods]],
 ) -> list[Placement]:
     """Place words into segments.
 
     Parameters
     ----------
+    line_starts : sequence of int
+        The first word of each line; after words that are left out, a line begins.
     n_words : int
         Of the lyrics.
     durations : sequence of float
@@ -85,7 +91,8 @@ def place_words(
     list of Placement
         One for each segment, in order; a segment may hold no words, and a word may be in none.
     """
-    states: dict[int, tuple[float, tuple[Placement, ...]]] = {0: (0.0, ())}
+    resumptions = sorted({*line_starts, n_words})
+    states: dict[int, _State] = {0: _State(0.0, ())}
     total = sum(durations)
     for segment, duration in enumerate(durations):
         starts = _best(states)
@@ -95,34 +102,48 @@ def place_words(
             counted = np.arange(len(heard.counts))
             rate = RATE * ((counted - expected) / (SPREAD * expected + SPREAD_WORDS)) ** 2
             gained = np.append(0.0, np.cumsum(np.maximum(heard.tokens, FLOOR) + WORTH))[heard.counts]
-            worths = states[first][0] + gained + np.maximum(heard.ends, FLOOR) - rate
+            worths = states[first].worth + gained + np.maximum(heard.ends, FLOOR) - rate
             for count, worth in enumerate(worths.tolist()):
                 if first + count not in reached or worth > reached[first + count][0]:
                     reached[first + count] = worth, first, heard, count
-        placed = {
-            end: (worth, (*states[first][1], _placement(first, heard, count)))
+        states = {
+            end: _State(worth, (*states[first].placements, _placement(first, heard, count)))
             for end, (worth, first, heard, count) in reached.items()
         }
-        states = {}
-        left_out: tuple[float, tuple[Placement, ...]] | None = None
-        for n in range(min(placed), n_words + 1):
-            here = placed.get(n)
-            best = left_out if here is None or (left_out and left_out[0] > here[0]) else here
-            if best is not None:
-                states[n] = best
-            options = [(left_out[0] - LEFT_OUT, left_out[1])] if left_out else []
-            options += [(here[0] - LEAVING_OUT - LEFT_OUT, here[1])] if here else []
-            left_out = max(options, key=lambda option: option[0])
-    return list(states[n_words][1])
+        states |= _left_out(states, resumptions)
+    return list(states[n_words].placements)
 
 
-def _best(states: Mapping[int, tuple[float, tuple[Placement, ...]]]) -> list[int]:
+@dataclass(frozen=True)
+class _State:
+    """So many words are placed or left out after a segment; this is what it is worth, and where they are."""
+
+    worth: float
+    placements: tuple[Placement, ...]
+    is_left_out: bool = False
+
+
+def _left_out(states: Mapping[int, _State], resumptions: Sequence[int]) -> dict[int, _State]:
+    """Return the states in which words are left out up to the beginning of a line, where they are worth more."""
+    found = {}
+    for n in resumptions:
+        before = [(state.worth - LEAVING_OUT - LEFT_OUT * (n - m), m) for m, state in states.items() if m < n]
+        if before:
+            worth, m = max(before)
+            if n not in states or worth > states[n].worth:
+                found[n] = _State(worth, states[m].placements, is_left_out=True)
+    return found
+
+
+def _best(states: Mapping[int, _State]) -> list[int]:
     """Return the states to go on from, the best first."""
+    ranked = sorted(states, key=lambda n: -states[n].worth)
     kept: list[int] = []
-    for n in sorted(states, key=lambda n: -states[n][0]):
-        if len(kept) < N_BEST or all(abs(n - other) > APART for other in kept):
+    for n in ranked:
+        is_apart = len(kept) < N_BEST or all(abs(n - other) > APART for other in kept)
+        if is_apart and not states[n].is_left_out:
             kept.append(n)
-    return kept[:N_STATES]
+    return kept[:N_STATES] + [n for n in ranked if states[n].is_left_out][:N_LEFT_OUT]
 
 
 def _placement(first: int, heard: Likelihoods, count: int) -> Placement:

@@ -193,7 +193,9 @@ class _Song:
                 for (tokens, ends), count in zip(heard, counts, strict=True)
             ]
 
-        return place_words(len(text.pieces), [segment.duration for segment in self.segments], listen)
+        words = self.job.known.words
+        line_starts = [index for index, word in enumerate(words) if not index or word.line != words[index - 1].line]
+        return place_words(line_starts, len(words), [segment.duration for segment in self.segments], listen)
 
     def _times_anywhere(self, text: _Tokens, placements: Sequence[Placement]) -> tuple[_Spans, dict[int, float]]:
         """Return start and end of each placed word, and the probability of each."""
@@ -235,7 +237,7 @@ class _Song:
         silence = silence_of(self.job.vocals)
         sung = text.only(words)
         evidence = []
-        probabilities = {}
+        probabilities: dict[int, float] = {}
         for done, group in enumerate(groups := _within_clips(lines)):
             span = Segment(group[0].span.start, min(group[-1].span.end, group[0].span.start + CLIP))
             first = words.index(group[0].first)
