@@ -13,13 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Likelihoods", "Placement", "place_words"]
+__all__ = ["FLOOR", "Likelihoods", "Placement", "place_words"]
 
 N_STATES = 16  # from which the next segment is tried
 # Beyond the best ones, states a few words apart are one: a passage that could stand in several places keeps them all,
 # and the words at the border of two segments are timed together anyway.
 N_BEST, APART = 4, 2
-N_LEFT_OUT = 6  # further states, in which lines are left out
+BEHIND = 40.0  # nats behind the best, from which on a state is given up: half of the passes, for the same result
+N_LEFT_OUT = 8  # further states, in which lines are left out
 WORTH = 2.5  # nats that a token gains by being placed, or few words would always be the most probable
 FLOOR = -7.0  # nats; a token that is heard even worse is one that Whisper does not know
 LEFT_OUT = 3.0  # nats that a word costs which is placed nowhere
@@ -28,6 +29,7 @@ LEAVING_OUT = 20.0  # nats that a run of them costs: a verse is left out as a wh
 # time, with a standard deviation of a quarter of it and three words.
 RATE = 2.0
 SPREAD, SPREAD_WORDS = 0.25, 3.0
+MOST_RATE = 20.0  # nats; a song within a long mix, or without one of its verses, is not by this rule
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +69,7 @@ class Placement:
 
 
 def place_words(
-    line_starts: Sequence[int],
+    resumptions: Sequence[int],
     n_words: int,
     durations: Sequence[float],
     listen: Callable[[int, Sequence[int]], Sequence[Likelihoods]],
@@ -76,8 +78,8 @@ def place_words(
 
     Parameters
     ----------
-    line_starts : sequence of int
-        The first word of each line; after words that are left out, a line begins.
+    resumptions : sequence of int
+        Words that may follow words that are left out: the first of each section, or of each line.
     n_words : int
         Of the lyrics.
     durations : sequence of float
@@ -91,7 +93,6 @@ def place_words(
     list of Placement
         One for each segment, in order; a segment may hold no words, and a word may be in none.
     """
-    resumptions = sorted({*line_starts, n_words})
     states: dict[int, _State] = {0: _State(0.0, ())}
     total = sum(durations)
     for segment, duration in enumerate(durations):
@@ -100,7 +101,7 @@ def place_words(
         reached: dict[int, tuple[float, int, Likelihoods, int]] = {}
         for first, heard in zip(starts, listen(segment, starts), strict=True):
             counted = np.arange(len(heard.counts))
-            rate = RATE * ((counted - expected) / (SPREAD * expected + SPREAD_WORDS)) ** 2
+            rate = np.minimum(RATE * ((counted - expected) / (SPREAD * expected + SPREAD_WORDS)) ** 2, MOST_RATE)
             gained = np.append(0.0, np.cumsum(np.maximum(heard.tokens, FLOOR) + WORTH))[heard.counts]
             worths = states[first].worth + gained + np.maximum(heard.ends, FLOOR) - rate
             for count, worth in enumerate(worths.tolist()):
@@ -110,7 +111,7 @@ def place_words(
             end: _State(worth, (*states[first].placements, _placement(first, heard, count)))
             for end, (worth, first, heard, count) in reached.items()
         }
-        states |= _left_out(states, resumptions)
+        states |= _left_out(states, [*resumptions, n_words])
     return list(states[n_words].placements)
 
 
@@ -124,7 +125,7 @@ class _State:
 
 
 def _left_out(states: Mapping[int, _State], resumptions: Sequence[int]) -> dict[int, _State]:
-    """Return the states in which words are left out up to the beginning of a line, where they are worth more."""
+    """Return the states in which words are left out up to a resumption, where they are worth more."""
     found = {}
     for n in resumptions:
         before = [(state.worth - LEAVING_OUT - LEFT_OUT * (n - m), m) for m, state in states.items() if m < n]
@@ -138,10 +139,11 @@ def _left_out(states: Mapping[int, _State], resumptions: Sequence[int]) -> dict[
 def _best(states: Mapping[int, _State]) -> list[int]:
     """Return the states to go on from, the best first."""
     ranked = sorted(states, key=lambda n: -states[n].worth)
+    least = states[ranked[0]].worth - BEHIND
     kept: list[int] = []
     for n in ranked:
         is_apart = len(kept) < N_BEST or all(abs(n - other) > APART for other in kept)
-        if is_apart and not states[n].is_left_out:
+        if is_apart and states[n].worth >= least and not states[n].is_left_out:
             kept.append(n)
     return kept[:N_STATES] + [n for n in ranked if states[n].is_left_out][:N_LEFT_OUT]
 

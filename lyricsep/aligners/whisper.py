@@ -21,7 +21,7 @@ import torch
 
 from lyricsep.aligners.base import AlignmentJob, AlignmentOptions
 from lyricsep.aligners.path import TICK, UNHEARD, Evidence, WordPath, find_path, silence_of
-from lyricsep.aligners.placing import Likelihoods, Placement, place_words
+from lyricsep.aligners.placing import FLOOR, Likelihoods, Placement, place_words
 from lyricsep.aligners.words import KnownLyrics, KnownWord
 from lyricsep.languages import from_whisper, to_whisper
 from lyricsep.lyrics import NOT_SUNG, Line, Lyrics, Segment, Word
@@ -51,6 +51,10 @@ MEDIAN_WIDTH = 3  # ticks
 # Ours: of those the ones whose attention lies along the path that all of them give, chosen twice.
 N_FOLLOWING = 8
 N_REFINEMENTS = 2
+# Mean log-probability of the words, none below `FLOOR`: with Whisper base -1.3 to -1.1 in their own song, and -5.3 to
+# -3.9 in another one.
+OTHER_SONG = -2.6
+MIN_SECTIONS = 3  # from which a song is left out section by section
 LINE_SLACK = 0.5  # seconds that a word may be sung before or after the time of its line
 VOTERS = 8  # segments that vote on the language
 
@@ -193,9 +197,8 @@ class _Song:
                 for (tokens, ends), count in zip(heard, counts, strict=True)
             ]
 
-        words = self.job.known.words
-        line_starts = [index for index, word in enumerate(words) if not index or word.line != words[index - 1].line]
-        return place_words(line_starts, len(words), [segment.duration for segment in self.segments], listen)
+        durations = [segment.duration for segment in self.segments]
+        return place_words(_resumptions(self.job.known), len(text.pieces), durations, listen)
 
     def _times_anywhere(self, text: _Tokens, placements: Sequence[Placement]) -> tuple[_Spans, dict[int, float]]:
         """Return start and end of each placed word, and the probability of each."""
@@ -205,7 +208,8 @@ class _Song:
             for word, logprob in zip(range(placement.first, placement.last), placement.logprobs, strict=True)
         }
         words = sorted(probabilities)
-        if not words:
+        logprobs = [logprob for placement in placements for logprob in placement.logprobs]
+        if not words or np.mean(np.maximum(logprobs, FLOOR)) < OTHER_SONG:
             return {}, {}
         silence = silence_of(self.job.vocals)
         sung = text.only(words)
@@ -306,6 +310,13 @@ class _Song:
         weights = _ranked_heads(self.model, self._feature(span), sung.tokenizer, tokens, n_ticks)[:, rows]
         quiet = silence[first_tick : first_tick + n_ticks]
         return Evidence(sum(map(len, sung.letters[:first])), first_tick, _followed(weights, letters, quiet))
+
+
+def _resumptions(known: KnownLyrics) -> list[int]:
+    """Return the first word of each section, or of each line where sections are hardly known."""
+    firsts = [i for i, word in enumerate(known.words) if not i or word.line != known.words[i - 1].line]
+    sections = [i for i in firsts if known.lines[known.words[i].line].section is not None]
+    return sections if len(sections) >= MIN_SECTIONS else firsts
 
 
 def _fitting(pieces: Sequence[Sequence[int]], most: int) -> NDArray[np.intp]:
