@@ -33,8 +33,8 @@ class KnownLine:
     text : str
         As written, on one line.
     section : str or None
-        What opens a section before this line: its header as written (``[Chorus]``), or an empty text for a blank
-        line; None where the section continues.
+        What opens a section before this line: its header as written (``[Chorus]``), and rows that are not sung; an
+        empty text for a blank line; None where the section continues.
     start, end : float or None
         Seconds, where the line's time is known.
     """
@@ -79,12 +79,15 @@ class KnownLyrics:
         Where the lyrics state them.
     language : str or None
         ISO 639-1 code, where the lyrics state it.
+    closing : str
+        What is written after the last line and not sung, such as credits.
     """
 
     lines: tuple[KnownLine, ...] = ()
     title: str | None = None
     artist: str | None = None
     language: str | None = None
+    closing: str = ""
 
     @cached_property
     def words(self) -> tuple[KnownWord, ...]:
