@@ -11,6 +11,7 @@ The same lyrics give the same text from every format, within its limits:
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
@@ -38,6 +39,7 @@ __all__ = [
     "lyrics_stem",
     "match_key",
     "read_lyrics",
+    "timed_reader",
 ]
 
 CORRECTED = "corrected"
@@ -101,6 +103,22 @@ def read_lyrics(path: Path) -> Transcript:
         known = ", ".join(_READERS)
         raise DatasetError(f"{name}: expected a suffix among {known}, got {path.suffix!r}; rename or convert it")
     return _READERS[suffix](_read_text(path, name), name)
+
+
+def timed_reader(text: str) -> Callable[[str, str], Transcript] | None:
+    """Return what reads a text of unknown format (LRC, SRT or WebVTT), told by its first rows; None for plain text.
+
+    The reader takes the text, with line feeds, and the name of the file for messages.
+    """
+    rows = [row.strip() for row in text.split("\n") if row.strip()]
+    contents = [row for row in rows if not re.fullmatch(r"\[[a-z#]+:.*\]", row, re.IGNORECASE)]
+    if contents and re.match(r"\[\d+:\d\d(?:[.:,]\d+)?\]", contents[0]):
+        return read_lrc
+    if rows and rows[0].startswith("WEBVTT"):
+        return read_vtt
+    if re.match(r"\d+:\d\d:\d\d[.,]\d+ *-->", "".join(rows[1:2])) and rows[0].isdigit():
+        return read_srt
+    return None
 
 
 def lyrics_stem(path: Path) -> str:
