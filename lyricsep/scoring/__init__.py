@@ -22,6 +22,14 @@ from lyricsep.scoring.certainty import (
 from lyricsep.scoring.counts import FIELDS, RATES, Counts, Edits, counts_from_dict, known_rates, pool, rates
 from lyricsep.scoring.runs import ScoredRun, SongScore, find_hypotheses, find_references, read_runs, score_songs
 from lyricsep.scoring.separation import SeparationScore, score_separation
+from lyricsep.scoring.times import (
+    TIMES_SUFFIXES,
+    AlignedRun,
+    SongAlignment,
+    alignment_notes,
+    score_song_times,
+    score_times,
+)
 from lyricsep.scoring.timing import TimingCounts, time_lines
 from lyricsep.scoring.tokens import TaggedWord, without_tags
 from lyricsep.scoring.words import LONG_RUN, Edit, Score, score
@@ -32,7 +40,9 @@ __all__ = [
     "LONG_RUN",
     "LOST",
     "RATES",
+    "TIMES_SUFFIXES",
     "ActivityCounts",
+    "AlignedRun",
     "AlignmentScore",
     "Comparison",
     "Counts",
@@ -43,10 +53,12 @@ __all__ = [
     "Score",
     "ScoredRun",
     "SeparationScore",
+    "SongAlignment",
     "SongScore",
     "Spread",
     "TaggedWord",
     "TimingCounts",
+    "alignment_notes",
     "bootstrap",
     "bootstrap_means",
     "compare",
@@ -62,8 +74,10 @@ __all__ = [
     "score_activity",
     "score_alignment",
     "score_separation",
+    "score_song_times",
     "score_songs",
     "score_starts",
+    "score_times",
     "spread_over_seeds",
     "time_lines",
     "without_tags",
