@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-__all__ = ["Table", "as_html", "percent", "with_interval"]
+__all__ = ["Table", "as_html", "decimal", "percent", "with_interval"]
 
 MOST_ROWS = 60  # rows shown in a notebook
 LONGEST_CELL = 300  # characters shown in a notebook
@@ -90,9 +90,14 @@ class Table:
         return "  ".join(cells).rstrip()
 
 
+def decimal(value: float, digits: int = 2) -> str:
+    """Return a number with so many decimals; a dash for NaN."""
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"
+
+
 def percent(rate: float, digits: int = 2) -> str:
     """Return a rate in percent, without the percent sign; a dash for NaN."""
-    return "–" if math.isnan(rate) else f"{100 * rate:.{digits}f}"
+    return decimal(100 * rate, digits)
 
 
 def with_interval(value: float, low: float, high: float) -> str:

@@ -16,7 +16,7 @@ from lyricsep.errors import ConfigError, DatasetError
 from lyricsep.files import shown
 
 if TYPE_CHECKING:
-    from lyricsep.scoring import Counts, ScoredRun, SongScore
+    from lyricsep.scoring import AlignedRun, AlignmentScore, Counts, ScoredRun, SongScore
     from lyricsep.tables import Table
 
 __all__ = ["compare", "score"]
@@ -36,7 +36,7 @@ def score(
         Path,
         typer.Argument(
             metavar="HYP",
-            help="Transcribed lyrics: a file, or a folder (txt, lrc, srt, vtt, json).",
+            help="Transcribed or aligned lyrics: a file, or a folder (txt, lrc, srt, vtt, json, ...).",
             show_default=False,
         ),
     ],
@@ -46,6 +46,14 @@ def score(
             "--language", "-l", help="Language of references that do not state it.", show_default="required"
         ),
     ] = None,
+    times: Annotated[
+        bool,
+        typer.Option(
+            "--times",
+            help="Score the times at which words start instead, or those of lines where either side has no word "
+            "times. If the texts differ, only words that match are scored.",
+        ),
+    ] = False,
     normalise: Annotated[
         bool,
         typer.Option(
@@ -63,9 +71,15 @@ def score(
     """Score lyrics against reference lyrics.
 
     Prints the word error rate and the detailed error rates of alt-eval and arXiv 2506.15514, with confidence
-    intervals over songs. The exit code is 1 if any song has no hypothesis.
+    intervals over songs. With --times, prints the errors of start times as JamendoLyrics and MIREX define them. The
+    exit code is 1 if any song has no hypothesis.
     """
     show_logs(verbose=False)
+    if times:
+        if show is not None or normalise:
+            raise ConfigError(f"--times: cannot be combined with {'--normalise' if normalise else '--show'}")
+        _score_times(reference, hypothesis, language, as_json=as_json)
+        return
     from lyricsep.formats import read_lyrics
     from lyricsep.scoring import find_hypotheses, find_references, score_songs
     from lyricsep.scoring import score as score_text
@@ -92,6 +106,56 @@ def score(
         say(f"failed: {name}: no hypothesis in {shown(hypothesis)}; it is not scored")
     if run.missing:
         raise typer.Exit(1)
+
+
+def _score_times(reference: str, hypothesis: Path, language: str | None, *, as_json: bool) -> None:
+    from lyricsep.scoring import TIMES_SUFFIXES, find_hypotheses, find_references, score_times
+
+    songs = find_references(reference, language, TIMES_SUFFIXES)
+    run = score_times(songs, find_hypotheses(hypothesis, songs, TIMES_SUFFIXES))
+    if as_json:
+        typer.echo(json.dumps(run.scores().as_dict(), ensure_ascii=False, indent=1))
+    else:
+        for table in _time_tables(run):
+            typer.echo(table.text())
+    for name in run.missing:
+        say(f"failed: {name}: no hypothesis in {shown(hypothesis)}; it is not scored")
+    for name in run.untimed:
+        say(f"failed: {name}: no times in the reference or in {shown(hypothesis)}; it is not scored")
+    if run.missing or run.untimed:
+        raise typer.Exit(1)
+
+
+def _time_tables(run: AlignedRun) -> list[Table]:
+    """Return a table of words, and one of lines of the songs that have no word times."""
+    words, lines = run.scores_of("words"), run.scores_of("lines")
+    lines = {song: score for song, score in lines.items() if song not in words}
+    languages = {one.song.id: one.song.language for one in run.songs}
+    return [_time_table(level, scores, languages) for level, scores in (("words", words), ("lines", lines)) if scores]
+
+
+def _time_table(level: str, scores: Mapping[str, AlignmentScore], languages: Mapping[str, str]) -> Table:
+    from lyricsep.scoring import alignment_notes, mean_alignment
+    from lyricsep.tables import Table
+
+    rows = [
+        (song, languages[song], str(score.n_reference), *_time_row(score.figures())) for song, score in scores.items()
+    ]
+    if len(scores) > 1:
+        means = {name: mean.value for name, mean in mean_alignment(list(scores.values())).items()}
+        total = sum(score.n_reference for score in scores.values())
+        rows.append((f"mean of {len(scores)} songs", "", str(total), *_time_row(means)))
+    headers = ("song", "language", level, "matched", "AAE", "median", "PCO@0.3", "PCO@0.1", "perceptual")
+    units = f"starts of {level}; AAE and median in seconds, matched and PCO in percent"
+    return Table("Times", headers, tuple(rows), 2, (*alignment_notes(scores), units))
+
+
+def _time_row(figures: Mapping[str, float]) -> tuple[str, ...]:
+    from lyricsep.tables import decimal, percent
+
+    shares = {"matched", "PCO_03", "PCO_01"}
+    names = ("matched", "AAE", "median", "PCO_03", "PCO_01", "perceptual")
+    return tuple((percent if name in shares else decimal)(figures[name]) for name in names)
 
 
 def _score_tables(run: ScoredRun) -> list[Table]:

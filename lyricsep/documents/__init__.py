@@ -6,6 +6,7 @@ file                       schema                      version  dataclass
 ``song.json``              lyricsep/lyrics             2        `LyricsDocument`
 ``manifest-*.json``        lyricsep/manifest           2        `Manifest`
 ``lyricsep score --json``  lyricsep/scores             2        `Scores`
+the same with ``--times``  lyricsep/alignment-scores   1        `AlignmentScores`
 ``summary.json``           lyricsep/benchmark-summary  2        `BenchmarkSummary`
 =========================  ==========================  =======  ==============================================
 
@@ -29,10 +30,19 @@ from lyricsep.documents.fields import finite
 from lyricsep.documents.lyrics import LyricsDocument, rounded
 from lyricsep.documents.manifest import DatasetRevision, Manifest, SongRecord, WeightRecord
 from lyricsep.documents.schema import DOCUMENTS, read_schema, schema_file_name, write_schemas
-from lyricsep.documents.scores import BenchmarkSummary, GroupSummary, Scores, SongResult, SongScores
+from lyricsep.documents.scores import (
+    AlignmentScores,
+    BenchmarkSummary,
+    GroupSummary,
+    Scores,
+    SongAlignmentScores,
+    SongResult,
+    SongScores,
+)
 
 __all__ = [
     "DOCUMENTS",
+    "AlignmentScores",
     "BenchmarkSummary",
     "DatasetRevision",
     "Document",
@@ -40,6 +50,7 @@ __all__ = [
     "LyricsDocument",
     "Manifest",
     "Scores",
+    "SongAlignmentScores",
     "SongRecord",
     "SongResult",
     "SongScores",

@@ -1,7 +1,8 @@
 """The scores of a run (``lyricsep score --json``) and the summary of a benchmark (``summary.json``).
 
-Counts are named as in `lyricsep.scoring.Counts.as_fields`, rates as in `lyricsep.scoring.RATES`. A rate is null
-where there is nothing to divide by.
+Counts are named as in `lyricsep.scoring.Counts.as_fields`, rates as in `lyricsep.scoring.RATES`, figures of
+``lyricsep score --times`` as in `lyricsep.scoring.ALIGNMENT_FIGURES`. A value is null where there is nothing to
+divide by.
 """
 
 from __future__ import annotations
@@ -12,7 +13,15 @@ from typing import Any, ClassVar
 
 from lyricsep.documents.base import Document
 
-__all__ = ["BenchmarkSummary", "GroupSummary", "Scores", "SongResult", "SongScores"]
+__all__ = [
+    "AlignmentScores",
+    "BenchmarkSummary",
+    "GroupSummary",
+    "Scores",
+    "SongAlignmentScores",
+    "SongResult",
+    "SongScores",
+]
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,62 @@ class Scores(Document):
     counts: dict[str, int] = field(default_factory=dict)
     rates: dict[str, float | None] = field(default_factory=dict)
     intervals: dict[str, tuple[float | None, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SongAlignmentScores:
+    """The scores of a song's start times.
+
+    Parameters
+    ----------
+    song : str
+        Its name.
+    language : str
+        ISO 639 code.
+    genre : str or None
+        As its dataset states it.
+    words : dict or None
+        Numbers of starts and figures of its words; null where either side has no word times.
+    lines : dict or None
+        The same of its lines.
+    """
+
+    song: str
+    language: str
+    genre: str | None = None
+    words: dict[str, float | None] | None = None
+    lines: dict[str, float | None] | None = None
+
+
+@dataclass(frozen=True)
+class AlignmentScores(Document):
+    """The scores of the start times of songs that were scored together.
+
+    Parameters
+    ----------
+    missing : tuple of str
+        Songs without a hypothesis; they are not scored.
+    untimed : tuple of str
+        Songs whose reference or hypothesis has no times; they are not scored.
+    songs : tuple of SongAlignmentScores
+        In the order of the references.
+    words, lines : dict
+        Mean over songs of each figure; empty if no song has any.
+    word_intervals, line_intervals : dict
+        95 % bootstrap intervals over songs: figure to [low, high].
+    """
+
+    SCHEMA: ClassVar[str] = "lyricsep/alignment-scores"
+    VERSION: ClassVar[int] = 1
+    REMEDY: ClassVar[str] = "write it again with `lyricsep score --times`"
+
+    missing: tuple[str, ...] = ()
+    untimed: tuple[str, ...] = ()
+    songs: tuple[SongAlignmentScores, ...] = ()
+    words: dict[str, float | None] = field(default_factory=dict)
+    lines: dict[str, float | None] = field(default_factory=dict)
+    word_intervals: dict[str, tuple[float | None, ...]] = field(default_factory=dict)
+    line_intervals: dict[str, tuple[float | None, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

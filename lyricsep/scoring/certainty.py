@@ -22,7 +22,16 @@ from lyricsep.tables import Table, percent, with_interval
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Comparison", "Difference", "Interval", "Spread", "bootstrap", "compare", "spread_over_seeds"]
+__all__ = [
+    "Comparison",
+    "Difference",
+    "Interval",
+    "Spread",
+    "bootstrap",
+    "bootstrap_means",
+    "compare",
+    "spread_over_seeds",
+]
 
 N_SAMPLES = 10_000
 LEVEL = 0.95
@@ -156,6 +165,43 @@ def bootstrap(
     return {name: _interval(value, samples[name], level, len(songs)) for name, value in rates(pool(songs)).items()}
 
 
+def bootstrap_means(
+    figures: Mapping[str, Sequence[float]], *, n_samples: int = N_SAMPLES, level: float = LEVEL, seed: int = 0
+) -> dict[str, Interval]:
+    """Return the mean over songs of each figure with its percentile interval over songs (Efron 1979).
+
+    Parameters
+    ----------
+    figures : mapping of str to sequence of float, shape (n_songs,)
+        Values of the songs; a song whose value is NaN is left out of that mean.
+    n_samples, level, seed : int, float, int
+        As in `bootstrap`.
+
+    Raises
+    ------
+    ValueError
+        If there are no songs, or the lengths differ.
+    """
+    matrix = np.array(list(figures.values()), np.float64).T
+    if not matrix.size:
+        raise ValueError("expected one song or more, got none")
+    known = ~np.isnan(matrix)
+    values = np.where(known, matrix, 0.0)
+
+    def means(weights: NDArray[np.int64]) -> dict[str, Samples]:
+        # A sample that drew no song with a known value has no mean.
+        with np.errstate(invalid="ignore"):
+            return dict(zip(figures, ((weights @ values) / (weights @ known)).T, strict=True))
+
+    n_songs = len(matrix)
+    samples = _resample(n_songs, n_samples, seed, means)
+    originals = means(np.ones((1, n_songs), np.int64))
+    return {
+        name: _interval(float(originals[name][0]), samples[name], level, int(n_known))
+        for name, n_known in zip(figures, known.sum(axis=0), strict=True)
+    }
+
+
 def compare(
     first: Mapping[str, Counts],
     second: Mapping[str, Counts],
@@ -259,7 +305,7 @@ def _exchange(
 def _in_blocks(n_songs: int, n_samples: int, draw: Callable[[int], dict[str, Samples]]) -> dict[str, Samples]:
     size = max(1, _LARGEST_BLOCK // n_songs)
     blocks = [draw(min(size, n_samples - first)) for first in range(0, n_samples, size)]
-    return {name: np.concatenate([block[name] for block in blocks]) for name in RATES}
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
 def _interval(value: float, samples: Samples, level: float, n_songs: int) -> Interval:

@@ -14,7 +14,7 @@ from lyricsep.datasets import Song, is_dataset, open_dataset
 from lyricsep.documents import Scores, SongScores, finite
 from lyricsep.errors import DatasetError
 from lyricsep.files import shown
-from lyricsep.formats import find_lyrics, read_lyrics
+from lyricsep.formats import LYRICS_SUFFIXES, find_lyrics, read_lyrics
 from lyricsep.languages import language_code
 from lyricsep.scoring.certainty import bootstrap
 from lyricsep.scoring.counts import FIELDS, RATES, Counts, counts_from_dict, known_rates, pool, rates
@@ -153,7 +153,7 @@ def _summary(counts: Counts) -> tuple[str, ...]:
     return (percent(rates(counts)["WER"]), *map(str, numbers))
 
 
-def find_references(name: str, language: str | None = None) -> list[Song]:
+def find_references(name: str, language: str | None = None, suffixes: Sequence[str] = LYRICS_SUFFIXES) -> list[Song]:
     """Return the reference songs of a dataset (name or folder), a folder of lyrics files, or one lyrics file.
 
     Parameters
@@ -162,6 +162,8 @@ def find_references(name: str, language: str | None = None) -> list[Song]:
         Name or path.
     language : str, optional
         Language of songs for which the reference has none.
+    suffixes : sequence of str
+        Suffixes of the files in a folder; of several files of a song, the one whose suffix comes first.
 
     Raises
     ------
@@ -172,14 +174,23 @@ def find_references(name: str, language: str | None = None) -> list[Song]:
     path = Path(name)
     if path.is_file():
         return [_song_of(path, path.stem, language)]
-    found = find_lyrics(path) if path.is_dir() and not is_dataset(path) else {}
+    found = find_lyrics(path, suffixes) if path.is_dir() and not is_dataset(path) else {}
     if found:
         return [_song_of(file, song, language) for song, file in found.items()]
     return list(open_dataset(name, language=language).songs)
 
 
-def find_hypotheses(path: Path, songs: Sequence[Song]) -> dict[str, Path]:
+def find_hypotheses(path: Path, songs: Sequence[Song], suffixes: Sequence[str] = LYRICS_SUFFIXES) -> dict[str, Path]:
     """Return the hypothesis of each song: one file, or the files in a folder that are named after the songs.
+
+    Parameters
+    ----------
+    path : Path
+        File or folder.
+    songs : sequence of Song
+        The references.
+    suffixes : sequence of str
+        As in `find_references`.
 
     Returns
     -------
@@ -197,7 +208,7 @@ def find_hypotheses(path: Path, songs: Sequence[Song]) -> dict[str, Path]:
         return {songs[0].id: path}
     if not path.is_dir():
         raise DatasetError(f"{shown(path)}: no such file or folder; check the name")
-    files = find_lyrics(path)
+    files = find_lyrics(path, suffixes)
     by_name = {Path(name).name: file for name, file in files.items()}
     # Match with or without the subfolders of the songs; a full path takes precedence.
     found = {song.id: files.get(song.id) or by_name.get(Path(song.id).name) for song in songs}
