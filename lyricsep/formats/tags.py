@@ -1,10 +1,13 @@
-"""Write lyrics into the tags of audio files.
+"""Write lyrics into the tags of audio files, and read them.
 
 - ID3 (mp3, wav, aiff): ``USLT``, the text, and for timed lyrics also ``SYLT``, in milliseconds. Its entries are
   lines, because players show each entry as a line.
 - Vorbis comments (flac, ogg, opus): ``LYRICS``, for timed lyrics as LRC; ``UNSYNCEDLYRICS`` then has the text
   without times. These names are a convention of tools and players, not a standard.
 - MP4 (m4a): ``©lyr``, the text. MP4 has no tag for times.
+
+Other programs also use ``TXXX`` frames of ID3, freeform tags of MP4, APEv2 tags, and LRC in any tag for text; these
+are read.
 
 References
 ----------
@@ -16,10 +19,12 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
+import re
 import shutil
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +32,26 @@ from lyricsep.audio.opening import first_audio_stream, open_container
 from lyricsep.errors import AudioError, ConfigError, OutputError
 from lyricsep.files import replacing, shown
 from lyricsep.formats.clock import to_ticks
+from lyricsep.formats.karaoke import words_of
 from lyricsep.formats.lrc import render_lrc
-from lyricsep.formats.transcript import Transcript
+from lyricsep.formats.reading import timed_reader
+from lyricsep.formats.transcript import Transcript, tidy, timed
 from lyricsep.languages import iso_639_2b, known_language, language_code
+from lyricsep.lyrics import Line
 
-__all__ = ["write_tagged"]
+__all__ = ["read_tagged", "write_tagged"]
 
 _Held = Callable[[Any], list[str]]
 _Put = Callable[[Any, Transcript, str | None], tuple[str, ...]]
 
 _VORBIS_NAMES = ("lyrics", "unsyncedlyrics", "syncedlyrics", "unsynced lyrics")
 _MP4_NAME = "\xa9lyr"
+
+# Names of tags in lower case, without the prefix of free names, in order of preference.
+_LYRICS_NAMES = ("syncedlyrics", "lyrics", "unsyncedlyrics", "unsynced lyrics", "uslt", _MP4_NAME, "wm/lyrics")
+_TITLE_NAMES = ("tit2", "title", "\xa9nam")
+_ARTIST_NAMES = ("tpe1", "artist", "\xa9art", "author")
+_FREE_NAME = re.compile(r"txxx:|----:com\.apple\.itunes:")
 
 _UNKNOWN_LANGUAGE = "XXX"  # ID3v2.4, section 4
 _MILLISECONDS, _LYRICS = 2, 1  # time stamp format and content type of SYLT
@@ -100,18 +114,143 @@ def write_tagged(
     return names
 
 
+def read_tagged(song: Path) -> Transcript | None:
+    """Read the lyrics in the tags of a song, with title and artist; None where there are none.
+
+    Timed lyrics (``SYLT``, or LRC in any tag) are preferred to text.
+
+    Raises
+    ------
+    ConfigError
+        If mutagen is not installed.
+    AudioError
+        If the song cannot be read.
+    DatasetError
+        If a tag holds malformed LRC.
+    """
+    mutagen = _mutagen()
+    try:
+        tags = [tags for tags in (_tags_of(song), _ape_tags(song)) if tags]
+    except mutagen.MutagenError as error:
+        raise _unreadable(song, error) from error
+    texts: dict[str, list[str]] = {}
+    for key, value in (item for each in tags for item in each.items()):
+        name = _FREE_NAME.sub("", key.lower())
+        name = "uslt" if name.startswith("uslt:") else name
+        if name in (*_LYRICS_NAMES, *_TITLE_NAMES, *_ARTIST_NAMES):
+            texts.setdefault(name, []).extend(_strings(value))
+    frames = [frame for each in tags if hasattr(each, "getall") for frame in each.getall("SYLT")]
+    lyrics = [_from_entries(frame.text) for frame in frames if frame.format == _MILLISECONDS]
+    lyrics += [_from_text(text, shown(song)) for name in _LYRICS_NAMES for text in texts.get(name, ())]
+    lyrics = [each for each in lyrics if each.text]
+    if not lyrics:
+        return None
+    best = next((each for each in lyrics if each.lines), lyrics[0])
+    same = (each.text for each in lyrics if not each.lines and each.text.split() == best.text.split())
+    return replace(
+        best,
+        text=next(same, best.text),  # text without times has its sections
+        language=_language(tags),
+        title=_first(texts, _TITLE_NAMES) or best.title,
+        artist=_first(texts, _ARTIST_NAMES) or best.artist,
+    )
+
+
+def _mutagen(name: str = "") -> Any:
+    """Return mutagen, or one of its modules or classes."""
+    module, _, class_name = name.partition(".")
+    try:
+        import mutagen
+
+        found = importlib.import_module(f"mutagen.{module}") if module else mutagen
+    except ImportError as error:
+        raise ConfigError("tags need mutagen: pip install 'lyricsep[tags]'") from error
+    return getattr(found, class_name) if class_name else found
+
+
+def _unreadable(song: Path, error: Exception) -> AudioError:
+    return AudioError(
+        f"{shown(song)}: its tags cannot be read or written ({' '.join(str(error).split())}); convert it, or "
+        "download it again"
+    )
+
+
+def _tags_of(song: Path) -> Any:
+    try:
+        name, *_ = _KINDS[_kind_of(song)]
+    except AudioError:  # a format that lyrics are only read from
+        file = _mutagen().File(song)
+    else:
+        file = _mutagen(name)(song)
+    return file and file.tags
+
+
+def _ape_tags(song: Path) -> Any:
+    apev2 = _mutagen("apev2")
+    try:
+        return apev2.APEv2(song)
+    except apev2.APENoHeaderError:
+        return None
+
+
+def _strings(value: Any) -> list[str]:
+    """Return the texts of a tag's value: a frame, bytes, text or a list of them."""
+    value = getattr(value, "text", value)
+    values = value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else [value]
+    return [each.decode(errors="replace") if isinstance(each, bytes) else str(each) for each in values]
+
+
+def _first(texts: Mapping[str, list[str]], names: Iterable[str]) -> str | None:
+    return next((text.strip() for name in names for text in texts.get(name, ()) if text.strip()), None)
+
+
+def _language(tags: Iterable[Any]) -> str | None:
+    """Return the language of ID3 lyrics; None for English, which programs write where they do not know."""
+    frames = [
+        frame for each in tags if hasattr(each, "getall") for name in ("SYLT", "USLT") for frame in each.getall(name)
+    ]
+    codes = (known_language(frame.lang) for frame in frames)
+    return next((code for code in codes if code and code != "en"), None)
+
+
+def _from_text(text: str, name: str) -> Transcript:
+    text = "\n".join(text.splitlines())
+    reader = timed_reader(text)
+    return reader(text, name) if reader else Transcript(tidy(text.split("\n")))
+
+
+def _from_entries(entries: Sequence[tuple[str, int]]) -> Transcript:
+    """Return the lyrics of SYLT: entries are lines, or syllables if any has a line break."""
+    in_syllables = any("\n" in text for text, _ in entries[1:])
+    rows: list[list[tuple[float, float, str]]] = []
+    for start, end, text in _spans(entries):
+        if not rows or not in_syllables or text.startswith("\n") or rows[-1][-1][2].endswith("\n"):
+            rows.append([])
+        rows[-1].append((start, end, text))
+    return timed(
+        Line(
+            row[0][0],
+            row[-1][1],
+            " ".join("".join(text for _, _, text in row).split()),
+            words_of(row) if in_syllables else (),
+        )
+        for row in rows
+    )
+
+
+def _spans(entries: Sequence[tuple[str, int]]) -> Iterator[tuple[float, float, str]]:
+    """Yield start, end and text of entries in order; the last ends at its start."""
+    in_time = sorted(entries, key=lambda entry: entry[1])
+    for (text, start), (_, end) in zip(in_time, [*in_time[1:], *in_time[-1:]], strict=True):
+        yield start / 1000, end / 1000, text
+
+
 def _tag(
     path: Path, kind: str, song: Path, transcript: Transcript, language: str | None, *, overwrite: bool
 ) -> tuple[str, ...]:
     """Write the lyrics into the tags of a copy of the song."""
     name, held_in, put = _KINDS[kind]
-    module, _, class_name = name.partition(".")
-    try:
-        from mutagen import MutagenError
-
-        opens = getattr(importlib.import_module(f"mutagen.{module}"), class_name)
-    except ImportError as error:
-        raise ConfigError("tags need mutagen: pip install 'lyricsep[tags]'") from error
+    opens = _mutagen(name)
     # Frames of older ID3 versions are kept, not converted.
     options = {"translate": False} if put is _put_id3 else {}
     try:
@@ -123,14 +262,11 @@ def _tag(
                 hint="set {overwrite=True} to replace them",
             )
         return put(file, transcript, language)
-    except MutagenError as error:
+    except _mutagen().MutagenError as error:
         cause = error.args[0] if error.args else None
         if isinstance(cause, OSError):
             raise cause from error
-        raise AudioError(
-            f"{shown(song)}: its tags cannot be read or written ({' '.join(str(error).split())}); convert it, "
-            "or download it again"
-        ) from error
+        raise _unreadable(song, error) from error
 
 
 def _kind_of(song: Path) -> str:

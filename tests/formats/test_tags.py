@@ -17,10 +17,10 @@ import pytest
 from numpy.typing import NDArray
 
 from lyricsep.audio import load_audio
-from lyricsep.errors import AudioError, ConfigError, OutputError
+from lyricsep.errors import AudioError, ConfigError, DatasetError, OutputError
 from lyricsep.formats import Transcript
-from lyricsep.formats.tags import write_tagged
-from lyricsep.lyrics import Line
+from lyricsep.formats.tags import read_tagged, write_tagged
+from lyricsep.lyrics import Line, Word
 
 mutagen = pytest.importorskip("mutagen")
 
@@ -351,6 +351,148 @@ def test_a_kill_leaves_the_song(make: Callable, step: str) -> None:
     assert song.read_bytes() == before
 
 
+def names_in(suffix: str) -> tuple[str | None, str | None]:
+    # FFmpeg writes those of wav beside ID3.
+    return (None, None) if suffix == ".wav" else ("Title 題", "Artist")
+
+
+@pytest.mark.parametrize("suffix", KINDS)
+@pytest.mark.parametrize("written", [TIMED, PLAIN])
+def test_what_was_written_is_read(make: Callable, suffix: str, written: Transcript) -> None:
+    song = make(suffix)
+    assert read_tagged(song) is None
+    write_tagged(song, song, written)
+    read = read_tagged(song)
+    assert (read.text, read.title, read.artist) == (written.text, *names_in(suffix))
+    assert [line.text for line in read.lines] == ([] if suffix == ".m4a" else [line.text for line in written.lines])
+    assert read.language == (written.language if suffix in ID3 else None)
+    if read.lines:
+        starts = [line.start for line in written.lines]
+        np.testing.assert_allclose([line.start for line in read.lines], starts, atol=0.01)
+
+
+def add_id3(song: Path, name: str, **values: object) -> None:
+    file = mutagen.File(song)
+    if file.tags is None:
+        file.add_tags()
+    file.tags.add(getattr(mutagen.id3, name)(encoding=3, **values))
+    file.save()
+
+
+def add_text(song: Path, key: str, value: object) -> None:
+    file = mutagen.File(song)
+    file.tags[key] = value
+    file.save()
+
+
+def add_ape(song: Path, key: str, value: str) -> None:
+    tags = mutagen.apev2.APEv2()
+    tags[key] = value
+    tags.save(song)
+
+
+STAMPED = "[ar:Ann]\n[00:01.00]la la\n[00:02.50]lo\n[00:03.00]"
+LINES = (Line(1, 2.5, "la la"), Line(2.5, 3, "lo"))
+
+
+@pytest.mark.parametrize("text", ["la la\n\nlo", "la la\r\n\r\n\r\nlo \r\n", "la la\r\rlo", STAMPED])
+@pytest.mark.parametrize(
+    ("suffix", "add"),
+    [
+        (".mp3", lambda song, text: add_id3(song, "USLT", lang="XXX", desc="x", text=text)),
+        (".wav", lambda song, text: add_id3(song, "USLT", lang="eng", desc="", text=text)),
+        (".mp3", lambda song, text: add_id3(song, "TXXX", desc="LYRICS", text=[text])),
+        (".aiff", lambda song, text: add_id3(song, "TXXX", desc="UnsyncedLyrics", text=[text])),
+        (".mp3", lambda song, text: add_ape(song, "Lyrics", text)),
+        (".flac", lambda song, text: add_text(song, "LYRICS", text)),
+        (".ogg", lambda song, text: add_text(song, "UnsyncedLyrics", ["", text])),
+        (".opus", lambda song, text: add_text(song, "SYNCEDLYRICS", text)),
+        (".m4a", lambda song, text: add_text(song, "\xa9lyr", text)),
+        (".m4a", lambda song, text: add_text(song, "----:com.apple.iTunes:LYRICS", text.encode())),
+    ],
+)
+def test_tags_of_other_programs(make: Callable, suffix: str, add: Callable, text: str) -> None:
+    song = make(suffix)
+    add(song, text)
+    read = read_tagged(song)
+    assert (read.lines, read.text) == ((LINES, "la la\nlo\n") if text == STAMPED else ((), "la la\n\nlo\n"))
+    title, artist = names_in(suffix)
+    assert (read.title, read.artist, read.language) == (title, artist or ("Ann" if read.lines else None), None)
+
+
+def test_timed_lyrics_are_preferred(make: Callable) -> None:
+    song = make(".flac")
+    add_text(song, "LYRICS", "other words")
+    add_text(song, "UNSYNCEDLYRICS", "la la\n\nlo")
+    add_text(song, "SYNCEDLYRICS", STAMPED)
+    read = read_tagged(song)
+    assert (read.lines, read.text) == (LINES, "la la\n\nlo\n")
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        ([("la la", 1000), ("lo", 2500), ("", 3000)], LINES),
+        ([("lo", 2500), ("la la", 1000)], (Line(1, 2.5, "la la"), Line(2.5, 2.5, "lo"))),
+        (
+            [("\nla ", 1000), ("la", 2000), ("\nlo", 2500), ("lo", 2750), ("", 3000)],
+            (
+                Line(1, 2.5, "la la", (Word(1, 2, "la"), Word(2, 2.5, "la"))),
+                Line(2.5, 3, "lolo", (Word(2.5, 3, "lolo"),)),
+            ),
+        ),
+        (
+            [("la", 1000), (" la\n", 2000), ("lo", 2500), ("", 3000)],
+            (
+                Line(1, 2.5, "la la", (Word(1, 2, "la"), Word(2, 2.5, "la"))),
+                Line(2.5, 3, "lo", (Word(2.5, 3, "lo"),)),
+            ),
+        ),
+        ([], None),
+        ([("", 0)], None),
+    ],
+)
+def test_entries_of_sylt(make: Callable, entries: list[tuple[str, int]], expected: tuple[Line, ...] | None) -> None:
+    song = make(".mp3")
+    add_id3(song, "SYLT", lang="XXX", desc="", format=2, type=1, text=entries)
+    add_id3(song, "SYLT", lang="XXX", desc="frames", format=1, type=1, text=[("hey", 5)])
+    read = read_tagged(song)
+    assert (read and read.lines) == expected
+
+
+@pytest.mark.parametrize(
+    "add", [lambda _: None, lambda song: add_id3(song, "USLT", lang="XXX", desc="", text=" \n ")]
+)
+def test_songs_without_lyrics(make: Callable, add: Callable) -> None:
+    song = make(".mp3")
+    add(song)
+    assert read_tagged(song) is None
+    mutagen.File(song).delete()
+    assert read_tagged(song) is None
+
+
+def test_songs_of_other_formats_and_names(tmp_path: Path) -> None:
+    song = make_song(tmp_path / "flac.mp3", "flac", 44100, "flac")
+    write_tagged(song, song, PLAIN)
+    assert read_tagged(song).text == "la la\n"
+    assert read_tagged(make_song(tmp_path / "song.mka", "pcm_s16le", 44100)) is None
+    wma = make_song(tmp_path / "song.wma", "pcm_s16le", 44100, "asf")
+    add_text(wma, "WM/Lyrics", "la la")
+    read = read_tagged(wma)
+    assert (read.text, read.title, read.artist) == ("la la\n", "Title 題", "Artist")
+
+
+def test_songs_whose_tags_cannot_be_read(make: Callable, tmp_path: Path) -> None:
+    (tmp_path / "text.mp3").write_text("la la la")
+    for path in (tmp_path / "text.mp3", tmp_path / "missing.mp3"):
+        with pytest.raises(AudioError, match="its tags cannot be read"):
+            read_tagged(path)
+    song = make(".flac")
+    add_text(song, "LYRICS", "[00:01.00]la\nlo")
+    with pytest.raises(DatasetError, match=r"song\.flac: row 2 has no time"):
+        read_tagged(song)
+
+
 def test_without_mutagen(make: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     song = make(".mp3")
     for name in [name for name in sys.modules if name.split(".")[0] == "mutagen"]:
@@ -359,3 +501,5 @@ def test_without_mutagen(make: Callable, tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(ConfigError, match=r"tags need mutagen: pip install 'lyricsep\[tags\]'"):
         write_tagged(song, tmp_path / "copy.mp3", TIMED)
     assert list(tmp_path.iterdir()) == [song]
+    with pytest.raises(ConfigError, match="tags need mutagen"):
+        read_tagged(song)
