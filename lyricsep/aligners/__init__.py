@@ -1,7 +1,7 @@
 """Alignment of known lyrics: words and a song in, times out."""
 
 from lyricsep.aligners.base import AlignmentJob, AlignmentOptions, LyricsAligner
-from lyricsep.aligners.reading import known_from, known_lyrics, read_known
+from lyricsep.aligners.reading import from_transcript, known_lyrics, read_known
 from lyricsep.aligners.words import KnownLine, KnownLyrics
 
 __all__ = [
@@ -10,7 +10,7 @@ __all__ = [
     "KnownLine",
     "KnownLyrics",
     "LyricsAligner",
-    "known_from",
+    "from_transcript",
     "known_lyrics",
     "read_known",
 ]

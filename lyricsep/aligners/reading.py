@@ -21,7 +21,7 @@ from lyricsep.files import shown
 from lyricsep.formats import Transcript, read_lyrics
 from lyricsep.formats.reading import timed_reader
 
-__all__ = ["known_from", "known_lyrics", "read_known"]
+__all__ = ["from_transcript", "known_lyrics", "read_known"]
 
 logger = logging.getLogger(__name__)
 
@@ -180,12 +180,12 @@ def read_known(path: Path, *, fill_repeats: bool = False) -> KnownLyrics:
         text = "\n".join(_decoded(path).splitlines())
         reader = timed_reader(text)
         known = (
-            known_from(reader(text, shown(path)))
+            from_transcript(reader(text, shown(path)))
             if reader
             else known_lyrics(text, title=path.stem, fill_repeats=fill_repeats)
         )
     else:
-        known = known_from(read_lyrics(path))
+        known = from_transcript(read_lyrics(path))
     if not known.words:
         raise DatasetError(
             f"{shown(path)}: has no lyrics", hint="write the words of the song into it, one line a row"
@@ -193,10 +193,20 @@ def read_known(path: Path, *, fill_repeats: bool = False) -> KnownLyrics:
     return known
 
 
-def known_from(transcript: Transcript) -> KnownLyrics:
-    """Return the lyrics of a file or a tag; sections begin after the blank lines of the text."""
+def from_transcript(transcript: Transcript, *, fill_repeats: bool = False) -> KnownLyrics:
+    """Return the known lyrics of a transcript, such as that of a song's tags (`lyricsep.formats.tags.read_tagged`).
+
+    Lines keep their times; headers and credits among them are not lines. A blank line of the text opens a section.
+    A transcript without times is read as `known_lyrics`.
+    """
     if not transcript.lines:
-        return known_lyrics(transcript.text, title=transcript.title)
+        known = known_lyrics(transcript.text, title=transcript.title, fill_repeats=fill_repeats)
+        return replace(
+            known,
+            title=transcript.title or known.title,
+            artist=transcript.artist or known.artist,
+            language=transcript.language,
+        )
     lines: list[KnownLine] = []
     opening: list[str] = []
     is_apart = False

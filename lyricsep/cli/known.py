@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from lyricsep.aligners import KnownLyrics, known_from, read_known
+from lyricsep.aligners import KnownLyrics, from_transcript, read_known
 from lyricsep.errors import ConfigError, DatasetError, LyricsepError
 from lyricsep.files import shown
 from lyricsep.formats import find_lyrics, match_key
@@ -97,7 +97,7 @@ def _tagged(song: SongFile) -> KnownLyrics:
     transcript = read_tagged(song.path)
     if transcript is None:
         raise DatasetError(f"{song.name}: holds no lyrics in its tags; name a file of lyrics")
-    return known_from(transcript)
+    return from_transcript(transcript)
 
 
 def _beside(song: SongFile) -> Path | None:

@@ -146,7 +146,7 @@ def read_tagged(song: Path) -> Transcript | None:
     if not lyrics:
         return None
     best = next((each for each in lyrics if each.lines), lyrics[0])
-    same = (each.text for each in lyrics if not each.lines and each.text.split() == best.text.split())
+    same = (each.text for each in lyrics if not each.lines and _rows(each) == _rows(best))
     return replace(
         best,
         text=next(same, best.text),  # text without times has its sections
@@ -202,6 +202,10 @@ def _strings(value: Any) -> list[str]:
 
 def _first(texts: Mapping[str, list[str]], names: Iterable[str]) -> str | None:
     return next((text.strip() for name in names for text in texts.get(name, ()) if text.strip()), None)
+
+
+def _rows(transcript: Transcript) -> list[str]:
+    return [" ".join(row.split()) for row in transcript.text.split("\n") if row]
 
 
 def _language(tags: Iterable[Any]) -> str | None:

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lyricsep.aligners.reading import known_lyrics, read_known
+from lyricsep.aligners.reading import from_transcript, known_lyrics, read_known
 from lyricsep.aligners.words import KnownLine, KnownLyrics
 from lyricsep.errors import DatasetError
+from lyricsep.formats import Transcript
 
 
 def shown(known: KnownLyrics) -> list[str]:
@@ -321,6 +322,14 @@ def test_files(tmp_path: Path, name: str, text: str, expected: KnownLyrics | Non
         assert [line.text for line in known.lines] == ["la la", "lo"]
     else:
         assert known == expected
+
+
+def test_transcripts_without_times() -> None:
+    transcript = Transcript("La\n\n[A]\nla\n\n[A]\n", title="La", artist="Ann", language="fr")
+    expected = KnownLyrics((KnownLine("la", "La\n[A]"),), "La", "Ann", "fr", "[A]")
+    assert from_transcript(transcript) == expected
+    assert shown(from_transcript(transcript, fill_repeats=True)) == ["La/[A] > la", "[A] > la"]
+    assert from_transcript(Transcript("")) == KnownLyrics()
 
 
 def test_fill_repeats_in_a_file(tmp_path: Path) -> None:

@@ -427,6 +427,8 @@ def test_timed_lyrics_are_preferred(make: Callable) -> None:
     add_text(song, "SYNCEDLYRICS", STAMPED)
     read = read_tagged(song)
     assert (read.lines, read.text) == (LINES, "la la\n\nlo\n")
+    add_text(song, "UNSYNCEDLYRICS", "la\nla\n\nlo")  # other lines
+    assert read_tagged(song).text == "la la\nlo\n"
 
 
 @pytest.mark.parametrize(
