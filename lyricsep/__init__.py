@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING, Any
 from lyricsep.version import __version__
 
 if TYPE_CHECKING:
-    from lyricsep.api import SongLyrics, Stems, Transcriber, score, segment, separate, transcribe
+    from lyricsep.api import Aligner, SongLyrics, Stems, Transcriber, align, score, segment, separate, transcribe
     from lyricsep.errors import LyricsepError
 
 __all__ = [
+    "Aligner",
     "LyricsepError",
     "SongLyrics",
     "Stems",
     "Transcriber",
     "__version__",
+    "align",
     "score",
     "segment",
     "separate",

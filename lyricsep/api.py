@@ -16,15 +16,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lyricsep.aligners import known_lyrics, read_known
+from lyricsep.errors import LyricsepError
 from lyricsep.formats import write_lyrics
 from lyricsep.lyrics import Lyrics, Segment, Word
-from lyricsep.plan import SegmentOptions, SeparateOptions, TranscribeOptions, language_for, resolve
+from lyricsep.plan import AlignOptions, SegmentOptions, SeparateOptions, TranscribeOptions, language_for, resolve
 from lyricsep.session import Job, Outcome, Session
 
 if TYPE_CHECKING:
     from lyricsep.scoring import Score
 
-__all__ = ["SongLyrics", "Stems", "Transcriber", "score", "segment", "separate", "transcribe"]
+__all__ = ["Aligner", "SongLyrics", "Stems", "Transcriber", "align", "score", "segment", "separate", "transcribe"]
 
 Name = str | os.PathLike[str]
 
@@ -155,6 +157,113 @@ class Transcriber:
         code = language_for(language, self.plan.model)
         jobs = (Job(Path(song), code) for song in songs)
         return (_named(outcome) for outcome in self._session.stream(jobs))
+
+
+class Aligner:
+    """Loaded models that time known lyrics of many songs.
+
+    Parameters
+    ----------
+    **options
+        As the fields of `lyricsep.plan.AlignOptions`: ``preset``, ``separator``, ``model``, ``language``, ...
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no such option, or a value is out of its range.
+    LyricsepError
+        If a model or a language does not exist, or a model cannot be loaded.
+
+    Examples
+    --------
+    >>> aligner = lyricsep.Aligner(preset="fast", language="en")
+    >>> for outcome in aligner.stream([("song.mp3", "Hello darkness, my old friend")]):
+    ...     print(outcome.path, outcome.error or outcome.lyrics.lines[0].start)
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self.plan = resolve(AlignOptions(**options))
+        self._session = Session(self.plan)
+        self._session.load()
+
+    def align(self, song: Name, lyrics: str | os.PathLike[str], *, language: str | None = None) -> SongLyrics:
+        """Time the lyrics of one song.
+
+        Parameters
+        ----------
+        song : str or path
+            An audio or video file.
+        lyrics : str or path
+            The text, with line breaks; or the path of a file of lyrics, as a `pathlib.Path`.
+        language : str, optional
+            Such as ``en``, ``french`` or ``pt-br``; by default that of the options or of the lyrics, else it is
+            detected.
+
+        Raises
+        ------
+        LyricsepError
+            What went wrong.
+        """
+        (outcome,) = self.stream([(song, lyrics)], language=language)
+        aligned = outcome.unwrap()
+        assert isinstance(aligned, SongLyrics)  # noqa: S101 - as `stream` makes them
+        return aligned
+
+    def stream(
+        self, songs: Iterable[tuple[Name, str | os.PathLike[str]]], *, language: str | None = None
+    ) -> Iterator[Outcome]:
+        """Time the lyrics of songs as they come.
+
+        Parameters
+        ----------
+        songs : iterable of (str or path, str or path)
+            Each song with its lyrics, as in `align`; read lazily.
+        language : str, optional
+            As in `align`, of all of them.
+
+        Yields
+        ------
+        Outcome
+            One for every song, as `Transcriber.stream` yields them.
+        """
+        code = language_for(language, self.plan.model)
+
+        def jobs() -> Iterator[Job | Outcome]:
+            for song, lyrics in songs:
+                job = Job(Path(song), code)
+                try:
+                    known = known_lyrics(lyrics) if isinstance(lyrics, str) else read_known(Path(lyrics))
+                except LyricsepError as error:
+                    yield Outcome(job, error=error)
+                else:
+                    yield replace(job, known=known)
+
+        return (_named(outcome) for outcome in self._session.stream(jobs()))
+
+
+def align(song: Name, lyrics: str | os.PathLike[str], **options: Any) -> SongLyrics:
+    """Time the lyrics of a song: every line and word comes back as written, with its start and end.
+
+    Parameters
+    ----------
+    song : str or path
+        An audio or video file.
+    lyrics : str or path
+        The text, with line breaks; or the path of a file of lyrics, as a `pathlib.Path`.
+    **options
+        As for `Aligner`, which loads the models once for many songs.
+
+    Raises
+    ------
+    LyricsepError
+        What went wrong; also if the lyrics are not sung in the song.
+
+    Examples
+    --------
+    >>> lyrics = lyricsep.align("song.mp3", Path("song.txt"), language="en")
+    >>> lyrics.save("song.lrc", format="elrc")
+    """
+    return Aligner(**options).align(song, lyrics)
 
 
 def transcribe(song: Name, **options: Any) -> SongLyrics:

@@ -51,6 +51,8 @@ class SongFile:
         share a stem.
     language : str or None
         As the list spells it.
+    lyrics : Path or None
+        File of its lyrics, as the list states it.
     url : str
         URL of a remote song; it may hold a password, so messages and records use `name`.
     listed : tuple of int and str
@@ -60,6 +62,7 @@ class SongFile:
     path: Path
     stem: Path
     language: str | None = None
+    lyrics: Path | None = None
     url: str = field(default="", repr=False)
     listed: tuple[int, str] = field(default=(-1, ""), repr=False, compare=False)
 
@@ -111,9 +114,9 @@ def find_songs(names: Iterable[str], *, offline: bool = False) -> Found:
         Files; folders, searched to the bottom; patterns such as ``"albums/*.mp3"`` or ``"**/*.flac"``. A file that
         does not exist is left to whoever opens it. What is hidden (``.name``) is a song only when it is named.
         Lists: a ``.txt`` with one path per line, or a ``.csv``, ``.tsv`` or ``.parquet`` with a column ``path``
-        and perhaps ``id`` (the name of its results) and ``language``, in UTF-8, or UTF-16 with its mark. Their
-        paths start where the list lies. Empty rows are passed over, and in a ``.txt`` what begins with ``#`` and is
-        no file.
+        and perhaps ``id`` (the name of its results), ``language`` and ``lyrics`` (a file), in UTF-8, or UTF-16 with
+        its mark. Their paths start where the list lies. Empty rows are passed over, and in a ``.txt`` what begins
+        with ``#`` and is no file.
         Files, folders, patterns and the paths of lists may be URLs, such as ``"s3://bucket/albums/**/*.flac"``. A
         folder of the web ends in a slash.
     offline : bool
@@ -141,7 +144,8 @@ def find_songs(names: Iterable[str], *, offline: bool = False) -> Found:
     _refuse_shared(ids, stems)
     stems |= ids
     songs_found = (
-        SongFile(song.path, stems[key], song.language, song.url, song.listed) for key, song in found.items()
+        SongFile(song.path, stems[key], song.language, song.lyrics, song.url, song.listed)
+        for key, song in found.items()
     )
     return Found(tuple(songs_found), tuple(empty))
 
@@ -156,6 +160,7 @@ class _Named:
     language: str | None = None
     url: str = ""
     listed: tuple[int, str] = (-1, "")
+    lyrics: Path | None = None
 
 
 def _name(path: Path, url: str) -> str:
@@ -172,12 +177,13 @@ def _named(name: str, *, offline: bool) -> Iterator[_Named]:
 
 def _merged(first: _Named, second: _Named) -> _Named:
     """Merge two entries of the same song; a list entry wins over a plain name."""
-    if (second.id, second.language) in {("", None), (first.id, first.language)}:
+    facts = [(song.id, song.language, song.lyrics) for song in (first, second)]
+    if facts[1] in (("", None, None), facts[0]):
         return first
-    if (first.id, first.language) == ("", None):
+    if facts[0] == ("", None, None):
         return second
     raise ConfigError(
-        f"{_name(second.path, second.url)}: is listed twice, with different ids or languages "
+        f"{_name(second.path, second.url)}: is listed twice, with different ids, languages or lyrics "
         f"({first.id or '-'}, {first.language or '-'} and {second.id or '-'}, {second.language or '-'}); keep one row"
     )
 
@@ -228,7 +234,8 @@ def _listed(path: Path) -> Iterator[_Named]:
                 f"{shown(path)}: row {number}: an id has at most {LONGEST_NAME} bytes, got {id_[:60]!r}..."
             )
         relative = Path(song.name) if url else _below(song, path.parent)
-        yield _Named(song, relative, id_, row.get("language") or None, url)
+        lyrics = path.parent / row["lyrics"] if row.get("lyrics") else None
+        yield _Named(song, relative, id_, row.get("language") or None, url, lyrics=lyrics)
 
 
 def _refuse_prose(path: Path, rows: Sequence[tuple[int, Mapping[str, str]]]) -> None:

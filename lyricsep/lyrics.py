@@ -14,7 +14,10 @@ from lyricsep.tables import Table
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Decoding", "Line", "Lyrics", "Segment", "Word", "find_words", "join_words"]
+__all__ = ["NOT_SUNG", "Decoding", "Line", "Lyrics", "Segment", "Word", "find_words", "join_words"]
+
+NOT_SUNG = "not-sung"
+"""Flag of a line of known lyrics that nobody sings: it stands where it would be sung, and has no length."""
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -87,6 +90,9 @@ class Line:
         The words in order, if word times were requested; else empty.
     flags : tuple of str
         Reasons to doubt the line (`lyricsep.transcribers.guard`); empty if there are none.
+    section : str or None
+        Opens a section: its header as written (``[Chorus]``), or an empty text. None: the section continues; if no
+        line opens one, sections are not known.
     """
 
     start: float
@@ -94,6 +100,7 @@ class Line:
     text: str
     words: tuple[Word, ...] = ()
     flags: tuple[str, ...] = ()
+    section: str | None = field(default=None, metadata={"omit_default": True})
 
     def __post_init__(self) -> None:
         """Check the times, and that the text is one line."""

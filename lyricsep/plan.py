@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 
+from lyricsep.aligners import AlignmentOptions, KnownLyrics
 from lyricsep.errors import ConfigError
 from lyricsep.languages import language_code, to_whisper
 from lyricsep.presets import PRESETS, preset_for
@@ -28,21 +29,25 @@ from lyricsep.transcribers import (
     default_backend,
     find_model,
 )
-from lyricsep.versions import VOCALS, stamp
+from lyricsep.versions import ALIGNMENT, LYRICS, VOCALS, stamp
 from lyricsep.weights import WeightFile, content_hash
 
 if TYPE_CHECKING:
     import torch
 
+    from lyricsep.aligners import LyricsAligner
     from lyricsep.transcribers.whisper import Backend
 
 __all__ = [
     "About",
+    "AlignOptions",
+    "ListenOptions",
     "Plan",
     "SegmentOptions",
     "SeparateOptions",
     "TranscribeOptions",
     "about",
+    "aligning",
     "language_for",
     "resolve",
 ]
@@ -143,8 +148,8 @@ class SegmentOptions(SeparateOptions):
 
 
 @dataclass(frozen=True)
-class TranscribeOptions(SegmentOptions):
-    """Options of the whole job; None leaves a choice to the preset."""
+class ListenOptions(SegmentOptions):
+    """Options of what Whisper hears, and of which Whisper; None leaves a choice to the preset."""
 
     language: Annotated[
         str | None, About("Language of the songs (en, french, pt-br, ...).", "detected for each song")
@@ -157,9 +162,6 @@ class TranscribeOptions(SegmentOptions):
             "the preset's",
         ),
     ] = None
-    backend: Annotated[
-        str | None, About(f"Whisper backend: {' or '.join(BACKENDS)}.", "the fastest that is installed")
-    ] = None
     mix_back: Annotated[
         float | None,
         About(
@@ -169,6 +171,20 @@ class TranscribeOptions(SegmentOptions):
             0.0,
             1.0,
         ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class AlignOptions(ListenOptions):
+    """Options of the alignment of known lyrics; None leaves a choice to the preset."""
+
+
+@dataclass(frozen=True)
+class TranscribeOptions(ListenOptions):
+    """Options of the whole job; None leaves a choice to the preset."""
+
+    backend: Annotated[
+        str | None, About(f"Whisper backend: {' or '.join(BACKENDS)}.", "the fastest that is installed")
     ] = None
     beam_size: Annotated[
         int | None, About("Beam size of Whisper's search; 1 is greedy decoding.", f"{_WHISPER.beam_size}", 1)
@@ -231,6 +247,8 @@ class Plan:
         Which library runs Whisper.
     transcription : WhisperOptions
         How it decodes.
+    alignment : AlignmentOptions or None
+        How known lyrics are aligned; None where lyrics are transcribed.
     language : str or None
         Of songs whose job does not state one; None detects it for each song.
     offline : bool
@@ -249,6 +267,7 @@ class Plan:
     model: WhisperSpec | None = None
     backend: str = ""
     transcription: WhisperOptions = field(default_factory=WhisperOptions)
+    alignment: AlignmentOptions | None = None
     language: str | None = None
     offline: bool = False
     is_default: bool = False
@@ -268,7 +287,7 @@ class Plan:
     @property
     def versions(self) -> str:
         """The versions of the stages, as a record of a result holds them."""
-        return stamp()
+        return stamp(ALIGNMENT if self.alignment else LYRICS)
 
     def load_separator(self, *, batch_size: int | None = None) -> Separator:
         """Build the separator, or the chain of two.
@@ -300,13 +319,33 @@ class Plan:
             raise ValueError("this plan transcribes nothing")
         return create_transcriber(self.model, self.device, backend=self.backend, offline=self.offline).backend
 
+    def load_aligner(self) -> LyricsAligner:
+        """Build what aligns known lyrics.
+
+        Raises
+        ------
+        WeightsError, ConfigError
+            As `lyricsep.transcribers.create_transcriber`.
+        """
+        from lyricsep.aligners.whisper import WhisperAligner
+        from lyricsep.transcribers.openai_whisper import OpenAIWhisper
+
+        backend = self.load_backend()
+        if self.alignment is None or not isinstance(backend, OpenAIWhisper):
+            raise ValueError("this plan aligns nothing")
+        return WhisperAligner(backend, self.alignment)
+
     def vocals_key(self, audio: Sequence[str]) -> str:
         """Return the key of a song's vocals, by the digests of its files and the versions of their stages."""
         return key_of({"audio": audio, "vocals": self._digests[0], "versions": VOCALS})
 
-    def lyrics_key(self, audio: Sequence[str], language: str | None) -> str:
-        """Return what identifies a song's lyrics but the versions of the stages, which `versions` tells."""
-        return key_of({"audio": audio, "lyrics": self._digests[1], "language": language})
+    def lyrics_key(self, audio: Sequence[str], language: str | None, known: KnownLyrics | None = None) -> str:
+        """Return what identifies a song's lyrics but the versions of the stages, which `versions` tells.
+
+        Known lyrics are aligned; without, the song is transcribed.
+        """
+        facts = {"audio": audio, "lyrics": self._digests[1], "language": language}
+        return key_of({**facts, "known": known} if known else facts)
 
     @property
     def _digests(self) -> tuple[str, str]:
@@ -330,7 +369,7 @@ class Plan:
                 "segmentation": self.segmentation,
                 "model": [content_hash(file) for file in self.model.files] if self.model else [],
                 "backend": self.backend,
-                "transcription": self.transcription,
+                **({"alignment": self.alignment} if self.alignment else {"transcription": self.transcription}),
             }
             self._known_digests[hashes] = key_of(vocals), key_of(lyrics)
         return self._known_digests[hashes]
@@ -351,7 +390,7 @@ class Plan:
             "language": self.language,
             "native": self.segmentation is None,
         }
-        for options in (self.segmentation, self.transcription if self.model else None):
+        for options in (self.segmentation, self.alignment or (self.transcription if self.model else None)):
             chosen |= {each.name: getattr(options, each.name) for each in fields(options)} if options else {}
         chosen |= {f"weights of {file.name}": content_hash(file) for file in self.weights}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in chosen.items()}
@@ -401,7 +440,53 @@ def resolve(options: SeparateOptions) -> Plan:
     )
     if isinstance(options, SegmentOptions):
         plan = replace(plan, segmentation=_segmentation(preset.segmentation, options))
+    if isinstance(options, AlignOptions):
+        return _aligning(plan, options)
     return _transcribing(plan, options) if isinstance(options, TranscribeOptions) else plan
+
+
+# Segments of up to 15 s place words as well as those of 30 s, and better where a song repeats itself.
+ALIGNED_DURATION = 15.0  # seconds
+
+
+def _aligning(plan: Plan, options: AlignOptions) -> Plan:
+    alignment = AlignmentOptions()
+    if options.mix_back is not None:
+        alignment = replace(alignment, mix_back=options.mix_back)
+    segmentation = plan.segmentation or RmsVadOptions()
+    return replace(
+        _with_model(plan, options),
+        segmentation=replace(segmentation, merge_duration=min(segmentation.merge_duration, ALIGNED_DURATION)),
+        backend="openai-whisper",  # the one that shows its attention
+        alignment=alignment,
+    )
+
+
+def _with_model(plan: Plan, options: ListenOptions) -> Plan:
+    name = options.model or PRESETS[plan.preset].model
+    model = find_model(name)
+    return replace(
+        plan, model=model, names={**plan.names, "model": name}, language=language_for(options.language, model)
+    )
+
+
+def aligning(options: TranscribeOptions) -> AlignOptions:
+    """Return the same options for an alignment.
+
+    Raises
+    ------
+    ConfigError
+        If an option is set that only a transcription has.
+    """
+    names = [each.name for each in fields(AlignOptions)]
+    given = [each.name for each in fields(options) if getattr(options, each.name) != each.default]
+    extra = [name for name in given if name not in names]
+    if extra:
+        raise ConfigError(
+            "known lyrics are aligned, not transcribed",
+            hint=f"leave out {', '.join(f'{{{name}}}' for name in extra)}",
+        )
+    return AlignOptions(**{name: getattr(options, name) for name in names})
 
 
 def _transcribing(plan: Plan, options: TranscribeOptions) -> Plan:
@@ -426,16 +511,11 @@ def _transcribing(plan: Plan, options: TranscribeOptions) -> Plan:
         transcription = replace(transcription, timestamps=options.timestamps, **given)
     except ValueError as error:
         raise ConfigError(f"transcription: {error}", hint=_to_change(_SEQUENCES, str(error))) from error
-    model_name = options.model or preset.model
-    model = find_model(model_name)
     return replace(
-        plan,
+        _with_model(plan, options),
         segmentation=None if options.native else plan.segmentation,
-        model=model,
-        names={**plan.names, "model": model_name},
         backend=backend,
         transcription=transcription,
-        language=language_for(options.language, model),
     )
 
 

@@ -1,9 +1,9 @@
 """The session: loaded models, and the one composition of the stages.
 
-A stream of songs goes through decoding, separation, segmentation and transcription. A song that fails does not stop
-the others. While songs are transcribed, a thread decodes and separates the next one. Segments of neighbouring songs
-share a batch, or each song is transcribed on its own, so that its lyrics depend on no other. With a store, finished
-results are reused.
+A stream of songs goes through decoding, separation, segmentation, and transcription or the alignment of known lyrics.
+A song that fails does not stop the others. While songs are transcribed, a thread decodes and separates the next one.
+Segments of neighbouring songs share a batch, or each song is transcribed on its own, so that its lyrics depend on no
+other. With a store, finished results are reused.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from lyricsep.aligners import AlignmentJob, KnownLyrics, LyricsAligner
 from lyricsep.audio import Damage
 from lyricsep.documents import LyricsDocument, rounded
 from lyricsep.errors import AudioError, LyricsepError
@@ -58,6 +59,8 @@ class Job:
         looked up in the store.
     apart : bool
         Transcribe each segment as if it were a song; they may overlap.
+    known : KnownLyrics or None
+        The lyrics, for a plan that aligns.
     before : callable, optional
         Called before the song is decoded, unless the store holds its lyrics; a `LyricsepError` from it fails the
         song.
@@ -68,6 +71,7 @@ class Job:
     source: Any = None
     segmenter: Callable[[Signals], Sequence[Segment] | None] | None = None
     apart: bool = False
+    known: KnownLyrics | None = None
     before: Callable[[], None] | None = None
 
 
@@ -146,6 +150,7 @@ class Models:
     def __init__(self) -> None:
         self._separators: list[tuple[object, Separator]] = []
         self._backends: list[tuple[object, Backend]] = []
+        self._aligners: list[tuple[object, LyricsAligner]] = []
 
     def separator(self, plan: Plan) -> Separator:
         """Return the separator of a plan, loaded once.
@@ -170,6 +175,16 @@ class Models:
         from lyricsep.transcribers.whisper import WhisperTranscriber
 
         return WhisperTranscriber(_once(self._backends, wanted, plan.load_backend), plan.transcription)
+
+    def aligner(self, plan: Plan) -> LyricsAligner:
+        """Return the aligner of a plan, loaded once.
+
+        Raises
+        ------
+        WeightsError, ConfigError
+            As `Plan.load_aligner`.
+        """
+        return _once(self._aligners, (plan.model, plan.device, plan.alignment), plan.load_aligner)
 
 
 class Session:
@@ -215,12 +230,13 @@ class Session:
         self.refresh = refresh
         self.signals = signals
         self._report: Progress = on_progress or _silent
+        self._stage, self._doing = ("alignment", "aligning") if plan.alignment else ("transcription", "transcribing")
 
     def load(self) -> None:
         """Load the models now, so that what is wrong with them fails before the first song."""
         self.models.separator(self.plan)
         if self.plan.model:
-            self.models.transcriber(self.plan)
+            self._lyrics(iter(()))
 
     def stream(self, jobs: Iterable[Job | Outcome]) -> Iterator[Outcome]:
         """Do songs, as they come.
@@ -267,7 +283,7 @@ class Session:
             for outcome in coming:
                 parts = self._clips(outcome)
                 if parts:
-                    self._report(outcome.path, "transcribing", 0.0)
+                    self._report(outcome.path, self._doing, 0.0)
                     started.append((self._handed_on(outcome), len(parts)))
                 else:
                     finished.append(self._handed_on(outcome))
@@ -281,13 +297,13 @@ class Session:
         while True:
             parts: list[Lyrics] = []
             # A transcriber of its own for each call, so that its random numbers start again.
-            for lyrics in self.models.transcriber(self.plan).transcribe(clips()):
+            for lyrics in self._lyrics(clips()):
                 parts.append(lyrics)
                 outcome, n_parts = started[0]
                 if len(parts) < n_parts:
                     continue
                 started.popleft()
-                seconds = {**outcome.seconds, "transcription": time.perf_counter() - last - coming.waited}
+                seconds = {**outcome.seconds, self._stage: time.perf_counter() - last - coming.waited}
                 yield from _drained(finished)
                 yield self._finished(replace(outcome, seconds=seconds), parts)
                 parts = []
@@ -295,6 +311,11 @@ class Session:
             yield from _drained(finished)
             if coming.is_over:
                 return
+
+    def _lyrics(self, clips: Iterator[Clips]) -> Iterator[Lyrics]:
+        if self.plan.alignment:
+            return self.models.aligner(self.plan).align(cast("Iterator[AlignmentJob]", clips))
+        return self.models.transcriber(self.plan).transcribe(clips)
 
     def _handed_on(self, outcome: Outcome) -> Outcome:
         """Return an outcome without its signals, unless they are kept."""
@@ -306,8 +327,12 @@ class Session:
             return []
         mixture, vocals = outcome.signals.mixture, outcome.signals.vocals
         language = outcome.job.language or self.plan.language
+        if self.plan.alignment:
+            progress = partial(self._report, outcome.path, self._doing)
+            known = outcome.job.known or KnownLyrics()
+            return [AlignmentJob(mixture, vocals, outcome.segments, language, progress, known)]
         if not outcome.job.apart:
-            progress = partial(self._report, outcome.path, "transcribing")
+            progress = partial(self._report, outcome.path, self._doing)
             return [Clips(mixture, vocals, outcome.segments, language, progress)]
         parts = []
         for segment in outcome.segments or ():
@@ -322,11 +347,17 @@ class Session:
         parts = [rounded(lyrics) for lyrics in parts]
         n_lines = sum(len(lyrics.lines) for lyrics in parts)
         logger.info(
-            "%s: transcription %.1f s, %d lines", shown(outcome.path), outcome.seconds["transcription"], n_lines
+            "%s: %s %.1f s, %d lines", shown(outcome.path), self._stage, outcome.seconds[self._stage], n_lines
         )
         if outcome.job.apart:
             return replace(outcome, parts=tuple(parts))
         (lyrics,) = parts
+        if lyrics.lines and all("not-sung" in line.flags for line in lyrics.lines):
+            error = AudioError(
+                f"{shown(outcome.path)}: its lyrics are not sung in it",
+                hint="check that song and lyrics belong together",
+            )
+            return replace(outcome, error=error, lyrics=Lyrics())
         outcome = replace(outcome, lyrics=lyrics, segments=lyrics.segments)
         if self.store and outcome.key:
             result = {
@@ -359,7 +390,7 @@ class Session:
         if self.store or self.signals:
             outcome = replace(outcome, digests=self.digests(job.path))
         if self.store and job.segmenter is None:
-            key = self.plan.lyrics_key(outcome.digests, job.language or self.plan.language)
+            key = self.plan.lyrics_key(outcome.digests, job.language or self.plan.language, job.known)
             outcome = replace(outcome, key=key, versions=self.plan.versions)
             known = self._known(outcome)
             if known:

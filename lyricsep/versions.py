@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-__all__ = ["LYRICS", "SCORES", "VOCALS", "stamp"]
+__all__ = ["ALIGNMENT", "LYRICS", "SCORES", "VOCALS", "stamp"]
 
 VOCALS: Mapping[str, int] = MappingProxyType({"decoding": 1, "separation": 1})
 """Stages that make the vocals of a song."""
 
 LYRICS: Mapping[str, int] = MappingProxyType({**VOCALS, "segmentation": 1, "transcription": 1})
 """Stages that make its lyrics."""
+
+ALIGNMENT: Mapping[str, int] = MappingProxyType({**VOCALS, "segmentation": LYRICS["segmentation"], "alignment": 1})
+"""Stages that time known lyrics."""
 
 SCORES = 1
 """Counts and rates of lyrics against a reference."""

@@ -27,6 +27,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lyricsep.files import replacing, write_text
+from lyricsep.formats import write_lyrics
+from lyricsep.lyrics import Line, Lyrics
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -581,6 +583,8 @@ def write_song(song: Song, folder: Path) -> None:
         "lines": [{"start": line.start, "end": line.end, "text": line.text} for line in song.lines],
     }
     write_text(folder / f"{NAME}.json", json.dumps(about, indent=2) + "\n")
+    lines = tuple(Line(line.start, line.end, line.text) for line in song.lines)
+    write_lyrics(folder / f"{NAME}.lrc", Lyrics(lines, "en", about["duration"]), "lrc", title=TITLE)
 
 
 def main() -> None:

@@ -13,6 +13,8 @@ import pytest
 import soundfile
 from script_modules import load_script
 
+from lyricsep.formats import read_lyrics
+
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "data" / "example"
 MIB = 1 << 20
@@ -70,8 +72,14 @@ def _pauses(about: dict[str, Any]) -> list[tuple[float, float]]:
 
 def test_files_are_small() -> None:
     files = sorted(path.name for path in FOLDER.iterdir())
-    assert files == ["night_train.json", "night_train.mp3", "night_train.txt", "night_train.vocals.ogg"]
+    assert files == [f"night_train.{kind}" for kind in ("json", "lrc", "mp3", "txt", "vocals.ogg")]
     assert max(path.stat().st_size for path in FOLDER.iterdir()) < MIB
+
+
+def test_the_lrc_has_the_same_lines(about: dict[str, Any]) -> None:
+    lines = read_lyrics(FOLDER / "night_train.lrc").lines
+    assert [line.text for line in lines] == [line["text"] for line in about["lines"]]
+    assert [line.start for line in lines] == pytest.approx([line["start"] for line in about["lines"]], abs=0.006)
 
 
 def test_mixture_and_vocals_are_stereo_on_one_clock(
@@ -199,3 +207,4 @@ def test_written_song_is_whole(maker: ModuleType, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "night_train.json").read_text())["lines"] == [
         {"start": 0.25, "end": 1.0, "text": "la la"}
     ]
+    assert "[00:00.25]la la\n[00:01.00]\n" in (tmp_path / "night_train.lrc").read_text()

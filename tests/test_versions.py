@@ -17,20 +17,22 @@ import numpy as np
 import pytest
 import soundfile
 
+from lyricsep.aligners import KnownLine, KnownLyrics
 from lyricsep.errors import LyricsepError
 from lyricsep.lyrics import Lyrics
-from lyricsep.plan import TranscribeOptions, resolve
+from lyricsep.plan import AlignOptions, TranscribeOptions, resolve
 from lyricsep.segmentation import rms_envelope
 from lyricsep.session import Job, Models, Session
 from lyricsep.signals import Signals
 from lyricsep.transcribers import BACKENDS, SAMPLE_RATE
-from lyricsep.versions import LYRICS, VOCALS, stamp
+from lyricsep.versions import ALIGNMENT, LYRICS, VOCALS, stamp
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "data" / "example" / "night_train.mp3"
 GOLDEN = Path(__file__).resolve().parent / "golden" / "versions.json"
 SECONDS = 12
 _CTRANSLATE2 = next(name for name in BACKENDS if name != "openai-whisper")
 MODELS = (("base", _CTRANSLATE2), ("tiny.en", "openai-whisper"))
+VERSIONS = {**LYRICS, **ALIGNMENT}
 SHARED = Models()
 
 
@@ -101,6 +103,15 @@ def transcription(folder: Path) -> Mapping[str, Any]:
     return found
 
 
+def alignment(folder: Path) -> Mapping[str, Any]:
+    """The times of the lines that are sung in the excerpt."""
+    rows = EXAMPLE.with_suffix(".txt").read_text(encoding="utf-8").split("\n")[:3]
+    options = AlignOptions(preset="fast", language="en", device="cpu", offline=True)
+    known = KnownLyrics(tuple(map(KnownLine, rows)))
+    (outcome,) = Session(resolve(options), models=SHARED).stream([Job(excerpt(folder), known=known)])
+    return words(outcome.unwrap())
+
+
 def vocals(folder: Path) -> np.ndarray:
     return session(*MODELS[0]).load_signals(excerpt(folder)).vocals
 
@@ -110,6 +121,7 @@ STAGES: Mapping[str, Callable[[Path], Mapping[str, Any]]] = {
     "separation": separation,
     "segmentation": segmentation,
     "transcription": transcription,
+    "alignment": alignment,
 }
 TOLERANCES = {"levels": 1e-3, "envelope": 1e-2, "words": 0.05, "default": 0.034, "paper": 0.034}
 
@@ -136,13 +148,13 @@ def differences(now: Any, then: Any, name: str = "", tolerance: float = 0.0) -> 
 
 
 def test_there_are_figures_of_every_stage() -> None:
-    assert set(STAGES) == set(LYRICS) == set(golden())
+    assert set(STAGES) == set(VERSIONS) == set(golden())
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_computes_what_its_version_did(stage: str, tmp_path: Path) -> None:
     recorded = golden()[stage]
-    assert recorded["version"] == LYRICS[stage], (
+    assert recorded["version"] == VERSIONS[stage], (
         f"the version of {stage} was changed; record its figures anew: python tests/test_versions.py"
     )
     try:
@@ -169,6 +181,7 @@ def test_differences_are_found_where_they_matter() -> None:
 def test_the_stamp_names_every_stage() -> None:
     assert stamp({"decoding": 1, "separation": 3}) == "decoding 1, separation 3"
     assert stamp(VOCALS) in stamp() == stamp(LYRICS)
+    assert stamp(ALIGNMENT) == stamp().replace("transcription", "alignment")
 
 
 def record() -> None:
@@ -177,7 +190,7 @@ def record() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         document = {
-            stage: {"version": LYRICS[stage], "figures": compute(Path(folder))} for stage, compute in STAGES.items()
+            stage: {"version": VERSIONS[stage], "figures": compute(Path(folder))} for stage, compute in STAGES.items()
         }
     GOLDEN.parent.mkdir(exist_ok=True)
     GOLDEN.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

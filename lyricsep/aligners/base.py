@@ -10,7 +10,7 @@ from lyricsep.aligners.words import KnownLyrics
 from lyricsep.lyrics import Lyrics
 from lyricsep.transcribers import Job
 
-__all__ = ["Aligner", "AlignmentJob"]
+__all__ = ["AlignmentJob", "AlignmentOptions", "LyricsAligner"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,30 @@ class AlignmentJob(Job):
     known: KnownLyrics = field(default_factory=KnownLyrics)
 
 
-class Aligner(Protocol):
+@dataclass(frozen=True)
+class AlignmentOptions:
+    """How known lyrics are aligned.
+
+    Parameters
+    ----------
+    mix_back : float
+        Gain of the accompaniment that is mixed back into the vocals: 0 is only the vocals, 1 the mixture.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range.
+    """
+
+    mix_back: float = 0.3
+
+    def __post_init__(self) -> None:
+        """Check that all numbers are in range."""
+        if not 0 <= self.mix_back <= 1:
+            raise ValueError(f"mix_back must be a number from 0 to 1, got {self.mix_back}")
+
+
+class LyricsAligner(Protocol):
     """Times known lyrics."""
 
     @property

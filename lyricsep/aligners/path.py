@@ -17,7 +17,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["TICK", "Evidence", "WordPath", "find_path", "silence_of"]
+__all__ = ["TICK", "UNHEARD", "Evidence", "WordPath", "find_path", "silence_of"]
 
 TICK = 0.02  # seconds, of Whisper's encoder
 TICK_SAMPLES = 320  # at 16 kHz
@@ -89,14 +89,17 @@ def silence_of(vocals: NDArray[np.float32]) -> NDArray[np.float64]:
     ndarray, shape (n_ticks,)
         Of whole ticks and the one that the signal ends in.
     """
+    if not len(vocals):
+        return np.empty(0)
     n_ticks = -(-len(vocals) // TICK_SAMPLES)
     padded = np.zeros(n_ticks * TICK_SAMPLES, np.float32)
     padded[: len(vocals)] = vocals
     frames = padded.reshape(n_ticks, TICK_SAMPLES)
     power = np.pad(np.einsum("ij,ij->i", frames, frames) / TICK_SAMPLES, 1, mode="edge").astype(np.float64)
     level = 10 * np.log10((power[:-2] + power[1:-1] + power[2:]) / 3 + 1e-10)
-    quiet = np.percentile(level, LOUD_PERCENTILE) - QUIET_BY if n_ticks else 0.0
-    return 1 / (1 + np.exp(np.clip((level - quiet) / SLOPE, -30, 30)))
+    quiet = np.percentile(level, LOUD_PERCENTILE) - QUIET_BY
+    silence: NDArray[np.float64] = 1 / (1 + np.exp(np.clip((level - quiet) / SLOPE, -30, 30)))
+    return silence
 
 
 def find_path(

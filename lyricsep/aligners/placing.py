@@ -7,15 +7,20 @@ programming over the segments gives the best partition of the song. Words may be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Likelihoods", "Placement", "place_words"]
+__all__ = ["FLOOR", "Likelihoods", "Placement", "place_words"]
 
 N_STATES = 16  # from which the next segment is tried
+# Beyond the best ones, states a few words apart are one: a passage that could stand in several places keeps them all,
+# and the words at the border of two segments are timed together anyway.
+N_BEST, APART = 4, 2
+BEHIND = 40.0  # nats behind the best, from which on a state is given up: half of the passes, for the same result
+N_LEFT_OUT = 8  # further states, in which lines are left out
 WORTH = 2.5  # nats that a token gains by being placed, or few words would always be the most probable
 FLOOR = -7.0  # nats; a token that is heard even worse is one that Whisper does not know
 LEFT_OUT = 3.0  # nats that a word costs which is placed nowhere
@@ -24,6 +29,7 @@ LEAVING_OUT = 20.0  # nats that a run of them costs: a verse is left out as a wh
 # time, with a standard deviation of a quarter of it and three words.
 RATE = 2.0
 SPREAD, SPREAD_WORDS = 0.25, 3.0
+MOST_RATE = 20.0  # nats; a song within a long mix, or without one of its verses, is not by this rule
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,12 +69,17 @@ class Placement:
 
 
 def place_words(
-    n_words: int, durations: Sequence[float], listen: Callable[[int, Sequence[int]], Sequence[Likelihoods]]
+    resumptions: Sequence[int],
+    n_words: int,
+    durations: Sequence[float],
+    listen: Callable[[int, Sequence[int]], Sequence[Likelihoods]],
 ) -> list[Placement]:
     """Place words into segments.
 
     Parameters
     ----------
+    resumptions : sequence of int
+        Words that may follow words that are left out: the first of each section, or of each line.
     n_words : int
         Of the lyrics.
     durations : sequence of float
@@ -82,35 +93,59 @@ def place_words(
     list of Placement
         One for each segment, in order; a segment may hold no words, and a word may be in none.
     """
-    states: dict[int, tuple[float, tuple[Placement, ...]]] = {0: (0.0, ())}
+    states: dict[int, _State] = {0: _State(0.0, ())}
     total = sum(durations)
     for segment, duration in enumerate(durations):
-        starts = sorted(states, key=lambda n: -states[n][0])[:N_STATES]
+        starts = _best(states)
         expected = n_words * duration / total
         reached: dict[int, tuple[float, int, Likelihoods, int]] = {}
         for first, heard in zip(starts, listen(segment, starts), strict=True):
             counted = np.arange(len(heard.counts))
-            rate = RATE * ((counted - expected) / (SPREAD * expected + SPREAD_WORDS)) ** 2
+            rate = np.minimum(RATE * ((counted - expected) / (SPREAD * expected + SPREAD_WORDS)) ** 2, MOST_RATE)
             gained = np.append(0.0, np.cumsum(np.maximum(heard.tokens, FLOOR) + WORTH))[heard.counts]
-            worths = states[first][0] + gained + np.maximum(heard.ends, FLOOR) - rate
+            worths = states[first].worth + gained + np.maximum(heard.ends, FLOOR) - rate
             for count, worth in enumerate(worths.tolist()):
                 if first + count not in reached or worth > reached[first + count][0]:
                     reached[first + count] = worth, first, heard, count
-        placed = {
-            end: (worth, (*states[first][1], _placement(first, heard, count)))
+        states = {
+            end: _State(worth, (*states[first].placements, _placement(first, heard, count)))
             for end, (worth, first, heard, count) in reached.items()
         }
-        states = {}
-        left_out: tuple[float, tuple[Placement, ...]] | None = None
-        for n in range(min(placed), n_words + 1):
-            here = placed.get(n)
-            best = left_out if here is None or (left_out and left_out[0] > here[0]) else here
-            if best is not None:
-                states[n] = best
-            options = [(left_out[0] - LEFT_OUT, left_out[1])] if left_out else []
-            options += [(here[0] - LEAVING_OUT - LEFT_OUT, here[1])] if here else []
-            left_out = max(options, key=lambda option: option[0])
-    return list(states[n_words][1])
+        states |= _left_out(states, [*resumptions, n_words])
+    return list(states[n_words].placements)
+
+
+@dataclass(frozen=True)
+class _State:
+    """So many words are placed or left out after a segment; this is what it is worth, and where they are."""
+
+    worth: float
+    placements: tuple[Placement, ...]
+    is_left_out: bool = False
+
+
+def _left_out(states: Mapping[int, _State], resumptions: Sequence[int]) -> dict[int, _State]:
+    """Return the states in which words are left out up to a resumption, where they are worth more."""
+    found = {}
+    for n in resumptions:
+        before = [(state.worth - LEAVING_OUT - LEFT_OUT * (n - m), m) for m, state in states.items() if m < n]
+        if before:
+            worth, m = max(before)
+            if n not in states or worth > states[n].worth:
+                found[n] = _State(worth, states[m].placements, is_left_out=True)
+    return found
+
+
+def _best(states: Mapping[int, _State]) -> list[int]:
+    """Return the states to go on from, the best first."""
+    ranked = sorted(states, key=lambda n: -states[n].worth)
+    least = states[ranked[0]].worth - BEHIND
+    kept: list[int] = []
+    for n in ranked:
+        is_apart = len(kept) < N_BEST or all(abs(n - other) > APART for other in kept)
+        if is_apart and states[n].worth >= least and not states[n].is_left_out:
+            kept.append(n)
+    return kept[:N_STATES] + [n for n in ranked if states[n].is_left_out][:N_LEFT_OUT]
 
 
 def _placement(first: int, heard: Likelihoods, count: int) -> Placement:

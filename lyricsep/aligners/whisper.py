@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from lyricsep.aligners.base import AlignmentJob
-from lyricsep.aligners.path import TICK, Evidence, WordPath, find_path, silence_of
-from lyricsep.aligners.placing import Likelihoods, Placement, place_words
+from lyricsep.aligners.base import AlignmentJob, AlignmentOptions
+from lyricsep.aligners.path import TICK, UNHEARD, Evidence, WordPath, find_path, silence_of
+from lyricsep.aligners.placing import FLOOR, Likelihoods, Placement, place_words
 from lyricsep.aligners.words import KnownLyrics, KnownWord
 from lyricsep.languages import from_whisper, to_whisper
-from lyricsep.lyrics import Line, Lyrics, Segment, Word
+from lyricsep.lyrics import NOT_SUNG, Line, Lyrics, Segment, Word
 from lyricsep.segmentation import merge_segments
 from lyricsep.transcribers.log_mel import clip_log_mel
 from lyricsep.transcribers.whisper_internals import load_tokenizer, smoothed
@@ -51,6 +51,11 @@ MEDIAN_WIDTH = 3  # ticks
 # Ours: of those the ones whose attention lies along the path that all of them give, chosen twice.
 N_FOLLOWING = 8
 N_REFINEMENTS = 2
+# Mean log-probability of the words, none below `FLOOR`: with Whisper base -1.3 to -1.1 in their own song, and -5.3 to
+# -3.9 in another one.
+OTHER_SONG = -2.6
+MIN_SECTIONS = 3  # from which a song is left out section by section
+LINE_SLACK = 0.5  # seconds that a word may be sung before or after the time of its line
 VOTERS = 8  # segments that vote on the language
 
 
@@ -88,6 +93,19 @@ class _Tokens:
         return _Tokens(self.tokenizer, [self.pieces[word] for word in words], [self.letters[word] for word in words])
 
 
+_Spans = dict[int, tuple[float, float]]
+"""Start and end of words in seconds."""
+
+
+@dataclass(frozen=True)
+class _LineSpan:
+    """The words of a line, and where they may be sung."""
+
+    first: int
+    last: int
+    span: Segment
+
+
 class WhisperAligner:
     """Align songs with a Whisper model.
 
@@ -95,13 +113,13 @@ class WhisperAligner:
     ----------
     model : OpenAIWhisper
         The backend whose attention can be seen.
-    mix_back : float
-        Gain of the accompaniment in what the model hears, 0 to 1.
+    options : AlignmentOptions, optional
+        What it hears.
     """
 
-    def __init__(self, model: OpenAIWhisper, *, mix_back: float = 0.3) -> None:
+    def __init__(self, model: OpenAIWhisper, options: AlignmentOptions | None = None) -> None:
         self.model = model
-        self.mix_back = mix_back
+        self.options = options or AlignmentOptions()
         self.name = f"{model.name} letter by letter"
 
     def align(self, jobs: Iterable[AlignmentJob]) -> Iterator[Lyrics]:
@@ -113,7 +131,7 @@ class WhisperAligner:
             If the model does not know a job's language.
         """
         for job in jobs:
-            yield _Song(self.model, job, self.mix_back).lyrics()
+            yield _Song(self.model, job, self.options.mix_back).lyrics()
 
 
 class _Song:
@@ -134,8 +152,11 @@ class _Song:
         language = to_whisper(self.job.language) if self.job.language else self._language(features)
         tokenizer = load_tokenizer(self.model.n_languages if self.model.is_multilingual else None, language)
         text = _Tokens.of(self.job.known.words, tokenizer)
-        placements = self._place(features, text)
-        spans, probabilities = self._times(text, placements)
+        if self.job.known.is_timed:
+            spans, probabilities = self._times_in_lines(text)
+        else:
+            spans, probabilities = self._times_anywhere(text, self._place(features, text))
+        self._report(1.0)
         found = Lyrics(language=from_whisper(language), duration=self.duration, segments=tuple(self.segments))
         return _written(self.job.known, spans, probabilities, found)
 
@@ -176,19 +197,19 @@ class _Song:
                 for (tokens, ends), count in zip(heard, counts, strict=True)
             ]
 
-        return place_words(len(text.pieces), [segment.duration for segment in self.segments], listen)
+        durations = [segment.duration for segment in self.segments]
+        return place_words(_resumptions(self.job.known), len(text.pieces), durations, listen)
 
-    def _times(
-        self, text: _Tokens, placements: Sequence[Placement]
-    ) -> tuple[dict[int, tuple[float, float]], dict[int, float]]:
-        """Return start and end of each placed word in seconds, and the probability of each."""
+    def _times_anywhere(self, text: _Tokens, placements: Sequence[Placement]) -> tuple[_Spans, dict[int, float]]:
+        """Return start and end of each placed word, and the probability of each."""
         probabilities = {
             word: math.exp(logprob)
             for placement in placements
             for word, logprob in zip(range(placement.first, placement.last), placement.logprobs, strict=True)
         }
         words = sorted(probabilities)
-        if not words:
+        logprobs = [logprob for placement in placements for logprob in placement.logprobs]
+        if not words or np.mean(np.maximum(logprobs, FLOOR)) < OTHER_SONG:
             return {}, {}
         silence = silence_of(self.job.vocals)
         sung = text.only(words)
@@ -209,13 +230,61 @@ class _Song:
             inside = np.flatnonzero((path.starts * TICK >= border.start) & (path.starts * TICK < border.end))
             if len(inside):
                 evidence.append(self._evidence(border, sung, int(inside[0]), int(inside[-1]) + 1, silence))
-        path = _path(evidence, sung.letters, silence)
-        self._report(1.0)
-        spans = {
+        return self._spans(words, _path(evidence, sung.letters, silence)), probabilities
+
+    def _times_in_lines(self, text: _Tokens) -> tuple[_Spans, dict[int, float]]:
+        """Return start and end of each word, near the time of its line, and the probability of each."""
+        lines = self._line_spans()
+        words = [word for line in lines for word in range(line.first, line.last)]
+        if not words:
+            return {}, {}
+        silence = silence_of(self.job.vocals)
+        sung = text.only(words)
+        evidence = []
+        probabilities: dict[int, float] = {}
+        for done, group in enumerate(groups := _within_clips(lines)):
+            span = Segment(group[0].span.start, min(group[-1].span.end, group[0].span.start + CLIP))
+            first = words.index(group[0].first)
+            heard = self._evidence(span, sung, first, first + group[-1].last - group[0].first, silence)
+            row = 0
+            for line in group:
+                n_letters = sum(map(len, text.letters[line.first : line.last]))
+                low, high = (round((time - span.start) / TICK) for time in (line.span.start, line.span.end))
+                heard.scores[row : row + n_letters, : max(0, low)] = UNHEARD
+                heard.scores[row : row + n_letters, max(1, high) :] = UNHEARD
+                row += n_letters
+            evidence.append(heard)
+            probabilities |= self._probabilities(span, text, range(group[0].first, group[-1].last))
+            self._report((done + 1) / len(groups))
+        return self._spans(words, _path(evidence, sung.letters, silence)), probabilities
+
+    def _line_spans(self) -> list[_LineSpan]:
+        """Return where the words of each line with a time may be sung: from a little before it to a little after."""
+        known = self.job.known
+        starts = [line.start or 0.0 for line in known.lines]
+        found = []
+        for number, line in enumerate(known.lines):
+            words = [index for index, word in enumerate(known.words) if word.line == number]
+            following = min((start for start in starts if start > starts[number]), default=self.duration)
+            end = max(line.end or 0.0, following)
+            span = (max(0.0, starts[number] - LINE_SLACK), min(self.duration, end + LINE_SLACK))
+            if words and span[0] < self.duration:
+                found.append(_LineSpan(words[0], words[-1] + 1, Segment(*span)))
+        return found
+
+    def _probabilities(self, span: Segment, text: _Tokens, words: range) -> dict[int, float]:
+        """Return how probable each word is in a span of at most 30 s."""
+        counts = _fitting([text.pieces[word] for word in words], self.model.n_text_tokens)
+        tokens = [token for word in words[: len(counts) - 1] for token in text.pieces[word]]
+        ((logprobs, _),) = self.model.logprobs(self._feature(span), text.tokenizer, [tokens])
+        sums = np.append(0.0, np.cumsum(logprobs.double().numpy()))[counts]
+        return dict(zip(words, np.exp(np.diff(sums) / np.diff(counts)).tolist(), strict=False))
+
+    def _spans(self, words: Sequence[int], path: WordPath) -> _Spans:
+        return {
             word: (float(start) * TICK, min(float(end) * TICK, self.duration))
             for word, start, end in zip(words, path.starts, path.ends, strict=True)
         }
-        return spans, probabilities
 
     def _borders(self) -> Iterator[Segment]:
         """Yield passages around the borders of segments that are close."""
@@ -243,6 +312,13 @@ class _Song:
         return Evidence(sum(map(len, sung.letters[:first])), first_tick, _followed(weights, letters, quiet))
 
 
+def _resumptions(known: KnownLyrics) -> list[int]:
+    """Return the first word of each section, or of each line where sections are hardly known."""
+    firsts = [i for i, word in enumerate(known.words) if not i or word.line != known.words[i - 1].line]
+    sections = [i for i in firsts if known.lines[known.words[i].line].section is not None]
+    return sections if len(sections) >= MIN_SECTIONS else firsts
+
+
 def _fitting(pieces: Sequence[Sequence[int]], most: int) -> NDArray[np.intp]:
     """Return the number of tokens before the first word and after each, up to `most`."""
     counts = [0]
@@ -251,6 +327,17 @@ def _fitting(pieces: Sequence[Sequence[int]], most: int) -> NDArray[np.intp]:
             break
         counts.append(counts[-1] + len(piece))
     return np.array(counts)
+
+
+def _within_clips(lines: Sequence[_LineSpan]) -> list[list[_LineSpan]]:
+    """Group lines whose spans fit together into the input of the model."""
+    groups: list[list[_LineSpan]] = []
+    for line in lines:
+        if groups and line.span.end - groups[-1][0].span.start <= CLIP:
+            groups[-1].append(line)
+        else:
+            groups.append([line])
+    return groups
 
 
 def _shared_rows(letters: Sequence[Sequence[int]], pieces: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
@@ -305,7 +392,7 @@ def _path(evidence: Sequence[Evidence], letters: Sequence[Sequence[int]], silenc
 
 def _written(
     known: KnownLyrics,
-    spans: dict[int, tuple[float, float]],
+    spans: _Spans,
     probabilities: dict[int, float],
     found: Lyrics,
 ) -> Lyrics:
@@ -313,18 +400,19 @@ def _written(
     by_line: dict[int, list[int]] = {}
     for index, word in enumerate(known.words):
         by_line.setdefault(word.line, []).append(index)
-    lines = []
+    lines: list[Line] = []
     now = 0.0
     for number, line in enumerate(known.lines):
-        sung = [index for index in by_line.get(number, ()) if index in spans]
-        if not sung:
-            lines.append(Line(now, now, line.text, (), ("not-sung",)))
-            continue
+        section = line.section if number else line.section or ""
+        indices = by_line.get(number, [])
         words = []
-        for index in by_line[number]:
+        for index in indices if any(index in spans for index in indices) else ():
             start, end = spans.get(index, (now, now))
             now = end
             word = known.words[index]
             words.append(Word(start, end, word.text, probabilities.get(index, 0.0), word.space_before))
-        lines.append(Line(words[0].start, words[-1].end, line.text, tuple(words)))
+        if words:
+            lines.append(Line(words[0].start, words[-1].end, line.text, tuple(words), section=section))
+        else:
+            lines.append(Line(now, now, line.text, (), (NOT_SUNG,), section))
     return Lyrics(tuple(lines), found.language, found.duration, found.segments)

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
 
+import regex
+
 __all__ = ["KnownLine", "KnownLyrics", "KnownWord", "split_words", "sung_form"]
 
-APOSTROPHES = "'’ʼ"
 MOSTLY = 0.8  # share of capitals from which a text counts as written in capitals
+
+_SUNG = regex.compile(r"[\p{L}\p{N}]\p{M}*|['’]")
+_STRAIGHT = str.maketrans("’ʼ", "''")
+
+_OPENING = r"[\p{Ps}\p{Pi}]"
+_UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Myanmar}]"  # as in Whisper's words
+_VOWEL_BEFORE = "[เ-ไເ-ໄ]"
+_JOINED = r"[\p{M}\p{Lm}ะาำๅະາຳぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮｧｨｩｪｫｯｬｭｮ]"
+_PART = regex.compile(
+    rf"(?:(?!{_OPENING}*{_UNSPACED}).)+"
+    rf"|{_OPENING}*{_VOWEL_BEFORE}?{_UNSPACED}{_JOINED}*[^\p{{L}}\p{{N}}\p{{Ps}}\p{{Pi}}]*"
+)
 
 
 @dataclass(frozen=True)
@@ -21,8 +33,8 @@ class KnownLine:
     text : str
         As written, on one line.
     section : str or None
-        What opens a section before this line: its header as written (``[Chorus]``), or an empty text for a blank
-        line; None where the section continues.
+        What opens a section before this line: its header as written (``[Chorus]``), and rows that are not sung; an
+        empty text for a blank line; None where the section continues.
     start, end : float or None
         Seconds, where the line's time is known.
     """
@@ -67,12 +79,15 @@ class KnownLyrics:
         Where the lyrics state them.
     language : str or None
         ISO 639-1 code, where the lyrics state it.
+    closing : str
+        What is written after the last line and not sung, such as credits.
     """
 
     lines: tuple[KnownLine, ...] = ()
     title: str | None = None
     artist: str | None = None
     language: str | None = None
+    closing: str = ""
 
     @cached_property
     def words(self) -> tuple[KnownWord, ...]:
@@ -95,48 +110,27 @@ class KnownLyrics:
 
 
 def sung_form(text: str) -> str:
-    """Return the letters, digits and inner apostrophes of a word, in lower case."""
-    kept = [letter for letter in text if letter.isalnum() or unicodedata.category(letter)[0] == "M"]
-    if not kept:
-        return ""
-    inner = "".join(letter for letter in text if letter in APOSTROPHES or letter in kept)
-    return inner.replace("’", "'").replace("ʼ", "'").lower()
+    """Return the letters, digits and inner apostrophes of a word, in lower case; empty if it has neither."""
+    return "".join(_SUNG.findall(text)).translate(_STRAIGHT).strip("'").lower()
 
 
 def split_words(text: str) -> list[tuple[str, bool]]:
     """Split a line into words as written, each with whether a space precedes it.
 
     What has no letter or digit, such as a dash between spaces, belongs to the word before it, or to the first. Each
-    character of scripts that write no spaces is a word.
+    character of Chinese, Japanese, Thai, Lao and Burmese is a word, with the marks and vowels that belong to it.
     """
     words: list[tuple[str, bool]] = []
     opening = ""
     for piece in text.split():
-        for number, part in enumerate(_parts(piece)):
+        for number, part in enumerate(_PART.findall(piece)):
             is_apart = number == 0
-            if sung_form(part):
-                words.append((opening + part, is_apart or bool(opening)))
-                opening = ""
+            if words and sung_form(part):
+                words.append((part, is_apart))
             elif words:
                 words[-1] = words[-1][0] + " " * is_apart + part, words[-1][1]
             else:
-                opening += f"{part} " if is_apart else part
+                opening += " " * (is_apart and bool(opening)) + part
+                if sung_form(part):
+                    words.append((opening, True))
     return words
-
-
-def _parts(piece: str) -> list[str]:
-    """Split a piece of text without spaces before every wide letter, and after the last of a run."""
-    parts: list[str] = []
-    was_wide = False
-    for letter in piece:
-        wide = unicodedata.east_asian_width(letter) in "WF" and letter.isalnum()
-        joins = (
-            unicodedata.category(letter) in ("Lm", "Mn", "Mc") or letter in "ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ"
-        )
-        starts = (wide and not joins) or (was_wide and letter.isalnum() and not wide and not joins)
-        if parts and not starts:
-            parts[-1] += letter
-        else:
-            parts.append(letter)
-        was_wide = wide or (was_wide and not letter.isalnum())
-    return parts

@@ -8,6 +8,7 @@ from typing import Annotated, cast
 
 import typer
 
+from lyricsep.cli.align import align
 from lyricsep.cli.batch import batch
 from lyricsep.cli.benchmark import benchmark
 from lyricsep.cli.console import in_flags, say
@@ -39,6 +40,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(transcribe)
+app.command()(align)
 app.add_typer(batch, name="batch")
 app.command()(separate)
 app.command()(segment)
@@ -66,7 +68,7 @@ def _common(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Transcribe songs into timed lyrics; score, correct, convert and compare lyrics."""
+    """Transcribe songs, or time known lyrics; score, correct, convert and compare lyrics."""
 
 
 def run() -> int:

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from lyricsep.cli.console import counting, in_flags, say, show_logs, spoken
+from lyricsep.cli.known import LyricsOption, known_for
 from lyricsep.cli.options import FormatsOption, SongsArgument, with_options
 from lyricsep.cli.settings import chosen_formats
 from lyricsep.documents import Manifest
@@ -27,12 +28,12 @@ from lyricsep.engines import (
     run_ray,
     seats_of,
 )
-from lyricsep.errors import OutputError
+from lyricsep.errors import LyricsepError, OutputError
 from lyricsep.files import check_writable
 from lyricsep.formats import file_suffixes
 from lyricsep.inputs import find_songs
 from lyricsep.manifest import new_manifest, state_folder, write_manifest
-from lyricsep.plan import Plan, TranscribeOptions, language_for, resolve
+from lyricsep.plan import Plan, TranscribeOptions, aligning, language_for, resolve
 from lyricsep.remote import check_driver, put
 from lyricsep.weights import fetch
 
@@ -51,11 +52,12 @@ def run_batch(
         Path, typer.Option("--output", "-o", help="Folder for the results; created if missing.", file_okay=False)
     ],
     formats: FormatsOption = None,
+    lyrics: LyricsOption = None,
     *,
     options: TranscribeOptions,
     running: BatchOptions,
 ) -> None:
-    """Transcribe a library with many workers.
+    """Transcribe a library, or align its lyrics, with many workers.
 
     Run it again to resume, or to add songs. Finished songs are reused, also after files are renamed, and after an
     upgrade of lyricsep. Prints the path of every file it writes. Also writes a table of all songs (songs.csv,
@@ -65,13 +67,19 @@ def run_batch(
     wanted = chosen_formats(formats)
     if running.copy_to:
         check_driver(running.copy_to, offline=options.offline)
-    plan = resolve(options)
+    plan = resolve(aligning(options) if lyrics else options)
     say(plan.summary)
     check_writable(output)
     found = find_songs(songs, offline=options.offline)
     for named in found.empty:
         say(f"failed: {named}: no audio files found; name a song, a folder of songs, or a list of songs")
-    tasks = [Task(song, language_for(song.language, plan.model)) for song in found.songs]
+    known = known_for(found.songs, lyrics) if lyrics else [None] * len(found.songs)
+    tasks = []
+    for song, words in zip(found.songs, known, strict=True):
+        if isinstance(words, LyricsepError):
+            say(f"failed: {in_flags(words)}")
+        else:
+            tasks.append(Task(song, language_for(song.language, plan.model), words))
     delivery = Delivery(
         output,
         tuple(wanted),
@@ -104,7 +112,7 @@ def run_batch(
             put([path for path in about_all if path.exists()], output, running.copy_to)
         status = the_batch.status()
         say(_summary(status))
-        if status.failures or status.n_left or found.empty:
+        if status.failures or status.n_left or found.empty or len(tasks) < len(found.songs):
             raise typer.Exit(1)
 
 

@@ -133,7 +133,7 @@ def _read_numbers(name: str, text: str, number: type[int] | type[float]) -> tupl
 _LOCAL_SONGS = (
     "Audio or video files, folders (searched recursively), quoted patterns such as 'albums/**/*.flac', or lists: a "
     ".txt with one path per line, or a .csv, .tsv or .parquet with a column path and, optionally, id (name of the "
-    "results) and language."
+    "results), language and lyrics (a file)."
 )
 LocalSongsArgument = Annotated[list[str], typer.Argument(metavar="SONG", help=_LOCAL_SONGS, show_default=False)]
 SongsArgument = Annotated[

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,30 +24,35 @@ from lyricsep.cli.settings import chosen_formats
 from lyricsep.errors import ConfigError, LyricsepError
 from lyricsep.files import shown
 from lyricsep.formats import file_suffixes, render_lyrics, write_lyrics
+from lyricsep.lyrics import NOT_SUNG
 from lyricsep.manifest import new_manifest
 from lyricsep.plan import Plan, TranscribeOptions, language_for, resolve
 from lyricsep.remote import renamed
 
 if TYPE_CHECKING:
+    from lyricsep.aligners import KnownLyrics
     from lyricsep.inputs import SongFile
     from lyricsep.session import Job, Outcome
 
-__all__ = ["transcribe"]
+__all__ = ["LyricsOutputOption", "Wanted", "make_lyrics", "transcribe"]
 
 STDOUT = Path("-")
+
+
+LyricsOutputOption = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Folder for the results, created if missing; - prints the lyrics (as txt, or one --format).",
+    ),
+]
 
 
 @with_options
 def transcribe(
     songs: SongsArgument,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output",
-            "-o",
-            help="Folder for the results, created if missing; - prints the lyrics (as txt, or one --format).",
-        ),
-    ] = Path("lyrics"),
+    output: LyricsOutputOption = Path("lyrics"),
     formats: FormatsOption = None,
     *,
     options: TranscribeOptions,
@@ -60,32 +65,71 @@ def transcribe(
     Prints the path of every file it writes. The lyrics of an instrumental are empty. A song that fails does not stop
     the others, and the exit code is then 1.
     """
-    show_logs(verbose=verbose)
-    to_stdout = output == STDOUT
-    wanted = chosen_formats(formats, to_stdout=to_stdout)
-    plots = plot_suffixes(plot)
+    wanted = Wanted(output, formats, plot, overwrite=overwrite, verbose=verbose)
+    make_lyrics("transcribe", songs, resolve(options), wanted)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a command writes and shows, as its flags say."""
+
+    output: Path
+    formats: str | None
+    plot: str | None
+    overwrite: bool
+    verbose: bool
+
+
+def make_lyrics(
+    command: str,
+    names: Sequence[str],
+    plan: Plan,
+    wanted: Wanted,
+    known: Callable[[Sequence[SongFile]], Sequence[KnownLyrics | LyricsepError]] | None = None,
+) -> None:
+    """Transcribe or align songs, and write their lyrics.
+
+    Parameters
+    ----------
+    command : str
+        For the manifest.
+    names : sequence of str
+        Of the songs, as `lyricsep.inputs.find_songs` takes them.
+    plan : Plan
+        What to do.
+    wanted : Wanted
+        What to write.
+    known : callable, optional
+        Returns the lyrics of each song, or why there are none, for a plan that aligns.
+    """
+    show_logs(verbose=wanted.verbose)
+    to_stdout = wanted.output == STDOUT
+    formats = chosen_formats(wanted.formats, to_stdout=to_stdout)
+    plots = plot_suffixes(wanted.plot)
     if plots and to_stdout:
-        raise ConfigError(f"--plot {plot}: --output - prints only lyrics; choose a folder for --output")
-    plan = resolve(options)
+        raise ConfigError(f"--plot {wanted.plot}: --output - prints only lyrics; choose a folder for --output")
     say(plan.summary)
-    run = CommandRun(None if to_stdout else output, [*file_suffixes(wanted), *plots], overwrite=overwrite)
-    found = run.find(songs, remote=True, offline=options.offline)
-    jobs = _jobs(found, plan)
+    suffixes = [*file_suffixes(formats), *plots]
+    run = CommandRun(None if to_stdout else wanted.output, suffixes, overwrite=wanted.overwrite)
+    found = run.find(names, remote=True, offline=plan.offline)
+    jobs = _jobs(found, plan, known(found) if known else [None] * len(found))
 
     from lyricsep.session import Session
 
-    with run.recorded(new_manifest("transcribe", plan, formats=wanted, plot=plot), plan.weights):
+    with run.recorded(new_manifest(command, plan, formats=formats, plot=wanted.plot), plan.weights):
         if not found:
             return
         with watching(len(found)) as progress:
             session = Session(plan, keep_signals=bool(plots), on_progress=progress)
             session.load()
             for outcome in session.stream(jobs):
-                _take(outcome, run, wanted, plan)
+                _take(outcome, run, formats, plan)
                 progress(outcome.path, "done", 1.0)
 
 
-def _jobs(songs: Sequence[SongFile], plan: Plan) -> Iterator[Job | Outcome]:
+def _jobs(
+    songs: Sequence[SongFile], plan: Plan, known: Sequence[KnownLyrics | LyricsepError | None]
+) -> Iterator[Job | Outcome]:
     """Return the jobs of songs; remote ones are downloaded when they are asked for, and removed after."""
     from lyricsep.session import Job, Outcome
 
@@ -93,10 +137,12 @@ def _jobs(songs: Sequence[SongFile], plan: Plan) -> Iterator[Job | Outcome]:
     languages = [language_for(song.language, plan.model) for song in songs]
 
     def jobs() -> Iterator[Job | Outcome]:
-        for song, language in zip(songs, languages, strict=True):
+        for song, language, lyrics in zip(songs, languages, known, strict=True):
             try:
+                if isinstance(lyrics, LyricsepError):
+                    raise lyrics
                 with song.local_copy() as copy:
-                    yield Job(copy.path, language, source=song)
+                    yield Job(copy.path, language, source=song, known=lyrics)
             except LyricsepError as error:
                 yield Outcome(Job(song.path, language, source=song), error=error)
 
@@ -121,17 +167,21 @@ def _take(outcome: Outcome, run: CommandRun, formats: Sequence[str], plan: Plan)
         return
     if run.output is None:
         typer.echo(render_lyrics(lyrics, formats[0], title=title), nl=False)
-    n_doubtful = sum(bool(line.flags) for line in lyrics.lines)
+    n_unsung = sum(NOT_SUNG in line.flags for line in lyrics.lines)
+    n_doubtful = sum(bool(line.flags) for line in lyrics.lines) - n_unsung
     run.done(
         song,
         vocals_found=bool(lyrics.segments),
         language=lyrics.language,
         duration=lyrics.duration,
         lines=len(lyrics.lines),
-        doubtful_lines=n_doubtful,
+        doubtful_lines=n_doubtful + n_unsung,
         seconds={stage: round(seconds, 3) for stage, seconds in outcome.seconds.items()},
         damage=[asdict(damage) for damage in outcome.damage],
     )
     if n_doubtful:
         where = " (flags in the json)" if "json" in formats else ""
         say(f"{song.name}: {n_doubtful} of {len(lyrics.lines)} lines are doubtful{where}")
+    for line in lyrics.lines:
+        if NOT_SUNG in line.flags:
+            say(f"{song.name}: not sung, so without a time: {line.text}")

@@ -327,7 +327,7 @@ def _rows(records: Iterable[Record]) -> list[dict[str, Any]]:
             for key in ("id", "path", "status", "error", "language", "duration", "lines", "doubtful_lines")
         }
         row |= {"vocals_found": record.vocals_found, "damage": record.damage}
-        stages = ("separation", "segmentation", "transcription")
+        stages = ("separation", "segmentation", "transcription", "alignment")
         row |= {f"{stage}_seconds": float(record.seconds.get(stage, 0.0)) for stage in stages}
         rows.append(
             {**row, "worker": record.worker, "ended": record.at, "versions": record.versions, "key": record.key}

@@ -26,6 +26,7 @@ from lyricsep.session import Job, Outcome, Session
 from lyricsep.store import KeptVocals, Store
 
 if TYPE_CHECKING:
+    from lyricsep.aligners import KnownLyrics
     from lyricsep.inputs import SongFile
     from lyricsep.lyrics import Lyrics
     from lyricsep.remote import Copy
@@ -83,6 +84,8 @@ class Task:
         The file, and what its results are called.
     language : str or None
         ISO 639-1 code; None takes the plan's, or detects it.
+    known : KnownLyrics or None
+        Its lyrics, for a plan that aligns.
     written : mapping
         Files that an earlier run wrote for this song, below the folder of the results, and their sha256: they may
         be replaced while they are as they were written.
@@ -90,6 +93,7 @@ class Task:
 
     song: SongFile
     language: str | None = None
+    known: KnownLyrics | None = None
     written: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -108,7 +112,7 @@ class Task:
             record is not None
             and record.status == "done"
             and not plan.uses_stems
-            and record.key == plan.lyrics_key(record.audio, self.language or plan.language)
+            and record.key == plan.lyrics_key(record.audio, self.language or plan.language, self.known)
             and not (delivery.refresh and record.versions != plan.versions)
             and (not delivery.copy_to or record.copied_to == delivery.copied_to)
             and all(self.song.result(delivery.folder, suffix).exists() for suffix in file_suffixes(delivery.formats))
@@ -160,7 +164,9 @@ class Worker:
         try:
             with task.song.local_copy(incoming_folder(self.delivery.folder)) as copy:
                 record = task.record(copy)
-                outcome = self._outcome(Job(copy.path, task.language, before=partial(self._refuse_taken, task)))
+                outcome = self._outcome(
+                    Job(copy.path, task.language, known=task.known, before=partial(self._refuse_taken, task))
+                )
                 lyrics = outcome.unwrap()
             results = self._write(task, lyrics)
             if self.delivery.copy_to:

@@ -8,6 +8,7 @@ from lyricsep.formats.reading import (
     Transcript,
     find_lyrics,
     lyrics_stem,
+    match_key,
     read_lyrics,
 )
 from lyricsep.formats.registry import (
@@ -34,6 +35,7 @@ __all__ = [
     "file_suffixes",
     "find_lyrics",
     "lyrics_stem",
+    "match_key",
     "read_lyrics",
     "render_lyrics",
     "render_segments",

@@ -11,6 +11,8 @@ The same lyrics give the same text from every format, within its limits:
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -35,7 +37,9 @@ __all__ = [
     "Transcript",
     "find_lyrics",
     "lyrics_stem",
+    "match_key",
     "read_lyrics",
+    "timed_reader",
 ]
 
 CORRECTED = "corrected"
@@ -101,12 +105,28 @@ def read_lyrics(path: Path) -> Transcript:
     return _READERS[suffix](_read_text(path, name), name)
 
 
+def timed_reader(text: str) -> Callable[[str, str], Transcript] | None:
+    """Return what reads a text of unknown format (LRC, SRT or WebVTT), told by its first rows; None for plain text.
+
+    The reader takes the text, with line feeds, and the name of the file for messages.
+    """
+    rows = [row.strip() for row in text.split("\n") if row.strip()]
+    contents = [row for row in rows if not re.fullmatch(r"\[[a-z#]+:.*\]", row, re.IGNORECASE)]
+    if contents and re.match(r"\[\d+:\d\d(?:[.:,]\d+)?\]", contents[0]):
+        return read_lrc
+    if rows and rows[0].startswith("WEBVTT"):
+        return read_vtt
+    if re.match(r"\d+:\d\d:\d\d[.,]\d+ *-->", "".join(rows[1:2])) and rows[0].isdigit():
+        return read_srt
+    return None
+
+
 def lyrics_stem(path: Path) -> str:
     """Return the name of a lyrics file without its suffix: ``song`` for ``song.words.lrc``."""
     return path.name[: len(path.name) - len(_suffix(path, TIMED_SUFFIXES))]
 
 
-def find_lyrics(folder: Path, suffixes: Sequence[str] = LYRICS_SUFFIXES) -> dict[str, Path]:
+def find_lyrics(folder: Path, suffixes: Sequence[str] = LYRICS_SUFFIXES, *, below: bool = True) -> dict[str, Path]:
     """Return the lyrics files below a folder, by name without suffix.
 
     Parameters
@@ -116,6 +136,8 @@ def find_lyrics(folder: Path, suffixes: Sequence[str] = LYRICS_SUFFIXES) -> dict
         skipped.
     suffixes : sequence of str
         If several files share a name, the one whose suffix comes first is returned.
+    below : bool
+        Also search the folders in it.
 
     Returns
     -------
@@ -125,7 +147,7 @@ def find_lyrics(folder: Path, suffixes: Sequence[str] = LYRICS_SUFFIXES) -> dict
     is_reviewed = (folder / CORRECTED / HISTORY).is_dir()
     ranks = {suffix.lower(): rank for rank, suffix in enumerate(suffixes)}
     found: dict[str, tuple[int, Path]] = {}
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(folder.rglob("*") if below else folder.iterdir()):
         name, suffix = path.relative_to(folder), _suffix(path, suffixes)
         hidden = any(part.startswith(".") for part in name.parts)
         is_manifest = suffix == ".json" and name.name.startswith("lyricsep-")
@@ -134,6 +156,11 @@ def find_lyrics(folder: Path, suffixes: Sequence[str] = LYRICS_SUFFIXES) -> dict
             stem = name.with_name(lyrics_stem(path)).as_posix()
             found[stem] = min(found.get(stem, (len(ranks), path)), (ranks[suffix], path))
     return {stem: path for stem, (_, path) in sorted(found.items())}
+
+
+def match_key(stem: str) -> str:
+    """Return a name by which songs and lyrics match: whatever its case and Unicode normal form."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", stem).casefold())
 
 
 def _suffix(path: Path, suffixes: Iterable[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lyricsep.documents import LyricsDocument
@@ -16,7 +17,7 @@ from lyricsep.formats.subtitles import render_srt, render_vtt
 from lyricsep.formats.textgrid import render_lyrics_textgrid, render_segments_textgrid
 from lyricsep.formats.transcript import Transcript
 from lyricsep.formats.ttml import render_ttml
-from lyricsep.lyrics import Lyrics, Segment
+from lyricsep.lyrics import NOT_SUNG, Line, Lyrics, Segment
 
 __all__ = [
     "FORMATS",
@@ -44,6 +45,8 @@ _LYRICS: Mapping[str, Callable[[Lyrics, str | None, str | None], str]] = {
     "textgrid": lambda lyrics, _title, _artist: render_lyrics_textgrid(lyrics),
     "audacity": lambda lyrics, _title, _artist: tables.render_audacity(lyrics),
 }
+
+_COMPLETE = ("txt", "json")  # formats that also hold the lines that nobody sings
 
 # Called with the segments, the name of the song and its duration.
 _SEGMENTS: Mapping[str, Callable[[Sequence[Segment], str, float], str]] = {
@@ -92,6 +95,8 @@ def segments_suffix(format: str) -> str:
 def render_lyrics(lyrics: Lyrics, format: str, *, title: str | None = None, artist: str | None = None) -> str:
     """Return lyrics as the text of a file; lyrics without lines give a valid file too.
 
+    Lines with the flag ``not-sung`` stand in txt and json only.
+
     Parameters
     ----------
     lyrics : Lyrics
@@ -108,7 +113,19 @@ def render_lyrics(lyrics: Lyrics, format: str, *, title: str | None = None, arti
     """
     if format not in _LYRICS:
         raise ConfigError(_unknown("lyrics", format, FORMATS))
-    return _LYRICS[format](lyrics, title, artist)
+    return _LYRICS[format](lyrics if format in _COMPLETE else _sung(lyrics), title, artist)
+
+
+def _sung(lyrics: Lyrics) -> Lyrics:
+    """Return lyrics without the lines that nobody sings, which have no time."""
+    lines: list[Line] = []
+    section: str | None = None
+    for line in lyrics.lines:
+        section = line.section if section is None else section
+        if NOT_SUNG not in line.flags:
+            lines.append(line if line.section == section else replace(line, section=section))
+            section = None
+    return lyrics if len(lines) == len(lyrics.lines) else replace(lyrics, lines=tuple(lines))
 
 
 def write_lyrics(
@@ -154,7 +171,8 @@ def render_transcript(transcript: Transcript, format: str, *, name: str) -> str:
         If the format needs times and the file has none.
     """
     if format == "txt":
-        return transcript.text
+        has_headers = any(line.section for line in transcript.lines)
+        return render_lyrics(transcript.lyrics, "txt") if has_headers else transcript.text
     if transcript.text and not transcript.lines:
         raise DatasetError(
             f"{name}: has no times, which {format} needs", hint="choose {format=txt}, or a file with times"

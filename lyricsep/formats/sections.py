@@ -29,10 +29,10 @@ SECTION_LIKENESS = 0.6
 def section_ends(lyrics: Lyrics) -> Iterator[float | None]:
     """Yield for each line the end of the section that it closes, or None if the section continues.
 
-    A section ends at a pause longer than both `SECTION_GAP` and `SECTION_GAP_OF_PAUSES` median pauses; before and
-    after `SECTION_LINES` or more lines that are repeated elsewhere; and at the end of the song. Its end is the latest
-    end of its lines, as backing vocals may be longer than the lines after them, but no later than the start of the
-    next section.
+    Where lines open sections (`Line.section`), those are the sections. Else one ends at a pause longer than both
+    `SECTION_GAP` and `SECTION_GAP_OF_PAUSES` median pauses; before and after `SECTION_LINES` or more lines that are
+    repeated elsewhere; and at the end of the song. Its end is the latest end of its lines, as backing vocals may be
+    longer than the lines after them, but no later than the start of the next section.
 
     On five songs of Jam-ALT, F1 of the section breaks is 70.0 for transcriptions of the preset fast and 75.9 for the
     lines of the reference; pauses of more than 3 s alone give 51.0 for the former (``scripts/benchmark_lines.py``).
@@ -40,6 +40,11 @@ def section_ends(lyrics: Lyrics) -> Iterator[float | None]:
     ends = list(accumulate((line.end for line in lyrics.lines), max))
     starts = [line.start for line in lyrics.lines[1:]]
     pauses = [start - end for start, end in zip(starts, ends[:-1], strict=True)]
+    if any(line.section is not None for line in lyrics.lines):
+        for end, line in zip(ends[:-1], lyrics.lines[1:], strict=True):
+            yield None if line.section is None else min(end, line.start)
+        yield from ends[-1:]
+        return
     edges = _passage_edges([line.text for line in lyrics.lines])
     longest = _longest_pause(pauses)
     for index, (end, start, pause) in enumerate(zip(ends[:-1], starts, pauses, strict=True), start=1):
@@ -50,10 +55,10 @@ def section_ends(lyrics: Lyrics) -> Iterator[float | None]:
 def render_txt(lyrics: Lyrics) -> str:
     """Return lyrics as plain text; the empty string for an instrumental.
 
-    A blank line separates sections (`section_ends`).
+    A blank line separates sections (`section_ends`), and their headers stand above them.
     """
     parts = [
-        line.text + ("\n" if end is None else "\n\n")
+        (f"{line.section}\n" if line.section else "") + line.text + ("\n" if end is None else "\n\n")
         for line, end in zip(lyrics.lines, section_ends(lyrics), strict=True)
     ]
     return "".join(parts).removesuffix("\n") if parts else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lyricsep.formats.sections import render_txt
 from lyricsep.lyrics import Decoding, Line, Lyrics, Segment
@@ -85,5 +85,6 @@ def tidy(rows: Iterable[str]) -> str:
 
 
 def sectioned(lines: tuple[Line, ...]) -> str:
-    """Return `Transcript.text` for lines from a file without sections."""
-    return tidy(render_txt(Lyrics(lines)).split("\n"))
+    """Return `Transcript.text` for timed lines; headers of sections are not sung, and left out."""
+    bare = tuple(replace(line, section="") if line.section else line for line in lines)
+    return tidy(render_txt(Lyrics(bare)).split("\n"))

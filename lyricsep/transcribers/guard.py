@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lyricsep.lyrics import Segment
+from lyricsep.lyrics import NOT_SUNG, Segment
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +30,7 @@ FLAGS = {
     "loop": "the words repeat faster than they can be sung",
     "over-silence": "the vocals are silent here",
     "low-confidence": "the model has low confidence in the words",
+    NOT_SUNG: "the words of the lyrics are not sung",
     "no-speech": "the model detects no speech",
 }
 
@@ -137,4 +138,4 @@ def flags_of(
         "low-confidence": guessed,
         "no-speech": guessed and no_speech_prob > options.no_speech_threshold,
     }
-    return tuple(flag for flag in FLAGS if doubts[flag])
+    return tuple(flag for flag in FLAGS if doubts.get(flag))

@@ -1,0 +1,185 @@
+"""Known lyrics and real songs: Whisper base and spleeter, as the preset fast runs them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import lyricsep
+from lyricsep.aligners import AlignmentJob, KnownLine, KnownLyrics
+from lyricsep.errors import LyricsepError
+from lyricsep.lyrics import NOT_SUNG, Lyrics, Segment
+from lyricsep.plan import AlignOptions, resolve
+from lyricsep.session import Job, Models, Outcome, Session
+from lyricsep.signals import Signals, find_vocal_segments
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "data" / "example" / "night_train.mp3"
+REFERENCE = json.loads(EXAMPLE.with_suffix(".json").read_text(encoding="utf-8"))["lines"]
+TEXT = "\n".join(line["text"] for line in REFERENCE)
+OTHER_TEXT = """Ground control calls the empty sky
+Nobody hears the pilots cry
+Machines are humming in the dark
+A tiny planet leaves its mark"""
+
+
+def known(text: str) -> KnownLyrics:
+    return KnownLyrics(tuple(KnownLine(row) for row in text.split("\n")))
+
+
+@pytest.fixture(scope="module")
+def session() -> Session:
+    options = AlignOptions(preset="fast", language="en", device="cpu", offline=True)
+    made = Session(resolve(options), models=Models(), keep_signals=True)
+    try:
+        made.load()
+    except LyricsepError as error:
+        pytest.skip(str(error))
+    return made
+
+
+@pytest.fixture(scope="module")
+def outcome(session: Session) -> Outcome:
+    (found,) = session.stream([Job(EXAMPLE, known=known(TEXT))])
+    return found
+
+
+@pytest.fixture(scope="module")
+def signals(outcome: Outcome) -> Signals:
+    assert outcome.signals
+    return outcome.signals
+
+
+def align(session: Session, signals: Signals, lyrics: KnownLyrics, language: str | None = "en") -> Lyrics:
+    assert session.plan.segmentation
+    segments = find_vocal_segments(signals, session.plan.segmentation)
+    job = AlignmentJob(signals.mixture, signals.vocals, segments, language, known=lyrics)
+    (found,) = session.models.aligner(session.plan).align([job])
+    return found
+
+
+def starts(lyrics: Lyrics) -> np.ndarray:
+    return np.array([line.start for line in lyrics.lines])
+
+
+TRUE_STARTS = np.array([line["start"] for line in REFERENCE])
+
+
+def test_the_example_comes_back_as_written_with_its_times(outcome: Outcome) -> None:
+    lyrics = outcome.unwrap()
+    assert lyrics.text == TEXT
+    assert [" ".join(word.text for word in line.words) for line in lyrics.lines] == TEXT.split("\n")
+    errors = starts(lyrics) - TRUE_STARTS
+    assert np.abs(errors).max() < 0.3
+    assert abs(np.median(errors)) < 0.06  # a bias of three ticks
+    ends = np.array([line.end for line in lyrics.lines]) - [line["end"] for line in REFERENCE]
+    assert np.median(np.abs(ends)) < 0.4
+    words = [word for line in lyrics.lines for word in line.words]
+    assert all(before.end <= after.start + 1e-6 for before, after in pairwise(words))
+    assert all(word.end > word.start for word in words)
+    assert np.mean([word.probability for word in words]) > 0.5
+    assert (lyrics.language, set(outcome.seconds)) == ("en", {"separation", "segmentation", "alignment"})
+
+
+def test_the_same_song_gives_the_same_times(session: Session, signals: Signals, outcome: Outcome) -> None:
+    again = align(session, signals, known(TEXT))
+    assert np.allclose(starts(again), starts(outcome.lyrics), atol=1e-3)
+
+
+def test_the_language_is_found(session: Session, signals: Signals) -> None:
+    assert align(session, signals, known(TEXT), None).language == "en"
+
+
+@pytest.mark.parametrize(
+    "changed", [TEXT.upper(), TEXT.replace("\n", " "), TEXT.replace(",", " –").replace(".", "!")]
+)
+def test_the_form_of_the_text_hardly_matters(
+    session: Session, signals: Signals, outcome: Outcome, changed: str
+) -> None:
+    found = align(session, signals, known(changed))
+    times = [[w.start for line in lyrics.lines for w in line.words] for lyrics in (found, outcome.lyrics)]
+    assert len(times[0]) == len(times[1])
+    assert np.median(np.abs(np.subtract(*times))) <= 0.1
+    assert np.mean(np.abs(np.subtract(*times)) < 0.3) > 0.9
+
+
+def test_a_verse_that_is_not_sung_has_no_time(session: Session, signals: Signals) -> None:
+    rows = TEXT.split("\n")
+    found = align(session, signals, known("\n".join([*rows[:4], *OTHER_TEXT.split("\n"), *rows[4:]])))
+    flagged = [NOT_SUNG in line.flags for line in found.lines]
+    assert flagged == [False] * 4 + [True] * 4 + [False] * (len(rows) - 4)
+    sung = starts(replace(found, lines=tuple(line for line in found.lines if not line.flags)))
+    assert np.abs(sung - TRUE_STARTS).max() < 0.3
+    assert all(line.start == line.end == found.lines[3].end for line in found.lines[4:8])
+
+
+def test_words_stay_with_lines_whose_times_are_known(session: Session, signals: Signals) -> None:
+    shifted = 0.3  # as people tap them
+    lines = tuple(
+        KnownLine(line["text"], start=line["start"] + shifted, end=line["end"] + shifted) for line in REFERENCE
+    )
+    found = align(session, signals, KnownLyrics(lines))
+    assert np.abs(starts(found) - TRUE_STARTS).max() < 0.3
+    assert [line.text for line in found.lines] == [line.text for line in lines]
+    assert all(word.probability > 0 for line in found.lines for word in line.words)
+
+
+def test_lyrics_of_another_song_are_refused(session: Session) -> None:
+    (found,) = session.stream([Job(EXAMPLE, known=known(OTHER_TEXT))])
+    with pytest.raises(LyricsepError, match="its lyrics are not sung in it"):
+        found.unwrap()
+
+
+def test_nothing_is_sung_without_vocals(session: Session) -> None:
+    silence = np.zeros(16_000, np.float32)
+    job = AlignmentJob(silence, silence, [], "en", known=known(TEXT))
+    (found,) = session.models.aligner(session.plan).align([job])
+    assert (found.segments, found.text) == ((), TEXT)
+    assert all(line.flags == (NOT_SUNG,) for line in found.lines)
+
+
+def test_more_letters_than_the_decoder_takes(session: Session, signals: Signals) -> None:
+    """Thirty seconds of very fast words: the letters of a word share its tokens."""
+    words = " ".join(["supercalifragilistic"] * 40)
+    job = AlignmentJob(
+        signals.mixture[:480_000],
+        signals.vocals[:480_000],
+        [Segment(0.0, 30.0)],
+        "en",
+        known=KnownLyrics((KnownLine(words, start=0.0, end=30.0),)),
+    )
+    (found,) = session.models.aligner(session.plan).align([job])
+    times = [word.start for word in found.lines[0].words]
+    assert len(times) == 40
+    assert times == sorted(times)
+
+
+@pytest.mark.slow
+def test_five_songs_are_aligned_as_well_as_promised(shared: Path) -> None:
+    folder = shared / "jamendolyrics"
+    languages = {"French": "fr", "Spanish": "es", "German": "de"}
+    with (folder / "JamendoLyrics.csv").open(encoding="utf-8") as file:
+        songs = list(csv.DictReader(file))
+    aligner = lyricsep.Aligner(preset="fast", device="cpu", offline=True)
+    figures = []
+    for song in songs:
+        name = Path(song["Filepath"]).stem
+        with (folder / "annotations" / "words" / f"{name}.csv").open(encoding="utf-8") as file:
+            true = np.array([float(row["word_start"]) for row in csv.DictReader(file)])
+        lyrics = aligner.align(
+            folder / "mp3" / song["Filepath"],
+            folder / "lyrics" / f"{name}.txt",
+            language=languages[song["Language"]],
+        )
+        errors = np.abs(np.array([word.start for word in lyrics.words]) - true)
+        figures.append((errors.mean(), np.median(errors), np.mean(errors <= 0.3), np.mean(errors <= 0.1)))
+    mean_error, median_error, within_03, within_01 = np.mean(figures, axis=0)
+    assert mean_error <= 0.35
+    assert median_error <= 0.08
+    assert within_03 >= 0.86
+    assert within_01 >= 0.58
