@@ -3,8 +3,8 @@
     python scripts/benchmark_alignment.py ../shared/jamendolyrics --peer ../shared/jamendolyrics/align_baseline.json
 
 Every song is aligned by `lyricsep.align` with the lyrics of its dataset (``lyrics/NAME.txt``), and the starts of its
-words are scored as by `lyricsep score --times`. The seconds of the first song include loading the models. `--option`
-sets an option of the aligner.
+words are scored as by `lyricsep score --times`. The seconds include loading the models. `--option` sets an option of
+the aligner.
 
 `--peer` reads the figures of another aligner: JSON with ``what`` (a description) and ``songs``, one object per song
 and audio, with ``song`` (its name, or the beginning of it), ``hears`` (the audio), ``AAE`` and ``median`` in seconds,

@@ -129,7 +129,7 @@ class AlignmentScores(Document):
 
     SCHEMA: ClassVar[str] = "lyricsep/alignment-scores"
     VERSION: ClassVar[int] = 1
-    REMEDY: ClassVar[str] = "write it again with `lyricsep score --times`"
+    REMEDY: ClassVar[str] = "score the times again with `lyricsep score`"
 
     missing: tuple[str, ...] = ()
     untimed: tuple[str, ...] = ()

@@ -99,6 +99,12 @@ def test_the_format_with_the_best_times_is_read(run: Callable, tmp_path: Path) -
     assert "a     en            2   100.00  1.00" in run("score", "--times", tmp_path / "refs", tmp_path / "hyps").out
 
 
+def test_tables_in_a_folder_are_no_lyrics(run: Callable, folders: tuple[Path, Path]) -> None:
+    for folder in folders:
+        (folder / "songs.csv").write_text("path,status\na,done\n", encoding="utf-8")
+    assert "songs" not in run("score", "--times", *folders).err
+
+
 def test_songs_without_word_times_have_their_own_table(run: Callable, tmp_path: Path) -> None:
     for name in ("a", "b"):
         write_lyrics(tmp_path / "refs" / f"{name}.json", lyrics_of("one two"), "json")

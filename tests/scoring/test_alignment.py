@@ -208,6 +208,11 @@ class TestPairing:
         words, _ = score_alignment(estimate, reference, "fr")
         assert words == score_starts([1.0, 2.0, 2.5], [1.0, 1.5, 2.0], n_reference=4)
 
+    def test_case_and_spaces_may_differ_at_once(self) -> None:
+        # As other words, "heya" would match nothing.
+        words, _ = score_alignment(timed("heya go"), timed("He ya! Go"), "en")
+        assert words == score_starts([1.0, 1.5], [1.0, 2.0])
+
     def test_only_matched_words_of_another_text(self) -> None:
         reference = timed("one two three", "four five six")
         estimate = timed("oh one too three", "five", "six seven")
