@@ -176,9 +176,10 @@ class Aligner:
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> aligner = lyricsep.Aligner(preset="fast", language="en")
-    >>> for outcome in aligner.stream([("song.mp3", "Hello darkness, my old friend")]):
-    ...     print(outcome.path, outcome.error or outcome.lyrics.lines[0].start)
+    >>> for outcome in aligner.stream([(f"{name}.mp3", Path(f"{name}.txt")) for name in ("song", "another")]):
+    ...     print(outcome.path, outcome.error or outcome.lyrics.text)
     """
 
     def __init__(self, **options: Any) -> None:
@@ -260,8 +261,10 @@ def align(song: Name, lyrics: str | os.PathLike[str], **options: Any) -> SongLyr
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> lyrics = lyricsep.align("song.mp3", Path("song.txt"), language="en")
-    >>> lyrics.save("song.lrc", format="elrc")
+    >>> all(word.start <= word.end for word in lyrics.words)
+    True
     """
     return Aligner(**options).align(song, lyrics)
 

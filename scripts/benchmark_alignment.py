@@ -2,9 +2,9 @@
 
     python scripts/benchmark_alignment.py ../shared/jamendolyrics --peer ../shared/jamendolyrics/align_baseline.json
 
-Every song is aligned by `lyricsep.align` with the lyrics of its dataset (``lyrics/NAME.txt``), and the starts of its
-words are scored as by `lyricsep score --times`. The seconds include loading the models. `--option` sets an option of
-the aligner.
+Every song is aligned by `lyricsep.Aligner` with the lyrics of its dataset (``lyrics/NAME.txt``), and the starts of
+its words are scored as by `lyricsep score --times`. The models are loaded before the first song. `--option` sets an
+option of the aligner.
 
 `--peer` reads the figures of another aligner: JSON with ``what`` (a description) and ``songs``, one object per song
 and audio, with ``song`` (its name, or the beginning of it), ``hears`` (the audio), ``AAE`` and ``median`` in seconds,
@@ -68,18 +68,7 @@ class Peer:
     figures: Mapping[str, Mapping[str, Figures]]
 
 
-def _aligner() -> Align:
-    """Return `lyricsep.align`."""
-    import lyricsep
-    from lyricsep.errors import ConfigError
-
-    align: Align | None = getattr(lyricsep, "align", None)
-    if align is None:
-        raise ConfigError(f"lyricsep {lyricsep.__version__} cannot align lyrics; install a newer version")
-    return align
-
-
-def _align(song: Song, align: Align, options: Mapping[str, Any]) -> Aligned:
+def _align(song: Song, align: Align) -> Aligned:
     from lyricsep.errors import DatasetError
     from lyricsep.scoring import score_song_times
 
@@ -88,7 +77,7 @@ def _align(song: Song, align: Align, options: Mapping[str, Any]) -> Aligned:
     if not any(line.words for line in song.lines):
         raise DatasetError(f"{song.id}: has no word times to compare with; name another dataset")
     began = time.perf_counter()
-    lyrics = align(song.audio, song.text, language=song.language, **options)
+    lyrics = align(song.audio, song.text, language=song.language)
     seconds = time.perf_counter() - began
     score = score_song_times(song, lyrics.lines).words
     if score is None or not score.n_matched:
@@ -215,17 +204,18 @@ def _parse() -> argparse.Namespace:
 
 def _measure(arguments: argparse.Namespace) -> bool:
     """Align, score and print; return whether every song was aligned."""
+    import lyricsep
     from lyricsep.datasets import open_dataset
     from lyricsep.errors import LyricsepError
 
-    align = _aligner()
+    align = lyricsep.Aligner(**dict(arguments.option)).align
     dataset = open_dataset(arguments.dataset).select(songs=arguments.song)
     peer = _read_peer(arguments.peer, [song.id for song in dataset.songs]) if arguments.peer else None
     aligned, failed = [], {}
     for song in dataset.songs:
         print(f"{song.id}: aligning", file=sys.stderr)
         try:
-            aligned.append(_align(song, align, dict(arguments.option)))
+            aligned.append(_align(song, align))
         except LyricsepError as error:
             failed[song.id] = str(error)
             print(f"failed: {error}", file=sys.stderr)

@@ -25,7 +25,7 @@ from lyricsep.cli.app import app
 from lyricsep.engines import BatchOptions
 from lyricsep.formats import read_lyrics
 from lyricsep.lyrics import Line, Word
-from lyricsep.plan import SegmentOptions, SeparateOptions, TranscribeOptions, about
+from lyricsep.plan import AlignOptions, SegmentOptions, SeparateOptions, TranscribeOptions, about
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "data" / "example" / "night_train.mp3"
 QUICK: dict[str, Any] = {
@@ -292,8 +292,9 @@ def test_a_failing_song_raises_without_a_flag(
 
 @pytest.fixture
 def _songs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("song.mp3", "another.mp3"):
-        shutil.copy(EXAMPLE, tmp_path / name)
+    for name in ("song", "another"):
+        shutil.copy(EXAMPLE, tmp_path / f"{name}.mp3")
+        shutil.copy(EXAMPLE.with_suffix(".txt"), tmp_path / f"{name}.txt")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LYRICSEP_OFFLINE", "1")
 
@@ -320,13 +321,14 @@ def test_the_examples_run(example: doctest.DocTest, capsys: pytest.CaptureFixtur
 
 def test_there_are_examples() -> None:
     assert {example.name.rpartition(".")[2] for example in EXAMPLES} == {
-        *("Transcriber", "transcribe", "separate", "segment", "score")
+        *("Aligner", "Transcriber", "align", "transcribe", "separate", "segment", "score")
     }
 
 
 # The command line has the same options
 
 COMMANDS = {
+    "align": (AlignOptions,),
     "transcribe": (TranscribeOptions,),
     "segment": (SegmentOptions,),
     "separate": (SeparateOptions,),
@@ -392,6 +394,7 @@ def test_the_python_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     for name in ("song", "a", "b"):
         shutil.copy(EXAMPLE, f"{name}.mp3")
+    shutil.copy(EXAMPLE.with_suffix(".txt"), "song.txt")
     exec(compile(example, "README.md", "exec"), {})  # noqa: S102
     assert (tmp_path / "song.lrc").read_text(encoding="utf-8").count("\n") > 5
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from script_modules import load_script
 import lyricsep
 from lyricsep.api import SongLyrics
 from lyricsep.datasets import open_dataset
-from lyricsep.errors import AudioError, ConfigError, DatasetError
+from lyricsep.errors import AudioError, DatasetError
 from lyricsep.lyrics import Line, Word
 
 SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "benchmark_alignment.py"
@@ -71,10 +73,17 @@ class FakeAligner:
         return SongLyrics(aligned(lines, LATE[song.stem]), language, 60.0)
 
 
+def use(monkeypatch: pytest.MonkeyPatch, align: Callable[..., SongLyrics]) -> None:
+    """Put a fake in the place of the loaded models."""
+    monkeypatch.setattr(
+        lyricsep, "Aligner", lambda **options: SimpleNamespace(align=partial(align, **options)), raising=False
+    )
+
+
 @pytest.fixture
 def align(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> FakeAligner:
     fake = FakeAligner()
-    monkeypatch.setattr(lyricsep, "align", fake, raising=False)
+    use(monkeypatch, fake)
     return fake
 
 
@@ -171,7 +180,7 @@ def test_a_song_that_fails(
             raise AudioError(f"{song.name}: cannot be decoded")
         return SongLyrics(aligned(("go", "go")), language, 60.0)
 
-    monkeypatch.setattr(lyricsep, "align", align, raising=False)
+    use(monkeypatch, align)
     assert run(script, monkeypatch, dataset, "--peer", peer) == 1
     told = capsys.readouterr()
     assert "failed: One_-_Band.mp3: cannot be decoded\n" in told.err
@@ -184,7 +193,7 @@ def test_a_song_that_fails(
 def test_no_song_is_aligned(
     script: ModuleType, dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(lyricsep, "align", lambda *_, **__: SongLyrics(), raising=False)
+    use(monkeypatch, lambda *_, **__: SongLyrics())
     assert run(script, monkeypatch, dataset) == 1
     told = capsys.readouterr()
     assert told.out == ""
@@ -201,12 +210,6 @@ def test_what_is_wrong_is_one_line(
     with pytest.raises(SystemExit, match=r"^benchmark_alignment: .*no such file or folder"):
         run(script, monkeypatch, tmp_path / "nowhere")
     assert align.calls == []
-
-
-def test_without_an_aligner(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lyricsep, "align", None, raising=False)
-    with pytest.raises(ConfigError, match="cannot align lyrics"):
-        script._aligner()
 
 
 def test_a_real_peer(script: ModuleType, shared: Path) -> None:
@@ -230,7 +233,7 @@ def test_a_real_peer(script: ModuleType, shared: Path) -> None:
 def test_songs_that_cannot_be_measured(script: ModuleType, dataset: Path, align: FakeAligner) -> None:
     song = open_dataset(dataset).songs[0]
     with pytest.raises(DatasetError, match="One_-_Band: came without its audio"):
-        script._align(replace(song, audio=None), align, {})
+        script._align(replace(song, audio=None), align)
     with pytest.raises(DatasetError, match="One_-_Band: has no word times"):
-        script._align(replace(song, lines=()), align, {})
+        script._align(replace(song, lines=()), align)
     assert align.calls == []

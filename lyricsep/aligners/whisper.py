@@ -371,7 +371,9 @@ def _followed(
     weights: NDArray[np.float32], letters: Sequence[Sequence[int]], silence: NDArray[np.float64]
 ) -> NDArray[np.float32]:
     """Return the mean attention of the heads that follow the text best, (n_letters, n_ticks)."""
-    normed = weights / (np.linalg.norm(weights, axis=-2, keepdims=True) + 1e-9)
+    norms = np.linalg.norm(weights, axis=-2, keepdims=True)  # of each tick
+    # Each head counts alike; each tick does not, as where nobody sings attention is weak, and what it says is noise.
+    normed = weights / (norms.mean(axis=-1, keepdims=True) + 1e-9)
     chosen = np.arange(len(weights))
     for _ in range(N_REFINEMENTS):
         scores: NDArray[np.float32] = normed[chosen].mean(axis=0)
