@@ -372,8 +372,9 @@ def _followed(
 ) -> NDArray[np.float32]:
     """Return the mean attention of the heads that follow the text best, (n_letters, n_ticks)."""
     norms = np.linalg.norm(weights, axis=-2, keepdims=True)  # of each tick
-    # Each head counts alike; each tick does not, as where nobody sings attention is weak, and what it says is noise.
-    normed = weights / (norms.mean(axis=-1, keepdims=True) + 1e-9)
+    # Each head counts alike, each tick half so: where attention is weak, or nobody sings, what it says is noise.
+    normed = weights / ((norms + norms.mean(axis=-1, keepdims=True)) / 2 + 1e-9)
+    normed *= 1 - silence.astype(np.float32)
     chosen = np.arange(len(weights))
     for _ in range(N_REFINEMENTS):
         scores: NDArray[np.float32] = normed[chosen].mean(axis=0)
