@@ -17,7 +17,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["TICK", "UNHEARD", "Evidence", "WordPath", "find_path", "silence_of"]
+__all__ = ["TICK", "UNHEARD", "Evidence", "NoPathError", "WordPath", "find_path", "silence_of"]
 
 TICK = 0.02  # seconds, of Whisper's encoder
 TICK_SAMPLES = 320  # at 16 kHz
@@ -57,6 +57,10 @@ class Evidence:
     def ticks(self) -> slice:
         """Its ticks, in the song."""
         return slice(self.first_tick, self.first_tick + self.scores.shape[1])
+
+
+class NoPathError(ValueError):
+    """Letters do not fit where they should be sung."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,8 +124,8 @@ def find_path(
 
     Raises
     ------
-    ValueError
-        If no path fits: more letters than ticks.
+    NoPathError
+        If there are more letters than ticks, in all or between two passages.
     """
     # States: a pause before each word and one after the last, and the letters between them.
     firsts = np.asarray(word_starts)
@@ -157,7 +161,7 @@ def find_path(
         moves.append((low, move))
     last = n_states - 1 if scores[-1] >= scores[-2] else n_states - 2
     if not np.isfinite(scores[last]):
-        raise ValueError(f"{n_letters} letters do not fit into {n_ticks} ticks")
+        raise NoPathError(f"{n_letters} letters do not fit into {n_ticks} ticks")
     states = np.empty(n_ticks, np.intp)
     for tick in range(n_ticks - 1, -1, -1):
         states[tick] = last

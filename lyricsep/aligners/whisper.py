@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from lyricsep.aligners.base import AlignmentJob, AlignmentOptions
-from lyricsep.aligners.path import TICK, UNHEARD, Evidence, WordPath, find_path, silence_of
+from lyricsep.aligners.path import TICK, UNHEARD, Evidence, NoPathError, WordPath, find_path, silence_of
 from lyricsep.aligners.placing import FLOOR, Likelihoods, Placement, place_words
 from lyricsep.aligners.words import KnownLyrics, KnownWord
 from lyricsep.languages import from_whisper, to_whisper
@@ -44,6 +44,7 @@ SAMPLE_RATE = 16_000
 CLIP = 30.0  # seconds, of Whisper's input
 TOKENS_PER_SECOND = 7.0  # of the fastest passages of lyrics that are placed; and some more
 SOME_TOKENS = 10
+DENSEST = 0.8  # letters in a tick, at most
 
 # arXiv 2509.09987: heads that follow the text have large norms along both axes; the best of this clip are used.
 N_RANKED = 16
@@ -123,7 +124,7 @@ class WhisperAligner:
         self.name = f"{model.name} letter by letter"
 
     def align(self, jobs: Iterable[AlignmentJob]) -> Iterator[Lyrics]:
-        """Yield the timed lyrics of each job, in order.
+        """Yield the timed lyrics of each job, in order; no line is sung of lyrics that do not fit into their song.
 
         Raises
         ------
@@ -131,7 +132,10 @@ class WhisperAligner:
             If the model does not know a job's language.
         """
         for job in jobs:
-            yield _Song(self.model, job, self.options.mix_back).lyrics()
+            try:
+                yield _Song(self.model, job, self.options.mix_back).lyrics()
+            except NoPathError:
+                yield _written(job.known, {}, {}, Lyrics(duration=len(job.mixture) / SAMPLE_RATE))
 
 
 class _Song:
@@ -185,7 +189,11 @@ class _Song:
             most = min(
                 self.model.n_text_tokens, round(self.segments[index].duration * TOKENS_PER_SECOND) + SOME_TOKENS
             )
-            counts = [_fitting(text.pieces[first:], most) for first in firsts]
+            n_ticks = self.segments[index].duration / TICK
+            counts = []
+            for first in firsts:
+                n_fitting = len(_fitting(text.letters[first:], round(DENSEST * n_ticks)))
+                counts.append(_fitting(text.pieces[first:], most)[:n_fitting])
             texts = [
                 [token for piece in text.pieces[first : first + len(count) - 1] for token in piece]
                 for first, count in zip(firsts, counts, strict=True)
@@ -390,7 +398,15 @@ def _followed(
 
 def _path(evidence: Sequence[Evidence], letters: Sequence[Sequence[int]], silence: NDArray[np.float64]) -> WordPath:
     counts = np.cumsum([0, *map(len, letters)])
-    return find_path(evidence, counts[:-1].tolist(), int(counts[-1]), silence)
+    try:
+        return find_path(evidence, counts[:-1].tolist(), int(counts[-1]), silence)
+    except NoPathError:  # in very dense lyrics the first letters of words will do
+        heard = []
+        for one in evidence:
+            words = range(*np.searchsorted(counts, (one.letters.start, one.letters.stop)).tolist())
+            rows = counts[list(words)] - one.first_letter
+            heard.append(Evidence(words.start, one.first_tick, one.scores[rows]))
+        return find_path(heard, range(len(letters)), len(letters), silence)
 
 
 def _written(

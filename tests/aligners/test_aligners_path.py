@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lyricsep.aligners.path import PAUSE, SILENCE, TICK, UNHEARD, Evidence, find_path, silence_of
+from lyricsep.aligners.path import PAUSE, SILENCE, TICK, UNHEARD, Evidence, NoPathError, find_path, silence_of
 
 SUNG, SILENT = 0.0, 1.0
 
@@ -102,7 +102,7 @@ def test_overlapping_passages_count_by_their_mean() -> None:
 
 
 def test_letters_that_do_not_fit() -> None:
-    with pytest.raises(ValueError, match="3 letters do not fit into 2 ticks"):
+    with pytest.raises(NoPathError, match="3 letters do not fit into 2 ticks"):
         find_path([evidence([[1, 1]] * 3)], [0], 3, np.zeros(2))
 
 

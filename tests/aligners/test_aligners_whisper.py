@@ -165,6 +165,19 @@ def test_more_letters_than_the_decoder_takes(session: Session, signals: Signals)
     assert times == sorted(times)
 
 
+def test_lyrics_that_are_too_dense_for_their_lines(session: Session, signals: Signals) -> None:
+    """Two lines at one time, at the end of the song: their letters take more ticks than are left."""
+    end = signals.duration
+    rows = ["All night long the wheels go round and round and round and round again"] * 2
+    for start in (end - 0.4, end - 0.01, end + 5):
+        lyrics = KnownLyrics(tuple(KnownLine(row, start=start, end=start) for row in rows))
+        found = align(session, signals, lyrics)
+        assert [line.text for line in found.lines] == rows
+        times = [line.start for line in found.lines]
+        assert times == sorted(times)
+        assert max(line.end for line in found.lines) <= end
+
+
 @pytest.mark.slow
 def test_five_songs_are_aligned_as_well_as_promised(shared: Path) -> None:
     folder = shared / "jamendolyrics"
