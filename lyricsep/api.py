@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lyricsep.aligners import known_lyrics, read_known
+from lyricsep.aligners import read_known, read_text
 from lyricsep.errors import LyricsepError
 from lyricsep.formats import write_lyrics
 from lyricsep.lyrics import Lyrics, Segment, Word
@@ -227,13 +227,15 @@ class Aligner:
         Outcome
             One for every song, as `Transcriber.stream` yields them.
         """
+        if isinstance(songs, (str, os.PathLike)):
+            raise TypeError(f"songs is a list of pairs of song and lyrics, got one path: {songs!r}")
         code = language_for(language, self.plan.model)
 
         def jobs() -> Iterator[Job | Outcome]:
             for song, lyrics in songs:
                 job = Job(Path(song), code)
                 try:
-                    known = known_lyrics(lyrics) if isinstance(lyrics, str) else read_known(Path(lyrics))
+                    known = read_text(lyrics, "the lyrics") if isinstance(lyrics, str) else read_known(Path(lyrics))
                 except LyricsepError as error:
                     yield Outcome(job, error=error)
                 else:

@@ -14,7 +14,7 @@ from lyricsep.tables import Table
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["NOT_SUNG", "Decoding", "Line", "Lyrics", "Segment", "Word", "find_words", "join_words"]
+__all__ = ["NOT_SUNG", "Decoding", "Line", "Lyrics", "Segment", "Word", "find_words", "join_words", "sung_only"]
 
 NOT_SUNG = "not-sung"
 """Flag of a line of known lyrics that nobody sings: it stands where it would be sung, and has no length."""
@@ -208,6 +208,18 @@ class Lyrics:
         facts += [f"{_clock(self.duration)} long"] if self.duration else []
         rows = [(_clock(line.start), _clock(line.end), line.text, ", ".join(line.flags)) for line in self.lines]
         return Table(f"Lyrics: {', '.join(facts)}", ("start", "end", "line", "doubtful"), tuple(rows), 4).html()
+
+
+def sung_only(lyrics: Lyrics) -> Lyrics:
+    """Return lyrics without the lines that nobody sings, which have no time."""
+    lines: list[Line] = []
+    section: str | None = None
+    for line in lyrics.lines:
+        section = line.section if section is None else section
+        if NOT_SUNG not in line.flags:
+            lines.append(line if line.section == section else replace(line, section=section))
+            section = None
+    return lyrics if len(lines) == len(lyrics.lines) else replace(lyrics, lines=tuple(lines))
 
 
 def join_words(words: Iterable[Word]) -> str:

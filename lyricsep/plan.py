@@ -35,7 +35,6 @@ from lyricsep.weights import WeightFile, content_hash
 if TYPE_CHECKING:
     import torch
 
-    from lyricsep.aligners import LyricsAligner
     from lyricsep.transcribers.whisper import Backend
 
 __all__ = [
@@ -319,22 +318,6 @@ class Plan:
             raise ValueError("this plan transcribes nothing")
         return create_transcriber(self.model, self.device, backend=self.backend, offline=self.offline).backend
 
-    def load_aligner(self) -> LyricsAligner:
-        """Build what aligns known lyrics.
-
-        Raises
-        ------
-        WeightsError, ConfigError
-            As `lyricsep.transcribers.create_transcriber`.
-        """
-        from lyricsep.aligners.whisper import WhisperAligner
-        from lyricsep.transcribers.openai_whisper import OpenAIWhisper
-
-        backend = self.load_backend()
-        if self.alignment is None or not isinstance(backend, OpenAIWhisper):
-            raise ValueError("this plan aligns nothing")
-        return WhisperAligner(backend, self.alignment)
-
     def vocals_key(self, audio: Sequence[str]) -> str:
         """Return the key of a song's vocals, by the digests of its files and the versions of their stages."""
         return key_of({"audio": audio, "vocals": self._digests[0], "versions": VOCALS})
@@ -345,7 +328,7 @@ class Plan:
         Known lyrics are aligned; without, the song is transcribed.
         """
         facts = {"audio": audio, "lyrics": self._digests[1], "language": language}
-        return key_of({**facts, "known": known} if known else facts)
+        return key_of({**facts, "known": known.lines, "stated": known.language} if known else facts)
 
     @property
     def _digests(self) -> tuple[str, str]:
@@ -450,9 +433,8 @@ ALIGNED_DURATION = 15.0  # seconds
 
 
 def _aligning(plan: Plan, options: AlignOptions) -> Plan:
-    alignment = AlignmentOptions()
-    if options.mix_back is not None:
-        alignment = replace(alignment, mix_back=options.mix_back)
+    preset = PRESETS[plan.preset].transcription
+    alignment = AlignmentOptions(preset.mix_back if options.mix_back is None else options.mix_back)
     segmentation = plan.segmentation or RmsVadOptions()
     return replace(
         _with_model(plan, options),

@@ -23,7 +23,7 @@ from lyricsep.audio import Damage
 from lyricsep.documents import LyricsDocument, rounded
 from lyricsep.errors import AudioError, LyricsepError
 from lyricsep.files import file_digest, shown
-from lyricsep.lyrics import Lyrics, Segment
+from lyricsep.lyrics import NOT_SUNG, Lyrics, Segment
 from lyricsep.plan import Plan
 from lyricsep.separators import Separator
 from lyricsep.signals import Progress, Signals, find_vocal_segments, load_signals
@@ -150,7 +150,6 @@ class Models:
     def __init__(self) -> None:
         self._separators: list[tuple[object, Separator]] = []
         self._backends: list[tuple[object, Backend]] = []
-        self._aligners: list[tuple[object, LyricsAligner]] = []
 
     def separator(self, plan: Plan) -> Separator:
         """Return the separator of a plan, loaded once.
@@ -177,14 +176,20 @@ class Models:
         return WhisperTranscriber(_once(self._backends, wanted, plan.load_backend), plan.transcription)
 
     def aligner(self, plan: Plan) -> LyricsAligner:
-        """Return the aligner of a plan, loaded once.
+        """Return the aligner of a plan, whose model is loaded once.
 
         Raises
         ------
         WeightsError, ConfigError
-            As `Plan.load_aligner`.
+            As `Plan.load_backend`.
         """
-        return _once(self._aligners, (plan.model, plan.device, plan.alignment), plan.load_aligner)
+        from lyricsep.aligners.whisper import WhisperAligner
+        from lyricsep.transcribers.openai_whisper import OpenAIWhisper
+
+        backend = _once(self._backends, (plan.model, plan.backend, plan.device), plan.load_backend)
+        if plan.alignment is None or not isinstance(backend, OpenAIWhisper):
+            raise ValueError("this plan aligns nothing")
+        return WhisperAligner(backend, plan.alignment)
 
 
 class Session:
@@ -330,6 +335,7 @@ class Session:
         if self.plan.alignment:
             progress = partial(self._report, outcome.path, self._doing)
             known = outcome.job.known or KnownLyrics()
+            language = language or known.language
             return [AlignmentJob(mixture, vocals, outcome.segments, language, progress, known)]
         if not outcome.job.apart:
             progress = partial(self._report, outcome.path, self._doing)
@@ -352,12 +358,12 @@ class Session:
         if outcome.job.apart:
             return replace(outcome, parts=tuple(parts))
         (lyrics,) = parts
-        if lyrics.lines and all("not-sung" in line.flags for line in lyrics.lines):
+        if lyrics.segments and lyrics.lines and all(NOT_SUNG in line.flags for line in lyrics.lines):
             error = AudioError(
                 f"{shown(outcome.path)}: its lyrics are not sung in it",
                 hint="check that song and lyrics belong together",
             )
-            return replace(outcome, error=error, lyrics=Lyrics())
+            return replace(outcome, error=error, segments=None)
         outcome = replace(outcome, lyrics=lyrics, segments=lyrics.segments)
         if self.store and outcome.key:
             result = {

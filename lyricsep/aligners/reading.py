@@ -20,8 +20,10 @@ from lyricsep.errors import DatasetError, reason_of
 from lyricsep.files import shown
 from lyricsep.formats import Transcript, read_lyrics
 from lyricsep.formats.reading import timed_reader
+from lyricsep.languages import WHISPER_LANGUAGES, known_language
+from lyricsep.lyrics import NOT_SUNG
 
-__all__ = ["from_transcript", "known_lyrics", "read_known"]
+__all__ = ["from_transcript", "known_lyrics", "read_known", "read_text"]
 
 logger = logging.getLogger(__name__)
 
@@ -176,20 +178,38 @@ def read_known(path: Path, *, fill_repeats: bool = False) -> KnownLyrics:
         If the file cannot be read, is malformed or has no lyrics.
     """
     name = path.name.lower()
-    if name.endswith(".txt") and not name.endswith(".labels.txt"):
-        text = "\n".join(_decoded(path).splitlines())
-        reader = timed_reader(text)
-        known = (
-            from_transcript(reader(text, shown(path)))
-            if reader
-            else known_lyrics(text, title=path.stem, fill_repeats=fill_repeats)
-        )
-    else:
-        known = from_transcript(read_lyrics(path))
+    if name.endswith((".txt", ".lrc", ".srt")) and not name.endswith(".labels.txt"):
+        return read_text(_decoded(path), shown(path), title=path.stem, fill_repeats=fill_repeats)
+    return _not_empty(from_transcript(read_lyrics(path)), shown(path))
+
+
+def read_text(text: str, name: str, *, title: str | None = None, fill_repeats: bool = False) -> KnownLyrics:
+    """Read lyrics from text: plain, or timed as LRC, SRT or WebVTT.
+
+    Parameters
+    ----------
+    text : str
+        The lyrics.
+    name : str
+        What errors call it.
+    title, fill_repeats
+        As in `known_lyrics`; for text without times.
+
+    Raises
+    ------
+    DatasetError
+        If timed lyrics are malformed, or there are no lyrics.
+    """
+    text = "\n".join(text.splitlines())
+    reader = timed_reader(text)
+    if reader:
+        return _not_empty(from_transcript(reader(text, name)), name)
+    return _not_empty(known_lyrics(text, title=title, fill_repeats=fill_repeats), name)
+
+
+def _not_empty(known: KnownLyrics, name: str) -> KnownLyrics:
     if not known.words:
-        raise DatasetError(
-            f"{shown(path)}: has no lyrics", hint="write the words of the song into it, one line a row"
-        )
+        raise DatasetError(f"{name}: has no lyrics", hint="write the words of the song into it, one line a row")
     return known
 
 
@@ -207,22 +227,31 @@ def from_transcript(transcript: Transcript, *, fill_repeats: bool = False) -> Kn
             artist=transcript.artist or known.artist,
             language=transcript.language,
         )
+    rows = transcript.text.split("\n")
+    timed = [line for line in transcript.lines if line.text.strip()]
+    if [row for row in rows if row] != [line.text.strip() for line in timed]:
+        rows = [line.text.strip() for line in timed]  # in another order, or with other rows between
     lines: list[KnownLine] = []
     opening: list[str] = []
     is_apart = False
-    timed = iter(line for line in transcript.lines if line.text.strip())
-    for row in transcript.text.split("\n"):
-        line = next(timed, None) if row else None
-        if line is None:
+    following = iter(timed)
+    for row in rows:
+        if not row:
             is_apart = True
-        elif _header(row) or _is_note(row):
+            continue
+        line = next(following)
+        if _header(row) or _is_note(row):
             opening.append(row)
-        else:
-            section = _section(opening, is_apart=is_apart and bool(lines))
-            lines.append(KnownLine(_squeezed(line.text), section, line.start, line.end))
-            opening, is_apart = [], False
-    closing = "\n".join(opening)
-    return KnownLyrics(tuple(lines), transcript.title, transcript.artist, transcript.language, closing)
+            continue
+        opening += [line.section] if line.section else []
+        section = _section(opening, is_apart=is_apart and bool(lines))
+        span = (None, None) if NOT_SUNG in line.flags else (line.start, line.end)
+        lines.append(KnownLine(_squeezed(line.text), section, *span))
+        opening, is_apart = [], False
+    language = known_language(transcript.language) if transcript.language else None
+    if language not in WHISPER_LANGUAGES:
+        language = None
+    return KnownLyrics(tuple(lines), transcript.title, transcript.artist, language, "\n".join(opening))
 
 
 def _decoded(path: Path) -> str:

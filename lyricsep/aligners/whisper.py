@@ -22,11 +22,12 @@ import torch
 from lyricsep.aligners.base import AlignmentJob, AlignmentOptions
 from lyricsep.aligners.path import TICK, UNHEARD, Evidence, NoPathError, WordPath, find_path, silence_of
 from lyricsep.aligners.placing import FLOOR, Likelihoods, Placement, place_words
-from lyricsep.aligners.words import KnownLyrics, KnownWord
-from lyricsep.languages import from_whisper, to_whisper
+from lyricsep.aligners.words import KnownLyrics
+from lyricsep.languages import from_whisper
 from lyricsep.lyrics import NOT_SUNG, Line, Lyrics, Segment, Word
 from lyricsep.segmentation import merge_segments
 from lyricsep.transcribers.log_mel import clip_log_mel
+from lyricsep.transcribers.whisper import whisper_language
 from lyricsep.transcribers.whisper_internals import load_tokenizer, smoothed
 
 if TYPE_CHECKING:
@@ -79,12 +80,14 @@ class _Tokens:
     letters: Sequence[Sequence[int]]
 
     @classmethod
-    def of(cls, words: Sequence[KnownWord], tokenizer: Tokenizer) -> _Tokens:
-        """Return the tokens of words."""
+    def of(cls, known: KnownLyrics, tokenizer: Tokenizer) -> _Tokens:
+        """Return the tokens of lyrics."""
         pieces, letters = [], []
-        for word in words:
+        for word in known.words:
             space = " " if word.space_before else ""
-            pieces.append(tokenizer.encode(space + word.text))
+            # Whisper knows words in capitals less well. A token such as <|endoftext|> is text here.
+            written = word.text.lower() if known.is_in_capitals else word.text
+            pieces.append(tokenizer.encode(space + written, disallowed_special=()))
             spelled = [space + word.sung[0], *word.sung[1:]]
             letters.append([token for letter in spelled for token in tokenizer.encode(letter)])
         return cls(tokenizer, pieces, letters)
@@ -152,14 +155,13 @@ class _Song:
         """Align the song."""
         if not self.segments or not self.job.known.words:
             return _written(self.job.known, {}, {}, Lyrics(duration=self.duration))
-        features = [self._feature(segment) for segment in self.segments]
-        language = to_whisper(self.job.language) if self.job.language else self._language(features)
+        language = whisper_language(self.model, self.job.language) or self._language()
         tokenizer = load_tokenizer(self.model.n_languages if self.model.is_multilingual else None, language)
-        text = _Tokens.of(self.job.known.words, tokenizer)
+        text = _Tokens.of(self.job.known, tokenizer)
         if self.job.known.is_timed:
             spans, probabilities = self._times_in_lines(text)
         else:
-            spans, probabilities = self._times_anywhere(text, self._place(features, text))
+            spans, probabilities = self._times_anywhere(text, self._place(text))
         self._report(1.0)
         found = Lyrics(language=from_whisper(language), duration=self.duration, segments=tuple(self.segments))
         return _written(self.job.known, spans, probabilities, found)
@@ -171,12 +173,11 @@ class _Song:
         heard = vocals + np.float32(self.mix_back) * (mixture - vocals)
         return self.model.encode(clip_log_mel(heard, self.model.n_mels)[None])[0]
 
-    def _language(self, features: Sequence[Tensor]) -> str:
+    def _language(self) -> str:
         """Return the language that the segments vote for, weighted by duration."""
         votes: Counter[str] = Counter()
-        step = math.ceil(len(features) / VOTERS)
-        for segment, feature in list(zip(self.segments, features, strict=True))[::step]:
-            (ballot,) = self.model.language_probabilities(feature[None])
+        for segment in self.segments[:: math.ceil(len(self.segments) / VOTERS)]:
+            (ballot,) = self.model.language_probabilities(self._feature(segment)[None])
             votes.update({language: p * segment.duration for language, p in ballot.items()})
         return votes.most_common(1)[0][0]
 
@@ -184,7 +185,7 @@ class _Song:
         if self.job.on_progress:
             self.job.on_progress(min(1.0, share))
 
-    def _place(self, features: Sequence[Tensor], text: _Tokens) -> list[Placement]:
+    def _place(self, text: _Tokens) -> list[Placement]:
         def listen(index: int, firsts: Sequence[int]) -> list[Likelihoods]:
             most = min(
                 self.model.n_text_tokens, round(self.segments[index].duration * TOKENS_PER_SECOND) + SOME_TOKENS
@@ -198,8 +199,8 @@ class _Song:
                 [token for piece in text.pieces[first : first + len(count) - 1] for token in piece]
                 for first, count in zip(firsts, counts, strict=True)
             ]
-            heard = self.model.logprobs(features[index], text.tokenizer, texts)
-            self._report(0.8 * (index + 1) / len(features))
+            heard = self.model.logprobs(self._feature(self.segments[index]), text.tokenizer, texts)
+            self._report(0.8 * (index + 1) / len(self.segments))
             return [
                 Likelihoods(tokens.double().numpy(), ends.double().numpy()[count], count)
                 for (tokens, ends), count in zip(heard, counts, strict=True)
@@ -242,7 +243,7 @@ class _Song:
 
     def _times_in_lines(self, text: _Tokens) -> tuple[_Spans, dict[int, float]]:
         """Return start and end of each word, near the time of its line, and the probability of each."""
-        lines = self._line_spans()
+        lines = self._line_spans(text)
         words = [word for line in lines for word in range(line.first, line.last)]
         if not words:
             return {}, {}
@@ -251,9 +252,10 @@ class _Song:
         evidence = []
         probabilities: dict[int, float] = {}
         for done, group in enumerate(groups := _within_clips(lines)):
-            span = Segment(group[0].span.start, min(group[-1].span.end, group[0].span.start + CLIP))
+            start = group[0].span.start
+            span = Segment(start, min(max(line.span.end for line in group), start + CLIP))
             first = words.index(group[0].first)
-            heard = self._evidence(span, sung, first, first + group[-1].last - group[0].first, silence)
+            heard = self._evidence(span, sung, first, words.index(group[-1].last - 1) + 1, silence)
             row = 0
             for line in group:
                 n_letters = sum(map(len, text.letters[line.first : line.last]))
@@ -262,25 +264,36 @@ class _Song:
                 heard.scores[row : row + n_letters, max(1, high) :] = UNHEARD
                 row += n_letters
             evidence.append(heard)
-            probabilities |= self._probabilities(span, text, range(group[0].first, group[-1].last))
+            probabilities |= self._probabilities(
+                span, text, [word for line in group for word in range(line.first, line.last)]
+            )
             self._report((done + 1) / len(groups))
         return self._spans(words, _path(evidence, sung.letters, silence)), probabilities
 
-    def _line_spans(self) -> list[_LineSpan]:
-        """Return where the words of each line with a time may be sung: from a little before it to a little after."""
+    def _line_spans(self, text: _Tokens) -> list[_LineSpan]:
+        """Return where the words of each line with a time may be sung: from a little before it to a little after.
+
+        Lines without a time, and those that the song has no room for, are not sung.
+        """
         known = self.job.known
-        starts = [line.start or 0.0 for line in known.lines]
-        found = []
-        for number, line in enumerate(known.lines):
-            words = [index for index, word in enumerate(known.words) if word.line == number]
-            following = min((start for start in starts if start > starts[number]), default=self.duration)
-            end = max(line.end or 0.0, following)
-            span = (max(0.0, starts[number] - LINE_SLACK), min(self.duration, end + LINE_SLACK))
-            if words and span[0] < self.duration:
-                found.append(_LineSpan(words[0], words[-1] + 1, Segment(*span)))
+        starts = sorted({line.start for line in known.lines if line.start is not None})
+        words: dict[int, list[int]] = {}
+        for index, word in enumerate(known.words):
+            words.setdefault(word.line, []).append(index)
+        found: list[_LineSpan] = []
+        for number, inside in words.items():
+            line = known.lines[number]
+            if line.start is None or (found and line.start + LINE_SLACK < found[-1].span.start):
+                continue
+            following = next((start for start in starts if start > line.start), self.duration)
+            end = min(self.duration, max(line.end or 0.0, following) + LINE_SLACK)
+            start = min(max(0.0, line.start - LINE_SLACK), end)
+            n_letters = sum(len(text.letters[index]) for index in inside)
+            if n_letters <= DENSEST * (end - start) / TICK:
+                found.append(_LineSpan(inside[0], inside[-1] + 1, Segment(start, end)))
         return found
 
-    def _probabilities(self, span: Segment, text: _Tokens, words: range) -> dict[int, float]:
+    def _probabilities(self, span: Segment, text: _Tokens, words: Sequence[int]) -> dict[int, float]:
         """Return how probable each word is in a span of at most 30 s."""
         counts = _fitting([text.pieces[word] for word in words], self.model.n_text_tokens)
         tokens = [token for word in words[: len(counts) - 1] for token in text.pieces[word]]
@@ -306,7 +319,7 @@ class _Song:
         self, span: Segment, sung: _Tokens, first: int, last: int, silence: NDArray[np.float64]
     ) -> Evidence:
         """Return the evidence of words `first` to `last`, not included, in a span of at most 30 s."""
-        first_tick = round(span.start / TICK)
+        first_tick = min(round(span.start / TICK), len(silence) - 1)
         n_ticks = max(1, min(round(span.duration / TICK), len(silence) - first_tick))
         letters = sung.letters[first:last]
         tokens = [token for word in letters for token in word]

@@ -92,21 +92,23 @@ class KnownLyrics:
     @cached_property
     def words(self) -> tuple[KnownWord, ...]:
         """All sung words, in order."""
-        found = [
+        return tuple(
             KnownWord(text, sung_form(text), index, apart)
             for index, line in enumerate(self.lines)
             for text, apart in split_words(line.text)
-        ]
-        letters = [letter for word in found for letter in word.text if letter.isalpha()]
-        if sum(map(str.isupper, letters)) > MOSTLY * len(letters):
-            # Whisper knows words in capitals less well.
-            return tuple(KnownWord(w.text.lower(), w.sung, w.line, w.space_before) for w in found)
-        return tuple(found)
+        )
+
+    @property
+    def is_in_capitals(self) -> bool:
+        """Whether the whole text is written in capitals."""
+        letters = [letter for line in self.lines for letter in line.text if letter.isalpha()]
+        return bool(letters) and sum(map(str.isupper, letters)) > MOSTLY * len(letters)
 
     @property
     def is_timed(self) -> bool:
-        """Whether every line has a time."""
-        return bool(self.lines) and all(line.start is not None for line in self.lines)
+        """Whether lines have times; several lines that all start at 0, as in LRC that waits for its times, have none."""
+        starts = {line.start for line in self.lines if line.start is not None}
+        return bool(starts) and (starts != {0.0} or len(self.lines) == 1)
 
 
 def sung_form(text: str) -> str:

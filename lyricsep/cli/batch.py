@@ -28,7 +28,7 @@ from lyricsep.engines import (
     run_ray,
     seats_of,
 )
-from lyricsep.errors import LyricsepError, OutputError
+from lyricsep.errors import OutputError
 from lyricsep.files import check_writable
 from lyricsep.formats import file_suffixes
 from lyricsep.inputs import find_songs
@@ -67,19 +67,17 @@ def run_batch(
     wanted = chosen_formats(formats)
     if running.copy_to:
         check_driver(running.copy_to, offline=options.offline)
-    plan = resolve(aligning(options) if lyrics else options)
+    plan = resolve(options if lyrics is None else aligning(options))
     say(plan.summary)
     check_writable(output)
     found = find_songs(songs, offline=options.offline)
     for named in found.empty:
         say(f"failed: {named}: no audio files found; name a song, a folder of songs, or a list of songs")
-    known = known_for(found.songs, lyrics) if lyrics else [None] * len(found.songs)
-    tasks = []
-    for song, words in zip(found.songs, known, strict=True):
-        if isinstance(words, LyricsepError):
-            say(f"failed: {in_flags(words)}")
-        else:
-            tasks.append(Task(song, language_for(song.language, plan.model), words))
+    known = [None] * len(found.songs) if lyrics is None else known_for(found.songs, lyrics)
+    tasks = [
+        Task(song, language_for(song.language, plan.model), words)
+        for song, words in zip(found.songs, known, strict=True)
+    ]
     delivery = Delivery(
         output,
         tuple(wanted),
@@ -112,7 +110,7 @@ def run_batch(
             put([path for path in about_all if path.exists()], output, running.copy_to)
         status = the_batch.status()
         say(_summary(status))
-        if status.failures or status.n_left or found.empty or len(tasks) < len(found.songs):
+        if status.failures or status.n_left or found.empty:
             raise typer.Exit(1)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lyricsep.aligners import KnownLyrics, from_transcript, read_known
-from lyricsep.errors import ConfigError, DatasetError, LyricsepError
+from lyricsep.errors import ConfigError, DatasetError, LyricsepError, reason_of
 from lyricsep.files import shown
 from lyricsep.formats import find_lyrics, match_key
 from lyricsep.inputs import SongFile
@@ -61,9 +62,9 @@ def known_for(songs: Sequence[SongFile], lyrics: str) -> list[KnownLyrics | Lyri
     """
     if lyrics in (TAGS, BESIDE):
         files: Mapping[str, Path] = {}
-    elif Path(lyrics).is_dir():
+    elif os.path.isdir(lyrics):  # noqa: PTH112 - Path raises for a name that no file can have
         files = {match_key(stem): path for stem, path in find_lyrics(Path(lyrics)).items()}
-    elif not os.path.exists(lyrics):  # noqa: PTH110 - Path raises for a name that no file can have
+    elif not os.path.exists(lyrics):  # noqa: PTH110
         raise ConfigError(f"{shown(Path(lyrics))}: no such file or folder, for lyrics; check the name")
     elif len(songs) > 1:
         raise ConfigError(
@@ -104,5 +105,12 @@ def _beside(song: SongFile) -> Path | None:
     """Return the lyrics beside a song: the same name, with a suffix of lyrics."""
     if song.url:
         return None
-    found = find_lyrics(song.path.parent, below=False)
-    return {match_key(stem): path for stem, path in found.items()}.get(match_key(song.path.stem))
+    return _in_folder(song.path.parent).get(match_key(song.path.stem))
+
+
+@cache
+def _in_folder(folder: Path) -> Mapping[str, Path]:
+    try:
+        return {match_key(stem): path for stem, path in find_lyrics(folder, below=False).items()}
+    except OSError as error:
+        raise DatasetError(f"{shown(folder)}: cannot be read ({reason_of(error)}); check the folder") from error

@@ -84,8 +84,8 @@ class Task:
         The file, and what its results are called.
     language : str or None
         ISO 639-1 code; None takes the plan's, or detects it.
-    known : KnownLyrics or None
-        Its lyrics, for a plan that aligns.
+    known : KnownLyrics or LyricsepError or None
+        Its lyrics, for a plan that aligns, or why there are none.
     written : mapping
         Files that an earlier run wrote for this song, below the folder of the results, and their sha256: they may
         be replaced while they are as they were written.
@@ -93,7 +93,7 @@ class Task:
 
     song: SongFile
     language: str | None = None
-    known: KnownLyrics | None = None
+    known: KnownLyrics | LyricsepError | None = None
     written: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -112,6 +112,7 @@ class Task:
             record is not None
             and record.status == "done"
             and not plan.uses_stems
+            and not isinstance(self.known, LyricsepError)
             and record.key == plan.lyrics_key(record.audio, self.language or plan.language, self.known)
             and not (delivery.refresh and record.versions != plan.versions)
             and (not delivery.copy_to or record.copied_to == delivery.copied_to)
@@ -161,6 +162,8 @@ class Worker:
         """
         began = time.perf_counter()
         record = task.record()
+        if isinstance(task.known, LyricsepError):
+            return record.failed(task.known)
         try:
             with task.song.local_copy(incoming_folder(self.delivery.folder)) as copy:
                 record = task.record(copy)

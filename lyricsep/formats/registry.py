@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from lyricsep.documents import LyricsDocument
@@ -17,7 +16,7 @@ from lyricsep.formats.subtitles import render_srt, render_vtt
 from lyricsep.formats.textgrid import render_lyrics_textgrid, render_segments_textgrid
 from lyricsep.formats.transcript import Transcript
 from lyricsep.formats.ttml import render_ttml
-from lyricsep.lyrics import NOT_SUNG, Line, Lyrics, Segment
+from lyricsep.lyrics import Lyrics, Segment, sung_only
 
 __all__ = [
     "FORMATS",
@@ -113,19 +112,7 @@ def render_lyrics(lyrics: Lyrics, format: str, *, title: str | None = None, arti
     """
     if format not in _LYRICS:
         raise ConfigError(_unknown("lyrics", format, FORMATS))
-    return _LYRICS[format](lyrics if format in _COMPLETE else _sung(lyrics), title, artist)
-
-
-def _sung(lyrics: Lyrics) -> Lyrics:
-    """Return lyrics without the lines that nobody sings, which have no time."""
-    lines: list[Line] = []
-    section: str | None = None
-    for line in lyrics.lines:
-        section = line.section if section is None else section
-        if NOT_SUNG not in line.flags:
-            lines.append(line if line.section == section else replace(line, section=section))
-            section = None
-    return lyrics if len(lines) == len(lyrics.lines) else replace(lyrics, lines=tuple(lines))
+    return _LYRICS[format](lyrics if format in _COMPLETE else sung_only(lyrics), title, artist)
 
 
 def write_lyrics(

@@ -37,7 +37,7 @@ from lyricsep.formats.lrc import render_lrc
 from lyricsep.formats.reading import timed_reader
 from lyricsep.formats.transcript import Transcript, tidy, timed
 from lyricsep.languages import iso_639_2b, known_language, language_code
-from lyricsep.lyrics import Line
+from lyricsep.lyrics import Line, sung_only
 
 __all__ = ["read_tagged", "write_tagged"]
 
@@ -321,7 +321,7 @@ def _put_id3(file: Any, transcript: Transcript, language: str | None) -> tuple[s
     named = {"encoding": _UTF_16, "lang": iso_639_2b(language) if language else _UNKNOWN_LANGUAGE, "desc": ""}
     file.tags.add(USLT(text=transcript.text.rstrip("\n"), **named))  # type: ignore[no-untyped-call]
     if transcript.lines:
-        entries = [(line.text, to_ticks(line.start, 1000)) for line in transcript.lines]
+        entries = [(line.text, to_ticks(line.start, 1000)) for line in sung_only(transcript.lyrics).lines]
         file.tags.add(SYLT(format=_MILLISECONDS, type=_LYRICS, text=entries, **named))  # type: ignore[no-untyped-call]
     file.save(v2_version=version)
     return ("USLT", "SYLT") if transcript.lines else ("USLT",)
@@ -340,7 +340,7 @@ def _put_vorbis(file: Any, transcript: Transcript, _language: str | None) -> tup
     text = transcript.text.rstrip("\n")
     lyrics = {"LYRICS": text}
     if transcript.lines:
-        lyrics = {"LYRICS": render_lrc(transcript.lyrics).rstrip("\n"), "UNSYNCEDLYRICS": text}
+        lyrics = {"LYRICS": render_lrc(sung_only(transcript.lyrics)).rstrip("\n"), "UNSYNCEDLYRICS": text}
     for name, value in lyrics.items():
         file.tags[name] = value
     file.save()

@@ -10,7 +10,7 @@ from typing import Literal
 from lyricsep.datasets import Song
 from lyricsep.documents import AlignmentScores, SongAlignmentScores, finite
 from lyricsep.formats import TIMED_SUFFIXES, read_lyrics
-from lyricsep.lyrics import Line
+from lyricsep.lyrics import Line, sung_only
 from lyricsep.scoring.alignment import LOST, AlignmentScore, mean_alignment, score_alignment
 from lyricsep.scoring.certainty import Interval
 from lyricsep.tables import decimal, with_interval
@@ -103,7 +103,7 @@ def score_times(songs: Iterable[Song], hypotheses: Mapping[str, Path]) -> Aligne
         if song.id not in hypotheses:
             missing.append(song.id)
             continue
-        one = score_song_times(song, read_lyrics(hypotheses[song.id]).lines)
+        one = score_song_times(song, sung_only(read_lyrics(hypotheses[song.id]).lyrics).lines)
         if one.lines is None:
             untimed.append(song.id)
         else:

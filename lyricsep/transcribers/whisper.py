@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from lyricsep.transcribers.whisper_internals import Tokenizer
 
-__all__ = ["Attempt", "Backend", "DecodedText", "WhisperTranscriber"]
+__all__ = ["Attempt", "Backend", "DecodedText", "WhisperTranscriber", "whisper_language"]
 
 logger = logging.getLogger(__name__)
 
@@ -171,6 +171,27 @@ class _Clip:
     candidates: list[_Candidate] = field(default_factory=list)
 
 
+def whisper_language(backend: Backend, code: str | None) -> str:
+    """Return Whisper's code of a language, of a model's only one, or "" where it is to be detected.
+
+    Raises
+    ------
+    ConfigError
+        If the model does not know the language.
+    """
+    if not backend.is_multilingual:
+        return "en"
+    if code is None:
+        return ""
+    known = to_whisper(code)
+    if from_whisper(known) not in WHISPER_LANGUAGES[: backend.n_languages]:
+        raise ConfigError(
+            f"{backend.name} does not know {language_name(code)} ({known})",
+            hint="choose another {model}, such as {model=large-v3}",
+        )
+    return known
+
+
 class WhisperTranscriber:
     """Transcribe jobs with a backend.
 
@@ -200,7 +221,7 @@ class WhisperTranscriber:
         songs: deque[_SongInProgress] = deque()
         waiting: list[_Clip] = []
         for job in jobs:
-            song = _SongInProgress(job, self._language(job), Activity(job.vocals))
+            song = _SongInProgress(job, whisper_language(self.backend, job.language), Activity(job.vocals))
             songs.append(song)
             if job.segments is None:
                 self._fits(partial(self._transcribe_whole, song), 1)
@@ -408,20 +429,6 @@ class WhisperTranscriber:
         if "over-silence" not in flags and activity.share(line.start, line.end) == 0:
             flags = (*flags, "over-silence")
         return replace(line, flags=flags)
-
-    def _language(self, job: Job) -> str:
-        """Return Whisper's code of a job's language, of a model's only one, or "" where it is to be detected."""
-        if not self.backend.is_multilingual:
-            return "en"
-        if job.language is None:
-            return ""
-        code = to_whisper(job.language)
-        if from_whisper(code) not in WHISPER_LANGUAGES[: self.backend.n_languages]:
-            raise ConfigError(
-                f"{self.name} does not know {language_name(job.language)} ({code})",
-                hint="choose another {model}, such as {model=large-v3}",
-            )
-        return code
 
     def _tokenizer(self, language: str) -> Tokenizer:
         from lyricsep.transcribers.whisper_internals import load_tokenizer

@@ -112,8 +112,8 @@ class Tokenizer(Protocol):
         """Symbols such as musical notes, which are never sung."""
         ...
 
-    def encode(self, text: str) -> list[int]:
-        """Return the tokens of a text."""
+    def encode(self, text: str, *, disallowed_special: tuple[str, ...] = ...) -> list[int]:
+        """Return the tokens of a text; special tokens in it are refused, unless none are disallowed."""
         ...
 
     def decode(self, token_ids: list[int]) -> str:

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lyricsep.aligners.reading import from_transcript, known_lyrics, read_known
+from lyricsep.aligners.reading import from_transcript, known_lyrics, read_known, read_text
 from lyricsep.aligners.words import KnownLine, KnownLyrics
 from lyricsep.errors import DatasetError
 from lyricsep.formats import Transcript
+from lyricsep.lyrics import NOT_SUNG, Line
 
 
 def shown(known: KnownLyrics) -> list[str]:
@@ -389,7 +390,6 @@ def test_broken_text_is_read_as_far_as_it_goes(tmp_path: Path, data: bytes) -> N
         ("a.lrc", "[ti:La]\n[00:01.00]", "has no lyrics"),
         ("a.srt", "", "has no lyrics"),
         ("a.docx", "la", "expected a suffix among"),
-        ("a.lrc", "la", "row 1 has no time"),
         ("b.txt", None, "cannot be read .*; check the path"),
     ],
 )
@@ -399,3 +399,31 @@ def test_errors(tmp_path: Path, name: str, text: str | None, message: str) -> No
         path.write_text(text)
     with pytest.raises(DatasetError, match=message):
         read_known(path)
+
+
+def test_lines_in_another_order_than_their_text() -> None:
+    """TTML holds its text as it is written, and its lines by time."""
+    lines = (Line(1, 2, "first line"), Line(10, 11, "[Chorus]"), Line(12, 13, "la di da"))
+    known = from_transcript(Transcript("[Chorus]\nla di da\n\nfirst line\n", lines))
+    assert [(line.text, line.start, line.section) for line in known.lines] == [
+        ("first line", 1, None),
+        ("la di da", 12, "[Chorus]"),
+    ]
+
+
+def test_sections_and_unsung_lines_of_aligned_lyrics_are_kept() -> None:
+    lines = (
+        Line(1, 2, "one", section="[Verse]"),
+        Line(2, 2, "two", (), (NOT_SUNG,)),
+        Line(3, 4, "three", section=""),
+    )
+    known = from_transcript(Transcript("one\ntwo\n\nthree\n", lines, language="en"))
+    assert [(line.section, line.start) for line in known.lines] == [("[Verse]", 1), (None, None), ("", 3)]
+    assert known.language == "en"
+    assert from_transcript(Transcript("one\n", lines[:1], language="klingon")).language is None
+
+
+def test_text_is_read_as_a_file_is() -> None:
+    assert read_text("[00:12.00]la\n[00:13.00]lo", "x").lines[1].start == 13
+    with pytest.raises(DatasetError, match=r"^the lyrics: has no lyrics"):
+        read_text("\n", "the lyrics")

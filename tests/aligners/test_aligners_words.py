@@ -92,14 +92,17 @@ def test_words_of_lyrics() -> None:
     ]
 
 
-def test_lyrics_in_capitals_are_words_in_lower_case() -> None:
+def test_lyrics_in_capitals_stay_as_written() -> None:
     known = KnownLyrics((KnownLine("HELLO WORLD"), KnownLine("OH, l'ÉTÉ")))
-    assert [word.text for word in known.words] == ["hello", "world", "oh,", "l'été"]
-    assert [word.text for word in KnownLyrics((KnownLine("Hello NASA"),)).words] == ["Hello", "NASA"]
+    assert [word.text for word in known.words] == ["HELLO", "WORLD", "OH,", "l'ÉTÉ"]
+    assert known.is_in_capitals
+    assert not KnownLyrics((KnownLine("Hello NASA"),)).is_in_capitals
+    assert not KnownLyrics((KnownLine("君の名"),)).is_in_capitals
 
 
 @pytest.mark.parametrize(
-    ("starts", "expected"), [((), False), ((None,), False), ((0.0, None), False), ((0.0, 1.0), True)]
+    ("starts", "expected"),
+    [((), False), ((None,), False), ((0.0, None), False), ((0.0, 1.0), True), ((0.0, 0.0), False), ((0.0,), True)],
 )
 def test_lyrics_are_timed_where_every_line_is(starts: tuple[float | None, ...], expected: bool) -> None:
     assert KnownLyrics(tuple(KnownLine("la", start=start) for start in starts)).is_timed is expected
