@@ -24,7 +24,7 @@ N_LEFT_OUT = 8  # further states, in which lines are left out
 WORTH = 2.5  # nats that a token gains by being placed, or few words would always be the most probable
 FLOOR = -7.0  # nats; a token that is heard even worse is one that Whisper does not know
 LEFT_OUT = 0.5  # nats that a word costs which is placed nowhere
-LEAVING_OUT = 20.0  # nats that a run of them costs: a verse is left out as a whole, a word that is ill heard is not
+LEAVING_OUT = 30.0  # nats that a run of them costs: a verse is left out as a whole, a word that is ill heard is not
 # Nobody sings many times faster here than there: an expected number of words by the segment's share of the sung
 # time, with a standard deviation of a quarter of it and three words.
 RATE = 2.0

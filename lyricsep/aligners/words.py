@@ -106,7 +106,7 @@ class KnownLyrics:
 
     @property
     def is_timed(self) -> bool:
-        """Whether lines have times; several lines that all start at 0, as in LRC that waits for its times, have none."""
+        """Whether lines have times; several that all start at 0, as in LRC that waits for its times, have none."""
         starts = {line.start for line in self.lines if line.start is not None}
         return bool(starts) and (starts != {0.0} or len(self.lines) == 1)
 
