@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lyricsep.aligners import read_known, read_text
+from lyricsep.aligners import KnownLyrics, read_known, read_text
 from lyricsep.errors import LyricsepError
 from lyricsep.formats import write_lyrics
 from lyricsep.lyrics import Lyrics, Segment, Word
@@ -183,7 +183,9 @@ class Aligner:
     """
 
     def __init__(self, **options: Any) -> None:
-        self.plan = resolve(AlignOptions(**options))
+        chosen = AlignOptions(**options)
+        self.plan = resolve(chosen)
+        self._fill_repeats = chosen.fill_repeats
         self._session = Session(self.plan)
         self._session.load()
 
@@ -235,13 +237,18 @@ class Aligner:
             for song, lyrics in songs:
                 job = Job(Path(song), code)
                 try:
-                    known = read_text(lyrics, "the lyrics") if isinstance(lyrics, str) else read_known(Path(lyrics))
+                    known = self._read(lyrics)
                 except LyricsepError as error:
                     yield Outcome(job, error=error)
                 else:
                     yield replace(job, known=known)
 
         return (_named(outcome) for outcome in self._session.stream(jobs()))
+
+    def _read(self, lyrics: str | os.PathLike[str]) -> KnownLyrics:
+        if isinstance(lyrics, str):
+            return read_text(lyrics, "the lyrics", fill_repeats=self._fill_repeats)
+        return read_known(Path(lyrics), fill_repeats=self._fill_repeats)
 
 
 def align(song: Name, lyrics: str | os.PathLike[str], **options: Any) -> SongLyrics:

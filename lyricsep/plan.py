@@ -177,6 +177,10 @@ class ListenOptions(SegmentOptions):
 class AlignOptions(ListenOptions):
     """Options of the alignment of known lyrics; None leaves a choice to the preset."""
 
+    fill_repeats: Annotated[
+        bool, About("Where only the header of a section is written ([Chorus]), repeat its lines from above.")
+    ] = False
+
 
 @dataclass(frozen=True)
 class TranscribeOptions(ListenOptions):
@@ -460,7 +464,7 @@ def aligning(options: TranscribeOptions) -> AlignOptions:
     ConfigError
         If an option is set that only a transcription has.
     """
-    names = [each.name for each in fields(AlignOptions)]
+    names = [each.name for each in fields(ListenOptions)]
     given = [each.name for each in fields(options) if getattr(options, each.name) != each.default]
     extra = [name for name in given if name not in names]
     if extra:

@@ -47,4 +47,10 @@ def align(
     path of every file it writes.
     """
     wanted = Wanted(output, formats, plot, overwrite=overwrite, verbose=verbose)
-    make_lyrics("align", [song], resolve(options), wanted, lambda songs: known_for(songs, lyrics))
+    make_lyrics(
+        "align",
+        [song],
+        resolve(options),
+        wanted,
+        lambda songs: known_for(songs, lyrics, fill_repeats=options.fill_repeats),
+    )

@@ -40,7 +40,9 @@ LyricsOption = Annotated[
 ]
 
 
-def known_for(songs: Sequence[SongFile], lyrics: str) -> list[KnownLyrics | LyricsepError]:
+def known_for(
+    songs: Sequence[SongFile], lyrics: str, *, fill_repeats: bool = False
+) -> list[KnownLyrics | LyricsepError]:
     """Read the known lyrics of songs.
 
     Parameters
@@ -49,6 +51,8 @@ def known_for(songs: Sequence[SongFile], lyrics: str) -> list[KnownLyrics | Lyri
         As `lyricsep.inputs.find_songs` finds them.
     lyrics : str
         A file for one song, a folder, ``tags``, or ``beside``.
+    fill_repeats : bool
+        As in `lyricsep.aligners.known_lyrics`.
 
     Returns
     -------
@@ -72,25 +76,27 @@ def known_for(songs: Sequence[SongFile], lyrics: str) -> list[KnownLyrics | Lyri
         )
     else:
         files = {match_key(song.stem.as_posix()): Path(lyrics) for song in songs}
-    return [_known(song, lyrics, files) for song in songs]
+    return [_known(song, lyrics, files, fill_repeats=fill_repeats) for song in songs]
 
 
-def _known(song: SongFile, lyrics: str, files: Mapping[str, Path]) -> KnownLyrics | LyricsepError:
+def _known(
+    song: SongFile, lyrics: str, files: Mapping[str, Path], *, fill_repeats: bool
+) -> KnownLyrics | LyricsepError:
     try:
         if lyrics == TAGS:
-            return _tagged(song)
+            return _tagged(song, fill_repeats=fill_repeats)
         path = (song.lyrics or _beside(song)) if lyrics == BESIDE else files.get(match_key(song.stem.as_posix()))
         if path is None:
             where = "beside it" if lyrics == BESIDE else f"in {shown(Path(lyrics))}"
             return DatasetError(
                 f"{song.name}: found no lyrics named {shown(Path(song.stem.name))} {where}; add them, or name a file"
             )
-        return read_known(path)
+        return read_known(path, fill_repeats=fill_repeats)
     except LyricsepError as error:
         return error
 
 
-def _tagged(song: SongFile) -> KnownLyrics:
+def _tagged(song: SongFile, *, fill_repeats: bool) -> KnownLyrics:
     from lyricsep.formats.tags import read_tagged
 
     if song.url:
@@ -98,7 +104,7 @@ def _tagged(song: SongFile) -> KnownLyrics:
     transcript = read_tagged(song.path)
     if transcript is None:
         raise DatasetError(f"{song.name}: holds no lyrics in its tags; name a file of lyrics")
-    return from_transcript(transcript)
+    return from_transcript(transcript, fill_repeats=fill_repeats)
 
 
 def _beside(song: SongFile) -> Path | None:

@@ -136,3 +136,12 @@ def test_what_is_refused_is_one_line(run: Callable, song: Path, library: Path, t
     told = run("batch", "run", "library", "-o", "out", "--lyrics", "words", "--beam-size", 2)
     assert told.code == 2
     assert told.err.splitlines()[-1] == ("lyricsep: known lyrics are aligned, not transcribed; leave out --beam-size")
+
+
+def test_a_header_alone_repeats_its_section(run: Callable, song: Path) -> None:
+    song.with_suffix(".txt").write_text(
+        f"[Chorus]\n{LINES[0]}\n\n[Verse]\n{LINES[1]}\n\n[Chorus]\n", encoding="utf-8"
+    )
+    told = run("align", song, *OPTIONS, "--fill-repeats", "-f", "json")
+    assert told.code == 0, told.err
+    assert [line["text"] for line in lines_of(Path("lyrics/song.json"))] == [*LINES, LINES[0]]
