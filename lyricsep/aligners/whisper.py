@@ -53,7 +53,7 @@ MEDIAN_WIDTH = 3  # ticks
 # Ours: of those the ones whose attention lies along the path that all of them give, chosen twice.
 N_FOLLOWING = 8
 N_REFINEMENTS = 2
-# With Whisper base, 0.58 to 0.72 of the words of a song are heard clearly, 0.41 to 0.53 where a tenth of them is wrong,
+# With Whisper base, 0.58 to 0.72 of the words of a song are heard clearly, 0.41 to 0.53 if a tenth of them are wrong,
 # and at most 0.02 of those of another song.
 HEARD, OTHER_SONG = -1.0, 0.1  # log-probability; share of all words
 MIN_SECTIONS = 3  # from which a song is left out section by section
