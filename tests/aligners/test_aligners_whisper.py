@@ -89,6 +89,7 @@ def test_the_example_comes_back_as_written_with_its_times(outcome: Outcome) -> N
     assert all(before.end <= after.start + 1e-6 for before, after in pairwise(words))
     assert all(word.end > word.start for word in words)
     assert np.mean([word.probability for word in words]) > 0.5
+    assert not any(line.flags for line in lyrics.lines)
     assert (lyrics.language, set(outcome.seconds)) == ("en", {"separation", "segmentation", "alignment"})
 
 
