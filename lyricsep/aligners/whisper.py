@@ -53,8 +53,8 @@ N_REFINEMENTS = 2
 # With Whisper base, 0.58 to 0.72 of the words of a song are heard clearly, 0.41 to 0.53 if a tenth of them are wrong,
 # and at most 0.02 of those of another song.
 HEARD, OTHER_SONG = -1.0, 0.1  # log-probability; share of all words
-# Mean log-probability of a line's words. Of 168 lines of five songs, 10 are wrong by more than 0.3 s (AUC of the mean:
-# 0.89); 14 are below this, 5 of those 10 among them.
+# Mean log-probability of the words of a line. Of 168 lines of five songs, 10 are wrong by more than 0.3 s (AUC of it
+# 0.89); 14 are below, with 5 of those 10 among them.
 DOUBTFUL = -3.0
 MIN_SECTIONS = 3  # from which a song is left out section by section
 LINE_SLACK = 0.5  # seconds that a word may be sung before or after the time of its line
