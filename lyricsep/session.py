@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from lyricsep.aligners import AlignmentJob, KnownLyrics, LyricsAligner
+from lyricsep.aligners import KnownClips, KnownLyrics, LyricsAligner
 from lyricsep.audio import Damage
 from lyricsep.documents import LyricsDocument, rounded
 from lyricsep.errors import AudioError, LyricsepError
@@ -29,8 +29,7 @@ from lyricsep.separators import Separator
 from lyricsep.signals import Progress, Signals, find_vocal_segments, load_signals
 from lyricsep.store import SignalStore, Store
 from lyricsep.tables import as_html
-from lyricsep.transcribers import SAMPLE_RATE, Transcriber
-from lyricsep.transcribers import Job as Clips
+from lyricsep.transcribers import SAMPLE_RATE, Clips, LyricsTranscriber
 
 if TYPE_CHECKING:
     from lyricsep.transcribers.whisper import Backend
@@ -162,7 +161,7 @@ class Models:
         wanted = (plan.separators, plan.query, plan.device)
         return _once(self._separators, wanted, plan.load_separator)
 
-    def transcriber(self, plan: Plan) -> Transcriber:
+    def transcriber(self, plan: Plan) -> LyricsTranscriber:
         """Return the transcriber of a plan, whose model is loaded once.
 
         Raises
@@ -319,7 +318,7 @@ class Session:
 
     def _lyrics(self, clips: Iterator[Clips]) -> Iterator[Lyrics]:
         if self.plan.alignment:
-            return self.models.aligner(self.plan).align(cast("Iterator[AlignmentJob]", clips))
+            return self.models.aligner(self.plan).align(cast("Iterator[KnownClips]", clips))
         return self.models.transcriber(self.plan).transcribe(clips)
 
     def _handed_on(self, outcome: Outcome) -> Outcome:
@@ -336,7 +335,7 @@ class Session:
             progress = partial(self._report, outcome.path, self._doing)
             known = outcome.job.known or KnownLyrics()
             language = language or known.language
-            return [AlignmentJob(mixture, vocals, outcome.segments, language, progress, known)]
+            return [KnownClips(mixture, vocals, outcome.segments, language, progress, known)]
         if not outcome.job.apart:
             progress = partial(self._report, outcome.path, self._doing)
             return [Clips(mixture, vocals, outcome.segments, language, progress)]

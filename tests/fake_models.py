@@ -15,8 +15,7 @@ from lyricsep.plan import Plan
 from lyricsep.segmentation import RmsVadOptions
 from lyricsep.separators import Mixture, Separator, create_separator, find_separator
 from lyricsep.session import Models
-from lyricsep.transcribers import Job as Clips
-from lyricsep.transcribers import Transcriber, find_model
+from lyricsep.transcribers import Clips, LyricsTranscriber, find_model
 
 CPU = torch.device("cpu")
 NONE = create_separator(find_separator("none"), CPU)
@@ -66,7 +65,7 @@ class Batching:
 class FakeModels(Models):
     """Returns the same models whatever the plan, and counts how often each was asked for."""
 
-    def __init__(self, separator: Separator = NONE, transcriber: Transcriber | None = None) -> None:
+    def __init__(self, separator: Separator = NONE, transcriber: LyricsTranscriber | None = None) -> None:
         super().__init__()
         self.fake_separator = separator
         self.fake_transcriber = transcriber or Batching(1)
@@ -76,7 +75,7 @@ class FakeModels(Models):
         self.n_separations += 1
         return self.fake_separator
 
-    def transcriber(self, plan: Plan) -> Transcriber:
+    def transcriber(self, plan: Plan) -> LyricsTranscriber:
         self.n_transcriptions += 1
         return self.fake_transcriber
 

@@ -29,8 +29,7 @@ from lyricsep.separators import Mixture, Separator
 from lyricsep.session import Job, Models, Outcome, Session
 from lyricsep.signals import Signals
 from lyricsep.store import KeptSignals, KeptVocals, Store
-from lyricsep.transcribers import Job as Clips
-from lyricsep.transcribers import Transcriber
+from lyricsep.transcribers import Clips, LyricsTranscriber
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "data" / "example" / "night_train.mp3"
 
@@ -39,7 +38,7 @@ def stream(
     paths: Iterable[Path],
     separator: Separator = NONE,
     segmentation: RmsVadOptions | None = PAPER,
-    transcriber: Transcriber | None = None,
+    transcriber: LyricsTranscriber | None = None,
     *,
     language: str | None = None,
     **options: Any,
@@ -332,7 +331,7 @@ class Broken(FakeModels):
             raise WeightsError("spleeter: could not be downloaded")
         return super().separator(plan)
 
-    def transcriber(self, plan: Plan) -> Transcriber:
+    def transcriber(self, plan: Plan) -> LyricsTranscriber:
         if self.broken == "transcriber":
             raise WeightsError("base: could not be downloaded")
         return super().transcriber(plan)

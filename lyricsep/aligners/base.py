@@ -8,13 +8,13 @@ from typing import Protocol
 
 from lyricsep.aligners.words import KnownLyrics
 from lyricsep.lyrics import Lyrics
-from lyricsep.transcribers import Job
+from lyricsep.transcribers import Clips
 
-__all__ = ["AlignmentJob", "AlignmentOptions", "LyricsAligner"]
+__all__ = ["AlignmentOptions", "KnownClips", "LyricsAligner"]
 
 
 @dataclass(frozen=True, eq=False)
-class AlignmentJob(Job):
+class KnownClips(Clips):
     """A song to align: what a transcriber hears, and the words.
 
     Parameters
@@ -57,7 +57,7 @@ class LyricsAligner(Protocol):
         """Method and model, as shown to the user."""
         ...
 
-    def align(self, jobs: Iterable[AlignmentJob]) -> Iterator[Lyrics]:
+    def align(self, jobs: Iterable[KnownClips]) -> Iterator[Lyrics]:
         """Yield the timed lyrics of each job, in order.
 
         All lines come back as they are written. A line that nobody sings starts and ends where it would stand, and

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from lyricsep.aligners.base import AlignmentJob, AlignmentOptions
+from lyricsep.aligners.base import AlignmentOptions, KnownClips
 from lyricsep.aligners.path import TICK, UNHEARD, Evidence, NoPathError, WordPath, find_path, silence_of
 from lyricsep.aligners.placing import Likelihoods, Placement, place_words
 from lyricsep.aligners.words import KnownLyrics
@@ -126,7 +126,7 @@ class WhisperAligner:
         self.options = options or AlignmentOptions()
         self.name = f"{model.name} letter by letter"
 
-    def align(self, jobs: Iterable[AlignmentJob]) -> Iterator[Lyrics]:
+    def align(self, jobs: Iterable[KnownClips]) -> Iterator[Lyrics]:
         """Yield the timed lyrics of each job, in order; no line is sung of lyrics that do not fit into their song.
 
         Raises
@@ -144,7 +144,7 @@ class WhisperAligner:
 class _Song:
     """A song while it is aligned."""
 
-    def __init__(self, model: OpenAIWhisper, job: AlignmentJob, mix_back: float) -> None:
+    def __init__(self, model: OpenAIWhisper, job: KnownClips, mix_back: float) -> None:
         self.model = model
         self.job = job
         self.mix_back = mix_back

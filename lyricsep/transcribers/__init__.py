@@ -1,6 +1,6 @@
 """Transcription of sung segments: Whisper with several backends, on the same weights."""
 
-from lyricsep.transcribers.base import NATIVE, SAMPLE_RATE, Job, Transcriber, WhisperOptions
+from lyricsep.transcribers.base import NATIVE, SAMPLE_RATE, Clips, LyricsTranscriber, WhisperOptions
 from lyricsep.transcribers.catalog import (
     BACKENDS,
     WhisperSpec,
@@ -15,8 +15,8 @@ __all__ = [
     "BACKENDS",
     "NATIVE",
     "SAMPLE_RATE",
-    "Job",
-    "Transcriber",
+    "Clips",
+    "LyricsTranscriber",
     "WhisperOptions",
     "WhisperSpec",
     "backend_name",

@@ -1,4 +1,4 @@
-"""Interface of transcribers: jobs in, lyrics out, many songs per batch."""
+"""Interface of transcribers: what is heard of songs in, lyrics out, many songs per batch."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["NATIVE", "SAMPLE_RATE", "Job", "Transcriber", "WhisperOptions"]
+__all__ = ["NATIVE", "SAMPLE_RATE", "Clips", "LyricsTranscriber", "WhisperOptions"]
 
 SAMPLE_RATE = 16_000  # Hz, of every job; Whisper's
 MAX_SEGMENT = 30  # seconds, the length of Whisper's input
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
-    """A song to transcribe.
+class Clips:
+    """What is heard of a song, and where it is sung.
 
     Parameters
     ----------
@@ -55,15 +55,15 @@ class Job:
             raise ValueError(f"a segment lasts at most {MAX_SEGMENT} s, got {longest} s")
 
 
-class Transcriber(Protocol):
-    """Converts jobs to lyrics."""
+class LyricsTranscriber(Protocol):
+    """Converts what is heard to lyrics."""
 
     @property
     def name(self) -> str:
         """Backend and model, as shown to the user."""
         ...
 
-    def transcribe(self, jobs: Iterable[Job]) -> Iterator[Lyrics]:
+    def transcribe(self, jobs: Iterable[Clips]) -> Iterator[Lyrics]:
         """Yield the lyrics of each job, in order; segments of several jobs share a batch."""
         ...
 

@@ -22,7 +22,7 @@ from lyricsep.errors import ConfigError
 from lyricsep.languages import WHISPER_LANGUAGES, from_whisper, language_name, to_whisper
 from lyricsep.lyrics import Decoding, Line, Lyrics, Segment, Word
 from lyricsep.transcribers.alignment import AlignedWord
-from lyricsep.transcribers.base import SAMPLE_RATE, Job, WhisperOptions
+from lyricsep.transcribers.base import SAMPLE_RATE, Clips, WhisperOptions
 from lyricsep.transcribers.guard import Activity, compression_ratio, flags_of, is_accepted, repeats_itself
 from lyricsep.transcribers.lines import TimedWord, lines_of_phrases, lines_of_words
 from lyricsep.transcribers.log_mel import FRAMES_PER_SECOND, N_FRAMES, clip_log_mel, song_log_mel
@@ -127,7 +127,7 @@ class _Candidate:
 class _SongInProgress:
     """A job, and the results of its clips so far."""
 
-    job: Job
+    job: Clips
     language: str
     activity: Activity
     n_clips: int = 0
@@ -209,7 +209,7 @@ class WhisperTranscriber:
         self.name = backend.name
         self._batch_size = self.options.batch_size  # halved, for good, when the device runs out of memory
 
-    def transcribe(self, jobs: Iterable[Job]) -> Iterator[Lyrics]:
+    def transcribe(self, jobs: Iterable[Clips]) -> Iterator[Lyrics]:
         """Yield the lyrics of each job, in order; segments of several jobs share a batch.
 
         Raises

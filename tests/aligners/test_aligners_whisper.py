@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import lyricsep
-from lyricsep.aligners import AlignmentJob, KnownLine, KnownLyrics
+from lyricsep.aligners import KnownClips, KnownLine, KnownLyrics
 from lyricsep.errors import LyricsepError
 from lyricsep.lyrics import NOT_SUNG, Lyrics, Segment
 from lyricsep.plan import AlignOptions, resolve
@@ -58,7 +58,7 @@ def signals(outcome: Outcome) -> Signals:
 def align(session: Session, signals: Signals, lyrics: KnownLyrics, language: str | None = "en") -> Lyrics:
     assert session.plan.segmentation
     segments = find_vocal_segments(signals, session.plan.segmentation)
-    job = AlignmentJob(signals.mixture, signals.vocals, segments, language, known=lyrics)
+    job = KnownClips(signals.mixture, signals.vocals, segments, language, known=lyrics)
     (found,) = session.models.aligner(session.plan).align([job])
     return found
 
@@ -144,7 +144,7 @@ def test_lyrics_of_another_song_are_refused(session: Session) -> None:
 
 def test_nothing_is_sung_without_vocals(session: Session) -> None:
     silence = np.zeros(16_000, np.float32)
-    job = AlignmentJob(silence, silence, [], "en", known=known(TEXT))
+    job = KnownClips(silence, silence, [], "en", known=known(TEXT))
     (found,) = session.models.aligner(session.plan).align([job])
     assert (found.segments, found.text) == ((), TEXT)
     assert all(line.flags == (NOT_SUNG,) for line in found.lines)
@@ -153,7 +153,7 @@ def test_nothing_is_sung_without_vocals(session: Session) -> None:
 def test_more_letters_than_the_decoder_takes(session: Session, signals: Signals) -> None:
     """Thirty seconds of very fast words: the letters of a word share its tokens."""
     words = " ".join(["supercalifragilistic"] * 40)
-    job = AlignmentJob(
+    job = KnownClips(
         signals.mixture[:480_000],
         signals.vocals[:480_000],
         [Segment(0.0, 30.0)],

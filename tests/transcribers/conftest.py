@@ -16,7 +16,7 @@ from whisper.audio import mel_filters
 from lyricsep.audio import downmix, load_audio, resample
 from lyricsep.errors import WeightsError
 from lyricsep.lyrics import Segment
-from lyricsep.transcribers import SAMPLE_RATE, Job, create_transcriber, find_model
+from lyricsep.transcribers import SAMPLE_RATE, Clips, create_transcriber, find_model
 from lyricsep.transcribers.alignment import AlignedWord, aligned_words
 from lyricsep.transcribers.log_mel import clip_log_mel
 from lyricsep.transcribers.whisper import Attempt, Backend, DecodedText
@@ -187,10 +187,12 @@ def fake() -> Callable[..., FakeBackend]:
 
 
 @pytest.fixture
-def song() -> Callable[..., Job]:
+def song() -> Callable[..., Clips]:
     """Give a function that makes a song of clips, each a second long but where `durations` says otherwise."""
 
-    def make(clips: Iterable[int], *, durations: Sequence[float] | None = None, whole: bool = False, **others) -> Job:
+    def make(
+        clips: Iterable[int], *, durations: Sequence[float] | None = None, whole: bool = False, **others
+    ) -> Clips:
         clips = list(clips)
         assert set(clips) <= set(CLIPS)
         segments, parts, position = [], [], 0.0
@@ -204,6 +206,6 @@ def song() -> Callable[..., Job]:
             position += duration + 0.5
         vocals = np.concatenate([*parts, np.zeros(SAMPLE_RATE, np.float32)])
         mixture = vocals + _tone(ACCOMPANIMENT, len(vocals))
-        return Job(mixture, vocals, None if whole else segments, **{"language": "en", **others})
+        return Clips(mixture, vocals, None if whole else segments, **{"language": "en", **others})
 
     return make

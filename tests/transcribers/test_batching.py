@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lyricsep.errors import ConfigError
 from lyricsep.languages import language_code
 from lyricsep.lyrics import Segment
-from lyricsep.transcribers import Job, WhisperOptions
+from lyricsep.transcribers import Clips, WhisperOptions
 from lyricsep.transcribers.whisper import N_VOTERS, Attempt, WhisperTranscriber
 
 ONCE = WhisperOptions(mix_back=0.0, batch_size=4)
@@ -91,7 +91,7 @@ def test_a_song_waits_for_nobody_once_it_is_done(fake, song) -> None:
 
 def test_segments_of_one_start_are_all_kept(fake, song) -> None:
     job = song([20, 21])
-    twice = Job(job.mixture, job.vocals, [Segment(0, 0.5), Segment(0, 1), Segment(0, 1), Segment(1.5, 2.5)], "en")
+    twice = Clips(job.mixture, job.vocals, [Segment(0, 0.5), Segment(0, 1), Segment(0, 1), Segment(1.5, 2.5)], "en")
     (lyrics,) = WhisperTranscriber(fake(), ONCE).transcribe([twice])
     assert lyrics.text == expected([20, 20, 20, 21])
     assert len(lyrics.decodings) == len(lyrics.segments) == 4
@@ -99,7 +99,7 @@ def test_segments_of_one_start_are_all_kept(fake, song) -> None:
 
 def test_segments_out_of_order_come_back_in_order(fake, song) -> None:
     job = song([20, 21, 22])
-    shuffled = Job(job.mixture, job.vocals, [job.segments[i] for i in (2, 0, 1)], "en")
+    shuffled = Clips(job.mixture, job.vocals, [job.segments[i] for i in (2, 0, 1)], "en")
     (lyrics,) = WhisperTranscriber(fake(), ONCE).transcribe([shuffled])
     assert lyrics.text == expected([20, 21, 22])
     assert list(lyrics.segments) == list(job.segments)
@@ -109,7 +109,7 @@ def test_the_shortest_of_segments(fake, song) -> None:
     job = song([20])
     options = WhisperOptions(mix_back=0.0, word_times=True)
     for span in (Segment(0.5, 0.5), Segment(0.5, 0.505), Segment(2.4, 9.0)):
-        (lyrics,) = WhisperTranscriber(fake(), options).transcribe([Job(job.mixture, job.vocals, [span], "en")])
+        (lyrics,) = WhisperTranscriber(fake(), options).transcribe([Clips(job.mixture, job.vocals, [span], "en")])
         assert all(span.start <= word.start <= word.end <= span.end for line in lyrics.lines for word in line.words)
         assert lyrics.text
 
@@ -366,7 +366,7 @@ def test_silence_is_no_part_of_the_first_and_the_last_word(fake, said) -> None:
     vocals = np.zeros(12 * 16_000, np.float32)
     for start, end in ((1.0, 1.2), (5.0, 6.0), (6.0, 7.0), (9.8, 10.0)):
         vocals[round(start * 16_000) : round(end * 16_000)] = 0.1
-    job = Job(vocals, vocals, [Segment(0, 12)], "en")
+    job = Clips(vocals, vocals, [Segment(0, 12)], "en")
     options = WhisperOptions(mix_back=0.0, word_times=True)
     (lyrics,) = WhisperTranscriber(fake(lambda c, s, a: said("one two")), options).transcribe([job])
     words = [word for line in lyrics.lines for word in line.words]
@@ -380,7 +380,7 @@ def test_silence_is_no_part_of_the_first_and_the_last_word(fake, said) -> None:
 def test_a_line_over_silence_is_flagged_among_others(fake, said) -> None:
     vocals = np.zeros(8 * 16_000, np.float32)
     vocals[: 3 * 16_000] = 0.1
-    job = Job(vocals, vocals, [Segment(0, 8)], "en")
+    job = Clips(vocals, vocals, [Segment(0, 8)], "en")
     backend = fake(lambda c, s, a: said("this is what is sung over here. But all of this is not sung there."))
     (lyrics,) = WhisperTranscriber(backend, WhisperOptions(mix_back=0.0)).transcribe([job])
     assert [(line.text, line.flags) for line in lyrics.lines] == [
@@ -435,5 +435,5 @@ def test_a_whole_song_falls_back_and_keeps_the_last(fake, song, said) -> None:
 
 def test_a_whole_song_without_a_sample(fake) -> None:
     nothing = np.zeros(0, np.float32)
-    (lyrics,) = WhisperTranscriber(fake(), ONCE).transcribe([Job(nothing, nothing, None, "en")])
+    (lyrics,) = WhisperTranscriber(fake(), ONCE).transcribe([Clips(nothing, nothing, None, "en")])
     assert (lyrics.lines, lyrics.duration, lyrics.language) == ((), 0.0, None)

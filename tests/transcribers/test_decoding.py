@@ -13,7 +13,7 @@ from whisper.timing import find_alignment, merge_punctuations
 from whisper.tokenizer import get_tokenizer
 
 from lyricsep.segmentation import segment
-from lyricsep.transcribers import Job, WhisperOptions
+from lyricsep.transcribers import Clips, WhisperOptions
 from lyricsep.transcribers.log_mel import clip_log_mel
 from lyricsep.transcribers.whisper import Attempt, DecodedText, WhisperTranscriber
 from lyricsep.transcribers.whisper_internals import _NoRepeat
@@ -174,7 +174,7 @@ def test_english_models_hear_english(real, mels) -> None:
 def sung_example(real, example) -> dict[str, object]:
     """The example song by both backends, its language to be found."""
     mixture, vocals = example
-    job = Job(mixture, vocals, segment(vocals))
+    job = Clips(mixture, vocals, segment(vocals))
     options = replace(GREEDY, word_times=True)
     return {runner: next(WhisperTranscriber(real("base", runner), options).transcribe([job])) for runner in RUNNERS}
 
@@ -203,7 +203,7 @@ def test_words_of_the_example_song_are_where_they_are_sung(sung_example, runner)
 @pytest.mark.parametrize("timestamps", [False, True])
 def test_words_stay_in_their_line_and_lines_in_their_segment(real, vocals, mixture, runner, timestamps) -> None:
     voice, song = (sound("de_bonne", 93.0, 101.0) for sound in (vocals, mixture))
-    job = Job(song[: len(voice)], voice[: len(song)], segment(voice), "fr")
+    job = Clips(song[: len(voice)], voice[: len(song)], segment(voice), "fr")
     options = replace(GREEDY, timestamps=timestamps, word_times=True, mix_back=0.3)
     for lyrics in WhisperTranscriber(real("base", runner), options).transcribe([job]):
         assert lyrics.lines

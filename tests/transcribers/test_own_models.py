@@ -24,7 +24,7 @@ from lyricsep.plan import Plan, TranscribeOptions, resolve
 from lyricsep.transcribers import (
     BACKENDS,
     SAMPLE_RATE,
-    Job,
+    Clips,
     WhisperOptions,
     WhisperSpec,
     create_transcriber,
@@ -188,7 +188,7 @@ def test_both_backends_run_either_offline(layouts, layout) -> None:
     ]
     assert [one.name for one in running] == [f"{name} {spec.name}" for name in BACKENDS]
     noise = (0.1 * np.random.default_rng(0).standard_normal(4 * SAMPLE_RATE)).astype(np.float32)
-    heard = [next(one.transcribe([Job(noise, noise, [Segment(0.0, 4.0)], "en")])) for one in running]
+    heard = [next(one.transcribe([Clips(noise, noise, [Segment(0.0, 4.0)], "en")])) for one in running]
     assert heard[0].text == heard[1].text != ""
     # The heads that config.json names; for a checkpoint of no published size all of the later half.
     assert running[0].backend._heads == ([[1, 1]] if layout == "folder" else [[1, 0], [1, 1]])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lyricsep.lyrics import Segment
-from lyricsep.transcribers import Job, WhisperOptions
+from lyricsep.transcribers import Clips, WhisperOptions
 
 SECOND = np.zeros(16_000, np.float32)
 
@@ -43,13 +43,13 @@ def test_options_out_of_range(options, complaint) -> None:
 )
 def test_signals_that_do_not_fit_together(mixture, vocals) -> None:
     with pytest.raises(ValueError, match=r"mixture and vocals are float32 of one shape \(n_samples,\), got float"):
-        Job(mixture, vocals, None)
+        Clips(mixture, vocals, None)
 
 
 def test_a_segment_that_whisper_cannot_hear_at_once() -> None:
     long = np.zeros(40 * 16_000, np.float32)
     with pytest.raises(ValueError, match=r"a segment lasts at most 30 s, got 30\.00"):
-        Job(long, long, [Segment(0.0, 1.0), Segment(2.0, 32.001)])
+        Clips(long, long, [Segment(0.0, 1.0), Segment(2.0, 32.001)])
 
 
 @pytest.mark.parametrize("start", [0.0, 0.1, 1 / 3, 0.5 / 16_000, 3.5 / 16_000])
@@ -59,6 +59,6 @@ def test_half_a_minute_is_half_a_minute_wherever_it_starts(start, fake) -> None:
 
     long = np.zeros(41 * 16_000, np.float32)
     for end in (start + 30, np.nextafter(start + 30, 99.0)):
-        job = Job(long, long, [Segment(start, end)], "en")
+        job = Clips(long, long, [Segment(start, end)], "en")
         (lyrics,) = WhisperTranscriber(fake(), WhisperOptions(mix_back=0.0)).transcribe([job])
         assert len(lyrics.decodings) == 1

@@ -18,7 +18,7 @@ from lyricsep.errors import ConfigError, WeightsError
 from lyricsep.lyrics import Segment
 from lyricsep.transcribers import (
     BACKENDS,
-    Job,
+    Clips,
     WhisperOptions,
     WhisperSpec,
     backend_name,
@@ -244,7 +244,7 @@ def test_what_chance_says_has_the_shape_of_lyrics(chance, backend) -> None:
     if backend == "ctranslate2":
         pytest.importorskip("ctranslate2")
     noise = (0.1 * np.random.default_rng(0).standard_normal(12 * 16_000)).astype(np.float32)
-    job = Job(noise, noise, [Segment(3.0, 3.01), Segment(5.0, 5.0), Segment(6.0, 12.0)], "de")
+    job = Clips(noise, noise, [Segment(3.0, 3.01), Segment(5.0, 5.0), Segment(6.0, 12.0)], "de")
     transcriber = chance(backend)
     for timestamps, segments in ((False, job.segments), (True, job.segments), (True, None)):
         transcriber.options = replace(ONCE, timestamps=timestamps)

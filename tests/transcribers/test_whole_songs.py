@@ -10,7 +10,7 @@ from whisper.model import Whisper
 from whisper.transcribe import transcribe
 
 from lyricsep.lyrics import Lyrics
-from lyricsep.transcribers import Job, WhisperOptions
+from lyricsep.transcribers import Clips, WhisperOptions
 from lyricsep.transcribers.whisper import WhisperTranscriber
 
 GREEDY = WhisperOptions(mix_back=0.0, no_repeat_ngram_sizes=(), beam_size=1, word_times=False)
@@ -24,7 +24,7 @@ def song(vocals) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def lyrics(real, song) -> Lyrics:
-    (found,) = WhisperTranscriber(real("base", "openai-whisper"), GREEDY).transcribe([Job(song, song, None)])
+    (found,) = WhisperTranscriber(real("base", "openai-whisper"), GREEDY).transcribe([Clips(song, song, None)])
     return found
 
 
@@ -60,12 +60,12 @@ def test_as_openai_whisper(real, song, lyrics) -> None:
 def test_as_openai_whisper_with_beams(real, vocals) -> None:
     backend, song = real("base", "openai-whisper"), vocals("Fantasma", 0.0, 70.0)
     options = replace(GREEDY, beam_size=5)
-    (lyrics,) = WhisperTranscriber(backend, options).transcribe([Job(song, song, None, "es")])
+    (lyrics,) = WhisperTranscriber(backend, options).transcribe([Clips(song, song, None, "es")])
     assert_is_whispers(lyrics, backend.model, song, 5)
 
 
 @pytest.mark.slow
 def test_the_other_backend_goes_the_same_way(real, song, lyrics) -> None:
-    (theirs,) = WhisperTranscriber(real("base", "ctranslate2"), GREEDY).transcribe([Job(song, song, None)])
+    (theirs,) = WhisperTranscriber(real("base", "ctranslate2"), GREEDY).transcribe([Clips(song, song, None)])
     assert theirs.language == lyrics.language
     assert theirs.lines == lyrics.lines
