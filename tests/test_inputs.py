@@ -176,7 +176,7 @@ def test_a_parquet_list(here: Path) -> None:
         ("path,id\na.mp3,X\nb.mp3,x\n", "the id 'x' is given to .*a.mp3 and to .*b.mp3; make them different"),
         (
             "path,id\na.mp3,1\na.mp3,2\n",
-            "a.mp3: is listed twice, with different ids or languages .1, - and 2, -.; keep",
+            "a.mp3: is listed twice, with different ids, languages or lyrics .1, - and 2, -.; keep",
         ),
         ("path,language\na.mp3,en\n./a.mp3,fr\n", "a.mp3: is listed twice, .* .-, en and -, fr.; keep one row"),
         ('path,id\n"a.mp3,1\n', "l.csv: cannot be read as a list of songs .unexpected end of data.; correct it"),

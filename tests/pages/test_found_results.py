@@ -42,7 +42,7 @@ def the_song(folder: Path, **where: Path) -> FoundSong:
 def test_the_example_has_all_its_sound_and_its_json_is_no_lyrics() -> None:
     assert the_song(EXAMPLE) == FoundSong(
         "night_train",
-        EXAMPLE / "night_train.txt",
+        EXAMPLE / "night_train.lrc",
         EXAMPLE / "night_train.mp3",
         EXAMPLE / "night_train.vocals.ogg",
     )

@@ -535,7 +535,7 @@ def test_the_recipe_of_the_documentation_is_one(tmp_path: Path) -> None:
         ("files = [1]\n", "mine.toml: a file is a table, got 1; correct it"),
         ("aliases = [1]\n[settings]\n", r"mine.toml: aliases are names, got \[1\]; correct it"),
         ("sumary = 'x'\n[settings]\n", "mine.toml: unknown key 'sumary'; correct it"),
-        ("generative = 1\n[settings]\n", "mine.toml: generative is of another kind, got 1; correct it"),
+        ("generative = 1\n[settings]\n", "mine.toml: generative has the wrong type, got 1; correct it"),
         ("status = 'good'\n[settings]\n", "mine.toml: status is one of works, needs setup, .* got 'good'"),
         ("[settings]\noutput = 'v'\n", "mine: its settings are not a recipe: command is missing"),
     ],

@@ -265,7 +265,7 @@ def test_out_of_memory_halves_the_batch(most, caplog) -> None:
     settled = max(size for size in (8, 4, 2, 1) if size <= most)
     assert separator.batch_size == settled
     assert [record.message for record in caplog.records] == [
-        f"small: out of GPU memory, going on with batches of {size}" for size in (4, 2, 1) if size >= settled
+        f"small: out of GPU memory, continuing with batches of {size}" for size in (4, 2, 1) if size >= settled
     ]
     # For good: the next song does not try again what failed.
     network.batches.clear()
