@@ -26,8 +26,6 @@ from lyricsep.session import Job, Outcome, Session
 if TYPE_CHECKING:
     from lyricsep.scoring import Score
 
-__all__ = ["Aligner", "SongLyrics", "Stems", "Transcriber", "align", "score", "segment", "separate", "transcribe"]
-
 Name = str | os.PathLike[str]
 
 

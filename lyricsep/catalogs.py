@@ -10,8 +10,6 @@ from typing import Any, TypeVar
 
 from lyricsep.errors import ConfigError
 
-__all__ = ["did_you_mean", "look_up", "read_catalog"]
-
 Spec = TypeVar("Spec")
 
 

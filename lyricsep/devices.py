@@ -12,8 +12,6 @@ from lyricsep.errors import ConfigError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["choose_device", "describe_device", "describe_machine"]
-
 
 def choose_device(name: str = "auto") -> torch.device:
     """Return the device of a name, after checking that it is available.

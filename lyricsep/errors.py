@@ -10,8 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-__all__ = ["AudioError", "ConfigError", "DatasetError", "LyricsepError", "OutputError", "WeightsError", "reason_of"]
-
 _OPTION = re.compile(r"\{([a-z]\w*)(?:=([^{}]*))?\}")  # {separator}, {overwrite=True}, {device=cpu}
 
 

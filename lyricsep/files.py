@@ -12,8 +12,6 @@ from pathlib import Path
 
 from lyricsep.errors import OutputError
 
-__all__ = ["check_writable", "file_digest", "replacing", "shown", "write_text"]
-
 
 @contextmanager
 def replacing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:

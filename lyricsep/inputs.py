@@ -20,8 +20,6 @@ from lyricsep import remote
 from lyricsep.errors import ConfigError, reason_of
 from lyricsep.files import shown
 
-__all__ = ["AUDIO_SUFFIXES", "Found", "SongFile", "find_songs"]
-
 # What is taken from a folder or a pattern; a file that is named is taken whatever its suffix.
 # fmt: off
 AUDIO_SUFFIXES = frozenset((

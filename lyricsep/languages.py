@@ -22,17 +22,6 @@ from lyricsep.errors import ConfigError
 if TYPE_CHECKING:
     from iso639 import Language
 
-__all__ = [
-    "WHISPER_LANGUAGES",
-    "folder_language",
-    "from_whisper",
-    "iso_639_2b",
-    "known_language",
-    "language_code",
-    "language_name",
-    "to_whisper",
-]
-
 WHISPER_LANGUAGES: tuple[str, ...] = tuple(
     re.findall(
         r"\w+",

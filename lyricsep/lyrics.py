@@ -14,8 +14,6 @@ from lyricsep.tables import Table
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["NOT_SUNG", "Decoding", "Line", "Lyrics", "Segment", "Word", "find_words", "join_words", "sung_only"]
-
 NOT_SUNG = "not-sung"
 """Flag of a line of known lyrics that nobody sings: it stands where it would be sung, and has no length."""
 

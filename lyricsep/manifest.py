@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from lyricsep.plan import Plan
     from lyricsep.weights import WeightFile
 
-__all__ = ["library_versions", "new_manifest", "plain", "state_folder", "write_manifest"]
-
 LIBRARIES = (
     "alt-eval",
     "av",

@@ -37,20 +37,6 @@ if TYPE_CHECKING:
 
     from lyricsep.transcribers.whisper import Backend
 
-__all__ = [
-    "About",
-    "AlignOptions",
-    "ListenOptions",
-    "Plan",
-    "SegmentOptions",
-    "SeparateOptions",
-    "TranscribeOptions",
-    "about",
-    "aligning",
-    "language_for",
-    "resolve",
-]
-
 
 @dataclass(frozen=True)
 class About:

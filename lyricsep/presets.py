@@ -12,8 +12,6 @@ from lyricsep.transcribers import WhisperOptions
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["PRESETS", "Preset", "preset_for"]
-
 
 @dataclass(frozen=True)
 class Preset:

@@ -21,22 +21,6 @@ from urllib.parse import unquote
 from lyricsep.errors import AudioError, ConfigError, LyricsepError, OutputError, reason_of
 from lyricsep.files import shown
 
-__all__ = [
-    "Copy",
-    "Listed",
-    "check_driver",
-    "find_below",
-    "find_matching",
-    "is_url",
-    "local_copy",
-    "path_of",
-    "put",
-    "renamed",
-    "shown_url",
-    "state_of",
-    "sweep",
-]
-
 # Two letters at least: one is a drive of Windows.
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://([^/]*)(.*)", re.DOTALL)
 _WEB = ("http", "https")

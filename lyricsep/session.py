@@ -34,8 +34,6 @@ from lyricsep.transcribers import SAMPLE_RATE, Clips, LyricsTranscriber
 if TYPE_CHECKING:
     from lyricsep.transcribers.whisper import Backend
 
-__all__ = ["Job", "Models", "Outcome", "Session"]
-
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-__all__ = ["Progress", "Signals", "find_vocal_segments", "load_signals", "options_for", "save_vocals"]
-
 # The absolute floor of the segmenter is made for masters, at -12 to -21 dBFS, and follows quieter recordings down.
 # At this level it stays 17 dB under the mixture: the vocals of an instrumental, which are what the separator let
 # through, are 19 dB under it but for the loudest 5 % (the example without its voice), and five real songs lose at

@@ -26,8 +26,6 @@ from lyricsep.versions import VOCALS
 if TYPE_CHECKING:
     from lyricsep.signals import Progress, Signals
 
-__all__ = ["KeptSignals", "KeptVocals", "SignalStore", "Store", "key_of", "versions_of"]
-
 
 class Store:
     """A folder of results, made when one is kept; each is written whole or not at all, so processes may share it."""

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-__all__ = ["Table", "as_html", "decimal", "percent", "with_interval"]
-
 MOST_ROWS = 60  # rows shown in a notebook
 LONGEST_CELL = 300  # characters shown in a notebook
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-__all__ = ["ALIGNMENT", "LYRICS", "SCORES", "VOCALS", "stamp"]
-
 VOCALS: Mapping[str, int] = MappingProxyType({"decoding": 1, "separation": 1})
 """Stages that make the vocals of a song."""
 

@@ -10,8 +10,6 @@ from lyricsep.aligners.words import KnownLyrics
 from lyricsep.lyrics import Lyrics
 from lyricsep.transcribers import Clips
 
-__all__ = ["AlignmentOptions", "KnownClips", "LyricsAligner"]
-
 
 @dataclass(frozen=True, eq=False)
 class KnownClips(Clips):

@@ -17,8 +17,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["TICK", "UNHEARD", "Evidence", "NoPathError", "WordPath", "find_path", "silence_of"]
-
 TICK = 0.02  # seconds, of Whisper's encoder
 TICK_SAMPLES = 320  # at 16 kHz
 

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Likelihoods", "Placement", "place_words"]
-
 N_STATES = 16  # from which the next segment is tried
 # Beyond the best ones, states a few words apart are one: a passage that could stand in several places keeps them all,
 # and the words at the border of two segments are timed together anyway.

@@ -23,8 +23,6 @@ from lyricsep.formats.reading import timed_reader
 from lyricsep.languages import WHISPER_LANGUAGES, known_language
 from lyricsep.lyrics import NOT_SUNG
 
-__all__ = ["from_transcript", "known_lyrics", "read_known", "read_text"]
-
 logger = logging.getLogger(__name__)
 
 MOST_REPEATS = 20

@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from lyricsep.transcribers.openai_whisper import OpenAIWhisper
     from lyricsep.transcribers.whisper_internals import Tokenizer
 
-__all__ = ["WhisperAligner"]
-
 SAMPLE_RATE = 16_000
 CLIP = 30.0  # seconds, of Whisper's input
 TOKENS_PER_SECOND = 7.0  # of the fastest passages of lyrics that are placed; and some more

@@ -7,8 +7,6 @@ from functools import cached_property
 
 import regex
 
-__all__ = ["KnownLine", "KnownLyrics", "KnownWord", "split_words", "sung_form"]
-
 MOSTLY = 0.8  # share of capitals from which a text counts as written in capitals
 
 _SUNG = regex.compile(r"[\p{L}\p{N}]\p{M}*|['’]")

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     import av
     import torch
 
-__all__ = ["BlockBuilder", "FrameConverter"]
-
 
 class BlockBuilder:
     """Gathers sound into blocks of equal length.

@@ -17,14 +17,6 @@ if TYPE_CHECKING:
     from av.audio.codeccontext import AudioCodecContext
     from av.container import InputContainer
 
-__all__ = [
-    "ends_within_ogg_page",
-    "first_audio_stream",
-    "matroska_duration",
-    "open_container",
-    "xing_duration",
-]
-
 
 def open_container(path: Path) -> InputContainer:
     """Open a file by FFmpeg.

@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     import torch
     from av.container import InputContainer
 
-__all__ = ["AudioReader", "load_audio", "open_audio"]
-
 logger = logging.getLogger(__name__)
 
 _LOAD_SAMPLES = 2**23

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     import soxr
     import torch
 
-__all__ = ["StreamResampler", "resample", "resampled_length"]
-
 _QUALITY = "HQ"
 """The default of soxr, and the ``soxr_hq`` that librosa loads with: 20 bit precision, linear phase."""
 

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Audio", "Damage", "check_samples", "downmix"]
-
 
 @dataclass(frozen=True, eq=False)
 class Audio:

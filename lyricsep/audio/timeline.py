@@ -24,8 +24,6 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import av
 
-__all__ = ["ByteClock", "Clock", "DecodedFrame", "adts_frame_size", "mpeg_frame_size", "with_gaps"]
-
 LONGEST_GAP = 600.0
 """Seconds. A longer jump is a new start of the timestamps (a spliced stream), not a hole in the sound."""
 

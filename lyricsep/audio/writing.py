@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     import soundfile
     import torch
 
-__all__ = ["AudioWriter", "save_audio"]
-
 logger = logging.getLogger(__name__)
 
 _FORMATS = {".wav": ("RF64", "FLOAT"), ".flac": ("FLAC", "PCM_24")}

@@ -48,8 +48,6 @@ from lyricsep.segmentation import PAPER, RmsVadOptions
 from lyricsep.separators import find_separator
 from lyricsep.transcribers import NATIVE, WhisperOptions, find_model
 
-__all__ = ["GRIDS", "SEGMENTATIONS", "Condition", "Grid", "Published", "default_options", "read_grid"]
-
 SEGMENTATIONS = ("native", "rms-vad", "fixed", "lines", "groups")
 """Whisper's own windows; RMS-VAD; windows of 30 s; the reference's merged lines; groups of them up to 30 s."""
 

@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from lyricsep.benchmark.running import Unit
     from lyricsep.reports.plots import Estimate
 
-__all__ = ["ScoredSong", "score_hypothesis", "summarise", "tables", "write_report"]
-
 
 @dataclass(frozen=True)
 class ScoredSong:

@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from lyricsep.benchmark.grid import Condition, Grid
     from lyricsep.weights import WeightFile
 
-__all__ = ["Hypothesis", "Runner", "Unit", "passages_of"]
-
 WINDOW = 30.0  # seconds of a fixed segment
 
 

@@ -18,8 +18,6 @@ from lyricsep.cli.options import (
 from lyricsep.cli.transcribe import LyricsOutputOption, Wanted, make_lyrics
 from lyricsep.plan import AlignOptions, resolve
 
-__all__ = ["align"]
-
 
 @with_options
 def align(

@@ -26,8 +26,6 @@ from lyricsep.cli.transcribe import transcribe
 from lyricsep.errors import ConfigError, LyricsepError
 from lyricsep.version import __version__
 
-__all__ = ["app", "run"]
-
 # The base class of usage errors. Some versions of Typer vendor click, others use the installed one; the class that
 # Typer exports fits both.
 WrongUsageError = cast("type[typer.BadParameter]", typer.BadParameter.__base__)

@@ -37,8 +37,6 @@ from lyricsep.plan import Plan, TranscribeOptions, aligning, language_for, resol
 from lyricsep.remote import check_driver, put
 from lyricsep.weights import fetch
 
-__all__ = ["batch"]
-
 TABLES = ("songs.csv", "songs.parquet")  # about all songs
 
 batch = typer.Typer(help="Transcribe large libraries with many workers.", no_args_is_help=True)

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from lyricsep.benchmark.grid import Grid
     from lyricsep.benchmark.running import Runner
 
-__all__ = ["benchmark"]
-
 REPORT = "report.json"  # what the files of a report were made from
 
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from lyricsep.signals import Progress
 
-__all__ = ["Finish", "Start", "counting", "in_flags", "say", "show_logs", "spoken", "watching"]
-
 Start = Callable[[str], None]
 """Called with the name of what starts."""
 

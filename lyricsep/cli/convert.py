@@ -28,8 +28,6 @@ from lyricsep.formats import (
 from lyricsep.inputs import SongFile
 from lyricsep.manifest import new_manifest
 
-__all__ = ["convert"]
-
 STDOUT = Path("-")
 
 

@@ -22,8 +22,6 @@ from lyricsep.datasets import Dataset, DatasetSpec, Song, dataset_catalog, find_
 from lyricsep.errors import ConfigError, LyricsepError
 from lyricsep.tables import Table
 
-__all__ = ["datasets", "open_selected"]
-
 datasets = typer.Typer(help="List, download, verify and show datasets.", no_args_is_help=True)
 
 DatasetArgument = Annotated[

@@ -14,8 +14,6 @@ from lyricsep.transcribers import default_backend, find_model
 from lyricsep.version import __version__
 from lyricsep.weights import cache_folder, is_available_offline
 
-__all__ = ["doctor"]
-
 EXTRAS = {"ctranslate2": "ctranslate2"}
 
 

@@ -17,8 +17,6 @@ from lyricsep.formats import TIMED_SUFFIXES, find_lyrics, match_key, read_lyrics
 from lyricsep.inputs import SongFile
 from lyricsep.manifest import new_manifest
 
-__all__ = ["embed"]
-
 
 def embed(
     songs: LocalSongsArgument,

@@ -16,8 +16,6 @@ from lyricsep.files import shown
 from lyricsep.formats import find_lyrics, match_key
 from lyricsep.inputs import SongFile
 
-__all__ = ["BESIDE", "LyricsArgument", "LyricsOption", "known_for"]
-
 TAGS = "tags"
 BESIDE = "beside"
 

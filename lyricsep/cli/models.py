@@ -20,8 +20,6 @@ from lyricsep.tables import Table
 from lyricsep.transcribers import WhisperSpec, find_model, model_catalog
 from lyricsep.weights import WeightFile, check_file, convert_checkpoint, fetch, is_available_offline, pinned
 
-__all__ = ["models"]
-
 models = typer.Typer(help="List, show, download and check models.", no_args_is_help=True)
 
 Spec = SeparatorSpec | WhisperSpec

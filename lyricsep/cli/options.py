@@ -17,27 +17,6 @@ from lyricsep.formats import FORMATS
 from lyricsep.plan import SeparateOptions, about
 from lyricsep.reports.figures import PLOT_FORMATS
 
-__all__ = [
-    "DeviceOption",
-    "FormatsOption",
-    "LanguagesOption",
-    "LimitOption",
-    "LocalSongsArgument",
-    "MusdbOption",
-    "OfflineOption",
-    "OutputOption",
-    "OverwriteOption",
-    "PlotOption",
-    "ReferenceOption",
-    "ResultsArgument",
-    "SongsArgument",
-    "SongsFolderOption",
-    "SplitOption",
-    "VerboseOption",
-    "VocalsFolderOption",
-    "with_options",
-]
-
 _SHORT = {"language": "-l"}
 _VARIABLES = {"offline": "LYRICSEP_OFFLINE"}
 _SHARED = about(SeparateOptions)

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from lyricsep.segmentation import RmsVadOptions
     from lyricsep.session import Outcome
 
-__all__ = ["draw_song", "plot_suffixes"]
-
 
 def plot_suffixes(name: str | None) -> tuple[str, ...]:
     """Read the value of ``--plot``: the suffixes of a song's plots, none where none are wanted.

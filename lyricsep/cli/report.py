@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
     Separate = Callable[[FoundSong, Mapping[str, Any]], NDArray[np.float32] | None]
 
-__all__ = ["report"]
-
 SOUND = ("embed", "link", "none")
 MOST_EMBEDDED = 20
 """Largest number of songs whose audio is embedded by default; with vocals, a minute takes 1.3 MB."""

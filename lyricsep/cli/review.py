@@ -18,8 +18,6 @@ from lyricsep.cli.options import (
 )
 from lyricsep.files import shown
 
-__all__ = ["review"]
-
 
 def review(
     folder: ResultsArgument,

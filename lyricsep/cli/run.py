@@ -18,8 +18,6 @@ from lyricsep.inputs import SongFile, find_songs
 from lyricsep.manifest import write_manifest
 from lyricsep.weights import WeightFile
 
-__all__ = ["CommandRun"]
-
 
 class CommandRun:
     """The songs of one run of a command, and the outcome of each.

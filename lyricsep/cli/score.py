@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from lyricsep.scoring import AlignedRun, AlignmentScore, Counts, ScoredRun, SongScore
     from lyricsep.tables import Table
 
-__all__ = ["compare", "score"]
-
 RATE_COLUMNS = ("SR", "DR", "IR", "IR_hal", "IR_hal_sub", "WER_case", "CER", "F1_punc", "F1_line", "F1_sect")
 COMPARED = ("WER", "SR", "DR", "IR", "IR_hal", "IR_hal_sub", "WER_case", "CER", "F1_line")
 

@@ -25,8 +25,6 @@ from lyricsep.formats import SEGMENT_FORMATS, render_segments, segments_suffix
 from lyricsep.manifest import new_manifest
 from lyricsep.plan import SegmentOptions, resolve
 
-__all__ = ["segment"]
-
 
 @with_options
 def segment(

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from lyricsep.scoring.separation import SeparationScore
     from lyricsep.tables import Table
 
-__all__ = ["separate"]
-
 FORMATS = ("wav", "flac")
 
 METRIC_NAMES = {

@@ -5,8 +5,6 @@ from __future__ import annotations
 from lyricsep.errors import ConfigError
 from lyricsep.formats import FORMATS
 
-__all__ = ["chosen_formats"]
-
 
 def chosen_formats(names: str | None, *, to_stdout: bool = False) -> list[str]:
     """Read the value of ``--format``.

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from lyricsep.inputs import SongFile
     from lyricsep.session import Job, Outcome
 
-__all__ = ["LyricsOutputOption", "Wanted", "make_lyrics", "transcribe"]
-
 STDOUT = Path("-")
 
 

@@ -10,8 +10,6 @@ from lyricsep.errors import DatasetError
 from lyricsep.languages import language_code
 from lyricsep.lyrics import Line
 
-__all__ = ["Dataset", "Song"]
-
 
 @dataclass(frozen=True)
 class Song:

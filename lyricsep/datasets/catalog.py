@@ -9,8 +9,6 @@ from functools import cache
 from lyricsep.catalogs import did_you_mean, read_catalog
 from lyricsep.errors import ConfigError
 
-__all__ = ["DatasetSpec", "dataset_catalog", "find_dataset"]
-
 
 @dataclass(frozen=True)
 class DatasetSpec:

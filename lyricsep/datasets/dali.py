@@ -36,8 +36,6 @@ from lyricsep.files import shown
 from lyricsep.lyrics import Line, Word
 from lyricsep.weights.loading import UNREADABLE
 
-__all__ = ["dali_files", "is_dali", "read_dali"]
-
 MAX_BYTES = 64 << 20
 """Largest unpacked song in bytes; real ones have about a hundredth of that."""
 

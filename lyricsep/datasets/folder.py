@@ -17,8 +17,6 @@ from lyricsep.files import shown
 from lyricsep.inputs import AUDIO_SUFFIXES
 from lyricsep.languages import folder_language
 
-__all__ = ["read_plain_folder", "songs_of_folder"]
-
 logger = logging.getLogger(__name__)
 
 VOCALS = ".vocals"

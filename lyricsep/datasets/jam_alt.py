@@ -25,8 +25,6 @@ from lyricsep.datasets.tables import (
     song_id,
 )
 
-__all__ = ["lyrics_of", "read_hub", "read_legacy", "songs_of_table"]
-
 
 def lyrics_of(record: DatasetRecord) -> tuple[str, str]:
     """Return the text of a row, tagged if available, and the preferred text field of its lines."""

@@ -19,8 +19,6 @@ from lyricsep.datasets.tables import DatasetFolder, DatasetRecord, SongRow, by_s
 from lyricsep.files import shown
 from lyricsep.lyrics import Line, Word
 
-__all__ = ["read_jamendo_lyrics"]
-
 logger = logging.getLogger(__name__)
 
 

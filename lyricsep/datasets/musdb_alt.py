@@ -15,8 +15,6 @@ from lyricsep.datasets.tables import DatasetFolder, SongRow, by_start, read_json
 from lyricsep.errors import DatasetError
 from lyricsep.files import shown
 
-__all__ = ["read_musdb_alt"]
-
 STEMS = ("vocals", "drums", "bass", "other")
 
 

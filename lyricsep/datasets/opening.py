@@ -20,8 +20,6 @@ from lyricsep.errors import DatasetError
 from lyricsep.files import shown
 from lyricsep.languages import language_code
 
-__all__ = ["is_dataset", "open_dataset"]
-
 # A layout is recognised by a characteristic file; if a folder has several, the first one applies.
 LAYOUTS: Mapping[str, Callable[[DatasetFolder, str], Iterator[SongRow]]] = {
     "JamendoLyrics.csv": read_jamendo_lyrics,

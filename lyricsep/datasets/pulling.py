@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
     from huggingface_hub.hf_api import RepoFile
 
-__all__ = ["is_pulled", "pull"]
-
 N_CONNECTIONS = 4
 
 _COMMIT = re.compile("[0-9a-f]{7,40}")

@@ -15,8 +15,6 @@ from lyricsep.errors import DatasetError
 from lyricsep.files import file_digest, shown, write_text
 from lyricsep.weights import cache_folder
 
-__all__ = ["FileRecord", "PullRecord", "hash_file", "pulled_folder", "read_record", "write_record"]
-
 RECORD = "lyricsep-dataset.json"
 
 

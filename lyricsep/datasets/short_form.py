@@ -21,8 +21,6 @@ from itertools import pairwise
 
 from lyricsep.lyrics import Line
 
-__all__ = ["GROUP_GAP", "Passage", "groups", "merged_lines"]
-
 # All from the code of the paper.
 GROUP_GAP = 7.0
 """Longest pause inside a group, in seconds."""

@@ -21,17 +21,6 @@ from lyricsep.files import shown
 from lyricsep.languages import known_language
 from lyricsep.lyrics import Line
 
-__all__ = [
-    "DatasetFolder",
-    "DatasetRecord",
-    "SongRow",
-    "read_csv",
-    "read_jsonl",
-    "read_lyrics",
-    "read_text",
-    "unique_songs",
-]
-
 
 @dataclass(frozen=True)
 class DatasetRecord:

@@ -11,8 +11,6 @@ from lyricsep.datasets.record import hash_file, read_record
 from lyricsep.errors import AudioError
 from lyricsep.files import shown
 
-__all__ = ["verify", "words_of"]
-
 TOLERANCE = 0.5
 """Seconds by which a line may end after the audio, as codecs cut and pad and annotators are imprecise."""
 

@@ -10,8 +10,6 @@ from typing import Any, ClassVar, Self
 from lyricsep.documents.fields import FieldError, as_json, from_json, json_schema
 from lyricsep.errors import DatasetError
 
-__all__ = ["Document"]
-
 
 @dataclass(frozen=True)
 class Document:

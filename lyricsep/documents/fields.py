@@ -17,8 +17,6 @@ from functools import cache
 from types import UnionType
 from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
-__all__ = ["FieldError", "as_json", "finite", "from_json", "json_schema"]
-
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _PARAMETER = re.compile(r"^(\w+(?:, \w+)*) : .*$")
 _ROLE = re.compile(r"`{1,2}([^`]*)`{1,2}")

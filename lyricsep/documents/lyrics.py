@@ -9,8 +9,6 @@ from typing import Any, ClassVar, Self, TypeVar
 from lyricsep.documents.base import Document
 from lyricsep.lyrics import Decoding, Line, Lyrics, Segment, Word
 
-__all__ = ["LyricsDocument", "rounded"]
-
 TIME_DIGITS = 3
 """Times are written in milliseconds: a frame of the alignment lasts 20 of them."""
 

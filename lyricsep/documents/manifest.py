@@ -9,8 +9,6 @@ from typing import Any, ClassVar
 from lyricsep.documents.base import Document
 from lyricsep.documents.fields import FieldError
 
-__all__ = ["DatasetRevision", "Manifest", "SongRecord", "WeightRecord"]
-
 
 @dataclass(frozen=True)
 class SongRecord:

@@ -15,8 +15,6 @@ from lyricsep.documents.lyrics import LyricsDocument
 from lyricsep.documents.manifest import Manifest
 from lyricsep.documents.scores import AlignmentScores, BenchmarkSummary, Scores
 
-__all__ = ["DOCUMENTS", "read_schema", "schema_file_name", "write_schemas"]
-
 DOCUMENTS: tuple[type[Document], ...] = (LyricsDocument, Manifest, Scores, AlignmentScores, BenchmarkSummary)
 """All kinds of document."""
 

@@ -13,16 +13,6 @@ from typing import Any, ClassVar
 
 from lyricsep.documents.base import Document
 
-__all__ = [
-    "AlignmentScores",
-    "BenchmarkSummary",
-    "GroupSummary",
-    "Scores",
-    "SongAlignmentScores",
-    "SongResult",
-    "SongScores",
-]
-
 
 @dataclass(frozen=True)
 class SongScores:

@@ -22,8 +22,6 @@ from lyricsep.manifest import state_folder
 from lyricsep.plan import About, Plan
 from lyricsep.remote import is_url, sweep
 
-__all__ = ["Batch", "BatchOptions", "Beginning", "Status"]
-
 ENGINES = ("local", "ray")
 QUESTIONS_AT_ONCE = 16  # requests to file systems of remote songs
 _LOCKLESS = {errno.ENOLCK, errno.ENOTSUP}  # file systems that know no locks, where two runs do songs twice

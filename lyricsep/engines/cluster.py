@@ -24,8 +24,6 @@ from lyricsep.engines.work import Delivery, StopError, Task
 from lyricsep.errors import ConfigError, LyricsepError, reason_of
 from lyricsep.plan import Plan
 
-__all__ = ["run_ray"]
-
 # Ray tells its makers what it is used for, and its users what only its makers understand.
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",

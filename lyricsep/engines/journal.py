@@ -18,8 +18,6 @@ from typing import Any, Self
 from lyricsep.errors import LyricsepError, OutputError
 from lyricsep.files import shown
 
-__all__ = ["Journal", "Record"]
-
 
 @dataclass(frozen=True)
 class Record:

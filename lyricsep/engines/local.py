@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
-__all__ = ["Pool", "Seat", "run_local", "seats_of"]
-
 ATTEMPTS = 2  # at a song whose worker dies
 SECONDS_TO_DIE = 5.0  # after which it is killed
 FAILED_STARTS = 3  # of workers in a row, before any was ready: then it is not a song's fault

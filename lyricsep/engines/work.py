@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from lyricsep.lyrics import Lyrics
     from lyricsep.remote import Copy
 
-__all__ = ["Delivery", "StopError", "Task", "Worker", "incoming_folder"]
-
 # What no song is to blame for: nothing can be written any more.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 

@@ -5,7 +5,6 @@ from lyricsep.formats.reading import (
     HISTORY,
     LYRICS_SUFFIXES,
     TIMED_SUFFIXES,
-    Transcript,
     find_lyrics,
     lyrics_stem,
     match_key,
@@ -22,6 +21,7 @@ from lyricsep.formats.registry import (
     write_lyrics,
 )
 from lyricsep.formats.sections import SECTION_GAP
+from lyricsep.formats.transcript import Transcript
 
 __all__ = [
     "CORRECTED",

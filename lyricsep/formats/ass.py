@@ -23,8 +23,6 @@ from lyricsep.formats.karaoke import marks, words_of
 from lyricsep.formats.transcript import Transcript, timed
 from lyricsep.lyrics import Line, Lyrics
 
-__all__ = ["read_ass", "render_ass"]
-
 _FIELDS = ("Layer", "Start", "End", "Style", "Name", "MarginL", "MarginR", "MarginV", "Effect", "Text")
 
 # Words change from the secondary colour (grey) to the primary (white) when they are sung.

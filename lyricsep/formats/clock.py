@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
 
-__all__ = ["MIN_CUE", "cue_ticks", "decimal", "from_minutes", "hms", "to_ticks"]
-
 MIN_CUE = 0.1
 """Shortest cue in seconds; players drop subtitles of zero length, and much shorter ones cannot be read."""
 

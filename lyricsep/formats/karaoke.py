@@ -14,8 +14,6 @@ from itertools import pairwise
 from lyricsep.formats.clock import to_ticks
 from lyricsep.lyrics import Line, Word, find_words
 
-__all__ = ["marks", "whole_words", "words_of"]
-
 # Scripts that put no space between words, as the names of their letters begin.
 _UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
 

@@ -15,8 +15,6 @@ from collections.abc import Sequence
 from lyricsep.formats.clock import decimal, to_ticks
 from lyricsep.lyrics import Segment
 
-__all__ = ["render_audacity", "render_csv", "render_json", "render_rttm"]
-
 
 def render_csv(segments: Sequence[Segment]) -> str:
     """Return CSV with the columns ``start`` and ``end`` in seconds."""

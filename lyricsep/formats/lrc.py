@@ -23,8 +23,6 @@ from lyricsep.formats.sections import section_ends
 from lyricsep.formats.transcript import Transcript, tidy
 from lyricsep.lyrics import Line, Lyrics
 
-__all__ = ["read_lrc", "render_lrc"]
-
 # Minutes, seconds, fraction; some files have a colon or a comma before the fraction.
 _CLOCK = r"(\d+):([0-5]?\d)(?:[.:,](\d{1,3}))?"
 _STAMPS = re.compile(rf"(?:\[{_CLOCK}\])+")

@@ -29,19 +29,6 @@ from lyricsep.formats.transcript import Transcript, sectioned, tidy
 from lyricsep.formats.ttml import read_ttml
 from lyricsep.languages import known_language
 
-__all__ = [
-    "CORRECTED",
-    "HISTORY",
-    "LYRICS_SUFFIXES",
-    "TIMED_SUFFIXES",
-    "Transcript",
-    "find_lyrics",
-    "lyrics_stem",
-    "match_key",
-    "read_lyrics",
-    "timed_reader",
-]
-
 CORRECTED = "corrected"
 """Folder of corrected lyrics inside the output folder of a run."""
 

@@ -18,17 +18,6 @@ from lyricsep.formats.transcript import Transcript
 from lyricsep.formats.ttml import render_ttml
 from lyricsep.lyrics import Lyrics, Segment, sung_only
 
-__all__ = [
-    "FORMATS",
-    "SEGMENT_FORMATS",
-    "file_suffixes",
-    "render_lyrics",
-    "render_segments",
-    "render_transcript",
-    "segments_suffix",
-    "write_lyrics",
-]
-
 # All have the same signature; formats without title and artist ignore them.
 _LYRICS: Mapping[str, Callable[[Lyrics, str | None, str | None], str]] = {
     "txt": lambda lyrics, _title, _artist: render_txt(lyrics),

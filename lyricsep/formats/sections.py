@@ -11,8 +11,6 @@ import numpy as np
 
 from lyricsep.lyrics import Lyrics
 
-__all__ = ["SECTION_GAP", "render_txt", "section_ends"]
-
 SECTION_GAP = 1.5
 """Shortest pause between two sections in seconds; longer in slow songs (`SECTION_GAP_OF_PAUSES`)."""
 

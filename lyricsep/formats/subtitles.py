@@ -23,8 +23,6 @@ from lyricsep.formats.karaoke import marks, words_of
 from lyricsep.formats.transcript import Transcript, timed
 from lyricsep.lyrics import Line, Lyrics, Word
 
-__all__ = ["read_srt", "read_vtt", "render_srt", "render_vtt"]
-
 # A row that starts like the times of a cue, and a well-formed one.
 _CUE_ROW = re.compile(r"\s*\d+:\S*\s*[-–—]+>")
 _CUE_CLOCK = r"(?:(\d+):)?([0-5]?\d):([0-5]?\d[.,]\d{1,3})"

@@ -15,8 +15,6 @@ from lyricsep.formats.clock import decimal
 from lyricsep.formats.transcript import Transcript, timed
 from lyricsep.lyrics import Line, Lyrics
 
-__all__ = ["read_audacity", "read_csv", "read_tsv", "render_audacity", "render_csv", "render_tsv"]
-
 # Column names of lyricsep and Jam-ALT, then of JamendoLyrics.
 _COLUMNS: Mapping[str, str] = {
     "start": "start",

@@ -39,8 +39,6 @@ from lyricsep.formats.transcript import Transcript, tidy, timed
 from lyricsep.languages import iso_639_2b, known_language, language_code
 from lyricsep.lyrics import Line, sung_only
 
-__all__ = ["read_tagged", "write_tagged"]
-
 _Held = Callable[[Any], list[str]]
 _Put = Callable[[Any, Transcript, str | None], tuple[str, ...]]
 

@@ -23,8 +23,6 @@ from lyricsep.formats.karaoke import whole_words
 from lyricsep.formats.transcript import Transcript, timed
 from lyricsep.lyrics import Line, Lyrics, Segment, Word
 
-__all__ = ["SHORTEST", "read_textgrid", "render_lyrics_textgrid", "render_segments_textgrid"]
-
 SHORTEST = 0.001
 """Seconds; Praat refuses intervals that end when they begin."""
 

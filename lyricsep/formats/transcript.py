@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from lyricsep.formats.sections import render_txt
 from lyricsep.lyrics import Decoding, Line, Lyrics, Segment
 
-__all__ = ["Transcript", "in_order", "sectioned", "tidy", "timed"]
-
 
 @dataclass(frozen=True, slots=True)
 class Transcript:

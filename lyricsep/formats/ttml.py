@@ -21,8 +21,6 @@ from lyricsep.formats.transcript import Transcript, in_order, tidy
 from lyricsep.languages import known_language
 from lyricsep.lyrics import Line, Lyrics
 
-__all__ = ["read_ttml", "render_ttml"]
-
 _CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
 _OFFSET = re.compile(r"(\d+(?:\.\d+)?)(h|m|s|ms)?")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, None: 1.0}

@@ -16,8 +16,6 @@ from markupsafe import Markup
 
 from lyricsep.pages.html import render_fragment
 
-__all__ = ["Mark", "bars", "histogram", "interval", "scatter", "stack", "strips"]
-
 WIDTH = 420
 MARGIN = 34
 RIGHT = WIDTH - 8

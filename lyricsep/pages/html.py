@@ -20,8 +20,6 @@ from markupsafe import Markup
 from lyricsep.tables import percent
 from lyricsep.version import __version__
 
-__all__ = ["clock", "render_fragment", "render_page"]
-
 _POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src 'unsafe-inline'"
 _SCRIPT_POLICY = "; connect-src 'self'; media-src 'self' data: blob: file:; script-src "
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-__all__ = ["changes", "facts", "failures", "plan_of", "separators_of"]
-
 # Entries that are no options: times, songs and outcomes.
 _OF_THE_SONGS = frozenset(("schema", "version", "command", "started", "seconds", "songs", "counts", "failures"))
 

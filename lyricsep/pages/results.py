@@ -24,16 +24,6 @@ from lyricsep.manifest import state_folder
 from lyricsep.scoring import find_references
 from lyricsep.separators.stems import find_vocals
 
-__all__ = [
-    "FoundSong",
-    "Results",
-    "find_results",
-    "manifests_of",
-    "named_references",
-    "references_of",
-    "with_sound_of",
-]
-
 # A page follows the audio, so timed formats come first; tables beside lyrics (songs.csv of a batch) are not lyrics.
 SUFFIXES = tuple(suffix for suffix in TIMED_SUFFIXES if suffix not in (".csv", ".tsv"))
 

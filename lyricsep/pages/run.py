@@ -17,8 +17,6 @@ from lyricsep.pages.results import FoundSong, Results, references_of
 from lyricsep.reports.alignment import edits_by_line
 from lyricsep.scoring import Counts, Edit, TimingCounts, score, time_lines
 
-__all__ = ["PageSong", "RunContent", "RunLyrics", "run_content"]
-
 Row = list[Any]
 
 

@@ -18,8 +18,6 @@ from lyricsep.pages.run import KINDS, PageSong, RunContent
 from lyricsep.scoring import RATES, Counts, Difference, TimingCounts, bootstrap, compare, pool, rates
 from lyricsep.transcribers.guard import FLAGS
 
-__all__ = ["render_run_page"]
-
 MAIN_RATES = ("WER", "SR", "DR", "IR", "IR_hal", "IR_hal_sub", "WER_near", "WER_case", "CER")
 F_SCORES = ("F1_punc", "F1_pare", "F1_line", "F1_sect")
 

@@ -58,8 +58,6 @@ if TYPE_CHECKING:
     from lyricsep.lyrics import Line
     from lyricsep.pages.results import FoundSong
 
-__all__ = ["render_song_page", "song_content"]
-
 SCHEMA = "lyricsep/page"
 VERSION = 1
 

@@ -26,17 +26,6 @@ if TYPE_CHECKING:
 
     from lyricsep.pages.results import FoundSong
 
-__all__ = [
-    "MIXTURE_BIT_RATE",
-    "PEAKS_PER_SECOND",
-    "VOCALS_BIT_RATE",
-    "PageSound",
-    "SongSound",
-    "data_uri",
-    "read_sound",
-    "song_sound",
-]
-
 # Ten minutes of both are 9 MB, 12 MB as text in a page. Opus is close to transparent at 96 kbit/s in stereo;
 # a voice alone needs less than half.
 MIXTURE_BIT_RATE = 80_000

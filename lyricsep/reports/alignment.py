@@ -12,8 +12,6 @@ from collections.abc import Iterable, Sequence
 from lyricsep.scoring import Edit, without_tags
 from lyricsep.scoring.tokens import tokenize
 
-__all__ = ["edits_by_line", "render_alignment"]
-
 _RED, _GREEN, _BOLD, _PLAIN = "\x1b[31m", "\x1b[32m", "\x1b[1m", "\x1b[0m"
 
 

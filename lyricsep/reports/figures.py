@@ -18,24 +18,6 @@ from lyricsep.files import replacing
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = [
-    "BLUE",
-    "COLOURS",
-    "COLUMN",
-    "GREY",
-    "ORANGE",
-    "PAGE",
-    "PLOT_FORMATS",
-    "SKY",
-    "VERMILION",
-    "YELLOW",
-    "check_plots",
-    "clock",
-    "drawing",
-    "save_figure",
-    "save_figures",
-]
-
 PLOT_FORMATS = ("png", "svg", "pdf")
 
 COLUMN, PAGE = 3.5, 7.16

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.text import Annotation
     from matplotlib.transforms import Bbox
 
-__all__ = ["Estimate", "TradeOff", "plot_bars", "plot_boxes", "plot_trade_off"]
-
 _HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----", "++++", "||||", "oooo", "****")
 _MARKERS = "osD^vPX*<>"
 

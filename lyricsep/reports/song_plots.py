@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-__all__ = ["plot_song", "plot_spectrograms"]
-
 # A row of half a minute has room for the words of its lines, one of a minute for most of them. Songs that are longer
 # than ten rows get longer ones.
 _ROW, _LONGEST_WITH_TEXT, _MOST_ROWS = 30.0, 60.0, 10  # seconds, seconds, rows

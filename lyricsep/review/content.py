@@ -25,8 +25,6 @@ from lyricsep.review.saving import Corrections
 if TYPE_CHECKING:
     from lyricsep.datasets import Song
 
-__all__ = ["Content", "url_of"]
-
 logger = logging.getLogger(__name__)
 
 

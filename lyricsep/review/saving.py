@@ -46,8 +46,6 @@ from lyricsep.languages import language_code
 from lyricsep.lyrics import Lyrics
 from lyricsep.pages import FoundSong, Results
 
-__all__ = ["Corrections", "Revision", "StaleError"]
-
 logger = logging.getLogger(__name__)
 
 AUDIO = ".audio"

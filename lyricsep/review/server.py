@@ -42,8 +42,6 @@ from lyricsep.review.saving import Corrections, StaleError
 if TYPE_CHECKING:
     from lyricsep.datasets import Song
 
-__all__ = ["ReviewServer"]
-
 logger = logging.getLogger(__name__)
 
 ADDRESS = "127.0.0.1"

@@ -25,8 +25,6 @@ from lyricsep.segmentation.merge import SAMPLE_RATE
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ActivityCounts", "score_activity"]
-
 Spans = list[tuple[float, float]]
 
 

@@ -30,8 +30,6 @@ from lyricsep.scoring.counts import share
 from lyricsep.scoring.tokens import letters_of, without_tags
 from lyricsep.scoring.words import score
 
-__all__ = ["ALIGNMENT_FIGURES", "LOST", "AlignmentScore", "mean_alignment", "score_alignment", "score_starts"]
-
 LOST = 5.0
 """A song is lost if its mean absolute error is larger, in seconds."""
 

@@ -22,17 +22,6 @@ from lyricsep.tables import Table, percent, with_interval
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = [
-    "Comparison",
-    "Difference",
-    "Interval",
-    "Spread",
-    "bootstrap",
-    "bootstrap_means",
-    "compare",
-    "spread_over_seeds",
-]
-
 N_SAMPLES = 10_000
 LEVEL = 0.95
 _LARGEST_BLOCK = 4_000_000  # numbers in memory at once

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from lyricsep.documents import finite
 from lyricsep.tables import Table, percent
 
-__all__ = ["RATES", "Counts", "Edits", "counts_from_dict", "known_rates", "pool", "rates", "rates_of_fields", "share"]
-
 
 @dataclass(frozen=True, slots=True)
 class Edits:

@@ -25,8 +25,6 @@ from lyricsep.tables import Table, percent, with_interval
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["ScoredRun", "SongScore", "find_hypotheses", "find_references", "read_runs", "score_songs"]
-
 
 @dataclass(frozen=True)
 class SongScore:

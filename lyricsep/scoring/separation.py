@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-__all__ = ["LENGTH_TOLERANCE", "METRICS", "SeparationScore", "available_metrics", "score_separation"]
-
 METRICS = ("si_sdr", "sdr", "bss_sdr", "mr_stft")
 
 LENGTH_TOLERANCE = 0.1  # seconds; codecs pad songs by less

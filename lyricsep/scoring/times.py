@@ -15,8 +15,6 @@ from lyricsep.scoring.alignment import LOST, AlignmentScore, mean_alignment, sco
 from lyricsep.scoring.certainty import Interval
 from lyricsep.tables import decimal, with_interval
 
-__all__ = ["TIMES_SUFFIXES", "AlignedRun", "SongAlignment", "alignment_notes", "score_song_times", "score_times"]
-
 TIMES_SUFFIXES = tuple(suffix for suffix in TIMED_SUFFIXES if suffix not in (".tsv", ".csv", ".txt"))
 """Suffixes that identify files of timed lyrics in a folder, from the most to the least complete times."""
 

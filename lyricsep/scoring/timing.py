@@ -27,8 +27,6 @@ from lyricsep.scoring.counts import share
 from lyricsep.scoring.tokens import letters_of, spread, tokenize
 from lyricsep.scoring.words import score
 
-__all__ = ["TOLERANCE", "Owner", "TimingCounts", "score_timing", "time_lines"]
-
 TOLERANCE = 0.3
 """Largest error of a correct onset, in seconds (MIREX)."""
 

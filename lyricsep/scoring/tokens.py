@@ -21,8 +21,6 @@ from lyricsep.languages import language_code
 if TYPE_CHECKING:
     from alt_eval.tokenizer import LyricsTokenizer, Token
 
-__all__ = ["TaggedWord", "Tokens", "letters_of", "score_language", "spread", "tokenize", "without_tags"]
-
 _TAG = re.compile(r"</?nl>", re.IGNORECASE)
 _TAGS_APART = re.compile(r"(</?nl>)", re.IGNORECASE)
 # As in alt-eval and unlike `re`, vowel signs (Arabic, Hindi, Thai) are letters, fractions are not.

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from alt_eval.tokenizer import Token
     from jiwer import AlignmentChunk
 
-__all__ = ["LONG_RUN", "Edit", "Score", "is_near_miss", "score"]
-
 LONG_RUN = 10
 """Longer runs of insertions or substitutions count as hallucinated, in words."""
 

@@ -10,8 +10,6 @@ from collections.abc import Iterable
 
 from lyricsep.lyrics import Segment
 
-__all__ = ["MAX_DURATION", "SAMPLE_RATE", "merge_segments"]
-
 SAMPLE_RATE = 16_000
 """Hz; Whisper's, and the grid on which segmentation does its arithmetic."""
 

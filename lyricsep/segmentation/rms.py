@@ -26,8 +26,6 @@ from lyricsep.segmentation.merge import MAX_DURATION, SAMPLE_RATE, merge_segment
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["PAPER", "RmsVadOptions", "find_segments", "rms_envelope", "segment", "thresholds"]
-
 # A pause must be longer than this for a run that is too long to be cut there (Silero's constant).
 _MIN_PAUSE = round(0.098 * SAMPLE_RATE)
 

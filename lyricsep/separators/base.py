@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["Chain", "Mixture", "Separator", "SeparatorSpec", "Status"]
-
 Status = Literal["works", "needs setup", "unavailable", "broken"]
 """Whether a separator can be selected: as it is; after its user made what it needs, an environment of its own or a
 file that no program can fetch (`lyricsep models show NAME` says how); not at all, since nobody published what it

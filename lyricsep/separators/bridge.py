@@ -55,8 +55,6 @@ if TYPE_CHECKING:
 
     from lyricsep.audio import AudioReader
 
-__all__ = ["Bridge", "Recipe", "environment_variable", "has_environment"]
-
 logger = logging.getLogger(__name__)
 
 TOLERANCE = 0.1  # seconds that a command may add or cut at the end

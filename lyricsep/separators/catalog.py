@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from lyricsep.separators.base import Separator
     from lyricsep.separators.engine import Network
 
-__all__ = ["create_separator", "find_separator", "separator_catalog"]
-
 logger = logging.getLogger(__name__)
 
 _KINDS = {

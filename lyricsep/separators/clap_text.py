@@ -27,8 +27,6 @@ from torch.nn import functional as F
 from lyricsep.separators.state import filled, shape_of
 from lyricsep.weights.vocabulary import byte_letters
 
-__all__ = ["ClapText", "ClapTokenizer", "shortened", "sizes_of", "spelled"]
-
 START, END = 0, 2  # tokens around a text
 FIRST_POSITION = 2  # the places before are for padding, which is not needed here
 HEAD_WIDTH = 64

@@ -23,8 +23,6 @@ from torch import Tensor, nn
 from lyricsep.separators.clap_text import ClapTokenizer, shortened, sizes_of, spelled
 from lyricsep.separators.state import filled
 
-__all__ = ["ClipText", "ClipTokenizer"]
-
 START, END = "<|startoftext|>", "<|endoftext|>"  # tokens around a text
 END_OF_WORD = "</w>"
 HEAD_WIDTH = 64

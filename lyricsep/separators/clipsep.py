@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from lyricsep.separators.base import SeparatorSpec
     from lyricsep.weights import WeightFile
 
-__all__ = ["ClipSep", "ClipSepNetwork", "load_clipsep"]
-
 SAMPLE_RATE = 16_000
 N_FFT, HOP_LENGTH = 1024, 256  # samples
 LENGTH = 65_535  # samples per chunk, which are 256 frames: the excerpts of the training

@@ -43,8 +43,6 @@ from lyricsep.weights import Ignored, fetch, load_checkpoint, load_safetensors
 if TYPE_CHECKING:
     from lyricsep.separators.base import SeparatorSpec
 
-__all__ = ["ConvTasNet", "ConvTasNetNetwork", "ConvTasNetOptions", "load_conv_tasnet"]
-
 EPSILON = 1e-8  # under the root of every norm, in all three publications
 OVERLAP = 0.25  # of neighbouring chunks, as the Demucs authors published for their version
 RIDGE = 1e-4  # of the mean energy of sources: what is 40 dB below it keeps half of its gain

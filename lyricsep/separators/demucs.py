@@ -46,8 +46,6 @@ from lyricsep.weights import fetch, load_checkpoint, load_safetensors
 if TYPE_CHECKING:
     from lyricsep.separators.base import SeparatorSpec
 
-__all__ = ["DemucsNetwork", "WaveformDemucs", "load_demucs"]
-
 # The only classes a checkpoint may name.
 CLASSES = ("demucs.htdemucs.HTDemucs", "demucs.hdemucs.HDemucs", "demucs.demucs.Demucs")
 OVERLAP = 0.25  # of neighbouring chunks, as published (demucs.apply.apply_model)

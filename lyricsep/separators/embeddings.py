@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from lyricsep.weights import WeightFile
 
-__all__ = ["text_embedding"]
-
 logger = logging.getLogger(__name__)
 
 READERS = ("clap_text.py", "clip_text.py", "state.py")

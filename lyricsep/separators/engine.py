@@ -68,8 +68,6 @@ from lyricsep.audio import StreamResampler
 from lyricsep.errors import ConfigError
 from lyricsep.separators.base import Mixture, Separator
 
-__all__ = ["Chunking", "Network", "NetworkSeparator", "choose_source"]
-
 logger = logging.getLogger(__name__)
 
 

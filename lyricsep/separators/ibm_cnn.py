@@ -46,8 +46,6 @@ if TYPE_CHECKING:
 
     from lyricsep.separators.base import SeparatorSpec
 
-__all__ = ["IbmCnn", "IbmCnnNetwork", "from_tensorflow", "load_ibm_cnn"]
-
 SAMPLE_RATE = 22_050
 WINDOWS_PER_FFT = 4  # spectra of 4096 samples, of which a Hann window shows 1024
 HOPS_PER_WINDOW = 4  # 256 samples between frames

@@ -58,8 +58,6 @@ from lyricsep.weights import Ignored, fetch
 if TYPE_CHECKING:
     from lyricsep.separators.base import SeparatorSpec
 
-__all__ = ["MsstNetwork", "load_msst"]
-
 SAMPLE_RATE = 44_100  # of every published checkpoint
 SILENCE = 1e-8  # the least level that is brought to 1
 

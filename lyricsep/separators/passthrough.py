@@ -10,8 +10,6 @@ from lyricsep.separators.base import Mixture, Separator
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Passthrough"]
-
 
 class Passthrough(Separator):
     """Returns the mixture unchanged."""

@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["GROUP", "create_plugin", "plugin_catalog"]
-
 logger = logging.getLogger(__name__)
 
 GROUP = "lyricsep.separators"

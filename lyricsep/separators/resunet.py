@@ -48,8 +48,6 @@ from lyricsep.weights import fetch, load_safetensors
 if TYPE_CHECKING:
     from lyricsep.separators.base import SeparatorSpec
 
-__all__ = ["Classes", "Cnn14", "Fixed", "ResUNet30", "ResUNetNetwork", "load_resunet"]
-
 SAMPLE_RATE = 32_000
 HOP_LENGTH = 320  # samples between frames of both networks: 10 ms
 TAGGER_FFT = 1024  # samples per frame of the tagger

@@ -25,8 +25,6 @@ from lyricsep.weights import fetch, load_numpy_pickle
 if TYPE_CHECKING:
     from lyricsep.separators.base import SeparatorSpec
 
-__all__ = ["SpleeterNetwork", "UNet", "load_spleeter"]
-
 SAMPLE_RATE = 44_100
 N_FFT = 4096  # samples per frame
 HOP_LENGTH = 1024  # samples between frames

@@ -15,8 +15,6 @@ from lyricsep.errors import ConfigError, WeightsError, reason_of
 from lyricsep.separators.base import SeparatorSpec
 from lyricsep.weights import WeightFile, load_checkpoint, load_safetensors
 
-__all__ = ["as_state", "describing", "filled", "one_file", "read_state", "shape_of", "tensor_of"]
-
 Model = TypeVar("Model", bound=nn.Module)
 
 

@@ -15,8 +15,6 @@ from lyricsep.separators.base import Mixture, Separator
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["ExistingVocals", "find_vocals"]
-
 logger = logging.getLogger(__name__)
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".m4a", ".mp3")

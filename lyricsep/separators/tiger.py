@@ -39,8 +39,6 @@ from lyricsep.weights import fetch
 if TYPE_CHECKING:
     from lyricsep.separators.base import SeparatorSpec
 
-__all__ = ["Tiger", "TigerNetwork", "TigerOptions", "load_tiger"]
-
 HOPS_PER_WINDOW = 4  # of both publications: 40 ms, 10 ms apart; 46 ms, 12 ms apart
 KERNEL = 5  # places that a convolution over bands or frames sees
 BAND_EPSILON = torch.finfo(torch.float32).eps  # under the root of the norm of a band's spectrum

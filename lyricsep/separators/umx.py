@@ -30,8 +30,6 @@ from lyricsep.weights import fetch
 if TYPE_CHECKING:
     from lyricsep.separators.base import SeparatorSpec
 
-__all__ = ["OpenUnmix", "OpenUnmixNetwork", "load_umx"]
-
 SAMPLE_RATE = 44_100
 HOPS_PER_FRAME = 4  # 4096 samples per frame, 1024 between frames
 SEGMENT = 30.0  # seconds per chunk

@@ -45,8 +45,6 @@ from lyricsep.separators.msst import load_msst
 from lyricsep.separators.state import describing
 from lyricsep.weights import Source, WeightFile, fetch
 
-__all__ = ["MdxNetwork", "MdxOptions", "find_uvr", "load_uvr"]
-
 logger = logging.getLogger(__name__)
 
 PREFIX = "uvr:"

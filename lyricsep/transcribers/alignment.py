@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from lyricsep.transcribers.whisper_internals import Tokenizer
 
-__all__ = ["AlignedWord", "aligned_words", "warping_path"]
-
 # Punctuation that belongs to the next and to the previous word (openai-whisper `add_word_timestamps`)
 PREPENDED = "\"'“¿([{-"
 APPENDED = "\"'.。,，!！?？:：”)]}、"

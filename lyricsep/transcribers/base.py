@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["NATIVE", "SAMPLE_RATE", "Clips", "LyricsTranscriber", "WhisperOptions"]
-
 SAMPLE_RATE = 16_000  # Hz, of every job; Whisper's
 MAX_SEGMENT = 30  # seconds, the length of Whisper's input
 

@@ -35,16 +35,6 @@ if TYPE_CHECKING:
     from lyricsep.transcribers.base import WhisperOptions
     from lyricsep.transcribers.whisper import Backend, WhisperTranscriber
 
-__all__ = [
-    "BACKENDS",
-    "WhisperSpec",
-    "backend_name",
-    "create_transcriber",
-    "default_backend",
-    "find_model",
-    "model_catalog",
-]
-
 BACKENDS = ("openai-whisper", "ctranslate2")
 OLD_BACKENDS = {"faster-whisper": "ctranslate2"}  # names of earlier releases
 VOCABULARIES = ("vocabulary.json", "vocabulary.txt")  # of a CTranslate2 folder, which holds one of them

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
-__all__ = ["CTranslate2Whisper"]
-
 MAX_LENGTH = 448  # tokens, the model's context; like openai-whisper, CTranslate2 decodes at most half of it
 # Samples drawn at once, of all clips together: each keeps its own copy of the keys and values it attends to, 37 MB
 # for Whisper base in single precision and 250 MB for large-v2 in half precision.

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from lyricsep.transcribers.base import WhisperOptions
 
-__all__ = ["FLAGS", "Activity", "compression_ratio", "flags_of", "is_accepted", "repeats_itself"]
-
 FLAGS = {
     "loop": "the words repeat faster than they can be sung",
     "over-silence": "the vocals are silent here",

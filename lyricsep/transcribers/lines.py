@@ -12,8 +12,6 @@ from itertools import pairwise
 from lyricsep.lyrics import Line, Segment, Word
 from lyricsep.transcribers.tokens import Phrase
 
-__all__ = ["JOINTS", "LineRules", "TimedWord", "line_starts", "lines_of_phrases", "lines_of_words"]
-
 SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？")
 PHRASE_ENDS = (",", ";", ":", "、", "，")
 OPENING = "\"'“‘«([¿¡（「"  # may stand before a capital

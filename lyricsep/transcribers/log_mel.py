@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["FRAMES_PER_SECOND", "N_FRAMES", "clip_log_mel", "song_log_mel"]
-
 # As in openai-whisper (whisper/audio.py)
 SAMPLE_RATE = 16_000
 N_FFT = 400

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from lyricsep.transcribers.base import WhisperOptions
     from lyricsep.transcribers.whisper_internals import Tokenizer
 
-__all__ = ["OpenAIWhisper"]
-
 TEXTS_TOGETHER = 4  # whose logits are held at once: 190 MB for 220 tokens each
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Phrase", "split_phrases", "unfinished_cut"]
-
 TICK = 0.02  # seconds from one timestamp token to the next (openai-whisper: 30 s / 1500)
 
 

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
     from lyricsep.transcribers.whisper_internals import Tokenizer
 
-__all__ = ["Attempt", "Backend", "DecodedText", "WhisperTranscriber", "whisper_language"]
-
 logger = logging.getLogger(__name__)
 
 N_VOTERS = 16  # segments that vote on the language of a long song; more would only take longer

@@ -40,8 +40,6 @@ from lyricsep.weights.sources import (
     web_address,
 )
 
-__all__ = ["check_file", "content_hash", "fetch", "fetch_folder", "is_available_offline", "local_path", "pinned_here"]
-
 logger = logging.getLogger(__name__)
 
 DEFAULT_POLICY = DownloadPolicy()

@@ -21,8 +21,6 @@ from lyricsep.weights.loading import load_checkpoint, save_safetensors
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["convert_checkpoint"]
-
 # Under these names training scripts keep the weights, beside what else they save.
 _WRAPPERS = ("state_dict", "state", "model_state_dict", "model")
 # What families want to know of a checkpoint beside its weights: Demucs its class and arguments, Asteroid its sizes.

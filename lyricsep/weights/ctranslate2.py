@@ -37,8 +37,6 @@ from lyricsep.weights.vocabulary import whisper_token_ids, whisper_tokenizer, wh
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["check_whisper", "load_openai_checkpoint", "read_whisper", "write_whisper"]
-
 BINARY_VERSION = 6
 KIND = "WhisperSpec"
 REVISION = 3

@@ -22,8 +22,6 @@ from lyricsep.weights.sources import is_safe_url
 if TYPE_CHECKING:
     import requests
 
-__all__ = ["DownloadPolicy", "download"]
-
 BLOCK = 1 << 14  # bytes; when a connection breaks, what came of the last block is lost
 PROGRESS = 1 << 20  # bytes
 MAX_REDIRECTS = 10

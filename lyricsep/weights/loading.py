@@ -23,8 +23,6 @@ from lyricsep.files import replacing
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["UNREADABLE", "Ignored", "load_checkpoint", "load_numpy_pickle", "load_safetensors", "save_safetensors"]
-
 # torch.save stores without compression, and weights hardly shrink: what grows more than this is none.
 MAX_EXPANSION = 8
 MAX_SMALL = 1 << 20  # bytes that are never too many

@@ -17,8 +17,6 @@ from lyricsep.files import write_text
 from lyricsep.weights.folder import cache_folder
 from lyricsep.weights.sources import WeightFile
 
-__all__ = ["pin", "pin_path", "pinned"]
-
 
 def pinned(file: WeightFile) -> WeightFile:
     """Return a file with its full sha256, from the catalogue or an earlier download; else the file unchanged."""

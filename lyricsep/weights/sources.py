@@ -23,8 +23,6 @@ from urllib.parse import quote, urlsplit
 
 from lyricsep.errors import ConfigError, WeightsError
 
-__all__ = ["Source", "WeightFile"]
-
 DEFAULT_ENDPOINT = "https://huggingface.co"
 
 _WHEEL = re.compile(r"(?P<distribution>[A-Za-z0-9][\w.-]*)==(?P<version>[\w.+!-]+)/(?P<path>.+)")

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from whisper.tokenizer import Tokenizer
 
-__all__ = ["byte_letters", "whisper_token_ids", "whisper_tokenizer", "whisper_vocabulary"]
-
 # Never to be decoded: they steer the decoder. To these come the tokenizer's own `non_speech_tokens`.
 CONTROLS = ("startoftranscript", "translate", "transcribe", "startoflm", "startofprev", "nospeech")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["WHISPER_SIZES", "whisper_dims"]
-
 # Width, heads, and layers of the encoder and of the decoder: table 1 of the Whisper paper (Radford et al., 2022,
 # arXiv 2212.04356), and for turbo its announcement (openai/whisper discussion 2363): large-v3 with 4 decoder layers.
 WHISPER_SIZES = {
