@@ -21,9 +21,10 @@ import torch
 from lyricsep.aligners.base import AlignmentOptions, KnownClips
 from lyricsep.aligners.path import TICK, UNHEARD, Evidence, NoPathError, WordPath, find_path, silence_of
 from lyricsep.aligners.placing import Likelihoods, Placement, place_words
+from lyricsep.aligners.timed import Spans, timed_lyrics
 from lyricsep.aligners.words import KnownLyrics
 from lyricsep.languages import from_whisper
-from lyricsep.lyrics import NOT_SUNG, Line, Lyrics, Segment, Word
+from lyricsep.lyrics import Lyrics, Segment
 from lyricsep.segmentation import merge_segments
 from lyricsep.transcribers.log_mel import clip_log_mel
 from lyricsep.transcribers.whisper import whisper_language
@@ -95,10 +96,6 @@ class _Tokens:
         return _Tokens(self.tokenizer, [self.pieces[word] for word in words], [self.letters[word] for word in words])
 
 
-_Spans = dict[int, tuple[float, float]]
-"""Start and end of words in seconds."""
-
-
 @dataclass(frozen=True)
 class _LineSpan:
     """The words of a line, and where they may be sung."""
@@ -136,7 +133,7 @@ class WhisperAligner:
             try:
                 yield _Song(self.model, job, self.options.mix_back).lyrics()
             except NoPathError:
-                yield _written(job.known, {}, {}, Lyrics(duration=len(job.mixture) / SAMPLE_RATE))
+                yield timed_lyrics(job.known, {}, Lyrics(duration=len(job.mixture) / SAMPLE_RATE))
 
 
 class _Song:
@@ -152,7 +149,7 @@ class _Song:
     def lyrics(self) -> Lyrics:
         """Align the song."""
         if not self.segments or not self.job.known.words:
-            return _written(self.job.known, {}, {}, Lyrics(duration=self.duration))
+            return timed_lyrics(self.job.known, {}, Lyrics(duration=self.duration))
         language = whisper_language(self.model, self.job.language) or self._language()
         tokenizer = load_tokenizer(self.model.n_languages if self.model.is_multilingual else None, language)
         text = _Tokens.of(self.job.known, tokenizer)
@@ -162,7 +159,7 @@ class _Song:
             spans, probabilities = self._times_anywhere(text, self._place(text))
         self._report(1.0)
         found = Lyrics(language=from_whisper(language), duration=self.duration, segments=tuple(self.segments))
-        return _written(self.job.known, spans, probabilities, found)
+        return timed_lyrics(self.job.known, spans, found, probabilities, doubtful=DOUBTFUL)
 
     def _feature(self, segment: Segment) -> Tensor:
         first = round(segment.start * SAMPLE_RATE)
@@ -207,7 +204,7 @@ class _Song:
         durations = [segment.duration for segment in self.segments]
         return place_words(_resumptions(self.job.known), len(text.pieces), durations, listen)
 
-    def _times_anywhere(self, text: _Tokens, placements: Sequence[Placement]) -> tuple[_Spans, dict[int, float]]:
+    def _times_anywhere(self, text: _Tokens, placements: Sequence[Placement]) -> tuple[Spans, dict[int, float]]:
         """Return start and end of each placed word, and the probability of each."""
         probabilities = {
             word: math.exp(logprob)
@@ -239,7 +236,7 @@ class _Song:
                 evidence.append(self._evidence(border, sung, int(inside[0]), int(inside[-1]) + 1, silence))
         return self._spans(words, _path(evidence, sung.letters, silence)), probabilities
 
-    def _times_in_lines(self, text: _Tokens) -> tuple[_Spans, dict[int, float]]:
+    def _times_in_lines(self, text: _Tokens) -> tuple[Spans, dict[int, float]]:
         """Return start and end of each word, near the time of its line, and the probability of each."""
         lines = self._line_spans(text)
         words = [word for line in lines for word in range(line.first, line.last)]
@@ -299,7 +296,7 @@ class _Song:
         sums = np.append(0.0, np.cumsum(logprobs.double().numpy()))[counts]
         return dict(zip(words, np.exp(np.diff(sums) / np.diff(counts)).tolist(), strict=False))
 
-    def _spans(self, words: Sequence[int], path: WordPath) -> _Spans:
+    def _spans(self, words: Sequence[int], path: WordPath) -> Spans:
         return {
             word: (float(start) * TICK, min(float(end) * TICK, self.duration))
             for word, start, end in zip(words, path.starts, path.ends, strict=True)
@@ -418,33 +415,3 @@ def _path(evidence: Sequence[Evidence], letters: Sequence[Sequence[int]], silenc
             rows = counts[list(words)] - one.first_letter
             heard.append(Evidence(words.start, one.first_tick, one.scores[rows]))
         return find_path(heard, range(len(letters)), len(letters), silence)
-
-
-def _written(
-    known: KnownLyrics,
-    spans: _Spans,
-    probabilities: dict[int, float],
-    found: Lyrics,
-) -> Lyrics:
-    """Return the lines as they are written, with the times of their words."""
-    by_line: dict[int, list[int]] = {}
-    for index, word in enumerate(known.words):
-        by_line.setdefault(word.line, []).append(index)
-    lines: list[Line] = []
-    now = 0.0
-    for number, line in enumerate(known.lines):
-        section = line.section if number else line.section or ""
-        indices = by_line.get(number, [])
-        words = []
-        for index in indices if any(index in spans for index in indices) else ():
-            start, end = spans.get(index, (now, now))
-            now = end
-            word = known.words[index]
-            words.append(Word(start, end, word.text, probabilities.get(index, 0.0), word.space_before))
-        if words:
-            mean = np.mean([math.log(max(word.probability, 1e-9)) for word in words])
-            flags = ("low-confidence",) if mean < DOUBTFUL else ()
-            lines.append(Line(words[0].start, words[-1].end, line.text, tuple(words), flags, section))
-        else:
-            lines.append(Line(now, now, line.text, (), (NOT_SUNG,), section))
-    return Lyrics(tuple(lines), found.language, found.duration, found.segments)
