@@ -123,7 +123,8 @@ def correct(lyrics: Lyrics, known: KnownLyrics) -> Correction:
     heard = _heard_words(lyrics.lines)
     if not heard or not known.words:
         raise DatasetError("there are no words in the lyrics" if known.words else "there are no words in the text")
-    text = [unicodedata.normalize("NFC", word.sung) for word in known.words]
+    known = replace(known, lines=tuple(replace(line, text=_composed(line.text)) for line in known.lines))
+    text = [word.sung for word in known.words]
     _, begins = np.unique([word.line for word in known.words], return_index=True)
     runs = _runs(_points([word.sung for word in heard], text), begins)
     n_agreeing = len({j for run in runs for i, j in run if heard[i].sung == text[j]})
@@ -138,7 +139,8 @@ def correct(lyrics: Lyrics, known: KnownLyrics) -> Correction:
     counts: Counter[str] = Counter()
     for block in blocks:
         before, after = _texts(block, heard, known)
-        kind = "kept" if before == after else "respelled" if _likeness(before, after) >= NEARLY else "replaced"
+        is_kept = before == after and len(block.heard) == len(block.text)
+        kind = "kept" if is_kept else "respelled" if _likeness(before, after) >= NEARLY else "replaced"
         counts[kind] += len(block.heard)
     changes = tuple(
         Change(number, before, line.text)
@@ -184,8 +186,16 @@ class _Placed:
     line: tuple[int, int] | None = None
 
 
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
 def _sung(text: str) -> list[str]:
-    return [unicodedata.normalize("NFC", sung_form(word)) for word, _ in split_words(text)]
+    return [sung_form(word) for word, _ in split_words(_composed(text))]
+
+
+def _letters(text: str) -> list[str]:
+    return letters_of(text) or list(sung_form(text)[:1])  # a fraction is sung, and has no letter
 
 
 def _heard_words(lines: Sequence[Line]) -> list[_Heard]:
@@ -194,7 +204,7 @@ def _heard_words(lines: Sequence[Line]) -> list[_Heard]:
         if NOT_SUNG in line.flags:
             continue
         pieces = split_words(line.text)
-        n_letters = [len(letters_of(text)) for text, _ in pieces]
+        n_letters = [len(_letters(text)) for text, _ in pieces]
         letters = _letter_times(line.words)
         is_timed = bool(letters) and len(letters) == sum(n_letters)
         if not is_timed:
@@ -211,7 +221,7 @@ def _letter_times(words: Sequence[Word]) -> list[Word]:
     """Return the letters of words, which share the time of their word."""
     times = []
     for word in words:
-        letters = letters_of(word.text)
+        letters = _letters(word.text)
         edges = np.linspace(word.start, word.end, len(letters) + 1).tolist()
         times += [
             Word(*span, letter, word.probability) for span, letter in zip(pairwise(edges), letters, strict=True)
@@ -353,7 +363,7 @@ def _placed(blocks: Sequence[_Block], heard: Sequence[_Heard], known: KnownLyric
         words = [heard[i].word for i in block.heard]
         probability = fmean(word.probability for word in words)
         texts = [known.words[j] for j in block.text]
-        spans = _shared(words, [len(letters_of(text.text)) for text in texts])
+        spans = _shared(words, [len(_letters(text.text)) for text in texts])
         for number, (text, span) in enumerate(zip(texts, spans, strict=True)):
             first, stop = (block.heard.start + n * len(words) // len(texts) for n in (number, number + 1))
             word = Word(*span, text.text, probability, text.space_before)

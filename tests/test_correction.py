@@ -173,6 +173,12 @@ def test_a_word_of_the_model_may_be_several_words_or_a_part_of_one() -> None:
     assert counts(found) == (2, 0, 0, 0, 0)
 
 
+def test_words_are_the_same_in_any_normal_form_and_may_be_a_fraction() -> None:
+    found = correct(sung("l'e\u0301te\u0301 ½ dure"), known_lyrics("L'e\u0301t\xe9 ½ dure !"))
+    assert rows(found) == ["L'\xe9t\xe9 ½ dure !"]
+    assert (found.changes, counts(found)) == ((), (3, 0, 0, 0, 0))
+
+
 def test_the_text_breaks_lines_between_its_words() -> None:
     heard = sung("i left my home", "i ride the train the streets were", "shining in the rain")
     found = correct(heard, known_lyrics(VERSE))

@@ -13,6 +13,7 @@ from lyricsep.cli.batch import batch
 from lyricsep.cli.benchmark import benchmark
 from lyricsep.cli.console import in_flags, say
 from lyricsep.cli.convert import convert
+from lyricsep.cli.correct import correct
 from lyricsep.cli.datasets import datasets
 from lyricsep.cli.doctor import doctor
 from lyricsep.cli.embed import embed
@@ -43,6 +44,7 @@ app.add_typer(batch, name="batch")
 app.command()(separate)
 app.command()(segment)
 app.command()(convert)
+app.command()(correct)
 app.command()(embed)
 app.command()(review)
 app.command()(score)
