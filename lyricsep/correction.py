@@ -420,6 +420,9 @@ def _must_break(before: _Placed, item: _Placed, heard: Sequence[_Heard], sources
     return opens or item.word.start < before.word.start
 
 
+_NO_BRACKETS = str.maketrans("", "", "()")
+
+
 def _begins_line(index: int, heard: Sequence[_Heard]) -> bool:
     return not index or heard[index - 1].line != heard[index].line
 
@@ -433,6 +436,9 @@ def _line(group: Sequence[_Placed], heard: Sequence[_Heard], sources: Sequence[L
     text = join_words(words)
     if text == source.text:
         return source, before
+    if text.count("(") != text.count(")"):  # the words of one of them were not heard
+        words = tuple(replace(word, text=word.text.translate(_NO_BRACKETS)) for word in words)
+        text = join_words(words)
     begins, ends = _begins_line(first, heard), stop == len(heard) or _begins_line(stop, heard)
     flags = dict.fromkeys(flag for one in heard[first:stop] for flag in sources[one.line].flags)
     line = Line(

@@ -205,6 +205,14 @@ def test_a_text_on_one_line_breaks_no_lines() -> None:
     assert rows(correct(heard, known_lyrics(VERSE.replace("\n", " ")))) == VERSE.split("\n")
 
 
+@pytest.mark.parametrize(
+    ("heard", "expected"),
+    [("i left my home i ride", "I left my home, (I ride)"), ("i left my home i", "I left my home, I")],
+)
+def test_a_bracket_stays_with_its_other_half_only(heard: str, expected: str) -> None:
+    assert rows(correct(sung(heard), known_lyrics("I left my home, (I ride)"))) == [expected]
+
+
 def test_lines_without_word_times_get_none() -> None:
     heard = sung("i left my home i rode the trane the streets were shining in the rain")
     heard = replace(heard, lines=(replace(heard.lines[0], words=()),))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -74,7 +75,7 @@ def correct(
 
     results = _find(lyrics)
     songs = [SongFile(song.lyrics, Path(song.name)) for song in results.songs]
-    texts = known_for(songs, str(text))
+    texts = known_for(songs, os.path.join(".", text))  # noqa: PTH118 - `tags` is a folder here
     to_stdout = output == STDOUT
     folder = None if to_stdout else output
     wanted = chosen_formats(formats, to_stdout=to_stdout)
@@ -88,7 +89,7 @@ def correct(
         for song, known in zip(songs, texts, strict=True):
             try:
                 if corrections:
-                    _save(song, known, run, corrections)
+                    _save(song, known, run, corrections, shown(text))
                 else:
                     _write(song, known, run, wanted)
             except LyricsepError as error:
@@ -98,8 +99,10 @@ def correct(
 def _find(path: Path) -> Results:
     from lyricsep.pages import FoundSong, find_results
 
-    if not path.is_file():
+    if path.is_dir():
         return find_results(path)
+    if not path.exists():
+        raise DatasetError(f"{shown(path)}: no such file or folder; check the name")
     results, name = find_results(path.parent), lyrics_stem(path)
     found = next((song for song in results.songs if song.name == name), FoundSong(name, path))
     return replace(results, songs=(replace(found, lyrics=path),))
@@ -128,7 +131,9 @@ def _correct(song: SongFile, known: KnownLyrics | LyricsepError) -> tuple[Correc
     return correction, transcript
 
 
-def _save(song: SongFile, known: KnownLyrics | LyricsepError, run: CommandRun, corrections: Corrections) -> None:
+def _save(
+    song: SongFile, known: KnownLyrics | LyricsepError, run: CommandRun, corrections: Corrections, text: str
+) -> None:
     """Save the corrected lyrics as a revision."""
     name = song.stem.as_posix()
     latest = corrections.latest(name)
@@ -139,7 +144,7 @@ def _save(song: SongFile, known: KnownLyrics | LyricsepError, run: CommandRun, c
         )
     correction, transcript = _correct(song, known)
     document = LyricsDocument.of(correction.lyrics, title=transcript.title, artist=transcript.artist)
-    for path in corrections.save(name, latest, document.to_json())[1]:
+    for path in corrections.save(name, latest, document.to_json(), text=text)[1]:
         typer.echo(path)
     run.done(song)
 

@@ -10,7 +10,7 @@ Content, version 1; times are seconds, null means unknown::
       "envelope": {...} or null,              # see `lyricsep.pages.sound.SongSound`
       "segments": [...], "decodings": [...], "lines": [...],     # as in `lyricsep.documents`
       "flags": {str: str},                    # meaning of the flags of lines
-      "reference": {"lines": [{"start", "end", "text"}, ...], "rows": [Row, ...]} or null,
+      "reference": {"lines": [{"start", "end", "text"}, ...], "rows": [Row, ...], "is_machine": bool} or null,
       "scores": {"rates": {...}, "intervals": null, "counts": {...}, "timing": {...} or null} or null,
       "manifest": {...} or null,
       "home": URL or null,                    # page that lists the songs; set by its writer
@@ -21,7 +21,8 @@ A Row is ``{"line": int or null, "start": number or null, "words": [...]}``: a l
 the reference that it misses, or a line of the reference that was missed as a whole. A word of it is
 ``{"kind", "heard", "sung", "word", "hallucinated", "near"}``: `kind` as in `lyricsep.scoring.Edit`, the text on both
 sides with its punctuation and the space after it, and the number of the timed word that it belongs to; false and
-missing values are left out.
+missing values are left out. With `is_machine` the machine's version is in the place of a reference, and the words
+show what was changed.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ import math
 import os
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import groupby, pairwise
 from operator import itemgetter
 from pathlib import Path, PurePosixPath
@@ -40,6 +41,7 @@ from urllib.parse import quote
 
 import regex
 
+from lyricsep.datasets import Song
 from lyricsep.files import shown
 from lyricsep.formats import Transcript, read_lyrics
 from lyricsep.pages.html import render_page
@@ -54,7 +56,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from lyricsep.datasets import Song
     from lyricsep.lyrics import Line
     from lyricsep.pages.results import FoundSong
 
@@ -139,6 +140,15 @@ def song_content(
     return content
 
 
+def changes_since(machine: Transcript, corrected: Transcript) -> dict[str, Any]:
+    """Return what was changed in the words of a transcript, as the ``reference`` of the content of its page."""
+    language = corrected.language or machine.language or "en"
+    found = score(machine.text, corrected.text, language)
+    edits = [replace(edit, run=1) for edit in found.edits]  # long runs are no hallucinations here
+    before = Song("", "", language, machine.text, machine.lines)
+    return {"lines": [], "rows": list(_rows(edits, corrected.lines, before)), "is_machine": True}
+
+
 def render_song_page(content: Mapping[str, Any]) -> str:
     """Return the page of a song as one file of HTML.
 
@@ -196,6 +206,7 @@ def _comparison(transcript: Transcript, reference: Song) -> dict[str, Any]:
                 {"start": line.start, "end": line.end, "text": without_tags(line.text)} for line in reference.lines
             ],
             "rows": list(_rows(found.edits, transcript.lines, reference)),
+            "is_machine": False,
         },
         "scores": {
             "rates": {name: None if math.isnan(rate) else rate for name, rate in rates(found.counts).items()},

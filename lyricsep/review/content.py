@@ -18,7 +18,7 @@ from lyricsep.files import replacing, shown
 from lyricsep.formats import read_lyrics
 from lyricsep.pages import FoundSong, Results, manifests_of
 from lyricsep.pages.html import render_page
-from lyricsep.pages.song import render_song_page, song_content
+from lyricsep.pages.song import changes_since, render_song_page, song_content
 from lyricsep.pages.sound import MIXTURE_BIT_RATE, VOCALS_BIT_RATE, SongSound, read_sound, song_sound
 from lyricsep.review.saving import Corrections
 
@@ -117,12 +117,14 @@ class Content:
             "mixture": f"{audio}/mixture" if sound.mixture else None,
             "vocals": f"{audio}/vocals" if sound.vocals else None,
         }
-        machine = read_lyrics(song.lyrics).lines if revision.number else None
+        machine = read_lyrics(song.lyrics) if revision.number else None
+        if machine and revision.text and song.name not in self._references:
+            content["reference"] = changes_since(machine, revision.transcript)
         content["review"] = {
             "save": url_of("api/songs", song.name),
             "revision": revision.number,
             "token": self._token,
-            "machine": machine and [asdict(line) for line in machine],
+            "machine": machine and [asdict(line) for line in machine.lines],
             "changed": self.corrections.is_outdated(revision, song.name),
             "home": "/",
         }

@@ -71,11 +71,14 @@ class Revision:
         Where it is kept.
     machine : str
         Digest of the machine's file that was corrected.
+    text : str
+        Name of the text that it was corrected with (`lyricsep.correction`); empty where a person corrected it.
     """
 
     number: int
     file: Path
     machine: str
+    text: str = ""
 
     @property
     def transcript(self) -> Transcript:
@@ -156,14 +159,18 @@ class Corrections:
         song = self._songs[name]
         number = self.latest(name) if number is None else number
         file = self._file(name, number) if number else song.lyrics
-        machine = _based_on(file) if number else self._digest(song)
-        return Revision(number, file, machine)
+        if not number:
+            return Revision(number, file, self._digest(song))
+        origin = _origin(file)
+        return Revision(number, file, origin.get("machine", ""), origin.get("text", ""))
 
     def is_outdated(self, revision: Revision, name: str) -> bool:
         """Return whether the machine's lyrics have changed since they were corrected."""
         return revision.machine != self._digest(self._songs[name])
 
-    def save(self, name: str, base: int, document: str, *, duration: float = 0.0) -> tuple[int, list[Path]]:
+    def save(
+        self, name: str, base: int, document: str, *, duration: float = 0.0, text: str = ""
+    ) -> tuple[int, list[Path]]:
         """Save lyrics as a new revision, and write them in every format.
 
         Saving the same lyrics again returns the same revision.
@@ -178,6 +185,8 @@ class Corrections:
             The lyrics, in JSON (`lyricsep.documents`).
         duration : float
             Seconds of the song, for lyrics of the machine that do not tell, or tell less.
+        text : str
+            As in `Revision`.
 
         Returns
         -------
@@ -197,14 +206,15 @@ class Corrections:
         """
         song = self._songs[name]
         with self._lock:
-            text = self._document(song, document, name, duration)
+            content = self._document(song, document, name, duration, text)
             self._take_over(song)
             latest = self.latest(name)
-            if not (latest and base >= latest - 1 and self._file(name, latest).read_text(encoding="utf-8") == text):
+            is_last = latest and self._file(name, latest).read_text(encoding="utf-8") == content
+            if not (is_last and base >= latest - 1):
                 if base != latest:
                     raise _stale(name, latest, base)
                 self._refuse_foreign(song, latest)
-                self._commit(song, latest + 1, text)
+                self._commit(song, latest + 1, content)
                 latest += 1
             self._deliver(song)
             self._write_dataset()
@@ -218,7 +228,7 @@ class Corrections:
     def _file(self, name: str, number: int) -> Path:
         return self.folder / HISTORY / name / f"{number:04d}.json"
 
-    def _document(self, song: FoundSong, document: str, name: str, duration: float = 0.0) -> str:
+    def _document(self, song: FoundSong, document: str, name: str, duration: float = 0.0, text: str = "") -> str:
         """Check lyrics and write them as they are kept: with what they correct."""
         read = LyricsDocument.from_json(document, name=name)
         lyrics = read.lyrics
@@ -227,7 +237,7 @@ class Corrections:
         transcript = Transcript("", lyrics.lines, lyrics.language, known, lyrics.segments)
         kept = replace(transcript.lyrics, decodings=lyrics.decodings)
         entries = json.loads(LyricsDocument.of(kept, title=read.title, artist=read.artist).to_json())
-        entries["corrected"] = {"machine": self._digest(song)}
+        entries["corrected"] = {"machine": self._digest(song), **({"text": text} if text else {})}
         return json.dumps(entries, ensure_ascii=False, indent=2) + "\n"
 
     def _commit(self, song: FoundSong, number: int, text: str) -> None:
@@ -416,12 +426,12 @@ def _has_word_times(path: Path) -> bool:
         return False
 
 
-def _based_on(file: Path) -> str:
-    """Return the digest of the file that a revision corrects."""
+def _origin(file: Path) -> dict[str, str]:
+    """Return the digest of the file that a revision corrects, and the name of the text it was corrected with."""
     try:
-        return str(json.loads(file.read_text(encoding="utf-8"))["corrected"]["machine"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+        return {key: str(value) for key, value in json.loads(file.read_text(encoding="utf-8"))["corrected"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def _is_same(source: Path, path: Path) -> bool:

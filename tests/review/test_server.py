@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -620,3 +621,31 @@ def test_the_log_does_not_hold_the_token(client: Client, caplog: pytest.LogCaptu
     assert "\x1b" not in caplog.text
     assert '"GET /?x=1&token=***&y=2 HTTP/1.1" 303' in caplog.text
     assert "night train: saved as revision 1" in caplog.text
+
+
+def test_lyrics_corrected_with_a_text_show_what_was_heard(results: Results) -> None:
+    corrections = Corrections(results)
+    lyrics = corrected("Red light on railway lines")
+    corrections.save(NAME, 0, document(replace(lyrics, lines=lyrics.lines[:3])), text="words.txt")
+
+    def reference(client: Client) -> Any:
+        page = client.ask("GET", SONG).body.decode()
+        return json.loads(page.partition('id="content">')[2].partition("</script>")[0])["reference"]
+
+    with ReviewServer(results) as review:
+        client = Client(review)
+        found = reference(client)
+        assert (found["lines"], found["is_machine"]) == ([], True)
+        first, *_, last = found["rows"]
+        assert [(word["kind"], word.get("heard"), word.get("sung")) for word in first["words"]] == [
+            ("hit", "Red ", "Red "),
+            ("substitution", "light ", "lights "),
+            ("hit", "on ", "on "),
+            ("deletion", None, "the "),
+            ("hit", "railway ", "railway "),
+            ("substitution", "lines", "bend"),
+        ]
+        assert (last["line"], last["start"]) == (None, HEARD.lines[3].start)
+        body = json.dumps({"revision": 1, "lyrics": json.loads(document(lyrics))})
+        assert client.ask("PUT", SAVE, body).status == 200
+        assert reference(client) is None

@@ -65,6 +65,11 @@ class Editor {
       document.getElementById("notes").append(element("p", {}, note));
       document.getElementById("notes").hidden = false;
     }
+    if (showsChanges) {
+      const note = "These lyrics were corrected with a text; the marks show what was heard. Saving removes them.";
+      document.getElementById("notes").append(element("p", {}, note));
+      document.getElementById("notes").hidden = false;
+    }
     const add = button("add-first", "Insert a line at the beginning", () => this.insert(-1));
     this.lyrics.list.before(add);
     if (this.review.machine) this.showMachine(this.review.machine);
@@ -93,7 +98,7 @@ class Editor {
 
   /** Uncorrected lyrics can be saved too, which marks them as right. */
   get canSave() {
-    return this.isChanged || this.revision === 0;
+    return this.isChanged || this.revision === (showsChanges ? this.review.revision : 0);
   }
 
   get index() {
@@ -255,7 +260,7 @@ class Editor {
     redoButton.disabled = !this.future.length;
     saveButton.disabled = !this.canSave;
     saveButton.classList.toggle("primary", this.isChanged);
-    this.say(this.isChanged ? "Unsaved changes" : this.revision ? `Saved (revision ${this.revision})` : "No changes; save if correct");
+    this.say(this.isChanged ? "Unsaved changes" : this.canSave ? "No changes; save if correct" : `Saved (revision ${this.revision})`);
   }
 
   say(text, isBad = false) {

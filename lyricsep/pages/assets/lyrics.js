@@ -2,15 +2,13 @@
  * The lyrics, row by row, in step with the song, with their differences from the reference.
  *
  * A row is {line, words, start}: `line` as in the document, null for a line of the reference that was missed;
- * `words` aligns the transcript with the reference, null without a reference.
+ * `words` aligns the transcript with the reference, or with what was heard, null without either.
  */
 
-const MARKS = {
-  substitution: "wrong",
-  deletion: "missed",
-  insertion: "extra",
-  hallucinated: "hallucinated",
-};
+const showsChanges = content.reference?.is_machine;
+const MARKS = showsChanges
+  ? { substitution: "changed", deletion: "removed", insertion: "added", hallucinated: "hallucinated" }
+  : { substitution: "wrong", deletion: "missed", insertion: "extra", hallucinated: "hallucinated" };
 
 const PAUSE = 3; // seconds without a line between two sections
 const REST = 4000; // milliseconds without automatic scrolling after the reader scrolled
@@ -113,11 +111,11 @@ class Lyrics extends EventTarget {
     const name = hallucinated ? "hallucinated" : kind;
     const hidden = (before) => element("span", { class: "unseen" }, before);
     const attributes = { class: `word error ${kind}${hallucinated ? " hallucinated" : ""}`, "data-word": word, title: MARKS[name] };
-    if (kind === "deletion") return [element("del", attributes, hidden("[missed: "), text, hidden("]")), " "];
-    if (kind === "insertion") return [element("ins", attributes, hidden("[extra: "), text, hidden("]")), " "];
-    attributes.title = near ? "near miss" : attributes.title;
+    if (kind === "deletion") return [element("del", attributes, hidden(`[${MARKS.deletion}: `), text, hidden("]")), " "];
+    if (kind === "insertion") return [element("ins", attributes, hidden(`[${MARKS.insertion}: `), text, hidden("]")), " "];
+    attributes.title = near && !showsChanges ? "near miss" : attributes.title;
     const ruby = element("ruby", {}, text, element("rt", { "aria-hidden": "true" }, sung.trim()));
-    return [element("span", attributes, ruby, hidden(` [reference: ${sung.trim()}]`)), " "];
+    return [element("span", attributes, ruby, hidden(` [${showsChanges ? "heard" : "reference"}: ${sung.trim()}]`)), " "];
   }
 
   click(event) {
