@@ -205,10 +205,10 @@ def _heard_words(lines: Sequence[Line]) -> list[_Heard]:
             continue
         pieces = split_words(line.text)
         n_letters = [len(_letters(text)) for text, _ in pieces]
-        letters = _letter_times(line.words)
+        letters = [letter for word in line.words for letter in _split(word, len(_letters(word.text)))]
         is_timed = bool(letters) and len(letters) == sum(n_letters)
         if not is_timed:
-            letters = _letter_times([Word(line.start, line.end, line.text)])
+            letters = _split(Word(line.start, line.end, line.text), sum(n_letters))
         for (text, is_apart), n in zip(pieces, n_letters, strict=True):
             own, letters = letters[:n], letters[n:]
             probability = fmean(letter.probability for letter in own)
@@ -217,16 +217,10 @@ def _heard_words(lines: Sequence[Line]) -> list[_Heard]:
     return heard
 
 
-def _letter_times(words: Sequence[Word]) -> list[Word]:
-    """Return the letters of words, which share the time of their word."""
-    times = []
-    for word in words:
-        letters = _letters(word.text)
-        edges = np.linspace(word.start, word.end, len(letters) + 1).tolist()
-        times += [
-            Word(*span, letter, word.probability) for span, letter in zip(pairwise(edges), letters, strict=True)
-        ]
-    return times
+def _split(word: Word, n_parts: int) -> list[Word]:
+    """Return equal parts of a word's time, one for each letter."""
+    edges = np.linspace(word.start, word.end, n_parts + 1).tolist()
+    return [replace(word, start=start, end=end) for start, end in pairwise(edges)]
 
 
 def _points(heard: Sequence[str], text: Sequence[str]) -> NDArray[np.int8]:
@@ -393,38 +387,36 @@ def _lines(
 ) -> list[tuple[Line, str]]:
     """Return the lines of the result, each with what was heard."""
     groups: list[list[_Placed]] = []
-    last: _Placed | None = None  # in the text
+    last: _Placed | None = None  # of the words of the text
+    is_broken = True  # since then
     for item in placed:
-        now, before = heard[item.heard.start], groups[-1][-1] if groups else None
-        if before is None or _must_break(before, item, heard, sources):
-            is_break = True
-        else:
-            is_break = now.line != heard[before.heard.start].line
-            if item.line and last and not is_one_line:
-                is_other = item.line != last.line
-                # With only heard words in between, a break that was heard among them counts as that of the text.
-                is_break = is_other if last is before else is_break or (is_other and last in groups[-1])
-        if is_break:
+        before = groups[-1][-1] if groups else item
+        was_break = heard[before.heard.start].line != heard[item.heard.start].line
+        if item.line is None or last is None or is_one_line:
+            is_break = was_break
+        elif last is before:
+            is_break = item.line != last.line
+        else:  # a break among words only heard counts as that of the text
+            is_break = was_break or (item.line != last.line and not is_broken)
+        opens = _begins_line(item.heard.start, heard) and sources[heard[item.heard.start].line].section is not None
+        overlaps = item.word.start < before.word.start
+        if not groups or is_break or opens or overlaps:
             groups.append([])
+            is_broken = True
         groups[-1].append(item)
-        last = item if item.line else last
-    untouched = [(line, number) for number, line in enumerate(sources) if number not in {word.line for word in heard}]
-    lines = [(line, "", number) for line, number in untouched]
+        if item.line:
+            last, is_broken = item, False
+    sung = {word.line for word in heard}
+    lines = [(line, "", number) for number, line in enumerate(sources) if number not in sung]
     lines += [(*_line(group, heard, sources), heard[group[0].heard.start].line) for group in groups]
     return [(line, before) for line, before, _ in sorted(lines, key=lambda line: (line[0].start, line[2]))]
 
 
-def _must_break(before: _Placed, item: _Placed, heard: Sequence[_Heard], sources: Sequence[Line]) -> bool:
-    """Return whether a section begins here, or other voices: lines that overlap."""
-    opens = _begins_line(item.heard.start, heard) and sources[heard[item.heard.start].line].section is not None
-    return opens or item.word.start < before.word.start
+def _begins_line(index: int, heard: Sequence[_Heard]) -> bool:
+    return not index or heard[index - 1].line != heard[index].line
 
 
 _NO_BRACKETS = str.maketrans("", "", "()")
-
-
-def _begins_line(index: int, heard: Sequence[_Heard]) -> bool:
-    return not index or heard[index - 1].line != heard[index].line
 
 
 def _line(group: Sequence[_Placed], heard: Sequence[_Heard], sources: Sequence[Line]) -> tuple[Line, str]:
@@ -443,7 +435,7 @@ def _line(group: Sequence[_Placed], heard: Sequence[_Heard], sources: Sequence[L
     flags = dict.fromkeys(flag for one in heard[first:stop] for flag in sources[one.line].flags)
     line = Line(
         min(source.start, words[0].start) if begins else words[0].start,
-        max(final.end, words[-1].end) if ends else words[-1].end,
+        max([word.end for word in words] + [final.end] * ends),
         text,
         words if all(one.is_timed for one in heard[first:stop]) else (),
         tuple(flags),

@@ -222,6 +222,15 @@ def test_lines_without_word_times_get_none() -> None:
     assert heard.lines[0].start == first.start < first.end == second.start < second.end == heard.lines[0].end
 
 
+def test_words_that_do_not_fit_their_line_share_its_time() -> None:
+    line = Line(1.0, 3.0, "the ½ trane goes", (Word(1.0, 1.5, "the"),))
+    found = correct(Lyrics((line,), "en", 4.0), known_lyrics("The ½\ntrain goes"))
+    assert [(one.start, one.end, one.text) for one in found.lyrics.lines] == [
+        (1.0, 1.0 + round(2 * 4 / 13, 3), "The ½"),
+        (1.0 + round(2 * 4 / 13, 3), 3.0, "train goes"),
+    ]
+
+
 def test_sections_flags_and_lines_that_are_not_sung_stay() -> None:
     first, second, third = sung("♪", "i left my home i rode the train", "the streets were shining in the rain").lines
     lines = (

@@ -89,7 +89,7 @@ def correct(
         for song, known in zip(songs, texts, strict=True):
             try:
                 if corrections:
-                    _save(song, known, run, corrections, shown(text))
+                    _save(song, known, run, corrections, shown(Path(text.name)))
                 else:
                     _write(song, known, run, wanted)
             except LyricsepError as error:

@@ -52,7 +52,7 @@ def test_a_song_gets_a_revision_for_the_review(run: Callable, songs: Path) -> No
 
     corrections = Corrections(find_results(songs))
     revision = corrections.load("song")
-    assert (revision.number, revision.text) == (1, "texts/song.txt")
+    assert (revision.number, revision.text) == (1, "song.txt")
     assert not corrections.is_outdated(revision, "song")
     assert [song.name for song in find_results(songs).songs] == ["song", "sub/other"]
 
