@@ -5,7 +5,8 @@ break. The words of both are matched along one path through the text, which goes
 the beginning of any line where enough words agree: a chorus that the text writes once is matched as often as it is
 sung, and a verse that is not sung is passed over. Then:
 
-- A word that both have takes case and punctuation of the text, and one that differs in few letters its spelling.
+- A word that both have takes case and punctuation of the text, and one that differs in few letters its spelling,
+  together with the words beside it if they are more alike so (*no se*, *nos*).
 - Other words between two matched ones, or between one and the end of its line, become what the text has there if they
   are alike in letters, or the model doubted them. If their number differs, the words of the text share the time in
   proportion to their letters, without the pauses.

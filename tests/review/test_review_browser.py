@@ -174,3 +174,18 @@ def test_the_list_is_accessible(browser: Browser, review: ReviewServer, scheme: 
     assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     context.close()
+
+
+def test_what_a_text_changed_is_marked_until_it_is_saved(page: Page, review: ReviewServer, results: Results) -> None:
+    Corrections(results).save(NAME, 0, document(corrected("Red light on railway bend")), text="words.txt")
+    page.goto(review.url_of(NAME))
+    first = page.locator(".line[data-index='0'] .text")
+    assert [mark.get_attribute("title") for mark in first.locator(".error").all()] == ["changed", "removed"]
+    assert first.locator("rt").all_inner_texts() == ["lights"]
+    assert "corrected with a text" in page.locator("#notes").inner_text()
+    assert page.locator("#save-state").inner_text() == "No changes; save if correct"
+    saved(page)
+    assert Corrections(results).load(NAME).text == ""
+    page.reload()
+    assert page.locator(".error").count() == 0
+    assert page.locator("#save-state").inner_text() == "Saved (revision 2)"
