@@ -161,6 +161,8 @@ class Lyrics:
         The segments that were decoded. If empty, no vocals were found, and `lines` is empty too.
     decodings : tuple of Decoding
         One per decoded segment, in order.
+    unwritten : tuple of Line
+        Where known lyrics were aligned: what is sung and not written in them, as the model hears it.
     """
 
     lines: tuple[Line, ...] = ()
@@ -168,6 +170,7 @@ class Lyrics:
     duration: float = 0.0
     segments: tuple[Segment, ...] = ()
     decodings: tuple[Decoding, ...] = field(default=())
+    unwritten: tuple[Line, ...] = ()
 
     @property
     def text(self) -> str:
@@ -203,8 +206,8 @@ class Lyrics:
     def _repr_html_(self) -> str:
         facts = [f"{len(self.lines)} lines" if self.lines else "no vocals found"]
         facts += [f"language {self.language}"] if self.language else []
-        facts += [f"{_clock(self.duration)} long"] if self.duration else []
-        rows = [(_clock(line.start), _clock(line.end), line.text, ", ".join(line.flags)) for line in self.lines]
+        facts += [f"{clock(self.duration)} long"] if self.duration else []
+        rows = [(clock(line.start), clock(line.end), line.text, ", ".join(line.flags)) for line in self.lines]
         return Table(f"Lyrics: {', '.join(facts)}", ("start", "end", "line", "doubtful"), tuple(rows), 4).html()
 
 
@@ -251,7 +254,8 @@ def _joined_as_in(text: str, words: tuple[Word, ...]) -> tuple[Word, ...]:
     return tuple(joined) or words
 
 
-def _clock(time: float) -> str:
+def clock(time: float) -> str:
+    """Return a time for people, such as 1:02.35."""
     minutes, seconds = divmod(round(100 * time), 6000)
     return f"{minutes}:{seconds / 100:05.2f}"
 

@@ -21,8 +21,12 @@ BEHIND = 40.0  # nats behind the best, from which on a state is given up: half o
 N_LEFT_OUT = 8  # further states, in which lines are left out
 WORTH = 2.5  # nats that a token gains by being placed, or few words would always be the most probable
 FLOOR = -7.0  # nats; a token that is heard even worse is one that Whisper does not know
+# Nats that a word costs at most, or one wrong word among right ones would cost more than a line that is left out.
+UNKNOWN_WORD = 4.0
 LEFT_OUT = 0.5  # nats that a word costs which is placed nowhere
 LEAVING_OUT = 30.0  # nats that a run of them costs: a verse is left out as a whole, a word that is ill heard is not
+# First, so many standard deviations more words than expected are heard; all where the best number is near their end.
+AHEAD, NEAR_END = 2.0, 0.8
 # Nobody sings many times faster here than there: an expected number of words by the segment's share of the sung
 # time, with a standard deviation of a quarter of it and three words.
 RATE = 2.0
@@ -70,7 +74,7 @@ def place_words(
     resumptions: Sequence[int],
     n_words: int,
     durations: Sequence[float],
-    listen: Callable[[int, Sequence[int]], Sequence[Likelihoods]],
+    listen: Callable[[int, Sequence[int], int], Sequence[Likelihoods]],
 ) -> list[Placement]:
     """Place words into segments.
 
@@ -83,8 +87,8 @@ def place_words(
     durations : sequence of float
         Seconds of each segment.
     listen : callable
-        Called with a segment and some first words; returns, from each of them on, the likelihoods of as many words
-        as can be sung there.
+        Called with a segment, some first words, and a number of words; returns, from each of them on, the likelihoods
+        of so many words, or of fewer where the lyrics end or no more can be sung there.
 
     Returns
     -------
@@ -97,11 +101,17 @@ def place_words(
         starts = _best(states)
         expected = n_words * duration / total
         reached: dict[int, tuple[float, int, Likelihoods, int]] = {}
-        for first, heard in zip(starts, listen(segment, starts), strict=True):
-            counted = np.arange(len(heard.counts))
-            rate = np.minimum(RATE * ((counted - expected) / (SPREAD * expected + SPREAD_WORDS)) ** 2, MOST_RATE)
-            gained = np.append(0.0, np.cumsum(np.maximum(heard.tokens, FLOOR) + WORTH))[heard.counts]
-            worths = states[first].worth + gained + np.maximum(heard.ends, FLOOR) - rate
+        n_heard = max(1, round(expected + AHEAD * (SPREAD * expected + SPREAD_WORDS)))
+        hearings = dict(zip(starts, listen(segment, starts, n_heard), strict=True))
+        more = [
+            first
+            for first, heard in hearings.items()
+            if len(heard.counts) == n_heard + 1 and _gains(heard, expected).argmax() > NEAR_END * n_heard
+        ]
+        if more:
+            hearings |= dict(zip(more, listen(segment, more, n_words), strict=True))
+        for first, heard in hearings.items():
+            worths = states[first].worth + _gains(heard, expected)
             for count, worth in enumerate(worths.tolist()):
                 if first + count not in reached or worth > reached[first + count][0]:
                     reached[first + count] = worth, first, heard, count
@@ -111,6 +121,16 @@ def place_words(
         }
         states |= _left_out(states, [*resumptions, n_words])
     return list(states[n_words].placements)
+
+
+def _gains(heard: Likelihoods, expected: float) -> NDArray[np.float64]:
+    """Return what a segment gains by each number of words, of which some are expected in it; (n_words + 1,)."""
+    n_words = np.arange(len(heard.counts))
+    rate = np.minimum(RATE * ((n_words - expected) / (SPREAD * expected + SPREAD_WORDS)) ** 2, MOST_RATE)
+    tokens = np.append(0.0, np.cumsum(np.maximum(heard.tokens, FLOOR) + WORTH))[heard.counts]
+    words = np.append(0.0, np.cumsum(np.maximum(np.diff(tokens), -UNKNOWN_WORD)))
+    gains: NDArray[np.float64] = words + np.maximum(heard.ends, FLOOR) - rate
+    return gains
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -24,10 +25,11 @@ from lyricsep.aligners.placing import Likelihoods, Placement, place_words
 from lyricsep.aligners.timed import Spans, timed_lyrics
 from lyricsep.aligners.words import KnownLyrics
 from lyricsep.languages import from_whisper
-from lyricsep.lyrics import Lyrics, Segment
+from lyricsep.lyrics import Line, Lyrics, Segment
 from lyricsep.segmentation import merge_segments
+from lyricsep.transcribers.base import Clips, WhisperOptions
 from lyricsep.transcribers.log_mel import clip_log_mel
-from lyricsep.transcribers.whisper import whisper_language
+from lyricsep.transcribers.whisper import WhisperTranscriber, whisper_language
 from lyricsep.transcribers.whisper_internals import load_tokenizer, smoothed
 
 if TYPE_CHECKING:
@@ -157,8 +159,14 @@ class _Song:
             spans, probabilities = self._times_in_lines(text)
         else:
             spans, probabilities = self._times_anywhere(text, self._place(text))
+        unwritten = self._unwritten(spans, language)
         self._report(1.0)
-        found = Lyrics(language=from_whisper(language), duration=self.duration, segments=tuple(self.segments))
+        found = Lyrics(
+            language=from_whisper(language),
+            duration=self.duration,
+            segments=tuple(self.segments),
+            unwritten=unwritten,
+        )
         return timed_lyrics(self.job.known, spans, found, probabilities, doubtful=DOUBTFUL)
 
     def _feature(self, segment: Segment) -> Tensor:
@@ -180,8 +188,20 @@ class _Song:
         if self.job.on_progress:
             self.job.on_progress(min(1.0, share))
 
+    def _unwritten(self, spans: Spans, language: str) -> tuple[Line, ...]:
+        """Return what Whisper hears in the segments in which no word starts, where it does not doubt it."""
+        starts = np.array([start for start, _ in spans.values()])
+        others = [one for one in self.segments if not ((one.start <= starts) & (starts < one.end)).any()]
+        if not spans or not others:
+            return ()
+        transcriber = WhisperTranscriber(self.model, WhisperOptions(mix_back=self.mix_back))
+        (heard,) = transcriber.transcribe([Clips(self.job.mixture, self.job.vocals, others, from_whisper(language))])
+        return tuple(line for line in heard.lines if not line.flags)
+
     def _place(self, text: _Tokens) -> list[Placement]:
-        def listen(index: int, firsts: Sequence[int]) -> list[Likelihoods]:
+        feature_of = lru_cache(1)(lambda index: self._feature(self.segments[index]))
+
+        def listen(index: int, firsts: Sequence[int], n_words: int) -> list[Likelihoods]:
             most = min(
                 self.model.n_text_tokens, round(self.segments[index].duration * TOKENS_PER_SECOND) + SOME_TOKENS
             )
@@ -189,12 +209,12 @@ class _Song:
             counts = []
             for first in firsts:
                 n_fitting = len(_fitting(text.letters[first:], round(DENSEST * n_ticks)))
-                counts.append(_fitting(text.pieces[first:], most)[:n_fitting])
+                counts.append(_fitting(text.pieces[first : first + n_words], most)[:n_fitting])
             texts = [
                 [token for piece in text.pieces[first : first + len(count) - 1] for token in piece]
                 for first, count in zip(firsts, counts, strict=True)
             ]
-            heard = self.model.logprobs(self._feature(self.segments[index]), text.tokenizer, texts)
+            heard = self.model.logprobs(feature_of(index), text.tokenizer, texts)
             self._report(0.8 * (index + 1) / len(self.segments))
             return [
                 Likelihoods(tokens.double().numpy(), ends.double().numpy()[count], count)

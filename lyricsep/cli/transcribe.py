@@ -24,7 +24,7 @@ from lyricsep.cli.settings import chosen_formats
 from lyricsep.errors import ConfigError, LyricsepError
 from lyricsep.files import shown
 from lyricsep.formats import file_suffixes, render_lyrics, write_lyrics
-from lyricsep.lyrics import NOT_SUNG
+from lyricsep.lyrics import NOT_SUNG, clock
 from lyricsep.manifest import new_manifest
 from lyricsep.plan import Plan, TranscribeOptions, language_for, resolve
 from lyricsep.remote import renamed
@@ -183,3 +183,5 @@ def _take(outcome: Outcome, run: CommandRun, formats: Sequence[str], plan: Plan)
     for line in lyrics.lines:
         if NOT_SUNG in line.flags:
             say(f"{song.name}: not sung, so without a time: {line.text}")
+    for line in lyrics.unwritten:
+        say(f"{song.name}: sung at {clock(line.start)}, but not in its lyrics: {line.text}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self, TypeVar
 
 from lyricsep.documents.base import Document
@@ -39,6 +39,8 @@ class LyricsDocument(Document):
         How each segment was decoded.
     lines : tuple of Line
         The lines in order of start, with their words.
+    unwritten : tuple of Line
+        What is sung and not written in the known lyrics, as the model hears it.
     """
 
     SCHEMA: ClassVar[str] = "lyricsep/lyrics"
@@ -54,6 +56,7 @@ class LyricsDocument(Document):
     segments: tuple[Segment, ...] = ()
     decodings: tuple[Decoding, ...] = ()
     lines: tuple[Line, ...] = ()
+    unwritten: tuple[Line, ...] = field(default=(), metadata={"omit_default": True})
 
     @classmethod
     def of(cls, lyrics: Lyrics, *, title: str | None = None, artist: str | None = None) -> Self:
@@ -77,12 +80,13 @@ class LyricsDocument(Document):
             segments=kept.segments,
             decodings=kept.decodings,
             lines=kept.lines,
+            unwritten=kept.unwritten,
         )
 
     @property
     def lyrics(self) -> Lyrics:
         """The lyrics of the document."""
-        return Lyrics(self.lines, self.language, self.duration, self.segments, self.decodings)
+        return Lyrics(self.lines, self.language, self.duration, self.segments, self.decodings, self.unwritten)
 
     @classmethod
     def upgraded(cls, document: Any, version: int) -> Mapping[str, Any]:
@@ -97,8 +101,13 @@ def rounded(lyrics: Lyrics) -> Lyrics:
         duration=_seconds(lyrics.duration),
         segments=tuple(map(_rounded, lyrics.segments)),
         decodings=tuple(map(_rounded, lyrics.decodings)),
-        lines=tuple(replace(_rounded(line), words=tuple(map(_rounded_word, line.words))) for line in lyrics.lines),
+        lines=tuple(map(_rounded_line, lyrics.lines)),
+        unwritten=tuple(map(_rounded_line, lyrics.unwritten)),
     )
+
+
+def _rounded_line(line: Line) -> Line:
+    return replace(_rounded(line), words=tuple(map(_rounded_word, line.words)))
 
 
 def _rounded(span: _Span) -> _Span:

@@ -24,7 +24,7 @@ class Transcript:
         If the file has it (json, ttml).
     duration : float
         Length of the song in seconds, if the file has it (json, textgrid, lrc); else 0.
-    segments, decodings : tuple
+    segments, decodings, unwritten : tuple
         As in `Lyrics`, if the file has them (json).
     title, artist : str or None
         If the file has them (json, lrc; the title also ass and ttml).
@@ -38,6 +38,7 @@ class Transcript:
     decodings: tuple[Decoding, ...] = ()
     title: str | None = None
     artist: str | None = None
+    unwritten: tuple[Line, ...] = ()
 
     @property
     def lyrics(self) -> Lyrics:
@@ -48,7 +49,8 @@ class Transcript:
         """
         last = max((line.end for line in self.lines), default=0.0)
         segments = self.segments or _sung(self.lines)
-        return Lyrics(self.lines, self.language, max(self.duration, last), segments, self.decodings)
+        duration = max(self.duration, last)
+        return Lyrics(self.lines, self.language, duration, segments, self.decodings, self.unwritten)
 
 
 def _sung(lines: Iterable[Line]) -> tuple[Segment, ...]:

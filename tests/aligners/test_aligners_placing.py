@@ -15,14 +15,14 @@ HEARD, UNKNOWN = -0.2, -9.0
 def listener(sung: Sequence[range], n_words: int, tokens_per_word: int = 2):
     """Hear the words of a segment well if they follow each other as they are sung there, and no others."""
 
-    def listen(segment: int, firsts: Sequence[int]) -> list[Likelihoods]:
+    def listen(segment: int, firsts: Sequence[int], most: int) -> list[Likelihoods]:
         found = []
         for first in firsts:
-            words = range(first, n_words)
+            words = range(first, min(first + most, n_words))
             inside = [word in sung[segment] for word in words]
             tokens = np.repeat([HEARD if here else UNKNOWN for here in inside], tokens_per_word).astype(float)
             ends = [
-                HEARD if word == sung[segment].stop or not sung[segment] else UNKNOWN for word in (*words, n_words)
+                HEARD if word == sung[segment].stop or not sung[segment] else UNKNOWN for word in (*words, words.stop)
             ]
             found.append(Likelihoods(tokens, np.array(ends), np.arange(len(words) + 1) * tokens_per_word))
         return found
