@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING, Any
 from lyricsep.version import __version__
 
 if TYPE_CHECKING:
-    from lyricsep.api import Aligner, SongLyrics, Stems, Transcriber, align, score, segment, separate, transcribe
+    from lyricsep.api import (
+        Aligner,
+        SongLyrics,
+        Stems,
+        Transcriber,
+        align,
+        correct,
+        score,
+        segment,
+        separate,
+        transcribe,
+    )
     from lyricsep.errors import LyricsepError
 
 __all__ = [
@@ -25,6 +36,7 @@ __all__ = [
     "Transcriber",
     "__version__",
     "align",
+    "correct",
     "score",
     "segment",
     "separate",

@@ -235,18 +235,13 @@ class Aligner:
             for song, lyrics in songs:
                 job = Job(Path(song), code)
                 try:
-                    known = self._read(lyrics)
+                    known = _known(lyrics, fill_repeats=self._fill_repeats)
                 except LyricsepError as error:
                     yield Outcome(job, error=error)
                 else:
                     yield replace(job, known=known)
 
         return (_named(outcome) for outcome in self._session.stream(jobs()))
-
-    def _read(self, lyrics: str | os.PathLike[str]) -> KnownLyrics:
-        if isinstance(lyrics, str):
-            return read_text(lyrics, "the lyrics", fill_repeats=self._fill_repeats)
-        return read_known(Path(lyrics), fill_repeats=self._fill_repeats)
 
 
 def align(song: Name, lyrics: str | os.PathLike[str], **options: Any) -> SongLyrics:
@@ -274,6 +269,39 @@ def align(song: Name, lyrics: str | os.PathLike[str], **options: Any) -> SongLyr
     True
     """
     return Aligner(**options).align(song, lyrics)
+
+
+def correct(lyrics: Lyrics, text: str | os.PathLike[str]) -> SongLyrics:
+    """Correct lyrics that were heard with a text that is nearly what is sung (`lyricsep.correction`).
+
+    Parameters
+    ----------
+    lyrics : Lyrics
+        As `transcribe` returns them.
+    text : str or path
+        The text, with line breaks; or the path of a file of lyrics, as a `pathlib.Path`.
+
+    Returns
+    -------
+    SongLyrics
+        The words that were sung, spelled as in the text.
+
+    Raises
+    ------
+    LyricsepError
+        If too few words agree for lyrics of the same song.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> lyrics = lyricsep.transcribe("song.mp3", language="en")
+    >>> lyricsep.correct(lyrics, Path("song.txt")).lines[0].text in Path("song.txt").read_text()
+    True
+    """
+    from lyricsep.correction import correct as correct_lyrics
+
+    corrected = correct_lyrics(lyrics, _known(text)).lyrics
+    return _titled(corrected, lyrics.title if isinstance(lyrics, SongLyrics) else "")
 
 
 def transcribe(song: Name, **options: Any) -> SongLyrics:
@@ -362,8 +390,17 @@ def score(reference: str, hypothesis: str, language: str, *, normalise: bool = F
     return score_texts(reference, hypothesis, code or language, normalise=normalise)
 
 
+def _known(lyrics: str | os.PathLike[str], *, fill_repeats: bool = False) -> KnownLyrics:
+    if isinstance(lyrics, str):
+        return read_text(lyrics, "the lyrics", fill_repeats=fill_repeats)
+    return read_known(Path(lyrics), fill_repeats=fill_repeats)
+
+
 def _named(outcome: Outcome) -> Outcome:
     if outcome.error:
         return outcome
-    values = {each.name: getattr(outcome.lyrics, each.name) for each in fields(Lyrics)}
-    return replace(outcome, lyrics=SongLyrics(**values, title=outcome.path.stem))
+    return replace(outcome, lyrics=_titled(outcome.lyrics, outcome.path.stem))
+
+
+def _titled(lyrics: Lyrics, title: str) -> SongLyrics:
+    return SongLyrics(**{each.name: getattr(lyrics, each.name) for each in fields(Lyrics)}, title=title)

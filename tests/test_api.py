@@ -320,7 +320,7 @@ def test_the_examples_run(example: doctest.DocTest, capsys: pytest.CaptureFixtur
 
 def test_there_are_examples() -> None:
     assert {example.name.rpartition(".")[2] for example in EXAMPLES} == {
-        *("Aligner", "Transcriber", "align", "transcribe", "separate", "segment", "score")
+        *("Aligner", "Transcriber", "align", "correct", "transcribe", "separate", "segment", "score")
     }
 
 
