@@ -60,13 +60,7 @@ class _Lines(logging.Handler):
 
 @contextmanager
 def watching(n_songs: int) -> Iterator[Progress]:
-    """Show the progress of the songs: one bar each on a terminal, nothing elsewhere.
-
-    Yields
-    ------
-    callable
-        See `lyricsep.signals.Progress`.
-    """
+    """Show the progress of the songs (`lyricsep.signals.Progress`): one bar each on a terminal, nothing elsewhere."""
     if not sys.stderr.isatty():
         yield lambda path, stage, share: None
         return

@@ -143,13 +143,7 @@ def open_selected(
     songs: Sequence[str] | None,
     musdb18hq: Path | None,
 ) -> Dataset:
-    """Open a dataset and select songs by the options of a command.
-
-    Raises
-    ------
-    ConfigError, DatasetError
-        As `open_dataset` and `Dataset.select`.
-    """
+    """Open a dataset and select songs by the options of a command."""
     wanted = languages or ()
     opened = open_dataset(name, language=wanted[0] if wanted else None, musdb18hq=musdb18hq)
     return opened.select(

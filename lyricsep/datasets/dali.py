@@ -63,15 +63,7 @@ def is_dali(folder: Path) -> bool:
 def read_dali(folder: DatasetFolder, dataset: str, language: str | None = None) -> Iterator[SongRow]:
     """Yield the annotated songs; the audio is ``audio/<id>.mp3``, if it exists.
 
-    Parameters
-    ----------
-    language : str, optional
-        ISO 639-1 code for songs without a language.
-
-    Raises
-    ------
-    DatasetError
-        If a file cannot be read, would run code, or does not have the layout of DALI.
+    `language` is the ISO 639-1 code for songs without a language.
     """
     for path in dali_files(folder.path):
         if path.suffix == ".json":

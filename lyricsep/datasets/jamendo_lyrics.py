@@ -26,11 +26,6 @@ def read_jamendo_lyrics(folder: DatasetFolder, dataset: str) -> Iterator[SongRow
     """Yield the songs.
 
     If the number of word times differs from the number of words, the song has no word times and a warning is logged.
-
-    Raises
-    ------
-    DatasetError
-        If a row is malformed, or a song's lyrics are missing.
     """
     for record, stem, song in songs_of_table(folder, "JamendoLyrics.csv", "mp3", dataset):
         text, words, line_times, word_times = (

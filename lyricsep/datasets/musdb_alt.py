@@ -21,16 +21,8 @@ STEMS = ("vocals", "drums", "bass", "other")
 def read_musdb_alt(folder: DatasetFolder, dataset: str, musdb18hq: Path | None = None) -> Iterator[SongRow]:
     """Yield the songs; the audio is that of MUSDB18-HQ.
 
-    Parameters
-    ----------
-    musdb18hq : Path, optional
-        The folder of MUSDB18-HQ that contains ``test``; default: ``musdb18hq`` in the folder of the dataset. Without
-        either, the songs have no audio.
-
-    Raises
-    ------
-    DatasetError
-        If a row is malformed, or `musdb18hq` is not a folder of MUSDB18-HQ.
+    `musdb18hq` is its folder, which contains ``test``; default: ``musdb18hq`` in the folder of the dataset. Without
+    either, the songs have no audio.
     """
     audio = _find_audio(folder, musdb18hq)
     for record in read_jsonl(folder.path / "data" / "test.jsonl"):

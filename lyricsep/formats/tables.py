@@ -57,24 +57,12 @@ def render_audacity(lyrics: Lyrics) -> str:
 
 
 def read_csv(text: str, name: str) -> Transcript:
-    """Read CSV; see `lyricsep.formats.reading.read_lyrics`.
-
-    Raises
-    ------
-    DatasetError
-        If the header lacks a column, or a row is malformed.
-    """
+    """Read CSV; see `lyricsep.formats.reading.read_lyrics`."""
     return _read(text, name, ",")
 
 
 def read_tsv(text: str, name: str) -> Transcript:
-    """Read TSV; see `lyricsep.formats.reading.read_lyrics`.
-
-    Raises
-    ------
-    DatasetError
-        As `read_csv`.
-    """
+    """Read TSV; see `lyricsep.formats.reading.read_lyrics`."""
     return _read(text, name, "\t")
 
 
@@ -101,13 +89,7 @@ def _read(text: str, name: str, delimiter: str) -> Transcript:
 
 
 def read_audacity(text: str, name: str) -> Transcript:
-    """Read Audacity labels; see `lyricsep.formats.reading.read_lyrics`.
-
-    Raises
-    ------
-    DatasetError
-        If a row is malformed.
-    """
+    """Read Audacity labels; see `lyricsep.formats.reading.read_lyrics`."""
     rows = enumerate(text.split("\n"), start=1)
     # Rows that begin with a backslash are the frequency range of a label.
     labels = [(number, row.split("\t", 2)) for number, row in rows if row.strip() and not row.startswith("\\")]

@@ -127,22 +127,10 @@ def plot_bars(
 
     Parameters
     ----------
-    stem : Path
-        As in `plot_boxes`.
+    stem, title, ylabel
+        As in `plot_boxes`, and so are what is returned and the errors.
     panels : mapping of str to mapping of str to mapping of str to Estimate
         Values by panel, group and bar. Unknown intervals have no whisker, and NaN values no bar.
-    title, ylabel : str
-        Of the figure.
-
-    Returns
-    -------
-    list of Path
-        Files that were written.
-
-    Raises
-    ------
-    ConfigError, OutputError
-        As `plot_boxes`.
     """
     names = list(dict.fromkeys(bar for groups in panels.values() for bars in groups.values() for bar in bars))
     with drawing([title, ylabel, *panels, *names, *(group for groups in panels.values() for group in groups)]):
@@ -211,24 +199,10 @@ def plot_trade_off(stem: Path, points: Sequence[TradeOff], *, title: str, xlabel
 
     Parameters
     ----------
-    stem : Path
-        As in `plot_boxes`.
+    stem, title, xlabel, ylabel
+        As in `plot_boxes`, and so are what is returned and the errors.
     points : sequence of TradeOff
-        Points with a quality of NaN are skipped.
-    title, xlabel, ylabel : str
-        Of the figure.
-
-    Returns
-    -------
-    list of Path
-        Files that were written.
-
-    Raises
-    ------
-    ValueError
-        If a cost is not positive.
-    ConfigError, OutputError
-        As `plot_boxes`.
+        Points with a quality of NaN are skipped; a cost that is not positive is a `ValueError`.
     """
     for point in points:
         if not 0 < point.cost < math.inf:

@@ -150,14 +150,7 @@ def known_rates(counts: Counts) -> dict[str, float | None]:
 def rates_of_fields(n: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
     """Compute every rate of `RATES` for many samples at once.
 
-    Parameters
-    ----------
-    n : mapping of str to ndarray, shape (n_samples,)
-        A column for each name of `FIELDS`.
-
-    Returns
-    -------
-    dict of str to ndarray, shape (n_samples,)
+    `n` has a column for each name of `FIELDS`; columns and rates have the shape (n_samples,).
     """
     length = n["hits"] + n["substitutions"] + n["deletions"]
     heard = n["hits"] + n["substitutions"] + n["insertions"]

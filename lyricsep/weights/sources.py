@@ -192,11 +192,6 @@ def is_plain_name(name: str) -> bool:
 def locate(part: Local) -> Path:
     """Find the file of a source on this machine; its content is not looked at.
 
-    Returns
-    -------
-    Path
-        Absolute path of an existing file.
-
     Raises
     ------
     NotInstalledError
@@ -222,10 +217,7 @@ def locate(part: Local) -> Path:
 def web_address(part: Remote) -> tuple[str, str | None]:
     """Return the URL of a source and the access token for its host (None: no token).
 
-    Raises
-    ------
-    ConfigError
-        If ``HF_ENDPOINT`` is not an ``https`` address.
+    Raise a `ConfigError` if ``HF_ENDPOINT`` is not an ``https`` address.
     """
     if isinstance(part, Url):
         return part.url, None
