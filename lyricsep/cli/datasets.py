@@ -11,6 +11,7 @@ import typer
 
 from lyricsep.cli.console import in_flags, say, show_logs
 from lyricsep.cli.options import (
+    JsonOption,
     LanguagesOption,
     LimitOption,
     MusdbOption,
@@ -27,7 +28,6 @@ datasets = typer.Typer(help="List, download, verify and show datasets.", no_args
 DatasetArgument = Annotated[
     str, typer.Argument(metavar="DATASET", help="A name from `lyricsep datasets list`, or a folder.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @datasets.command("list")

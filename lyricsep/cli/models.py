@@ -11,7 +11,7 @@ import typer
 
 from lyricsep.catalogs import look_up
 from lyricsep.cli.console import in_flags, say, show_logs
-from lyricsep.cli.options import OfflineOption, OverwriteOption, VerboseOption
+from lyricsep.cli.options import JsonOption, OfflineOption, OverwriteOption, VerboseOption
 from lyricsep.errors import ConfigError, LyricsepError
 from lyricsep.files import file_digest, shown
 from lyricsep.separators import SeparatorSpec, find_separator, separator_catalog
@@ -26,7 +26,6 @@ Spec = SeparatorSpec | WhisperSpec
 
 WHISPER = "whisper"  # family and kind of every Whisper model
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 NameArgument = Annotated[
     str,
     typer.Argument(

@@ -16,6 +16,7 @@ from lyricsep.cli.options import (
     DeviceOption,
     OfflineOption,
     OverwriteOption,
+    ReferenceLanguageOption,
     ReferenceOption,
     ResultsArgument,
     SongsFolderOption,
@@ -43,12 +44,7 @@ MOST_EMBEDDED = 20
 def report(
     folder: ResultsArgument,
     reference: ReferenceOption = None,
-    language: Annotated[
-        str | None,
-        typer.Option(
-            "--language", "-l", help="Language of references that do not state it.", show_default="required"
-        ),
-    ] = None,
+    language: ReferenceLanguageOption = None,
     songs: SongsFolderOption = None,
     vocals: VocalsFolderOption = None,
     audio: Annotated[

@@ -107,10 +107,14 @@ class DatasetRecord:
 
     def line(self, start: str, end: str, *texts: str) -> Line:
         """Return a single line of lyrics from two time fields and the first text field that exists."""
-        text = self.text(*texts).strip()
+        return Line(*self.span(start, end), self.one_line(*texts))
+
+    def one_line(self, *fields: str) -> str:
+        """Return the text of the first of these fields that exists, which is one line, without surrounding spaces."""
+        text = self.text(*fields).strip()
         if "\n" in text:
-            raise self.error(texts[-1], "one line of text")
-        return Line(*self.span(start, end), text)
+            raise self.error(fields[-1], "one line of text")
+        return text
 
     def child(self, field: str) -> DatasetRecord:
         """Return the record in a field that contains an object."""

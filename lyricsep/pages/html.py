@@ -17,7 +17,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from lyricsep.tables import percent
+from lyricsep.tables import clock, percent
 from lyricsep.version import __version__
 
 _POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -75,13 +75,6 @@ def render_page(
 def render_fragment(template: str, **values: Any) -> Markup:
     """Return a template of ``templates/`` with its values, as HTML that other templates do not escape again."""
     return Markup(_environment().get_template(template).render(values))  # noqa: S704 - escaped by the template
-
-
-def clock(seconds: float) -> str:
-    """Return a duration as ``m:ss`` or ``h:mm:ss``."""
-    minutes, second = divmod(round(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
 @cache

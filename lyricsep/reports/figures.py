@@ -95,12 +95,6 @@ def save_figures(figure: Figure, stem: Path) -> list[Path]:
     return paths
 
 
-def clock(seconds: float) -> str:
-    """Return a time as ``m:ss``, or ``h:mm:ss`` from one hour."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
-
-
 def _fonts_for(texts: Iterable[str]) -> list[str]:
     """Return font families with the letters that `_FONT` lacks, the one with most of them first."""
     from matplotlib.font_manager import FontEntry, findfont, fontManager, get_font

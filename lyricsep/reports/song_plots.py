@@ -20,11 +20,11 @@ from lyricsep.reports.figures import (
     SKY,
     VERMILION,
     YELLOW,
-    clock,
     drawing,
     save_figure,
 )
 from lyricsep.segmentation import SAMPLE_RATE, RmsVadOptions, rms_envelope, thresholds
+from lyricsep.tables import clock
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
