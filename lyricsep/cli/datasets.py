@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -146,12 +147,7 @@ def open_selected(
     """Open a dataset and select songs by the options of a command."""
     wanted = languages or ()
     opened = open_dataset(name, language=wanted[0] if wanted else None, musdb18hq=musdb18hq)
-    return opened.select(
-        languages=wanted,
-        splits=[split] if split else (),
-        songs=songs or (),
-        limit=limit,
-    )
+    return opened.select(languages=wanted, splits=[split] if split else (), songs=songs or (), limit=limit)
 
 
 def _status(spec: DatasetSpec) -> str:
@@ -161,18 +157,7 @@ def _status(spec: DatasetSpec) -> str:
 
 
 def _described(spec: DatasetSpec) -> dict[str, object]:
-    return {
-        "name": spec.name,
-        "status": _status(spec),
-        "summary": spec.summary,
-        "n_songs": spec.n_songs,
-        "languages": spec.languages,
-        "licence": spec.licence,
-        "citation": spec.citation,
-        "repository": spec.repository,
-        "revision": spec.revision,
-        "access": spec.access,
-    }
+    return {"name": spec.name, "status": _status(spec), **asdict(spec)}
 
 
 def _row(song: Song) -> tuple[str, ...]:

@@ -26,13 +26,13 @@ from lyricsep.datasets.tables import (
     DatasetFolder,
     DatasetRecord,
     SongRow,
-    by_start,
     parse_object,
     read_text,
     song_id,
 )
 from lyricsep.errors import DatasetError, reason_of
 from lyricsep.files import shown
+from lyricsep.formats.transcript import in_order
 from lyricsep.lyrics import Line, Word
 from lyricsep.weights.loading import UNREADABLE
 
@@ -84,7 +84,7 @@ def read_dali(folder: DatasetFolder, dataset: str, language: str | None = None) 
                 dataset=dataset,
                 language=metadata.language("language") if needs_language else str(language),
                 text=text,
-                lines=by_start(lines),
+                lines=in_order(lines),
                 audio=audio if audio.exists() else None,
                 split="train",
                 title=info.optional("title"),

@@ -17,13 +17,13 @@ from lyricsep.datasets.tables import (
     DatasetFolder,
     DatasetRecord,
     SongRow,
-    by_start,
     check_name,
     read_csv,
     read_jsonl,
     read_lyrics,
     song_id,
 )
+from lyricsep.formats.transcript import in_order
 
 
 def lyrics_of(record: DatasetRecord) -> tuple[str, str]:
@@ -80,7 +80,7 @@ def read_hub(folder: DatasetFolder, dataset: str) -> Iterator[SongRow]:
                 dataset=dataset,
                 language=record.language("language"),
                 text=text,
-                lines=by_start(line.line("start", "end", line_text, "text") for line in lines),
+                lines=in_order(line.line("start", "end", line_text, "text") for line in lines),
                 audio=audio,
                 title=record.optional("title"),
                 artist=record.optional("artist"),
@@ -104,6 +104,6 @@ def read_legacy(folder: DatasetFolder, dataset: str) -> Iterator[SongRow]:
             replace(
                 song,
                 text=read_lyrics(tagged if tagged.exists() else plain),
-                lines=by_start(line.line("start", "end", "text") for line in lines),
+                lines=in_order(line.line("start", "end", "text") for line in lines),
             ),
         )

@@ -15,8 +15,9 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 
 from lyricsep.datasets.jam_alt import songs_of_table
-from lyricsep.datasets.tables import DatasetFolder, DatasetRecord, SongRow, by_start, read_csv, read_lyrics
+from lyricsep.datasets.tables import DatasetFolder, DatasetRecord, SongRow, read_csv, read_lyrics
 from lyricsep.files import shown
+from lyricsep.formats.transcript import in_order
 from lyricsep.lyrics import Line, Word
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ def read_jamendo_lyrics(folder: DatasetFolder, dataset: str) -> Iterator[SongRow
         lines = _read_lines(line_times) if line_times.exists() else []
         if lines and word_times.exists():
             lines = _with_words(lines, word_times, read_lyrics(words).split("\n") if words.exists() else None)
-        yield record, "Filepath", replace(song, text=read_lyrics(text), lines=by_start(lines))
+        yield record, "Filepath", replace(song, text=read_lyrics(text), lines=in_order(lines))
 
 
 def _read_lines(path: Path) -> list[Line]:

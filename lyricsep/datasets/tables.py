@@ -205,11 +205,6 @@ def unique_songs(songs: Iterable[SongRow]) -> tuple[Song, ...]:
     return tuple(kept.values())
 
 
-def by_start(lines: Iterable[Line]) -> tuple[Line, ...]:
-    """Return lines sorted by start; lines with equal starts keep the order of the dataset."""
-    return tuple(sorted(lines, key=lambda line: line.start))
-
-
 def read_text(path: Path) -> str:
     """Read a UTF-8 file, with or without a byte order mark, with Unix line ends.
 
