@@ -22,14 +22,7 @@ from itertools import groupby
 from pathlib import Path
 
 from lyricsep.datasets.base import Song
-from lyricsep.datasets.tables import (
-    DatasetFolder,
-    DatasetRecord,
-    SongRow,
-    parse_object,
-    read_text,
-    song_id,
-)
+from lyricsep.datasets.tables import DatasetFolder, DatasetRecord, SongRow, parse_object, read_text, song_id
 from lyricsep.errors import DatasetError, reason_of
 from lyricsep.files import shown
 from lyricsep.formats.transcript import in_order

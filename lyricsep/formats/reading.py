@@ -15,6 +15,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 from lyricsep.documents import LyricsDocument
@@ -23,7 +24,7 @@ from lyricsep.files import shown
 from lyricsep.formats.ass import read_ass
 from lyricsep.formats.lrc import read_lrc
 from lyricsep.formats.subtitles import read_srt, read_vtt
-from lyricsep.formats.tables import read_audacity, read_csv, read_tsv
+from lyricsep.formats.tables import read_audacity, read_table
 from lyricsep.formats.textgrid import read_textgrid
 from lyricsep.formats.transcript import Transcript, sectioned, tidy
 from lyricsep.formats.ttml import read_ttml
@@ -191,8 +192,8 @@ _READERS: Mapping[str, Callable[[str, str], Transcript]] = {
     ".json": _read_json,
     ".ass": read_ass,
     ".ttml": read_ttml,
-    ".csv": read_csv,
-    ".tsv": read_tsv,
+    ".csv": partial(read_table, delimiter=","),
+    ".tsv": partial(read_table, delimiter="\t"),
     ".textgrid": read_textgrid,
     ".labels.txt": read_audacity,
 }

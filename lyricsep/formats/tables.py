@@ -26,17 +26,8 @@ _COLUMNS: Mapping[str, str] = {
 }
 
 
-def render_csv(lyrics: Lyrics) -> str:
-    """Return lyrics as CSV; only the header for an instrumental."""
-    return _render(lyrics, ",")
-
-
-def render_tsv(lyrics: Lyrics) -> str:
-    """Return lyrics as TSV; only the header for an instrumental."""
-    return _render(lyrics, "\t")
-
-
-def _render(lyrics: Lyrics, delimiter: str) -> str:
+def render_table(lyrics: Lyrics, delimiter: str) -> str:
+    """Return lyrics as CSV or, with tabs between cells, as TSV; only the header for an instrumental."""
     table = io.StringIO(newline="")
     writer = csv.writer(table, delimiter=delimiter, lineterminator="\n")
     writer.writerow(["start", "end", "text"])
@@ -56,17 +47,8 @@ def render_audacity(lyrics: Lyrics) -> str:
     )
 
 
-def read_csv(text: str, name: str) -> Transcript:
-    """Read CSV; see `lyricsep.formats.reading.read_lyrics`."""
-    return _read(text, name, ",")
-
-
-def read_tsv(text: str, name: str) -> Transcript:
-    """Read TSV; see `lyricsep.formats.reading.read_lyrics`."""
-    return _read(text, name, "\t")
-
-
-def _read(text: str, name: str, delimiter: str) -> Transcript:
+def read_table(text: str, name: str, *, delimiter: str) -> Transcript:
+    """Read CSV, or TSV, whose delimiter is a tab; see `lyricsep.formats.reading.read_lyrics`."""
     try:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
     except csv.Error as error:

@@ -136,10 +136,8 @@ def pool(counts: Iterable[Counts]) -> Counts:
     return sum(counts, Counts())
 
 
-def most_changed(
-    first: Mapping[str, Counts], second: Mapping[str, Counts], n_songs: int = 10
-) -> list[tuple[str, tuple[int, int, int]]]:
-    """Return the songs of two runs whose number of word errors changed most, the largest change first.
+def most_changed(first: Mapping[str, Counts], second: Mapping[str, Counts]) -> list[tuple[str, tuple[int, int, int]]]:
+    """Return the ten songs of two runs whose number of word errors changed most, the largest change first.
 
     Each comes with the steps of substitutions, deletions and insertions, second minus first; songs without any are
     left out.
@@ -148,7 +146,7 @@ def most_changed(
     order = sorted(words, key=lambda song: -abs(words[song][1].errors - words[song][0].errors))
     return [
         (song, (b.substitutions - a.substitutions, b.deletions - a.deletions, b.insertions - a.insertions))
-        for song, (a, b) in ((song, words[song]) for song in order[:n_songs])
+        for song, (a, b) in ((song, words[song]) for song in order[:10])
         if a != b
     ]
 
