@@ -116,7 +116,7 @@ class Listed:
 def find_below(url: str) -> list[Listed] | None:
     """List the files of a folder, to the bottom; None where it is no folder.
 
-    A folder of the web ends in a slash: only by that it differs from a file. A `ConfigError` if it cannot be listed.
+    A folder of the web ends in a slash, unlike a file. Raise a `ConfigError` if it cannot be listed.
     """
     if _parts(url)[0] in _WEB and not url.endswith("/"):
         return None

@@ -66,7 +66,7 @@ class Signals:
 
 
 def load_signals(path: Path, separator: Separator, *, on_progress: Progress | None = None) -> Signals:
-    """Decode a song, separate it, and keep both as mono at 16 kHz."""
+    """Decode a song, separate it, and keep both as mono at 16 kHz; raise an `AudioError` if that fails."""
     report = on_progress or _silent
     report(path, "separating", 0.0)
     with open_audio(path) as reader:

@@ -74,7 +74,7 @@ def read_record(folder: Path) -> PullRecord | None:
 
 
 def write_record(folder: Path, record: PullRecord) -> None:
-    """Write the record of a folder atomically."""
+    """Write the record of a folder atomically, as `lyricsep.files.replacing` does."""
     write_text(folder / RECORD, json.dumps(asdict(record), ensure_ascii=False, indent=1) + "\n")
 
 

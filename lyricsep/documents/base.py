@@ -28,7 +28,7 @@ class Document:
         return {"schema": self.SCHEMA, "version": self.VERSION, **as_json(self)}
 
     def to_json(self) -> str:
-        """Return the JSON, indented and ended by a line break; a `ValueError` if a number is not finite."""
+        """Return the JSON, indented and ended by a line break; raise a `ValueError` if a number is not finite."""
         return json.dumps(self.as_dict(), ensure_ascii=False, allow_nan=False, indent=2) + "\n"
 
     @classmethod

@@ -129,7 +129,10 @@ class Beginning:
 
 
 class Batch:
-    """A folder of results, with the journal of how they came about."""
+    """A folder of results, with the journal of how they came about.
+
+    Methods that write raise an `OutputError` if the folder cannot be written.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -142,7 +142,7 @@ class Journal:
         self.path = path
 
     def add(self, record: Record) -> None:
-        """Append a record, for good."""
+        """Append a record, for good; raise an `OutputError` if it cannot be written."""
         line = json.dumps(asdict(record)) + "\n"  # ASCII: names of files need not be text
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -128,7 +128,7 @@ def plot_bars(
     Parameters
     ----------
     stem, title, ylabel
-        As in `plot_boxes`, and so are what is returned and the errors.
+        As in `plot_boxes`, which also describes what is returned and raised.
     panels : mapping of str to mapping of str to mapping of str to Estimate
         Values by panel, group and bar. Unknown intervals have no whisker, and NaN values no bar.
     """
@@ -200,7 +200,7 @@ def plot_trade_off(stem: Path, points: Sequence[TradeOff], *, title: str, xlabel
     Parameters
     ----------
     stem, title, xlabel, ylabel
-        As in `plot_boxes`, and so are what is returned and the errors.
+        As in `plot_boxes`, which also describes what is returned and raised.
     points : sequence of TradeOff
         Points with a quality of NaN are skipped; a cost that is not positive is a `ValueError`.
     """

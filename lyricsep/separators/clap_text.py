@@ -53,7 +53,7 @@ class ClapTokenizer:
 
     @classmethod
     def read(cls, vocabulary: Path, merges: Path) -> ClapTokenizer:
-        """Read the files ``vocab.json`` and ``merges.txt``; a `ValueError` if they are not of that kind."""
+        """Read the files ``vocab.json`` and ``merges.txt``; raise a `ValueError` if they are not of that kind."""
         path = vocabulary
         try:
             numbers = json.loads(path.read_text(encoding="utf-8"))

@@ -274,7 +274,7 @@ class Fixed(nn.Module):
 
 
 class Classes(nn.Module):
-    """The probabilities of some classes in each chunk, by the tagger; a `ValueError` if there is no such class."""
+    """The probabilities of some classes in each chunk, by the tagger, which must know them (`ValueError`)."""
 
     def __init__(self, tagger: Cnn14, indices: Sequence[int]) -> None:
         super().__init__()

@@ -75,7 +75,7 @@ def read_state(path: Path, *, allow: Sequence[Any] = (), wrappers: Sequence[str]
 
 
 def as_state(value: object) -> dict[str, Any]:
-    """Return a dictionary of names as it is; a `ValueError` if it is something else."""
+    """Return a dictionary of names as it is; raise a `ValueError` if it is something else."""
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise ValueError(f"expected a dictionary of tensors, got {type(value).__name__}")
     return value
@@ -146,7 +146,7 @@ def shape_of(state: Mapping[str, Any], key: str, n_dimensions: int) -> tuple[int
 
 
 def tensor_of(state: Mapping[str, Any], key: str) -> Tensor:
-    """Return a published tensor; a `ValueError` if it is missing, or no tensor of weights."""
+    """Return a published tensor; raise a `ValueError` if it is missing, or no tensor of weights."""
     if key not in state:
         raise ValueError(f"it lacks {key}")
     tensor = state[key]

@@ -53,7 +53,7 @@ class ExistingVocals(Separator):
 
 
 def find_vocals(song: Path) -> Path:
-    """Find the vocals of a song; an `AudioError` if there are none.
+    """Find the vocals of a song; raise an `AudioError` if there are none.
 
     In this order: ``NAME.vocals.*`` beside ``NAME.mp3``; ``NAME/vocals.*`` (as Demucs and Spleeter write them);
     ``vocals.*`` beside a song called ``mixture.*`` (as MUSDB18 has them).

@@ -89,7 +89,7 @@ class MdxOptions:
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> MdxOptions:
-        """Read a record under the names of UVR's model data; a `ValueError` if it is none, or of another network."""
+        """Read a record under the names of UVR's model data; raise a `ValueError` if it is not of an MDX-Net."""
         n_fft, compensate = record.get("mdx_n_fft_scale_set"), record.get("compensate")
         stem = record.get("primary_stem")
         if not isinstance(n_fft, int) or not 2 * HOP_LENGTH <= n_fft <= 1 << 16 or n_fft % 2:
