@@ -38,17 +38,11 @@ def read_jamendo_lyrics(folder: DatasetFolder, dataset: str) -> Iterator[SongRow
                 f"annotations/words/{stem}.csv",
             )
         )
-        lines = _read_lines(line_times) if line_times.exists() else []
+        columns = ("start_time", "end_time", "lyrics_line")
+        lines = [row.line(*columns) for row in read_csv(line_times, columns)] if line_times.exists() else []
         if lines and word_times.exists():
             lines = _with_words(lines, word_times, read_lyrics(words).split("\n") if words.exists() else None)
         yield record, "Filepath", replace(song, text=read_lyrics(text), lines=in_order(lines))
-
-
-def _read_lines(path: Path) -> list[Line]:
-    return [
-        row.line("start_time", "end_time", "lyrics_line")
-        for row in read_csv(path, ("start_time", "end_time", "lyrics_line"))
-    ]
 
 
 def _with_words(lines: list[Line], path: Path, texts: list[str] | None) -> list[Line]:

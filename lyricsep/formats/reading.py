@@ -173,10 +173,6 @@ def _read_text(path: Path, name: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _read_txt(text: str, _name: str) -> Transcript:
-    return Transcript(tidy(text.split("\n")))
-
-
 def _read_json(text: str, name: str) -> Transcript:
     document = LyricsDocument.from_json(text, name=name)
     kept = {each.name: getattr(document, each.name) for each in fields(Transcript) if each.name != "text"}
@@ -185,7 +181,7 @@ def _read_json(text: str, name: str) -> Transcript:
 
 
 _READERS: Mapping[str, Callable[[str, str], Transcript]] = {
-    ".txt": _read_txt,
+    ".txt": lambda text, _name: Transcript(tidy(text.split("\n"))),
     ".lrc": read_lrc,
     ".srt": read_srt,
     ".vtt": read_vtt,

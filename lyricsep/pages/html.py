@@ -89,7 +89,7 @@ def _environment() -> Environment:
     environment.globals |= {"asset": _asset, "version": __version__}
     environment.filters |= {
         "clock": clock,
-        "counted": _counted,
+        "counted": lambda n, noun: f"{n} {noun}{'' if n == 1 else 's'}",
         "percent": percent,
         "points": _points,
         "signed": _signed,
@@ -112,10 +112,6 @@ def _json(value: object) -> str:
     """Write JSON without U+2028 and U+2029; the filter ``tojson`` escapes ``<``, ``>`` and ``&``."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-
-
-def _counted(n: int, noun: str) -> str:
-    return f"{n} {noun}{'' if n == 1 else 's'}"
 
 
 def _signed(step: int) -> str:

@@ -102,7 +102,7 @@ def plot_boxes(
             if boxes:
                 axis.boxplot(
                     list(boxes.values()),
-                    tick_labels=[_broken(label) for label in boxes],
+                    tick_labels=[label.replace(", ", "\n") for label in boxes],
                     widths=0.5,
                     showfliers=False,
                     medianprops={"color": "black", "linewidth": 1.4},
@@ -135,6 +135,7 @@ def plot_bars(
     names = list(dict.fromkeys(bar for groups in panels.values() for bars in groups.values() for bar in bars))
     with drawing([title, ylabel, *panels, *names, *(group for groups in panels.values() for group in groups)]):
         from matplotlib.figure import Figure
+        from matplotlib.patches import Patch
 
         n_panels, n_groups = max(1, len(panels)), max((len(groups) for groups in panels.values()), default=1)
         # Make bars wide enough for their hatches.
@@ -152,7 +153,7 @@ def plot_bars(
             axis.set_ylabel(ylabel)
         figure.suptitle(title)
         if names:
-            handles = [_patch(index, label=name) for index, name in enumerate(names)]
+            handles = [Patch(label=name, **_style(index)) for index, name in enumerate(names)]
             figure.legend(handles=handles, loc="outside lower center", ncols=n_columns, handlelength=1.6)
         return save_figures(figure, stem)
 
@@ -186,12 +187,6 @@ def _style(index: int) -> dict[str, Any]:
         "edgecolor": "black",
         "linewidth": 0.5,
     }
-
-
-def _patch(index: int, label: str) -> Any:
-    from matplotlib.patches import Patch
-
-    return Patch(label=label, **_style(index))
 
 
 def plot_trade_off(stem: Path, points: Sequence[TradeOff], *, title: str, xlabel: str, ylabel: str) -> list[Path]:
@@ -323,7 +318,3 @@ def _overlap(box: Bbox, others: Iterable[Bbox]) -> float:
 def _outside(box: Bbox, frame: Bbox) -> float:
     """Return the area of a box outside of a frame, in square pixels."""
     return box.width * box.height - _overlap(box, [frame])
-
-
-def _broken(label: str) -> str:
-    return label.replace(", ", "\n")
