@@ -19,13 +19,7 @@ def read_catalog(room: str) -> dict[str, Any]:
 
 
 def look_up(catalog: Mapping[str, Spec], name: str, kind: str) -> Spec:
-    """Find a model by its name.
-
-    Raises
-    ------
-    ConfigError
-        If no model of that kind has that name; the message names the nearest.
-    """
+    """Find a model by its name; raise a `ConfigError` that names the nearest if no model of that kind has it."""
     if name in catalog:
         return catalog[name]
     raise ConfigError(

@@ -34,10 +34,7 @@ class LyricsepError(Exception):
     def render(self, option: Callable[[str, str], str]) -> str:
         """Return message and hint as one line.
 
-        Parameters
-        ----------
-        option : callable
-            Takes the name and the value of an option ("" where the hint gives none) and returns how to write it.
+        `option` takes the name and the value of an option ("" where the hint gives none) and returns how to write it.
         """
         message = super().__str__()
         if not self.hint:

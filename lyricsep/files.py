@@ -66,13 +66,7 @@ def replacing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
 
 
 def check_writable(folder: Path) -> None:
-    """Create an output folder and check that it is writable.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be made or nothing can be written into it.
-    """
+    """Create an output folder; raise an `OutputError` if nothing can be written into it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
@@ -81,25 +75,13 @@ def check_writable(folder: Path) -> None:
 
 
 def write_text(path: Path, text: str, *, overwrite: bool = True) -> None:
-    """Write `text` as UTF-8 with Unix line endings, atomically.
-
-    Raises
-    ------
-    OutputError
-        As `replacing`.
-    """
+    """Write `text` as UTF-8 with Unix line endings, as `replacing` does."""
     with replacing(path, overwrite=overwrite) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def file_digest(path: Path) -> tuple[str, int]:
-    """Return the sha256 of a file and its size in bytes.
-
-    Raises
-    ------
-    OSError
-        If it cannot be read.
-    """
+    """Return the sha256 of a file and its size in bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
 

@@ -70,13 +70,7 @@ class SongFile:
         return _name(self.path, self.url)
 
     def local_copy(self, folder: Path | None = None) -> AbstractContextManager[remote.Copy]:
-        """Return a context that yields the local file: the file itself, or a temporary copy of a remote one.
-
-        Raises
-        ------
-        LyricsepError
-            As `lyricsep.remote.local_copy`.
-        """
+        """Return a context that yields the local file: the file itself, or a temporary copy of a remote one."""
         return remote.local_copy(self.url, folder) if self.url else nullcontext(remote.Copy(self.path))
 
     def result(self, folder: Path, suffix: str) -> Path:

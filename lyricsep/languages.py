@@ -110,13 +110,7 @@ def known_language(name: str | None) -> str | None:
 
 
 def language_name(code: str) -> str:
-    """Return the English name of a language by any of its names.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such language.
-    """
+    """Return the English name of a language by any of the names that `language_code` reads."""
     return _plain(_language(language_code(code)).name)
 
 
@@ -160,13 +154,7 @@ def from_whisper(code: str) -> str:
 
 
 def iso_639_2b(name: str) -> str:
-    """Return three letters: ISO 639-2, of its two codes the bibliographic one; ISO 639-3 where it has none.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such language.
-    """
+    """Return three letters: ISO 639-2, of its two codes the bibliographic one; ISO 639-3 where it has none."""
     found = _language(language_code(name))
     return str(found.part2b or found.part3)
 

@@ -48,7 +48,7 @@ def library_versions() -> dict[str, str | None]:
 
 
 def new_manifest(command: str, plan: Plan | None, **options: object) -> Manifest:
-    """Describe what is about to run, completely enough to run it again.
+    """Describe what is about to run, completely enough to run it again; the caller adds the songs.
 
     Parameters
     ----------
@@ -58,11 +58,6 @@ def new_manifest(command: str, plan: Plan | None, **options: object) -> Manifest
         The resolved options and models; None where no model is used.
     **options
         Everything else that can change the result; dataclasses are taken apart.
-
-    Returns
-    -------
-    Manifest
-        For `write_manifest`; the caller adds the songs.
     """
     from lyricsep.devices import describe_device
 
@@ -88,19 +83,7 @@ def _records(weights: Iterable[WeightFile]) -> tuple[WeightRecord, ...]:
 def write_manifest(folder: Path, manifest: Manifest, weights: Iterable[WeightFile] = ()) -> Path:
     """Write a manifest to ``.lyricsep`` in the folder of the results; earlier ones stay.
 
-    Parameters
-    ----------
-    folder : Path
-        Of the results.
-    manifest : Manifest
-        What it says.
-    weights : iterable of WeightFile
-        The model files: a hash that nobody knew before the run is known after it.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written.
+    `weights` are the model files: a hash that nobody knew before the run is known after it.
     """
     manifest = replace(manifest, weights=_records(weights) or manifest.weights)
     stamp = manifest.started.split("+")[0].replace("-", "").replace(":", "")

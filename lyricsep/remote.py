@@ -116,12 +116,7 @@ class Listed:
 def find_below(url: str) -> list[Listed] | None:
     """List the files of a folder, to the bottom; None where it is no folder.
 
-    A folder of the web ends in a slash: only by that it differs from a file.
-
-    Raises
-    ------
-    ConfigError
-        If it cannot be listed.
+    A folder of the web ends in a slash, unlike a file. Raise a `ConfigError` if it cannot be listed.
     """
     if _parts(url)[0] in _WEB and not url.endswith("/"):
         return None
@@ -135,10 +130,7 @@ def find_below(url: str) -> list[Listed] | None:
 def find_matching(url: str) -> list[Listed] | None:
     """List the files that match a pattern, relative to its fixed part; None where it is no pattern.
 
-    Raises
-    ------
-    ConfigError
-        If they cannot be listed.
+    Raise a `ConfigError` if they cannot be listed.
     """
     scheme, place, rest = _parts(url)
     magic = "*" if scheme in _WEB else "*?["  # others have a meaning in the web
@@ -186,21 +178,12 @@ class Copy:
 def local_copy(url: str, folder: Path | None = None) -> Iterator[Copy]:
     """Download a file for the duration of the block; errors that name the copy name the URL instead.
 
-    Parameters
-    ----------
-    url : str
-        The file.
-    folder : Path, optional
-        Where the copy lies, which `sweep` empties; by default where the system keeps temporary files.
+    The copy lies in `folder`, which `sweep` empties; by default where the system keeps temporary files.
 
     Raises
     ------
     AudioError
         If it does not exist, may not be read, or the download is incomplete.
-    ConfigError
-        As `check_driver`.
-    OutputError
-        If `folder` cannot be made.
     """
     check_driver(url)
     with _place(folder) as place:
@@ -230,15 +213,7 @@ def sweep(folder: Path) -> None:
 
 
 def put(files: Iterable[Path], folder: Path, url: str) -> None:
-    """Copy files to below a URL, each under its path below `folder`.
-
-    Raises
-    ------
-    OutputError
-        If one cannot be written there.
-    ConfigError
-        As `check_driver`.
-    """
+    """Copy files to below a URL, each under its path below `folder`; raise an `OutputError` if that fails."""
     check_driver(url)
     for file in files:
         target = f"{url.rstrip('/')}/{file.relative_to(folder).as_posix()}"

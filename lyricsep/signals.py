@@ -66,15 +66,7 @@ class Signals:
 
 
 def load_signals(path: Path, separator: Separator, *, on_progress: Progress | None = None) -> Signals:
-    """Decode a song, separate it, and keep both as mono at 16 kHz.
-
-    Raises
-    ------
-    AudioError
-        If the file cannot be decoded.
-    LyricsepError
-        What the separator raises.
-    """
+    """Decode a song, separate it, and keep both as mono at 16 kHz; raise an `AudioError` if that fails."""
     report = on_progress or _silent
     report(path, "separating", 0.0)
     with open_audio(path) as reader:
@@ -108,11 +100,6 @@ def save_vocals(
     -------
     tuple of Damage
         What could not be decoded.
-
-    Raises
-    ------
-    AudioError, OutputError
-        If the song cannot be decoded, or the vocals not be written.
     """
     report = on_progress or _silent
     report(path, "separating", 0.0)
@@ -127,13 +114,7 @@ def save_vocals(
 
 
 def find_vocal_segments(signals: Signals, options: RmsVadOptions) -> list[Segment]:
-    """Segment the vocals of a song, with a floor that follows a quiet recording down.
-
-    Returns
-    -------
-    list of Segment
-        As `lyricsep.segmentation.segment`; empty for an instrumental.
-    """
+    """Segment the vocals of a song, with a floor that follows a quiet recording down; empty for an instrumental."""
     return segment(signals.vocals, options_for(signals, options))
 
 
@@ -147,13 +128,7 @@ def options_for(signals: Signals, options: RmsVadOptions) -> RmsVadOptions:
 
 
 def _check(signals: Signals, path: Path, separator: Separator) -> None:
-    """Refuse what no later stage could work with.
-
-    Raises
-    ------
-    AudioError
-        Saying whether the song or the separator is to blame.
-    """
+    """Refuse what no later stage could work with, saying whether the song or the separator is to blame."""
     if len(signals.vocals) != len(signals.mixture):
         raise AudioError(
             f"{shown(path)}: {separator.name} returned {len(signals.vocals) / SAMPLE_RATE:.2f} s of vocals for a "

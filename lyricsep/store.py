@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 
 class Store:
-    """A folder of results, made when one is kept; each is written whole or not at all, so processes may share it."""
+    """A folder of results, made when one is kept; each is written whole or not at all, so processes may share it.
+
+    The methods that save raise an `OutputError` if that fails.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -42,13 +45,7 @@ class Store:
         return document if isinstance(document, dict) else None
 
     def save(self, stage: str, key: str, result: Mapping[str, Any]) -> None:
-        """Keep a result that JSON can hold.
-
-        Raises
-        ------
-        OutputError
-            If it cannot be written.
-        """
+        """Keep a result that JSON can hold."""
         write_text(self._path(stage, key, ".json"), json.dumps(result, ensure_ascii=False) + "\n")
 
     def load_signal(self, stage: str, key: str) -> NDArray[np.float32] | None:
@@ -62,13 +59,7 @@ class Store:
         return signal
 
     def save_signal(self, stage: str, key: str, signal: NDArray[np.float32]) -> None:
-        """Keep a signal.
-
-        Raises
-        ------
-        OutputError
-            If it cannot be written.
-        """
+        """Keep a signal."""
         path = self._path(stage, key, ".npy")
         with replacing(path) as temporary:
             try:
@@ -87,13 +78,7 @@ class Store:
             return None
 
     def save_sound(self, stage: str, key: str, sound: NDArray[np.float32], sample_rate: int) -> None:
-        """Keep a mono sound as FLAC of 24 bits: a fifth of a signal's bytes, 140 dB under full scale.
-
-        Raises
-        ------
-        OutputError
-            If it cannot be written.
-        """
+        """Keep a mono sound as FLAC of 24 bits: a fifth of a signal's bytes, 140 dB under full scale."""
         import torch
 
         from lyricsep.audio import Audio, save_audio
@@ -112,13 +97,7 @@ def key_of(parts: Mapping[str, object]) -> str:
 
 
 class KeptVocals:
-    """Vocals as FLAC, a fifth of their size; the mixture is decoded again.
-
-    Parameters
-    ----------
-    keep : bool
-        Add vocals; without, only those that are there are used.
-    """
+    """Vocals as FLAC, a fifth of their size; the mixture is decoded again. Without `keep`, none are added."""
 
     def __init__(self, store: Store, *, keep: bool) -> None:
         self._store = store

@@ -98,6 +98,12 @@ def percent(rate: float, digits: int = 2) -> str:
     return decimal(100 * rate, digits)
 
 
+def clock(seconds: float) -> str:
+    """Return a time as ``m:ss``, or ``h:mm:ss`` from one hour."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+
+
 def with_interval(value: float, low: float, high: float) -> str:
     """Return a rate in percent with its interval."""
     return percent(value) + ("" if math.isnan(low) else f" [{percent(low)}, {percent(high)}]")

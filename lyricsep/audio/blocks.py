@@ -77,13 +77,7 @@ class BlockBuilder:
 
 
 class FrameConverter:
-    """Turns frames into float32 of one rate and one number of channels.
-
-    Parameters
-    ----------
-    first : av.AudioFrame
-        The frame whose rate and channels all others are converted to.
-    """
+    """Turns frames into float32 of one rate and one number of channels, those of the first frame."""
 
     def __init__(self, first: av.AudioFrame) -> None:
         self.sample_rate = first.sample_rate

@@ -57,13 +57,7 @@ def _check_file(path: Path) -> None:
 
 
 def first_audio_stream(path: Path, container: InputContainer) -> av.AudioStream:
-    """Return the first audio stream, ready to be decoded.
-
-    Raises
-    ------
-    AudioError
-        If there is none, or no decoder for it.
-    """
+    """Return the first audio stream, ready to be decoded; raise an `AudioError` if it or its decoder is missing."""
     if not container.streams.audio:
         found = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
         raise AudioError(

@@ -28,14 +28,7 @@ from lyricsep.audio.opening import (
     xing_duration,
 )
 from lyricsep.audio.signal import Audio, Damage
-from lyricsep.audio.timeline import (
-    ByteClock,
-    Clock,
-    DecodedFrame,
-    adts_frame_size,
-    mpeg_frame_size,
-    with_gaps,
-)
+from lyricsep.audio.timeline import ByteClock, Clock, DecodedFrame, adts_frame_size, mpeg_frame_size, with_gaps
 from lyricsep.errors import AudioError
 from lyricsep.files import shown
 

@@ -92,13 +92,7 @@ def downmix(samples: torch.Tensor) -> torch.Tensor:
 
 
 def check_samples(samples: torch.Tensor) -> None:
-    """Refuse samples that are not float32 of shape (channels, n_samples) with at least one channel.
-
-    Raises
-    ------
-    ValueError
-        Saying what was expected and got.
-    """
+    """Raise a `ValueError` unless samples are float32 of shape (channels, n_samples), with at least one channel."""
     import torch
 
     if samples.dtype != torch.float32 or samples.ndim != 2 or samples.shape[0] == 0:

@@ -60,15 +60,7 @@ _FIXED_NAMES = {"mixture": "none", "stem": "stems"}  # audio to the separator th
 
 @dataclass(frozen=True)
 class Condition:
-    """One row of the table.
-
-    Parameters
-    ----------
-    audio : str
-        As in the grid.
-    segmentation : str
-        One of `SEGMENTATIONS`.
-    """
+    """One row of the table: an audio of the grid, and one of `SEGMENTATIONS`."""
 
     audio: str
     segmentation: str
@@ -166,10 +158,7 @@ class Grid:
 def read_grid(name: str) -> Grid:
     """Read a grid that ships, or one's own file.
 
-    Raises
-    ------
-    ConfigError
-        If there is no such grid, or the file is wrong; the message names the key.
+    Raise a `ConfigError` if there is no such grid, or the file is wrong; the message names the key.
     """
     if name in GRIDS:
         grids = resources.files("lyricsep.benchmark") / "presets"

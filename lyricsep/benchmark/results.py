@@ -276,21 +276,9 @@ def _group_table(dataset: str, kind: str, own: Sequence[GroupSummary]) -> Table:
 
 
 def write_report(folder: Path, hypotheses: Iterable[Hypothesis], grid: Grid) -> list[Table]:
-    """Score, and write everything but the manifest: tables, plots, songs, edits, hypotheses.
+    """Score, and write everything but the manifest: tables (which are returned), plots, songs, edits, hypotheses.
 
     Texts and alignments are written as they come; only counts are held.
-
-    Returns
-    -------
-    list of Table
-        As they were written.
-
-    Raises
-    ------
-    ConfigError
-        If a library of the extra ``benchmark`` is missing.
-    OutputError
-        If a file cannot be written.
     """
     scored = []
     with _edit_tables(folder / "edits") as add:
@@ -347,10 +335,7 @@ def _prefixed(prefix: str, counts: ActivityCounts | TimingCounts) -> dict[str, f
 def _edit_tables(stem: Path) -> Iterator[Callable[[ScoredSong, Sequence[Edit]], None]]:
     """Open the tables of alignments, a row for each edit, hits included; they are complete when the block ends well.
 
-    Yields
-    ------
-    callable
-        Adds the edits of a song.
+    Yields a function that adds the edits of a song.
     """
     import csv
 

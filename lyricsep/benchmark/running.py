@@ -92,10 +92,7 @@ class Hypothesis:
 def passages_of(song: Song, condition: Condition, duration: float) -> tuple[Passage, ...] | None:
     """Return the passages of the reference that a condition transcribes; None where it transcribes the whole song.
 
-    Raises
-    ------
-    DatasetError
-        If the song has no times of lines.
+    Raise a `DatasetError` if the song has no times of lines.
     """
     if condition.segmentation not in ("lines", "groups"):
         return None
@@ -257,10 +254,7 @@ class Runner:
     def key(self, unit: Unit) -> str:
         """Return the key of a unit's hypothesis: all that makes it, the versions of stages and libraries included.
 
-        Raises
-        ------
-        LyricsepError
-            If the song has no audio that can be read.
+        Raise a `LyricsepError` if the song has no audio that can be read.
         """
         plan, listened = self._plan(unit), self._listened(unit)
         return key_of(

@@ -72,13 +72,7 @@ def _common(
 
 
 def run() -> int:
-    """Run the command line and return its exit code; see `lyricsep.cli.main`.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        If the user interrupts it.
-    """
+    """Run the command line and return its exit code; see `lyricsep.cli.main`."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Lyrics are in any script, and file names may not be valid text.
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")

@@ -13,7 +13,7 @@ import typer
 
 from lyricsep.cli.console import counting, in_flags, say, show_logs, spoken
 from lyricsep.cli.known import LyricsOption, known_for
-from lyricsep.cli.options import FormatsOption, SongsArgument, with_options
+from lyricsep.cli.options import FormatsOption, JsonOption, SongsArgument, with_options
 from lyricsep.cli.settings import chosen_formats
 from lyricsep.documents import Manifest
 from lyricsep.engines import (
@@ -148,7 +148,7 @@ def show_status(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="The --output of a batch, running or not.", show_default=False)
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show the progress of a batch.
 

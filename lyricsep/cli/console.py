@@ -14,8 +14,8 @@ from lyricsep.errors import LyricsepError
 from lyricsep.files import shown
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import TaskID
+    from rich.progress import Progress as Bars
+    from rich.progress import ProgressColumn, TaskID
 
     from lyricsep.signals import Progress
 
@@ -60,29 +60,14 @@ class _Lines(logging.Handler):
 
 @contextmanager
 def watching(n_songs: int) -> Iterator[Progress]:
-    """Show the progress of the songs: one bar each on a terminal, nothing elsewhere.
-
-    Yields
-    ------
-    callable
-        See `lyricsep.signals.Progress`.
-    """
+    """Show the progress of the songs (`lyricsep.signals.Progress`): one bar each on a terminal, nothing elsewhere."""
     if not sys.stderr.isatty():
         yield lambda path, stage, share: None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import TaskProgressColumn
 
-    console: Console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-    )
     tasks: dict[Path, TaskID] = {}
-    # stdout holds data: it is redirected around the bars only where both are on the terminal.
-    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bars:
+    with _bars(TaskProgressColumn()) as bars:
         total = bars.add_task(f"{n_songs} songs", total=n_songs) if n_songs > 1 else None
         stages: dict[Path, str] = {}
 
@@ -117,17 +102,9 @@ def counting(n_items: int) -> Iterator[tuple[Start, Finish]]:
     if not sys.stderr.isatty() or not n_items:
         yield lambda name: None, line
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import MofNCompleteColumn
 
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    console: Console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bars:
+    with _bars(MofNCompleteColumn()) as bars:
         task = bars.add_task("", total=n_items)
 
         def finished(name: str, outcome: str, error: str) -> None:
@@ -137,6 +114,16 @@ def counting(n_items: int) -> Iterator[tuple[Start, Finish]]:
                 say(f"failed: {name}: {error}")
 
         yield lambda name: bars.update(task, description=name), finished
+
+
+def _bars(done: ProgressColumn) -> Bars:
+    """Return bars on stderr with a column that tells how much is done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), done, TimeRemainingColumn())
+    # stdout holds data: it is redirected around the bars only where both are on the terminal.
+    return Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty())
 
 
 def spoken(seconds: float) -> str:

@@ -94,13 +94,8 @@ def _find(names: Iterable[str], run: CommandRun) -> Iterator[SongFile]:
             if other is file or run.output is None:
                 yield SongFile(file, Path(stem))
             else:
-                run.fail(file, _shares_results(file, other))
-
-
-def _shares_results(file: Path, other: Path) -> OutputError:
-    return OutputError(
-        f"{shown(file)}: its results would overwrite those of {shown(other)}; convert it alone, to another --output"
-    )
+                problem = f"{shown(file)}: its results would overwrite those of {shown(other)}"
+                run.fail(file, OutputError(f"{problem}; convert it alone, to another --output"))
 
 
 def _convert(song: SongFile, run: CommandRun, formats: Sequence[str]) -> None:

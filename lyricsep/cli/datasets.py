@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ import typer
 
 from lyricsep.cli.console import in_flags, say, show_logs
 from lyricsep.cli.options import (
+    JsonOption,
     LanguagesOption,
     LimitOption,
     MusdbOption,
@@ -27,7 +29,6 @@ datasets = typer.Typer(help="List, download, verify and show datasets.", no_args
 DatasetArgument = Annotated[
     str, typer.Argument(metavar="DATASET", help="A name from `lyricsep datasets list`, or a folder.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @datasets.command("list")
@@ -143,21 +144,10 @@ def open_selected(
     songs: Sequence[str] | None,
     musdb18hq: Path | None,
 ) -> Dataset:
-    """Open a dataset and select songs by the options of a command.
-
-    Raises
-    ------
-    ConfigError, DatasetError
-        As `open_dataset` and `Dataset.select`.
-    """
+    """Open a dataset and select songs by the options of a command."""
     wanted = languages or ()
     opened = open_dataset(name, language=wanted[0] if wanted else None, musdb18hq=musdb18hq)
-    return opened.select(
-        languages=wanted,
-        splits=[split] if split else (),
-        songs=songs or (),
-        limit=limit,
-    )
+    return opened.select(languages=wanted, splits=[split] if split else (), songs=songs or (), limit=limit)
 
 
 def _status(spec: DatasetSpec) -> str:
@@ -167,18 +157,7 @@ def _status(spec: DatasetSpec) -> str:
 
 
 def _described(spec: DatasetSpec) -> dict[str, object]:
-    return {
-        "name": spec.name,
-        "status": _status(spec),
-        "summary": spec.summary,
-        "n_songs": spec.n_songs,
-        "languages": spec.languages,
-        "licence": spec.licence,
-        "citation": spec.citation,
-        "repository": spec.repository,
-        "revision": spec.revision,
-        "access": spec.access,
-    }
+    return {"name": spec.name, "status": _status(spec), **asdict(spec)}
 
 
 def _row(song: Song) -> tuple[str, ...]:

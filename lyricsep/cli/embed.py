@@ -95,15 +95,7 @@ class _Copies(CommandRun):
 
 
 def _find(lyrics: Path, songs: list[SongFile]) -> dict[str, Path]:
-    """Find the files of lyrics by the stems of songs.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such file or folder, or one file is to serve several songs.
-    DatasetError
-        If there are no lyrics.
-    """
+    """Find the files of lyrics by the stems of songs; none may serve several songs."""
     # Unlike the methods of Path, these call a name that no file can have missing.
     if os.path.isdir(lyrics):  # noqa: PTH112
         found = {match_key(stem): path for stem, path in find_lyrics(lyrics, TIMED_SUFFIXES).items()}

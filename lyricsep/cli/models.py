@@ -11,7 +11,7 @@ import typer
 
 from lyricsep.catalogs import look_up
 from lyricsep.cli.console import in_flags, say, show_logs
-from lyricsep.cli.options import OfflineOption, OverwriteOption, VerboseOption
+from lyricsep.cli.options import JsonOption, OfflineOption, OverwriteOption, VerboseOption
 from lyricsep.errors import ConfigError, LyricsepError
 from lyricsep.files import file_digest, shown
 from lyricsep.separators import SeparatorSpec, find_separator, separator_catalog
@@ -26,7 +26,6 @@ Spec = SeparatorSpec | WhisperSpec
 
 WHISPER = "whisper"  # family and kind of every Whisper model
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 NameArgument = Annotated[
     str,
     typer.Argument(
@@ -81,16 +80,17 @@ def show_model(name: NameArgument, as_json: JsonOption = False) -> None:
 
     Also shows its citation, and how to set it up.
     """
-    described = _described(_find(name))
+    spec = _find(name)
+    described = _described(spec)
     if as_json:
         typer.echo(json.dumps(described, ensure_ascii=False, indent=2))
         return
     for key, value in described.items():
         if key not in ("setup", "settings", "files") and value not in ("", None, []):
             typer.echo(f"{key + ':':<16}{_in_words(value)}")
-    for key, setting in _settings(described).items():
+    for key, setting in spec.settings.items() if isinstance(spec, SeparatorSpec) else ():
         typer.echo(f"{'setting:':<16}{key} = {json.dumps(setting, ensure_ascii=False)}")
-    for file in _find(name).files:
+    for file in spec.files:
         size = "" if file.size is None else f", {file.size / 1e6:.0f} MB"
         state = "installed" if is_available_offline(file) else "needs download"
         typer.echo(f"{'file:':<16}{file.name} ({state}{size}; sha256 {_hash(file)})")
@@ -301,11 +301,6 @@ def _described(spec: Spec) -> dict[str, object]:
         for file in spec.files
     ]
     return described | {"files": files}
-
-
-def _settings(described: dict[str, object]) -> dict[str, object]:
-    settings = described.get("settings", {})
-    return settings if isinstance(settings, dict) else {}
 
 
 def _in_words(value: object) -> str:

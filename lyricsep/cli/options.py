@@ -138,6 +138,10 @@ ReferenceOption = Annotated[
         show_default="none",
     ),
 ]
+ReferenceLanguageOption = Annotated[
+    str | None,
+    typer.Option("--language", "-l", help="Language of references that do not state it.", show_default="required"),
+]
 SongsFolderOption = Annotated[
     Path | None,
     typer.Option(
@@ -175,6 +179,7 @@ PlotOption = Annotated[
         show_default="no plots",
     ),
 ]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="Show what each stage did and how long it took.")
 ]

@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 def plot_suffixes(name: str | None) -> tuple[str, ...]:
     """Read the value of ``--plot``: the suffixes of a song's plots, none where none are wanted.
 
-    Raises
-    ------
-    ConfigError
-        If there is no such format, or matplotlib is not installed.
+    Raise a `ConfigError` if there is no such format, or matplotlib is not installed.
     """
     if name is None:
         return ()
@@ -33,13 +30,7 @@ def plot_suffixes(name: str | None) -> tuple[str, ...]:
 def draw_song(
     paths: Sequence[Path], outcome: Outcome, options: RmsVadOptions | None, title: str, *, overwrite: bool
 ) -> None:
-    """Write the plots of a song, by their suffixes: one with all that was found, and the spectrograms.
-
-    Raises
-    ------
-    OutputError
-        If one cannot be written.
-    """
+    """Write the plots of a song, by their suffixes: one with all that was found, and the spectrograms."""
     signals = outcome.signals
     if not paths or signals is None:
         return

@@ -16,6 +16,7 @@ from lyricsep.cli.options import (
     DeviceOption,
     OfflineOption,
     OverwriteOption,
+    ReferenceLanguageOption,
     ReferenceOption,
     ResultsArgument,
     SongsFolderOption,
@@ -43,12 +44,7 @@ MOST_EMBEDDED = 20
 def report(
     folder: ResultsArgument,
     reference: ReferenceOption = None,
-    language: Annotated[
-        str | None,
-        typer.Option(
-            "--language", "-l", help="Language of references that do not state it.", show_default="required"
-        ),
-    ] = None,
+    language: ReferenceLanguageOption = None,
     songs: SongsFolderOption = None,
     vocals: VocalsFolderOption = None,
     audio: Annotated[
@@ -100,9 +96,11 @@ def report(
     is_run = len(results.songs) > 1 or other is not None
     whole = folder / "report.html"
     targets = {found.name: folder / "report" / f"{found.name}.html" if is_run else whole for found in results.songs}
-    _refuse_existing([whole, *targets.values()], overwrite=overwrite)
+    existing = next((target for target in (whole, *targets.values()) if target.exists()), None)
+    if existing and not overwrite:
+        raise OutputError(f"{shown(existing)}: exists already", hint="set {overwrite=True} to replace it")
     mode = audio or ("embed" if len(results.songs) <= MOST_EMBEDDED else "link")
-    separate = _separating(device, offline=offline) if separation and mode == "embed" else _separate_nothing
+    separate = _separating(device, offline=offline) if separation and mode == "embed" else None
     home = whole if is_run else None
     n_failed = _write_songs(results, known, targets, home, cast("Literal['embed', 'link', 'none']", mode), separate)
     if is_run:
@@ -111,19 +109,13 @@ def report(
         raise typer.Exit(1)
 
 
-def _refuse_existing(targets: Sequence[Path], *, overwrite: bool) -> None:
-    existing = next((target for target in targets if target.exists()), None)
-    if existing and not overwrite:
-        raise OutputError(f"{shown(existing)}: exists already", hint="set {overwrite=True} to replace it")
-
-
 def _write_songs(
     results: Results,
     known: Mapping[str, Song],
     targets: Mapping[str, Path],
     home: Path | None,
     mode: Literal["embed", "link", "none"],
-    separate: Separate,
+    separate: Separate | None,
 ) -> int:
     """Write the page of every song, with a link to that of the run, and return how many failed."""
     from lyricsep.pages import manifests_of
@@ -160,14 +152,14 @@ def _write_song(
     reference: Song | None,
     manifest: Mapping[str, Any] | None,
     mode: Literal["embed", "link", "none"],
-    separate: Separate,
+    separate: Separate | None,
 ) -> str:
     """Write the page of a song, and return its size for the progress line."""
     from lyricsep.pages import render_song_page, song_content
 
     name = shown(Path(found.name))
     try:
-        vocals = separate(found, manifest or {})
+        vocals = separate(found, manifest or {}) if separate else None
         content = song_content(found, reference=reference, manifest=manifest, audio=mode, page=target, vocals=vocals)
     except AudioError as error:
         say(f"{in_flags(error)}; the page of {name} has no audio")
@@ -204,10 +196,6 @@ def _write_run(
         say(f"{shown(Path(name))}: no lyrics for this reference in {shown(results.folder)}; it is not scored")
     typer.echo(target)
     return len(content.unread)
-
-
-def _separate_nothing(found: FoundSong, manifest: Mapping[str, Any]) -> None:
-    return None
 
 
 def _separating(device: str, *, offline: bool) -> Separate:

@@ -43,19 +43,7 @@ class CommandRun:
     def find(self, names: Iterable[str], *, remote: bool = False, offline: bool = False) -> list[SongFile]:
         """Return the songs to process; folders without songs, and songs that have results already, fail here.
 
-        Parameters
-        ----------
-        names, offline
-            As `lyricsep.inputs.find_songs`.
-        remote : bool
-            Whether the command takes songs behind URLs; without, they fail here.
-
-        Raises
-        ------
-        ConfigError
-            As `lyricsep.inputs.find_songs`.
-        OutputError
-            If nothing can be written into the folder of the results.
+        `names` and `offline` are as in `lyricsep.inputs.find_songs`. Songs behind URLs fail too, unless `remote`.
         """
         if self.output:
             check_writable(self.output)
@@ -107,10 +95,7 @@ class CommandRun:
     def recorded(self, manifest: Manifest, weights: Iterable[WeightFile] = ()) -> Iterator[None]:
         """Write the manifest next to the results when the work ends, even if it fails.
 
-        Raises
-        ------
-        typer.Exit
-            With 1, if a song failed.
+        The exit code is then 1 if a song failed.
         """
         began = perf_counter()
         try:

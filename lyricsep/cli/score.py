@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lyricsep.cli.console import say, show_logs
+from lyricsep.cli.options import ReferenceLanguageOption
+from lyricsep.documents import finite
 from lyricsep.errors import ConfigError, DatasetError
 from lyricsep.files import shown
 
 if TYPE_CHECKING:
-    from lyricsep.scoring import AlignedRun, AlignmentScore, Counts, ScoredRun, SongScore
+    from lyricsep.scoring import AlignedRun, AlignmentScore, Comparison, Counts, ScoredRun, SongScore
     from lyricsep.tables import Table
 
 RATE_COLUMNS = ("SR", "DR", "IR", "IR_hal", "IR_hal_sub", "WER_case", "CER", "F1_punc", "F1_line", "F1_sect")
@@ -38,12 +40,7 @@ def score(
             show_default=False,
         ),
     ],
-    language: Annotated[
-        str | None,
-        typer.Option(
-            "--language", "-l", help="Language of references that do not state it.", show_default="required"
-        ),
-    ] = None,
+    language: ReferenceLanguageOption = None,
     times: Annotated[
         bool,
         typer.Option(
@@ -244,18 +241,18 @@ def compare(
                     "songs": len(common),
                     "rates": {
                         rate: {
-                            "first": _finite(d.first),
-                            "second": _finite(d.second),
-                            "difference": _finite(d.difference.value),
-                            "interval": [_finite(d.difference.low), _finite(d.difference.high)],
-                            "p": _finite(d.p),
+                            "first": finite(d.first),
+                            "second": finite(d.second),
+                            "difference": finite(d.difference.value),
+                            "interval": [finite(d.difference.low), finite(d.difference.high)],
+                            "p": finite(d.p),
                         }
                         for rate, d in differences.items()
                     },
                 }
             )
             continue
-        for table in _comparison(name, a, b):
+        for table in _comparison(name, a, b, differences):
             typer.echo(table.text())
     if as_json:
         typer.echo(json.dumps(documents, ensure_ascii=False, indent=1))
@@ -287,9 +284,8 @@ def _pairs(
     return [(name, first[name], second[name]) for name in common]
 
 
-def _comparison(name: str, a: Mapping[str, Counts], b: Mapping[str, Counts]) -> list[Table]:
-    from lyricsep.scoring import compare as compare_songs
-    from lyricsep.scoring import rates
+def _comparison(name: str, a: Mapping[str, Counts], b: Mapping[str, Counts], differences: Comparison) -> list[Table]:
+    from lyricsep.scoring import most_changed, rates
     from lyricsep.tables import Table, percent, with_interval
 
     rows = [
@@ -300,7 +296,7 @@ def _comparison(name: str, a: Mapping[str, Counts], b: Mapping[str, Counts]) -> 
             with_interval(d.difference.value, d.difference.low, d.difference.high),
             "–" if math.isnan(d.p) else f"{d.p:.4f}",
         )
-        for rate, d in compare_songs(a, b).items()
+        for rate, d in differences.items()
         if rate in COMPARED
     ]
     notes = (
@@ -308,19 +304,10 @@ def _comparison(name: str, a: Mapping[str, Counts], b: Mapping[str, Counts]) -> 
         _kinds_note(a, b),
     )
     found = [Table(name, ("rate", "A", "B", "B - A [95 %]", "p"), tuple(rows), 1, notes)]
-    most_changed = sorted(a, key=lambda song: -abs(b[song].words.errors - a[song].words.errors))
-    songs = []
-    for song in most_changed[:10]:
-        of_a, of_b = a[song].words, b[song].words
-        if of_a == of_b:
-            continue
-        steps = (
-            of_b.substitutions - of_a.substitutions,
-            of_b.deletions - of_a.deletions,
-            of_b.insertions - of_a.insertions,
-        )
-        wers = (percent(rates(a[song])["WER"]), percent(rates(b[song])["WER"]))
-        songs.append((song, *wers, *(f"{step:+d}" for step in steps)))
+    songs = [
+        (song, *(percent(rates(run[song])["WER"]) for run in (a, b)), *(f"{step:+d}" for step in steps))
+        for song, steps in most_changed(a, b)
+    ]
     if songs:
         found.append(Table("Songs that changed most", ("song", "WER A", "WER B", "S", "D", "I"), tuple(songs), 1))
     return found
@@ -334,7 +321,3 @@ def _kinds_note(a: Mapping[str, Counts], b: Mapping[str, Counts]) -> str:
     return "change in errors: " + ", ".join(
         f"{kind.replace('_', ' ')} {of_b[kind] - of_a[kind]:+d}" for kind in kinds
     )
-
-
-def _finite(value: float) -> float | None:
-    return None if math.isnan(value) else value

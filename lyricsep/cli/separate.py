@@ -11,13 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lyricsep.cli.console import say, show_logs, watching
-from lyricsep.cli.options import (
-    LocalSongsArgument,
-    OutputOption,
-    OverwriteOption,
-    VerboseOption,
-    with_options,
-)
+from lyricsep.cli.options import LocalSongsArgument, OutputOption, OverwriteOption, VerboseOption, with_options
 from lyricsep.cli.run import CommandRun
 from lyricsep.errors import AudioError, ConfigError, LyricsepError
 from lyricsep.files import shown

@@ -7,13 +7,7 @@ from lyricsep.formats import FORMATS
 
 
 def chosen_formats(names: str | None, *, to_stdout: bool = False) -> list[str]:
-    """Read the value of ``--format``.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such format, or more than one for stdout.
-    """
+    """Read the value of ``--format``; raise a `ConfigError` for an unknown format, or more than one for stdout."""
     if names is None:
         return ["txt"] if to_stdout else ["txt", "lrc", "json"]
     wanted = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))

@@ -52,13 +52,7 @@ def dataset_catalog() -> Mapping[str, DatasetSpec]:
 
 
 def find_dataset(name: str) -> DatasetSpec:
-    """Return the dataset with this name.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such dataset; the message suggests the closest name.
-    """
+    """Return the dataset with this name; raise a `ConfigError` that suggests the closest name if there is none."""
     if name in dataset_catalog():
         return dataset_catalog()[name]
     hint = did_you_mean(name, dataset_catalog())

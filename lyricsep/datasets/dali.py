@@ -22,17 +22,10 @@ from itertools import groupby
 from pathlib import Path
 
 from lyricsep.datasets.base import Song
-from lyricsep.datasets.tables import (
-    DatasetFolder,
-    DatasetRecord,
-    SongRow,
-    by_start,
-    parse_object,
-    read_text,
-    song_id,
-)
-from lyricsep.errors import DatasetError
+from lyricsep.datasets.tables import DatasetFolder, DatasetRecord, SongRow, parse_object, read_text, song_id
+from lyricsep.errors import DatasetError, reason_of
 from lyricsep.files import shown
+from lyricsep.formats.transcript import in_order
 from lyricsep.lyrics import Line, Word
 from lyricsep.weights.loading import UNREADABLE
 
@@ -63,15 +56,7 @@ def is_dali(folder: Path) -> bool:
 def read_dali(folder: DatasetFolder, dataset: str, language: str | None = None) -> Iterator[SongRow]:
     """Yield the annotated songs; the audio is ``audio/<id>.mp3``, if it exists.
 
-    Parameters
-    ----------
-    language : str, optional
-        ISO 639-1 code for songs without a language.
-
-    Raises
-    ------
-    DatasetError
-        If a file cannot be read, would run code, or does not have the layout of DALI.
+    `language` is the ISO 639-1 code for songs without a language.
     """
     for path in dali_files(folder.path):
         if path.suffix == ".json":
@@ -92,7 +77,7 @@ def read_dali(folder: DatasetFolder, dataset: str, language: str | None = None) 
                 dataset=dataset,
                 language=metadata.language("language") if needs_language else str(language),
                 text=text,
-                lines=by_start(lines),
+                lines=in_order(lines),
                 audio=audio if audio.exists() else None,
                 split="train",
                 title=info.optional("title"),
@@ -111,7 +96,7 @@ def _lyrics(annotations: DatasetRecord) -> tuple[list[Line], str]:
     words: defaultdict[int, list[Word]] = defaultdict(list)
     for word in levels.children("words") if levels.has("words") else ():
         words[_index(word, rows)].append(Word(*word.pair("time"), word.text("text").strip()))
-    lines = [Line(*row.pair("time"), _one_line(row), tuple(words[i])) for i, row in enumerate(rows)]
+    lines = [Line(*row.pair("time"), row.one_line("text"), tuple(words[i])) for i, row in enumerate(rows)]
     paragraphs = groupby(zip(rows, lines, strict=True), key=lambda pair: pair[0].number("index"))
     text = "\n\n".join("\n".join(line.text for _, line in paragraph) for _, paragraph in paragraphs)
     return lines, text
@@ -122,13 +107,6 @@ def _index(word: DatasetRecord, lines: Sequence[DatasetRecord]) -> int:
     if not index.is_integer() or not 0 <= index < len(lines):
         raise word.error("index", f"one of the {len(lines)} lines, counted from 0")
     return int(index)
-
-
-def _one_line(row: DatasetRecord) -> str:
-    text = row.text("text").strip()
-    if "\n" in text:
-        raise row.error("text", "one line of text")
-    return text
 
 
 def _genre(metadata: DatasetRecord) -> str | None:
@@ -181,8 +159,9 @@ def _unpickle(path: Path) -> dict[str, object]:
                 f"{shown(path)}: refused, it would run {wanted[1]}, and annotations need not run code; "
                 "get it from its authors, or export it as JSON"
             ) from error
-        reason = (str(error).splitlines() or [""])[0][:120] or type(error).__name__
-        raise DatasetError(f"{shown(path)}: is not a song of DALI, or is damaged ({reason}); get it again") from error
+        raise DatasetError(
+            f"{shown(path)}: is not a song of DALI, or is damaged ({reason_of(error)}); get it again"
+        ) from error
     if type(value) is unpickler.shell:
         value = vars(value)
     if not isinstance(value, dict):

@@ -42,15 +42,7 @@ def songs_of_folder(folder: Path) -> Iterator[tuple[PurePosixPath, Path]]:
 def read_plain_folder(folder: DatasetFolder, dataset: str, language: str | None = None) -> Iterator[SongRow]:
     """Yield the songs of a folder, searched recursively, that have lyrics next to them.
 
-    Parameters
-    ----------
-    language : str, optional
-        ISO 639-1 code for songs that are not in a folder named after a language.
-
-    Raises
-    ------
-    DatasetError
-        If a language is missing, or lyrics cannot be read.
+    `language` is the ISO 639-1 code for songs that are not in a folder named after a language.
     """
     for name, lyrics in songs_of_folder(folder.path):
         path = folder.path / name

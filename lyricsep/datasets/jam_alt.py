@@ -17,13 +17,13 @@ from lyricsep.datasets.tables import (
     DatasetFolder,
     DatasetRecord,
     SongRow,
-    by_start,
     check_name,
     read_csv,
     read_jsonl,
     read_lyrics,
     song_id,
 )
+from lyricsep.formats.transcript import in_order
 
 
 def lyrics_of(record: DatasetRecord) -> tuple[str, str]:
@@ -32,12 +32,7 @@ def lyrics_of(record: DatasetRecord) -> tuple[str, str]:
 
 
 def songs_of_table(folder: DatasetFolder, table: str, audio: str, dataset: str) -> Iterator[SongRow]:
-    """Read the table layout of Jam-ALT and JamendoLyrics, without the lyrics.
-
-    Parameters
-    ----------
-    table, audio : str
-        Names of the table and of the audio folder.
+    """Yield from the table layout of Jam-ALT and JamendoLyrics, whose audio folder is `audio`.
 
     Yields
     ------
@@ -47,11 +42,6 @@ def songs_of_table(folder: DatasetFolder, table: str, audio: str, dataset: str) 
         Name of the song's other files, without suffix.
     song : Song
         With an empty text.
-
-    Raises
-    ------
-    DatasetError
-        If a row is malformed.
     """
     for record in read_csv(folder.path / table, ("Filepath", "Language")):
         name = record.text("Filepath")
@@ -75,13 +65,7 @@ def songs_of_table(folder: DatasetFolder, table: str, audio: str, dataset: str) 
 
 
 def read_hub(folder: DatasetFolder, dataset: str) -> Iterator[SongRow]:
-    """Yield the songs of the hub's layout; tagged texts are preferred.
-
-    Raises
-    ------
-    DatasetError
-        If a row is malformed.
-    """
+    """Yield the songs of the hub's layout; tagged texts are preferred."""
     for record in read_jsonl(folder.path / "metadata.jsonl"):
         file_name = record.text("file_name")
         audio = folder.locate(file_name, record, "file_name")
@@ -96,7 +80,7 @@ def read_hub(folder: DatasetFolder, dataset: str) -> Iterator[SongRow]:
                 dataset=dataset,
                 language=record.language("language"),
                 text=text,
-                lines=by_start(line.line("start", "end", line_text, "text") for line in lines),
+                lines=in_order(line.line("start", "end", line_text, "text") for line in lines),
                 audio=audio,
                 title=record.optional("title"),
                 artist=record.optional("artist"),
@@ -107,13 +91,7 @@ def read_hub(folder: DatasetFolder, dataset: str) -> Iterator[SongRow]:
 
 
 def read_legacy(folder: DatasetFolder, dataset: str) -> Iterator[SongRow]:
-    """Yield the songs of the older layout, with line times if there are any; tagged texts are preferred.
-
-    Raises
-    ------
-    DatasetError
-        If a row is malformed, or a file other than audio is missing.
-    """
+    """Yield the songs of the older layout, with line times if there are any; tagged texts are preferred."""
     has_times = (folder.path / "line_timings").is_dir()
     for record, stem, song in songs_of_table(folder, "metadata.csv", "audio", dataset):
         tagged = folder.locate(f"lyrics_tagged/{stem}.txt", record, "Filepath")
@@ -126,6 +104,6 @@ def read_legacy(folder: DatasetFolder, dataset: str) -> Iterator[SongRow]:
             replace(
                 song,
                 text=read_lyrics(tagged if tagged.exists() else plain),
-                lines=by_start(line.line("start", "end", "text") for line in lines),
+                lines=in_order(line.line("start", "end", "text") for line in lines),
             ),
         )

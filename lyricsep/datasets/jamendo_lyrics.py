@@ -15,8 +15,9 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 
 from lyricsep.datasets.jam_alt import songs_of_table
-from lyricsep.datasets.tables import DatasetFolder, DatasetRecord, SongRow, by_start, read_csv, read_lyrics
+from lyricsep.datasets.tables import DatasetFolder, DatasetRecord, SongRow, read_csv, read_lyrics
 from lyricsep.files import shown
+from lyricsep.formats.transcript import in_order
 from lyricsep.lyrics import Line, Word
 
 logger = logging.getLogger(__name__)
@@ -26,11 +27,6 @@ def read_jamendo_lyrics(folder: DatasetFolder, dataset: str) -> Iterator[SongRow
     """Yield the songs.
 
     If the number of word times differs from the number of words, the song has no word times and a warning is logged.
-
-    Raises
-    ------
-    DatasetError
-        If a row is malformed, or a song's lyrics are missing.
     """
     for record, stem, song in songs_of_table(folder, "JamendoLyrics.csv", "mp3", dataset):
         text, words, line_times, word_times = (
@@ -42,17 +38,11 @@ def read_jamendo_lyrics(folder: DatasetFolder, dataset: str) -> Iterator[SongRow
                 f"annotations/words/{stem}.csv",
             )
         )
-        lines = _read_lines(line_times) if line_times.exists() else []
+        columns = ("start_time", "end_time", "lyrics_line")
+        lines = [row.line(*columns) for row in read_csv(line_times, columns)] if line_times.exists() else []
         if lines and word_times.exists():
             lines = _with_words(lines, word_times, read_lyrics(words).split("\n") if words.exists() else None)
-        yield record, "Filepath", replace(song, text=read_lyrics(text), lines=by_start(lines))
-
-
-def _read_lines(path: Path) -> list[Line]:
-    return [
-        row.line("start_time", "end_time", "lyrics_line")
-        for row in read_csv(path, ("start_time", "end_time", "lyrics_line"))
-    ]
+        yield record, "Filepath", replace(song, text=read_lyrics(text), lines=in_order(lines))
 
 
 def _with_words(lines: list[Line], path: Path, texts: list[str] | None) -> list[Line]:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from lyricsep.datasets.base import Song
 from lyricsep.datasets.jam_alt import lyrics_of
-from lyricsep.datasets.tables import DatasetFolder, SongRow, by_start, read_jsonl, song_id
+from lyricsep.datasets.tables import DatasetFolder, SongRow, read_jsonl, song_id
 from lyricsep.errors import DatasetError
 from lyricsep.files import shown
+from lyricsep.formats.transcript import in_order
 
 STEMS = ("vocals", "drums", "bass", "other")
 
@@ -21,16 +22,8 @@ STEMS = ("vocals", "drums", "bass", "other")
 def read_musdb_alt(folder: DatasetFolder, dataset: str, musdb18hq: Path | None = None) -> Iterator[SongRow]:
     """Yield the songs; the audio is that of MUSDB18-HQ.
 
-    Parameters
-    ----------
-    musdb18hq : Path, optional
-        The folder of MUSDB18-HQ that contains ``test``; default: ``musdb18hq`` in the folder of the dataset. Without
-        either, the songs have no audio.
-
-    Raises
-    ------
-    DatasetError
-        If a row is malformed, or `musdb18hq` is not a folder of MUSDB18-HQ.
+    `musdb18hq` is its folder, which contains ``test``; default: ``musdb18hq`` in the folder of the dataset. Without
+    either, the songs have no audio.
     """
     audio = _find_audio(folder, musdb18hq)
     for record in read_jsonl(folder.path / "data" / "test.jsonl"):
@@ -46,7 +39,7 @@ def read_musdb_alt(folder: DatasetFolder, dataset: str, musdb18hq: Path | None =
                 dataset=dataset,
                 language=record.language("language") if record.has("language") else "en",
                 text=text,
-                lines=by_start(line.line("start", "end", line_text, "text") for line in record.children("lines")),
+                lines=in_order(line.line("start", "end", line_text, "text") for line in record.children("lines")),
                 audio=files.get("mixture"),
                 stems={part: files[part] for part in STEMS if part in files},
                 title=title or None,

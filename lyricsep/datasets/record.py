@@ -57,13 +57,7 @@ def pulled_folder(name: str) -> Path:
 
 
 def read_record(folder: Path) -> PullRecord | None:
-    """Read the record of a folder; None if there is none.
-
-    Raises
-    ------
-    DatasetError
-        If it is damaged.
-    """
+    """Read the record of a folder; None if there is none. Raise a `DatasetError` if it is damaged."""
     path = folder / RECORD
     if not path.exists():
         return None
@@ -80,24 +74,12 @@ def read_record(folder: Path) -> PullRecord | None:
 
 
 def write_record(folder: Path, record: PullRecord) -> None:
-    """Write the record of a folder atomically.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written.
-    """
+    """Write the record of a folder atomically, as `lyricsep.files.replacing` does."""
     write_text(folder / RECORD, json.dumps(asdict(record), ensure_ascii=False, indent=1) + "\n")
 
 
 def hash_file(path: Path) -> FileRecord:
-    """Compute the sha256 and the size of a file.
-
-    Raises
-    ------
-    DatasetError
-        If it cannot be read.
-    """
+    """Compute the sha256 and the size of a file; raise a `DatasetError` if it cannot be read."""
     try:
         return FileRecord(*file_digest(path))
     except OSError as error:

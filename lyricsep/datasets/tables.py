@@ -26,6 +26,8 @@ from lyricsep.lyrics import Line
 class DatasetRecord:
     """Named values from a file, and their position in it.
 
+    Each method raises a `DatasetError` where the value of a field is not what the method returns.
+
     Parameters
     ----------
     values : mapping
@@ -61,13 +63,7 @@ class DatasetRecord:
         return self.values.get(field) is not None
 
     def text(self, *fields: str) -> str:
-        """Return the text of the first of these fields that exists, with Unix line ends.
-
-        Raises
-        ------
-        DatasetError
-            If none exists, or it is not text.
-        """
+        """Return the text of the first of these fields that exists, with Unix line ends."""
         field = next((field for field in fields if self.has(field)), fields[-1])
         value = self.values.get(field)
         if not isinstance(value, str):
@@ -75,33 +71,15 @@ class DatasetRecord:
         return _unix(value)
 
     def optional(self, field: str) -> str | None:
-        """Return a text without surrounding spaces, or None if there is none.
-
-        Raises
-        ------
-        DatasetError
-            If it is not text.
-        """
+        """Return a text without surrounding spaces, or None if there is none."""
         return (self.text(field).strip() or None) if self.has(field) else None
 
     def number(self, field: str) -> float:
-        """Return a finite number.
-
-        Raises
-        ------
-        DatasetError
-            If it is anything else.
-        """
+        """Return a finite number."""
         return self._number(field, self.values.get(field), "a number")
 
     def span(self, start: str, end: str) -> tuple[float, float]:
-        """Return two fields as times in seconds.
-
-        Raises
-        ------
-        DatasetError
-            If not ``0 <= start <= end``.
-        """
+        """Return two fields as times in seconds, ``0 <= start <= end``."""
         times = (self.number(start), self.number(end))
         if times[0] < 0:
             raise self.error(start, "a time of 0 s or later")
@@ -110,13 +88,7 @@ class DatasetRecord:
         return times
 
     def pair(self, field: str) -> tuple[float, float]:
-        """Return the start and the end in seconds from one field.
-
-        Raises
-        ------
-        DatasetError
-            As `span`.
-        """
+        """Return ``0 <= start <= end`` in seconds from one field."""
         expected = "[start, end] in seconds, 0 <= start <= end"
         value = self.values.get(field)
         if not isinstance(value, list | tuple) or len(value) != 2:
@@ -127,52 +99,32 @@ class DatasetRecord:
         return start, end
 
     def language(self, field: str) -> str:
-        """Return the code of a language, written in any way that `lyricsep.languages.language_code` reads.
-
-        Raises
-        ------
-        DatasetError
-            If the language is unknown.
-        """
+        """Return the code of a language, written in any way that `lyricsep.languages.language_code` reads."""
         code = known_language(self.text(field))
         if code is None:
             raise self.error(field, "a language such as French or fr")
         return code
 
     def line(self, start: str, end: str, *texts: str) -> Line:
-        """Return a line of lyrics from two time fields and the first text field that exists.
+        """Return a single line of lyrics from two time fields and the first text field that exists."""
+        return Line(*self.span(start, end), self.one_line(*texts))
 
-        Raises
-        ------
-        DatasetError
-            If a time is invalid, or the text is more than one line.
-        """
-        text = self.text(*texts).strip()
+    def one_line(self, *fields: str) -> str:
+        """Return the text of the first of these fields that exists, which is one line, without surrounding spaces."""
+        text = self.text(*fields).strip()
         if "\n" in text:
-            raise self.error(texts[-1], "one line of text")
-        return Line(*self.span(start, end), text)
+            raise self.error(fields[-1], "one line of text")
+        return text
 
     def child(self, field: str) -> DatasetRecord:
-        """Return the record in a field that contains an object.
-
-        Raises
-        ------
-        DatasetError
-            If it does not.
-        """
+        """Return the record in a field that contains an object."""
         value = self.values.get(field)
         if not isinstance(value, dict):
             raise self.error(field, "an object")
         return DatasetRecord(value, self.file, self.row, f"{self.parents}{field}.")
 
     def children(self, field: str) -> list[DatasetRecord]:
-        """Return the records in a field that contains a list of objects.
-
-        Raises
-        ------
-        DatasetError
-            If it does not.
-        """
+        """Return the records in a field that contains a list of objects."""
         values = self.values.get(field)
         if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
             raise self.error(field, "a list of objects")
@@ -198,11 +150,6 @@ class DatasetFolder:
 
     Names match regardless of Unicode normalisation: file names of macOS (NFD) differ in bytes from those in the
     metadata (NFC).
-
-    Parameters
-    ----------
-    path : Path
-        The folder.
     """
 
     def __init__(self, path: Path) -> None:
@@ -210,19 +157,9 @@ class DatasetFolder:
         self._listings: dict[Path, dict[str, Path]] = {}
 
     def locate(self, name: str, record: DatasetRecord, field: str) -> Path:
-        """Return the path of a file by its name relative to the folder; it need not exist.
+        """Return the path of a file by its name below the folder, with ``/`` between its parts; it need not exist.
 
-        Parameters
-        ----------
-        name : str
-            With ``/`` between its parts.
-        record, field : DatasetRecord, str
-            The record and field with the name, for error messages.
-
-        Raises
-        ------
-        DatasetError
-            If the name points outside of the folder, or is not a valid file name.
+        `record` and `field` are where the name stands, for the `DatasetError` of a name that `check_name` refuses.
         """
         check_name(name, record, field)
         path = self.path
@@ -241,13 +178,7 @@ class DatasetFolder:
 
 
 def check_name(name: str, record: DatasetRecord, field: str) -> None:
-    """Refuse names that point outside of their folder on any system, and invalid file names.
-
-    Raises
-    ------
-    DatasetError
-        If the name is refused.
-    """
+    """Raise a `DatasetError` for a name that points outside of its folder on any system, or is no valid file name."""
     windows = PureWindowsPath(name)
     leads_out = bool(windows.anchor) or ".." in windows.parts or not windows.parts
     if leads_out or any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
@@ -255,13 +186,7 @@ def check_name(name: str, record: DatasetRecord, field: str) -> None:
 
 
 def song_id(name: str, record: DatasetRecord, field: str) -> str:
-    """Return the id for a name: NFC-normalised and valid as a file name.
-
-    Raises
-    ------
-    DatasetError
-        If a file of that name would be outside of its folder.
-    """
+    """Return the id for a name that `check_name` accepts: NFC-normalised and valid as a file name."""
     check_name(name, record, field)
     return _composed(name)
 
@@ -271,24 +196,13 @@ SongRow = tuple[DatasetRecord, str, Song]
 
 
 def unique_songs(songs: Iterable[SongRow]) -> tuple[Song, ...]:
-    """Return songs, after checking that their ids are unique.
-
-    Raises
-    ------
-    DatasetError
-        If two songs share an id.
-    """
+    """Return songs; raise a `DatasetError` if two of them share an id."""
     kept: dict[str, Song] = {}
     for record, field, song in songs:
         if song.id in kept:
             raise record.error(field, "a unique song")
         kept[song.id] = song
     return tuple(kept.values())
-
-
-def by_start(lines: Iterable[Line]) -> tuple[Line, ...]:
-    """Return lines sorted by start; lines with equal starts keep the order of the dataset."""
-    return tuple(sorted(lines, key=lambda line: line.start))
 
 
 def read_text(path: Path) -> str:
@@ -315,24 +229,12 @@ def read_text(path: Path) -> str:
 
 
 def read_lyrics(path: Path) -> str:
-    """Read a lyrics file, without leading and trailing blank lines.
-
-    Raises
-    ------
-    DatasetError
-        As `read_text`.
-    """
+    """Read a lyrics file as `read_text` does, without leading and trailing blank lines."""
     return read_text(path).strip("\n")
 
 
 def read_jsonl(path: Path) -> Iterator[DatasetRecord]:
-    """Read a file with one JSON object per row; blank rows are skipped.
-
-    Raises
-    ------
-    DatasetError
-        If the file cannot be read, or a row is not a JSON object.
-    """
+    """Read a file with one JSON object per row, each checked by `parse_object`; blank rows are skipped."""
     # JSON may contain other Unicode line separators, which splitlines would split at.
     for row, text in enumerate(read_text(path).split("\n"), start=1):
         if text.strip():
@@ -340,13 +242,7 @@ def read_jsonl(path: Path) -> Iterator[DatasetRecord]:
 
 
 def parse_object(text: str, path: Path, where: str = "") -> dict[str, object]:
-    """Parse a JSON object.
-
-    Raises
-    ------
-    DatasetError
-        If it is not a JSON object.
-    """
+    """Parse a JSON object; raise a `DatasetError` for anything else."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -358,14 +254,7 @@ def parse_object(text: str, path: Path, where: str = "") -> dict[str, object]:
 
 
 def read_csv(path: Path, columns: Sequence[str]) -> Iterator[DatasetRecord]:
-    """Read a table with a header; blank rows are skipped.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    columns : sequence of str
-        Required columns.
+    """Read a table with a header that has at least these columns; blank rows are skipped.
 
     Raises
     ------

@@ -28,13 +28,7 @@ class Document:
         return {"schema": self.SCHEMA, "version": self.VERSION, **as_json(self)}
 
     def to_json(self) -> str:
-        """Return the JSON, indented and ended by a line break.
-
-        Raises
-        ------
-        ValueError
-            If a number is not finite, which JSON cannot hold.
-        """
+        """Return the JSON, indented and ended by a line break; raise a `ValueError` if a number is not finite."""
         return json.dumps(self.as_dict(), ensure_ascii=False, allow_nan=False, indent=2) + "\n"
 
     @classmethod
@@ -61,13 +55,7 @@ class Document:
 
     @classmethod
     def from_dict(cls, document: object, *, name: str = "document") -> Self:
-        """Read what `json.loads` returned of the JSON.
-
-        Raises
-        ------
-        DatasetError
-            As `from_json`.
-        """
+        """Read what `json.loads` returned of the JSON; see `from_json`."""
         schema, version = cls.identify(document)
         if schema != cls.SCHEMA or type(version) is not int or not 1 <= version <= cls.VERSION:
             raise DatasetError(

@@ -60,15 +60,7 @@ class LyricsDocument(Document):
 
     @classmethod
     def of(cls, lyrics: Lyrics, *, title: str | None = None, artist: str | None = None) -> Self:
-        """Return the document of lyrics.
-
-        Parameters
-        ----------
-        lyrics : Lyrics
-            Written `rounded`.
-        title, artist : str, optional
-            Of the song.
-        """
+        """Return the document of lyrics, which are written `rounded`."""
         kept = rounded(lyrics)
         return cls(
             title=title,

@@ -129,7 +129,10 @@ class Beginning:
 
 
 class Batch:
-    """A folder of results, with the journal of how they came about."""
+    """A folder of results, with the journal of how they came about.
+
+    Methods that write raise an `OutputError` if the folder cannot be written.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -145,8 +148,6 @@ class Batch:
         ------
         ConfigError
             If another run is at work there.
-        OutputError
-            If the folder cannot be written.
         """
         from filelock import FileLock, Timeout
 
@@ -248,13 +249,7 @@ class Batch:
         return changed
 
     def status(self) -> Status:
-        """Return how far the last run is, also while it goes on.
-
-        Raises
-        ------
-        ConfigError
-            If no batch ever ran here.
-        """
+        """Return how far the last run is, also while it goes on; raise a `ConfigError` if no batch ever ran here."""
         try:
             state = json.loads(self._state.read_text(encoding="utf-8"))
             started, ids, todo = str(state["started"]), set(state["ids"]), set(state.get("todo", ()))
@@ -296,13 +291,7 @@ class Batch:
             return False
 
     def write_table(self) -> list[Path]:
-        """Write what became of every song as ``songs.csv``, and ``songs.parquet`` where pyarrow is installed.
-
-        Raises
-        ------
-        OutputError
-            If they cannot be written.
-        """
+        """Write what became of every song as ``songs.csv``, and ``songs.parquet`` where pyarrow is installed."""
         import pandas as pd
 
         records = [record for record in self.journal.last().values() if record.status != "removed"]

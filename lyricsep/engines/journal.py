@@ -103,13 +103,7 @@ class Record:
 
     @classmethod
     def from_entry(cls, entry: Mapping[str, Any]) -> Self:
-        """Read what `dataclasses.asdict` and JSON made of a record.
-
-        Raises
-        ------
-        KeyError, TypeError
-            If it is none.
-        """
+        """Read what `dataclasses.asdict` and JSON made of a record; raise `KeyError` or `TypeError` if it is none."""
         known = {each.name: entry[each.name] for each in fields(cls)}
         return cls(**{**known, "audio": tuple(known["audio"]), "results": dict(known["results"])})
 
@@ -148,13 +142,7 @@ class Journal:
         self.path = path
 
     def add(self, record: Record) -> None:
-        """Append a record, for good.
-
-        Raises
-        ------
-        OutputError
-            If it cannot be written.
-        """
+        """Append a record, for good; raise an `OutputError` if it cannot be written."""
         line = json.dumps(asdict(record)) + "\n"  # ASCII: names of files need not be text
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -50,14 +50,9 @@ _DRAWING = re.compile(r"\\p(\d+)")
 
 
 def render_ass(lyrics: Lyrics, *, title: str | None = None) -> str:
-    """Return lyrics as ASS; only the header for an instrumental.
+    """Return lyrics as ASS, with a title for editors; only the header for an instrumental.
 
-    Parameters
-    ----------
-    lyrics : Lyrics
-        Lines in order of start; lines without text are skipped.
-    title : str, optional
-        Shown by editors.
+    Lines are in order of start; those without text are skipped.
     """
     header = _HEADER.format(
         title=f"Title: {' '.join(title.split())}\n" if title and title.strip() else "", fields=", ".join(_FIELDS)
@@ -98,11 +93,6 @@ def read_ass(text: str, name: str) -> Transcript:
 
     Styles, comments and drawings are ignored; each row of an event is a line. ``\k``, ``\K``, ``\kf`` and ``\ko``
     become word times.
-
-    Raises
-    ------
-    DatasetError
-        If there are no events, or one is malformed.
     """
     rows = [row.strip() for row in text.split("\n")]
     events = next((number for number, row in enumerate(rows) if row.lower() == "[events]"), None)

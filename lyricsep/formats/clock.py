@@ -9,16 +9,9 @@ MIN_CUE = 0.1
 
 
 def to_ticks(time: float, per_second: int) -> int:
-    """Round a time to whole ticks, halves up, based on its printed decimal value.
+    """Round a time in seconds, at least 0, to whole ticks, halves up, based on its printed decimal value.
 
-    Rounding never changes the order of times.
-
-    Parameters
-    ----------
-    time : float
-        Seconds, at least 0.
-    per_second : int
-        Ticks per second: 100 for centiseconds.
+    Rounding never changes the order of times. Centiseconds are 100 ticks per second.
     """
     return int((Decimal(repr(float(time))) * per_second).to_integral_value(ROUND_HALF_UP))
 
@@ -30,15 +23,7 @@ def cue_ticks(start: float, end: float, per_second: int) -> tuple[int, int]:
 
 
 def from_minutes(minutes: int, seconds: str) -> float:
-    """Return minutes and seconds as seconds, rounded to milliseconds.
-
-    Parameters
-    ----------
-    minutes : int
-        At least 0.
-    seconds : str
-        A decimal number.
-    """
+    """Return minutes and seconds, a decimal number, as seconds, rounded to milliseconds."""
     return (60_000 * minutes + round(1000 * float(seconds))) / 1000
 
 

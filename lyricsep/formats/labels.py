@@ -39,12 +39,7 @@ def render_audacity(segments: Sequence[Segment]) -> str:
 def render_rttm(segments: Sequence[Segment], *, name: str = "song") -> str:
     """Return RTTM, the format of speaker diarisation tools, with one speaker, ``vocals``.
 
-    Parameters
-    ----------
-    segments : sequence of Segment
-        In order.
-    name : str
-        Name of the song; spaces, which separate fields, become underscores.
+    Spaces in the name of the song, which separate fields, become underscores.
     """
     file = "_".join(name.split()) or "song"
     rows = []

@@ -35,16 +35,10 @@ _LENGTH = re.compile(rf"\[length:\s*{_CLOCK}\s*\]", re.IGNORECASE)
 def render_lrc(
     lyrics: Lyrics, *, word_times: bool = False, title: str | None = None, artist: str | None = None
 ) -> str:
-    """Return lyrics as LRC; only the tags for an instrumental.
+    """Return lyrics, whose lines are in order of start, as LRC; only the tags for an instrumental.
 
-    Parameters
-    ----------
-    lyrics : Lyrics
-        Lines in order of start.
-    word_times : bool
-        Write word times, if there are any and the words match the text of their line.
-    title, artist : str, optional
-        Shown by players (``[ti:]``, ``[ar:]``).
+    Words get times if there are any and they match the text of their line. Players show title (``[ti:]``) and artist
+    (``[ar:]``).
     """
     minutes, seconds = divmod(to_ticks(lyrics.duration, 1), 60)
     tags = {
@@ -79,13 +73,7 @@ def _time(hundredths: int) -> str:
 
 
 def read_lrc(text: str, name: str) -> Transcript:
-    """Read LRC, plain or enhanced; see `lyricsep.formats.reading.read_lyrics`.
-
-    Raises
-    ------
-    DatasetError
-        If a text has no time.
-    """
+    """Read LRC, plain or enhanced; see `lyricsep.formats.reading.read_lyrics`. Every text needs a time."""
     offset, length = _OFFSET.search(text), _LENGTH.search(text)
     sooner = int(offset[1]) / 1000 if offset else 0.0
     rows: list[tuple[float, float, str]] = []  # time, first time of its row, text

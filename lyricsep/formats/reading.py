@@ -15,6 +15,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 from lyricsep.documents import LyricsDocument
@@ -23,7 +24,7 @@ from lyricsep.files import shown
 from lyricsep.formats.ass import read_ass
 from lyricsep.formats.lrc import read_lrc
 from lyricsep.formats.subtitles import read_srt, read_vtt
-from lyricsep.formats.tables import read_audacity, read_csv, read_tsv
+from lyricsep.formats.tables import read_audacity, read_table
 from lyricsep.formats.textgrid import read_textgrid
 from lyricsep.formats.transcript import Transcript, sectioned, tidy
 from lyricsep.formats.ttml import read_ttml
@@ -172,10 +173,6 @@ def _read_text(path: Path, name: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _read_txt(text: str, _name: str) -> Transcript:
-    return Transcript(tidy(text.split("\n")))
-
-
 def _read_json(text: str, name: str) -> Transcript:
     document = LyricsDocument.from_json(text, name=name)
     kept = {each.name: getattr(document, each.name) for each in fields(Transcript) if each.name != "text"}
@@ -184,15 +181,15 @@ def _read_json(text: str, name: str) -> Transcript:
 
 
 _READERS: Mapping[str, Callable[[str, str], Transcript]] = {
-    ".txt": _read_txt,
+    ".txt": lambda text, _name: Transcript(tidy(text.split("\n"))),
     ".lrc": read_lrc,
     ".srt": read_srt,
     ".vtt": read_vtt,
     ".json": _read_json,
     ".ass": read_ass,
     ".ttml": read_ttml,
-    ".csv": read_csv,
-    ".tsv": read_tsv,
+    ".csv": partial(read_table, delimiter=","),
+    ".tsv": partial(read_table, delimiter="\t"),
     ".textgrid": read_textgrid,
     ".labels.txt": read_audacity,
 }

@@ -28,8 +28,8 @@ _LYRICS: Mapping[str, Callable[[Lyrics, str | None, str | None], str]] = {
     "elrc": lambda lyrics, title, artist: render_lrc(lyrics, word_times=True, title=title, artist=artist),
     "ass": lambda lyrics, title, _artist: render_ass(lyrics, title=title),
     "ttml": lambda lyrics, title, _artist: render_ttml(lyrics, title=title),
-    "csv": lambda lyrics, _title, _artist: tables.render_csv(lyrics),
-    "tsv": lambda lyrics, _title, _artist: tables.render_tsv(lyrics),
+    "csv": lambda lyrics, _title, _artist: tables.render_table(lyrics, ","),
+    "tsv": lambda lyrics, _title, _artist: tables.render_table(lyrics, "\t"),
     "textgrid": lambda lyrics, _title, _artist: render_lyrics_textgrid(lyrics),
     "audacity": lambda lyrics, _title, _artist: tables.render_audacity(lyrics),
 }

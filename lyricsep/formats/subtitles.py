@@ -73,25 +73,13 @@ def _escape(text: str) -> str:
 
 
 def read_srt(text: str, name: str) -> Transcript:
-    """Read SubRip; see `lyricsep.formats.reading.read_lyrics`.
-
-    Raises
-    ------
-    DatasetError
-        If times are malformed, or text has none.
-    """
+    """Read SubRip; see `lyricsep.formats.reading.read_lyrics`."""
     rows = _cue_rows(text.split("\n"), name, is_numbered=True)
     return timed(Line(start, end, _SRT_TAG.sub("", row).strip()) for start, end, row in rows)
 
 
 def read_vtt(text: str, name: str) -> Transcript:
-    """Read WebVTT; see `lyricsep.formats.reading.read_lyrics`.
-
-    Raises
-    ------
-    DatasetError
-        If it does not begin with ``WEBVTT``, or times are malformed.
-    """
+    """Read WebVTT; see `lyricsep.formats.reading.read_lyrics`."""
     if text.strip() and not text.startswith("WEBVTT"):
         raise DatasetError(
             f"{name}: expected WEBVTT in the first row; add it, or rename the file if it is not WebVTT"

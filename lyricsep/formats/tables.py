@@ -26,17 +26,8 @@ _COLUMNS: Mapping[str, str] = {
 }
 
 
-def render_csv(lyrics: Lyrics) -> str:
-    """Return lyrics as CSV; only the header for an instrumental."""
-    return _render(lyrics, ",")
-
-
-def render_tsv(lyrics: Lyrics) -> str:
-    """Return lyrics as TSV; only the header for an instrumental."""
-    return _render(lyrics, "\t")
-
-
-def _render(lyrics: Lyrics, delimiter: str) -> str:
+def render_table(lyrics: Lyrics, delimiter: str) -> str:
+    """Return lyrics as CSV or, with tabs between cells, as TSV; only the header for an instrumental."""
     table = io.StringIO(newline="")
     writer = csv.writer(table, delimiter=delimiter, lineterminator="\n")
     writer.writerow(["start", "end", "text"])
@@ -56,29 +47,8 @@ def render_audacity(lyrics: Lyrics) -> str:
     )
 
 
-def read_csv(text: str, name: str) -> Transcript:
-    """Read CSV; see `lyricsep.formats.reading.read_lyrics`.
-
-    Raises
-    ------
-    DatasetError
-        If the header lacks a column, or a row is malformed.
-    """
-    return _read(text, name, ",")
-
-
-def read_tsv(text: str, name: str) -> Transcript:
-    """Read TSV; see `lyricsep.formats.reading.read_lyrics`.
-
-    Raises
-    ------
-    DatasetError
-        As `read_csv`.
-    """
-    return _read(text, name, "\t")
-
-
-def _read(text: str, name: str, delimiter: str) -> Transcript:
+def read_table(text: str, name: str, *, delimiter: str) -> Transcript:
+    """Read CSV, or TSV, whose delimiter is a tab; see `lyricsep.formats.reading.read_lyrics`."""
     try:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
     except csv.Error as error:
@@ -101,13 +71,7 @@ def _read(text: str, name: str, delimiter: str) -> Transcript:
 
 
 def read_audacity(text: str, name: str) -> Transcript:
-    """Read Audacity labels; see `lyricsep.formats.reading.read_lyrics`.
-
-    Raises
-    ------
-    DatasetError
-        If a row is malformed.
-    """
+    """Read Audacity labels; see `lyricsep.formats.reading.read_lyrics`."""
     rows = enumerate(text.split("\n"), start=1)
     # Rows that begin with a backslash are the frequency range of a label.
     labels = [(number, row.split("\t", 2)) for number, row in rows if row.strip() and not row.startswith("\\")]

@@ -274,10 +274,7 @@ def _tag(
 def _kind_of(song: Path) -> str:
     """Return the key of `_KINDS` for a file, from its content, not its name.
 
-    Raises
-    ------
-    AudioError
-        If its format has no tag for lyrics.
+    Raise an `AudioError` if its format has no tag for lyrics.
     """
     with open_container(song) as container:
         names = container.format.name.split(",")

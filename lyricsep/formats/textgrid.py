@@ -50,14 +50,9 @@ def render_lyrics_textgrid(lyrics: Lyrics) -> str:
 
 
 def render_segments_textgrid(segments: Sequence[Segment], *, duration: float = 0.0) -> str:
-    """Render the TextGrid of segments: one tier, ``vocals``.
+    """Render the TextGrid of segments, which are in order and do not overlap: one tier, ``vocals``.
 
-    Parameters
-    ----------
-    segments : sequence of Segment
-        In order, without overlap.
-    duration : float
-        Seconds of the song; the grid lasts at least as long as its segments.
+    The grid lasts at least as long as its segments, and `duration`, the seconds of the song.
     """
     return _render({"vocals": _apart([Line(segment.start, segment.end, "vocals") for segment in segments])}, duration)
 
@@ -132,11 +127,6 @@ def read_textgrid(text: str, name: str) -> Transcript:
 
     Lines are the intervals of the tiers ``lines``, ``lines 2`` and so on, or those of the only tier of intervals;
     their words are the intervals of ``words``, ``words 2`` and so on that have their middle in them.
-
-    Raises
-    ------
-    DatasetError
-        If it is no TextGrid, ends too soon, or has several tiers of which none is called lines.
     """
     if not text.strip():
         return Transcript("")

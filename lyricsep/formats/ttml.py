@@ -30,14 +30,9 @@ _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def render_ttml(lyrics: Lyrics, *, title: str | None = None) -> str:
-    """Return lyrics as TTML; an empty body for an instrumental.
+    """Return lyrics as TTML, with a title in its head; an empty body for an instrumental.
 
-    Parameters
-    ----------
-    lyrics : Lyrics
-        Lines in order of start; lines without text are skipped.
-    title : str, optional
-        Written to the head.
+    Lines are in order of start; those without text are skipped.
     """
     language = f" xml:lang={quoteattr(lyrics.language)}" if lyrics.language else ' xml:lang=""'
     rows = ['<?xml version="1.0" encoding="UTF-8"?>']
@@ -70,12 +65,8 @@ def read_ttml(text: str, name: str) -> Transcript:
     """Read TTML; see `lyricsep.formats.reading.read_lyrics`.
 
     Times are relative to the enclosing element, as TTML specifies, except in Apple Music files (with
-    ``itunes:timing``), where they are relative to the start of the song. Word times are ignored.
-
-    Raises
-    ------
-    DatasetError
-        If it is not TTML, or has times in frames or ticks, which are not supported.
+    ``itunes:timing``), where they are relative to the start of the song. Word times are ignored; times in frames or
+    ticks are not supported.
     """
     if not text.strip():
         return Transcript("")

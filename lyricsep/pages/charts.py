@@ -48,15 +48,7 @@ class _Shape:
 
 
 def histogram(marks: Sequence[Mark], *, of: str) -> Markup:
-    """Return a chart of how many songs have which value.
-
-    Parameters
-    ----------
-    marks : sequence of Mark
-        At least one.
-    of : str
-        What the values are.
-    """
+    """Return a chart of how many songs have which value; `of` names the values. There is at least one mark."""
     top = _top(mark.value for mark in marks)
     step = next(step for step in (1, 2, 5, 10) if top / step <= (30 if len(marks) >= 40 else 15))
     n_bins = math.ceil(top / step)
@@ -83,12 +75,7 @@ def histogram(marks: Sequence[Mark], *, of: str) -> Markup:
 def strips(groups: Mapping[str, Sequence[Mark]], *, of: str) -> Markup:
     """Return a chart with a row for each group: a point for every song, a box from the first to the third quartile.
 
-    Parameters
-    ----------
-    groups : mapping of str to sequence of Mark
-        None of them empty.
-    of : str
-        What the values are.
+    No group is empty; `of` names the values.
     """
     top = _top(mark.value for marks in groups.values() for mark in marks)
     pitch = 38
@@ -116,12 +103,7 @@ def strips(groups: Mapping[str, Sequence[Mark]], *, of: str) -> Markup:
 def scatter(pairs: Sequence[tuple[Mark, Mark]], *, first: str, second: str) -> Markup:
     """Return a chart of the songs by their values in two runs; those below the diagonal improved.
 
-    Parameters
-    ----------
-    pairs : sequence of tuple of Mark
-        At least one: of the first run, across; of the second, up.
-    first, second : str
-        Names of the runs.
+    In each pair, at least one, the value of the first run goes across and that of the second up.
     """
     top = _top(mark.value for pair in pairs for mark in pair)
     size = 280.0
@@ -140,15 +122,7 @@ def scatter(pairs: Sequence[tuple[Mark, Mark]], *, first: str, second: str) -> M
 
 
 def bars(marks: Sequence[Mark], *, of: str) -> Markup:
-    """Return a chart of differences as bars, the largest fall first.
-
-    Parameters
-    ----------
-    marks : sequence of Mark
-        At least one; values are percentage points.
-    of : str
-        What differs.
-    """
+    """Return a chart of differences in percentage points as bars, the largest fall first; `of` says what differs."""
     ordered = sorted(marks, key=lambda mark: mark.value)
     reach = min(HIGHEST, max(1.0, *(abs(mark.value) for mark in ordered)))
     height = 200.0
@@ -195,14 +169,9 @@ def interval(value: float, low: float, high: float, *, reach: float, more_is_bet
 
 
 def stack(parts: Mapping[str, int], whole: int) -> Markup:
-    """Return a bar of errors side by side, small enough for a cell.
+    """Return a bar of errors side by side, small enough for a cell: numbers of errors by the class of their bar.
 
-    Parameters
-    ----------
-    parts : mapping of str to int
-        Numbers of errors by the class of their bar.
-    whole : int
-        What the full width stands for; the bar is cut there.
+    `whole` is what the full width stands for; the bar is cut there.
     """
     shapes, left = [], 0.0
     for kind, part in parts.items():

@@ -17,7 +17,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from lyricsep.tables import percent
+from lyricsep.tables import clock, percent
 from lyricsep.version import __version__
 
 _POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -77,13 +77,6 @@ def render_fragment(template: str, **values: Any) -> Markup:
     return Markup(_environment().get_template(template).render(values))  # noqa: S704 - escaped by the template
 
 
-def clock(seconds: float) -> str:
-    """Return a duration as ``m:ss`` or ``h:mm:ss``."""
-    minutes, second = divmod(round(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
-
-
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -96,7 +89,7 @@ def _environment() -> Environment:
     environment.globals |= {"asset": _asset, "version": __version__}
     environment.filters |= {
         "clock": clock,
-        "counted": _counted,
+        "counted": lambda n, noun: f"{n} {noun}{'' if n == 1 else 's'}",
         "percent": percent,
         "points": _points,
         "signed": _signed,
@@ -119,10 +112,6 @@ def _json(value: object) -> str:
     """Write JSON without U+2028 and U+2029; the filter ``tojson`` escapes ``<``, ``>`` and ``&``."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-
-
-def _counted(n: int, noun: str) -> str:
-    return f"{n} {noun}{'' if n == 1 else 's'}"
 
 
 def _signed(step: int) -> str:

@@ -10,13 +10,7 @@ _OF_THE_SONGS = frozenset(("schema", "version", "command", "started", "seconds",
 
 
 def failures(manifests: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Return the songs that failed and never succeeded, with the reason.
-
-    Parameters
-    ----------
-    manifests : iterable of mapping
-        Oldest first.
-    """
+    """Return the songs that failed and never succeeded, with the reason, from manifests, the oldest first."""
     failed: dict[str, str] = {}
     of_batch: dict[str, str] = {}
     done: set[str] = set()

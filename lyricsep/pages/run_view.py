@@ -15,7 +15,7 @@ from lyricsep.pages.charts import Mark, bars, histogram, interval, scatter, stac
 from lyricsep.pages.html import render_page
 from lyricsep.pages.manifests import changes, facts
 from lyricsep.pages.run import KINDS, PageSong, RunContent
-from lyricsep.scoring import RATES, Counts, Difference, TimingCounts, bootstrap, compare, pool, rates
+from lyricsep.scoring import RATES, Counts, Difference, TimingCounts, bootstrap, compare, most_changed, pool, rates
 from lyricsep.transcribers.guard import FLAGS
 
 MAIN_RATES = ("WER", "SR", "DR", "IR", "IR_hal", "IR_hal_sub", "WER_near", "WER_case", "CER")
@@ -32,7 +32,6 @@ COUNTED = {
     "case_errors": "words in the wrong case",
 }
 
-N_MOVED = 10
 SIGNIFICANCE = 0.05
 UNKNOWN = "–"
 """The language of songs whose language is unknown."""
@@ -160,7 +159,10 @@ def _comparison(content: RunContent) -> dict[str, Any] | None:
         "charts": _changes_of_songs(content, both),
         "rates": _rate_differences(differences),
         "counts": [(label, before[kind], now[kind]) for kind, label in COUNTED.items()],
-        "moved": _moved(both),
+        "moved": [
+            (int(index), *(rates(run[index])["WER"] for run in (first, second)), steps)
+            for index, steps in most_changed(first, second)
+        ],
     }
 
 
@@ -205,23 +207,6 @@ def _rate_differences(differences: Mapping[str, Difference]) -> list[tuple[str, 
         )
         for name, step in steps.items()
     ]
-
-
-def _moved(both: Mapping[int, tuple[Counts, Counts]]) -> list[tuple[int, float, float, tuple[int, ...]]]:
-    """Return the songs whose number of errors changed most: index, WER of both runs, steps of S, D and I."""
-    order = sorted(both, key=lambda index: -abs(both[index][1].words.errors - both[index][0].words.errors))
-    rows: list[tuple[int, float, float, tuple[int, ...]]] = []
-    for index in order[:N_MOVED]:
-        before, now = (counts.words for counts in both[index])
-        if before != now:
-            steps = (
-                now.substitutions - before.substitutions,
-                now.deletions - before.deletions,
-                now.insertions - before.insertions,
-            )
-            first, second = (rates(counts)["WER"] for counts in both[index])
-            rows.append((index, first, second, steps))
-    return rows
 
 
 def _song_rows(content: RunContent) -> list[dict[str, Any]]:

@@ -28,7 +28,6 @@ show what was changed.
 from __future__ import annotations
 
 import base64
-import math
 import os
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,12 +41,13 @@ from urllib.parse import quote
 import regex
 
 from lyricsep.datasets import Song
+from lyricsep.documents import finite
 from lyricsep.files import shown
 from lyricsep.formats import Transcript, read_lyrics
 from lyricsep.pages.html import render_page
 from lyricsep.pages.manifests import plan_of
 from lyricsep.pages.sound import PEAKS_PER_SECOND, SongSound, data_uri, song_sound
-from lyricsep.scoring import Edit, rates, score, time_lines, without_tags
+from lyricsep.scoring import Edit, known_rates, score, time_lines, without_tags
 from lyricsep.scoring.tokens import letters_of, spread, tokenize
 from lyricsep.segmentation import RmsVadOptions
 from lyricsep.transcribers.guard import FLAGS
@@ -209,16 +209,12 @@ def _comparison(transcript: Transcript, reference: Song) -> dict[str, Any]:
             "is_machine": False,
         },
         "scores": {
-            "rates": {name: None if math.isnan(rate) else rate for name, rate in rates(found.counts).items()},
+            "rates": known_rates(found.counts),
             "intervals": None,  # they are over songs, and this is one
             "counts": found.counts.as_fields(),
-            "timing": timing and {**asdict(timing), "start_error": _finite(timing.start_error)},
+            "timing": timing and {**asdict(timing), "start_error": finite(timing.start_error)},
         },
     }
-
-
-def _finite(value: float) -> float | None:
-    return None if math.isnan(value) else value
 
 
 @dataclass(frozen=True)

@@ -34,19 +34,10 @@ def render_alignment(reference: str, edits: Sequence[Edit], language: str, *, co
 
 
 def edits_by_line(reference: str, edits: Sequence[Edit], language: str) -> list[list[Edit]]:
-    """Return the edits of each line of the reference.
+    """Return the edits of each line of the reference; arguments as `render_alignment`.
 
     Lines without words, such as those between sections, have none. Insertions belong to the line of the next word of
     the reference; those after the last word belong to the last line.
-
-    Parameters
-    ----------
-    reference : str
-        The reference text that was scored.
-    edits : sequence of Edit
-        Alignment from `score`.
-    language : str
-        ISO 639 code that was used to tokenize it.
     """
     waiting = deque(edits)
     rows = []

@@ -52,13 +52,7 @@ _STYLE: dict[Any, Any] = {
 
 
 def check_plots() -> None:
-    """Check that plots can be drawn, to fail before long work.
-
-    Raises
-    ------
-    ConfigError
-        If matplotlib is not installed.
-    """
+    """Raise a `ConfigError` if matplotlib is not installed, to fail before long work."""
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
@@ -69,15 +63,7 @@ def check_plots() -> None:
 def drawing(texts: Iterable[str] = ()) -> Iterator[None]:
     """Set the style of everything that is drawn and saved in the block, ignoring the user's matplotlibrc.
 
-    Parameters
-    ----------
-    texts : iterable of str
-        Texts of the plot, in any script; installed fonts with their letters are used.
-
-    Raises
-    ------
-    ConfigError
-        If matplotlib is not installed.
+    For the texts of the plot, in any script, installed fonts with their letters are used.
     """
     check_plots()
     from matplotlib import rc_context, rcdefaults, rcParams
@@ -94,11 +80,6 @@ def save_figure(figure: Figure, path: Path, *, overwrite: bool = True) -> None:
     """Write a figure atomically, within `drawing`; the suffix of the path is one of `PLOT_FORMATS`.
 
     The same figure gives the same bytes.
-
-    Raises
-    ------
-    OutputError
-        If the file cannot be written, or exists and `overwrite` is False.
     """
     # Omit dates, so that the same numbers give the same file.
     metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
@@ -107,23 +88,11 @@ def save_figure(figure: Figure, path: Path, *, overwrite: bool = True) -> None:
 
 
 def save_figures(figure: Figure, stem: Path) -> list[Path]:
-    """Write a figure in all formats, within `drawing`; `stem` is the files' name without a suffix.
-
-    Raises
-    ------
-    OutputError
-        If a file cannot be written.
-    """
+    """Write a figure in all formats, within `drawing`; `stem` is the files' name without a suffix."""
     paths = [stem.with_name(f"{stem.name}.{name}") for name in PLOT_FORMATS]
     for path in paths:
         save_figure(figure, path)
     return paths
-
-
-def clock(seconds: float) -> str:
-    """Return a time as ``m:ss``, or ``h:mm:ss`` from one hour."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
 
 def _fonts_for(texts: Iterable[str]) -> list[str]:

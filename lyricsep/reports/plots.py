@@ -102,7 +102,7 @@ def plot_boxes(
             if boxes:
                 axis.boxplot(
                     list(boxes.values()),
-                    tick_labels=[_broken(label) for label in boxes],
+                    tick_labels=[label.replace(", ", "\n") for label in boxes],
                     widths=0.5,
                     showfliers=False,
                     medianprops={"color": "black", "linewidth": 1.4},
@@ -127,26 +127,15 @@ def plot_bars(
 
     Parameters
     ----------
-    stem : Path
-        As in `plot_boxes`.
+    stem, title, ylabel
+        As in `plot_boxes`, which also describes what is returned and raised.
     panels : mapping of str to mapping of str to mapping of str to Estimate
         Values by panel, group and bar. Unknown intervals have no whisker, and NaN values no bar.
-    title, ylabel : str
-        Of the figure.
-
-    Returns
-    -------
-    list of Path
-        Files that were written.
-
-    Raises
-    ------
-    ConfigError, OutputError
-        As `plot_boxes`.
     """
     names = list(dict.fromkeys(bar for groups in panels.values() for bars in groups.values() for bar in bars))
     with drawing([title, ylabel, *panels, *names, *(group for groups in panels.values() for group in groups)]):
         from matplotlib.figure import Figure
+        from matplotlib.patches import Patch
 
         n_panels, n_groups = max(1, len(panels)), max((len(groups) for groups in panels.values()), default=1)
         # Make bars wide enough for their hatches.
@@ -164,7 +153,7 @@ def plot_bars(
             axis.set_ylabel(ylabel)
         figure.suptitle(title)
         if names:
-            handles = [_patch(index, label=name) for index, name in enumerate(names)]
+            handles = [Patch(label=name, **_style(index)) for index, name in enumerate(names)]
             figure.legend(handles=handles, loc="outside lower center", ncols=n_columns, handlelength=1.6)
         return save_figures(figure, stem)
 
@@ -200,35 +189,15 @@ def _style(index: int) -> dict[str, Any]:
     }
 
 
-def _patch(index: int, label: str) -> Any:
-    from matplotlib.patches import Patch
-
-    return Patch(label=label, **_style(index))
-
-
 def plot_trade_off(stem: Path, points: Sequence[TradeOff], *, title: str, xlabel: str, ylabel: str) -> list[Path]:
     """Draw quality against cost, each point with its interval and a label; labels avoid overlaps.
 
     Parameters
     ----------
-    stem : Path
-        As in `plot_boxes`.
+    stem, title, xlabel, ylabel
+        As in `plot_boxes`, which also describes what is returned and raised.
     points : sequence of TradeOff
-        Points with a quality of NaN are skipped.
-    title, xlabel, ylabel : str
-        Of the figure.
-
-    Returns
-    -------
-    list of Path
-        Files that were written.
-
-    Raises
-    ------
-    ValueError
-        If a cost is not positive.
-    ConfigError, OutputError
-        As `plot_boxes`.
+        Points with a quality of NaN are skipped; a cost that is not positive is a `ValueError`.
     """
     for point in points:
         if not 0 < point.cost < math.inf:
@@ -349,7 +318,3 @@ def _overlap(box: Bbox, others: Iterable[Bbox]) -> float:
 def _outside(box: Bbox, frame: Bbox) -> float:
     """Return the area of a box outside of a frame, in square pixels."""
     return box.width * box.height - _overlap(box, [frame])
-
-
-def _broken(label: str) -> str:
-    return label.replace(", ", "\n")

@@ -12,19 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lyricsep.lyrics import Line, Segment
-from lyricsep.reports.figures import (
-    BLUE,
-    GREY,
-    ORANGE,
-    PAGE,
-    SKY,
-    VERMILION,
-    YELLOW,
-    clock,
-    drawing,
-    save_figure,
-)
+from lyricsep.reports.figures import BLUE, GREY, ORANGE, PAGE, SKY, VERMILION, YELLOW, drawing, save_figure
 from lyricsep.segmentation import SAMPLE_RATE, RmsVadOptions, rms_envelope, thresholds
+from lyricsep.tables import clock
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

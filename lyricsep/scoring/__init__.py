@@ -19,7 +19,17 @@ from lyricsep.scoring.certainty import (
     compare,
     spread_over_seeds,
 )
-from lyricsep.scoring.counts import FIELDS, RATES, Counts, Edits, counts_from_dict, known_rates, pool, rates
+from lyricsep.scoring.counts import (
+    FIELDS,
+    RATES,
+    Counts,
+    Edits,
+    counts_from_dict,
+    known_rates,
+    most_changed,
+    pool,
+    rates,
+)
 from lyricsep.scoring.runs import ScoredRun, SongScore, find_hypotheses, find_references, read_runs, score_songs
 from lyricsep.scoring.separation import SeparationScore, score_separation
 from lyricsep.scoring.times import (
@@ -67,6 +77,7 @@ __all__ = [
     "find_references",
     "known_rates",
     "mean_alignment",
+    "most_changed",
     "pool",
     "rates",
     "read_runs",

@@ -136,6 +136,21 @@ def pool(counts: Iterable[Counts]) -> Counts:
     return sum(counts, Counts())
 
 
+def most_changed(first: Mapping[str, Counts], second: Mapping[str, Counts]) -> list[tuple[str, tuple[int, int, int]]]:
+    """Return the ten songs of two runs whose number of word errors changed most, the largest change first.
+
+    Each comes with the steps of substitutions, deletions and insertions, second minus first; songs without any are
+    left out.
+    """
+    words = {song: (counts.words, second[song].words) for song, counts in first.items()}
+    order = sorted(words, key=lambda song: -abs(words[song][1].errors - words[song][0].errors))
+    return [
+        (song, (b.substitutions - a.substitutions, b.deletions - a.deletions, b.insertions - a.insertions))
+        for song, (a, b) in ((song, words[song]) for song in order[:10])
+        if a != b
+    ]
+
+
 def rates(counts: Counts) -> dict[str, float]:
     """Compute every rate of `RATES`; NaN if the denominator is 0."""
     columns = {name: np.array([value], np.float64) for name, value in counts.as_fields().items()}
@@ -150,14 +165,7 @@ def known_rates(counts: Counts) -> dict[str, float | None]:
 def rates_of_fields(n: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
     """Compute every rate of `RATES` for many samples at once.
 
-    Parameters
-    ----------
-    n : mapping of str to ndarray, shape (n_samples,)
-        A column for each name of `FIELDS`.
-
-    Returns
-    -------
-    dict of str to ndarray, shape (n_samples,)
+    `n` has a column for each name of `FIELDS`; columns and rates have the shape (n_samples,).
     """
     length = n["hits"] + n["substitutions"] + n["deletions"]
     heard = n["hits"] + n["substitutions"] + n["insertions"]

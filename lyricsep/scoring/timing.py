@@ -33,14 +33,9 @@ TOLERANCE = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Position of a scored word.
+    """Position of a scored word: its line, and its `Word` in `Line.words`, both from 0; several words may share one.
 
-    Parameters
-    ----------
-    line : int
-        Index of its line, from 0.
-    word : int or None
-        Index of its `Word` in `Line.words`; None if its time is unknown. Several scored words may share one.
+    The `Word` is None if its time is unknown.
     """
 
     line: int
@@ -172,11 +167,6 @@ def score_timing(
         The hits of the word alignment: index into `reference_words`, index into `hypothesis_words`.
     reference_words, hypothesis_words : sequence of Owner
         Position of each scored word.
-
-    Raises
-    ------
-    ValueError
-        If an index is out of range, or a word is hit twice.
     """
     _check_owners("reference", reference_words, reference)
     _check_owners("hypothesis", hypothesis_words, hypothesis)

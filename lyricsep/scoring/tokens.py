@@ -51,14 +51,9 @@ class TaggedWord:
 
 @dataclass(frozen=True)
 class Tokens:
-    """A tokenized text.
+    """A tokenized text: all tokens of alt-eval (words, punctuation, parentheses, line and section breaks).
 
-    Parameters
-    ----------
-    all : tuple
-        Tokens of alt-eval: words, punctuation, parentheses, line breaks and section breaks.
-    words : tuple of TaggedWord
-        The words among them.
+    `words` are the words among them.
     """
 
     all: tuple[Token, ...]
@@ -78,13 +73,7 @@ def without_tags(text: str) -> str:
 
 
 def score_language(code: str) -> str:
-    """Return the ISO 639-1 code that alt-eval tokenizes by.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such language.
-    """
+    """Return the ISO 639-1 code that alt-eval tokenizes by."""
     found = language_code(code)
     # Moses knows no language without a two-letter code; it then tokenizes as English.
     return found if len(found) == 2 else "en"

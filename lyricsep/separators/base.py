@@ -152,13 +152,7 @@ class Separator(ABC):
 
 
 class Chain(Separator):
-    """Runs a second separator on the vocals of the first, such as one for the speakers of a duet.
-
-    Parameters
-    ----------
-    first, then : Separator
-        The mixture goes to the first, its vocals to the other.
-    """
+    """Runs a second separator on the vocals of the first, such as one for the speakers of a duet."""
 
     def __init__(self, first: Separator, then: Separator) -> None:
         self.name = f"{first.name} then {then.name}"

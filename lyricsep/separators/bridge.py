@@ -82,13 +82,7 @@ class Recipe:
 
     @classmethod
     def of(cls, spec: SeparatorSpec) -> Recipe:
-        """Read the settings of a specification.
-
-        Raises
-        ------
-        ConfigError
-            If a key is missing, unknown, or of another kind.
-        """
+        """Read the settings of a spec; raise a `ConfigError` if a key is missing, unknown, or of another kind."""
         try:
             recipe: Recipe = from_json(cls, dict(spec.settings), closed=True)
         except FieldError as error:

@@ -231,13 +231,7 @@ def _own_recipe(spec: SeparatorSpec, path: Path) -> SeparatorSpec:
 
 
 def _spec(table: Mapping[str, Any]) -> SeparatorSpec:
-    """Read a table of the catalogue.
-
-    Raises
-    ------
-    ConfigError
-        If a key is unknown or of another kind.
-    """
+    """Read a table of the catalogue; raise a `ConfigError` if a key is unknown or of another kind."""
     for key, value in table.items():
         wanted = next((kind for kind, keys in _KINDS.items() if key in keys), None)
         if wanted is None:

@@ -53,13 +53,7 @@ class ClapTokenizer:
 
     @classmethod
     def read(cls, vocabulary: Path, merges: Path) -> ClapTokenizer:
-        """Read the files ``vocab.json`` and ``merges.txt``.
-
-        Raises
-        ------
-        ValueError
-            If they are not of that kind, or cannot be read.
-        """
+        """Read the files ``vocab.json`` and ``merges.txt``; raise a `ValueError` if they are not of that kind."""
         path = vocabulary
         try:
             numbers = json.loads(path.read_text(encoding="utf-8"))
@@ -77,10 +71,7 @@ class ClapTokenizer:
     def tokens(self, text: str) -> list[int]:
         """Return the token ids of a text, with the start and end tokens.
 
-        Raises
-        ------
-        ValueError
-            If a token is not in the vocabulary.
+        Raise a `ValueError` if a token is not in the vocabulary.
         """
         numbers = [START]
         for piece in _PIECES.findall(text):
@@ -88,13 +79,7 @@ class ClapTokenizer:
         return [*numbers, END]
 
     def number(self, token: str) -> int:
-        """Return the id of a token.
-
-        Raises
-        ------
-        ValueError
-            If it is not in the vocabulary.
-        """
+        """Return the id of a token of the vocabulary."""
         if token not in self.vocabulary:
             raise ValueError(f"the vocabulary lacks {token!r}")
         return self.vocabulary[token]
@@ -122,34 +107,60 @@ def spelled(text: str) -> list[str]:
     return [letters[byte] for byte in text.encode()]
 
 
-def sizes_of(
-    state: Mapping[str, Any], published: Callable[[str], Sequence[str]], *, layer: str, projection: str
-) -> tuple[int, int, int, int, int, int]:
-    """Return the sizes of a text encoder that its published tensors show, in the order of its arguments.
+@dataclass(frozen=True)
+class TextSizes:
+    """The sizes of a text encoder.
 
     Parameters
     ----------
-    state : mapping
-        The tensors.
-    published : callable
-        Our names to theirs.
-    layer : str
-        Regular expression of the start of a published name in a layer; its group is the layer's number.
-    projection : str
-        Our name of the last layer.
-
-    Raises
-    ------
-    ValueError
-        If tensors are missing, or not matrices.
+    n_tokens, n_positions : int
+        Size of the vocabulary, and places for tokens.
+    width, n_hidden : int
+        Numbers per token, a multiple of 64, and inside a layer.
+    n_layers : int
+        Layers.
+    size : int
+        Numbers of an embedding.
     """
 
-    def shape(ours: str) -> tuple[int, ...]:
-        return shape_of(state, published(f"{ours}.weight")[0], 2)
+    n_tokens: int
+    n_positions: int
+    width: int
+    n_hidden: int
+    n_layers: int
+    size: int
 
-    n_tokens, width = shape("words")
-    n_layers = len({match[1] for key in state if (match := re.match(layer, key))})
-    return n_tokens, shape("positions")[0], width, shape("layers.0.linear1")[0], n_layers, shape(projection)[0]
+    def __post_init__(self) -> None:
+        """Check the sizes."""
+        if min(vars(self).values()) < 1 or self.width % HEAD_WIDTH:
+            raise ValueError(f"sizes are positive, and {HEAD_WIDTH} divides the width, got {self}")
+
+    @classmethod
+    def of(
+        cls, state: Mapping[str, Any], published: Callable[[str], Sequence[str]], *, layer: str, projection: str
+    ) -> TextSizes:
+        """Return the sizes that published tensors show.
+
+        Parameters
+        ----------
+        state : mapping
+            The tensors.
+        published : callable
+            Our names to theirs.
+        layer : str
+            Regular expression of the start of a published name in a layer; its group is the layer's number.
+        projection : str
+            Our name of the last layer.
+        """
+
+        def shape(ours: str) -> tuple[int, ...]:
+            return shape_of(state, published(f"{ours}.weight")[0], 2)
+
+        n_tokens, width = shape("words")
+        n_layers = len({match[1] for key in state if (match := re.match(layer, key))})
+        return cls(
+            n_tokens, shape("positions")[0], width, shape("layers.0.linear1")[0], n_layers, shape(projection)[0]
+        )
 
 
 def shortened(tokens: Tensor, n_fitting: int) -> Tensor:
@@ -160,57 +171,24 @@ def shortened(tokens: Tensor, n_fitting: int) -> Tensor:
 
 
 class ClapText(nn.Module):
-    """Embeddings of texts, of length 1.
+    """Embeddings of texts, of length 1."""
 
-    Parameters
-    ----------
-    n_tokens : int
-        Size of the vocabulary.
-    n_positions : int
-        Places for tokens, two of them not used.
-    width : int
-        Numbers per token, a multiple of 64; published: 768.
-    n_hidden : int
-        Width inside a layer; published: 3072.
-    n_layers : int
-        Published: 12.
-    size : int
-        Numbers of an embedding; published: 512.
-
-    Raises
-    ------
-    ValueError
-        If a size is not of that kind.
-    """
-
-    def __init__(
-        self,
-        n_tokens: int = 50_265,
-        n_positions: int = 514,
-        width: int = 768,
-        n_hidden: int = 3072,
-        n_layers: int = 12,
-        size: int = 512,
-    ) -> None:
+    def __init__(self, sizes: TextSizes) -> None:
         super().__init__()
-        if min(n_tokens, n_hidden, n_layers, size) < 1 or width < 1 or width % HEAD_WIDTH or n_positions < 5:
-            raise ValueError(
-                f"CLAP needs positive sizes, a width that {HEAD_WIDTH} divides and 5 positions, "
-                f"got {n_tokens=}, {n_positions=}, {width=}, {n_hidden=}, {n_layers=}, {size=}"
-            )
-        self.words = nn.Embedding(n_tokens, width)
-        self.positions = nn.Embedding(n_positions, width)
+        width = sizes.width
+        self.words = nn.Embedding(sizes.n_tokens, width)
+        self.positions = nn.Embedding(sizes.n_positions, width)
         self.kind = nn.Parameter(torch.zeros(1, width))  # of the text: there is only one
         self.norm = nn.LayerNorm(width, EPSILON)
         self.layers = nn.ModuleList(
             nn.TransformerEncoderLayer(
-                width, width // HEAD_WIDTH, n_hidden, 0.1, "gelu", layer_norm_eps=EPSILON, batch_first=True
+                width, width // HEAD_WIDTH, sizes.n_hidden, 0.1, "gelu", layer_norm_eps=EPSILON, batch_first=True
             )
-            for _ in range(n_layers)
+            for _ in range(sizes.n_layers)
         )
         self.pool = nn.Linear(width, width)
-        self.project1 = nn.Linear(width, size)
-        self.project2 = nn.Linear(size, size)
+        self.project1 = nn.Linear(width, sizes.size)
+        self.project2 = nn.Linear(sizes.size, sizes.size)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Embed texts of equally many tokens; ``(batch, n_tokens)`` to ``(batch, size)``.
@@ -227,20 +205,9 @@ class ClapText(nn.Module):
 
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> ClapText:
-        """Build the network that a state is of, with the sizes that it shows.
-
-        Parameters
-        ----------
-        state : mapping
-            ``text_branch.*`` and ``text_projection.*`` of CLAP; other keys are not looked at.
-
-        Raises
-        ------
-        ValueError
-            If tensors are missing, or of other shapes.
-        """
-        sizes = sizes_of(state, _keys, layer=r"text_branch\.encoder\.layer\.(\d+)\.", projection="project2")
-        return filled(cls(*sizes), state, _keys, unused=".*")
+        """Build the network from ``text_branch.*`` and ``text_projection.*`` of CLAP, with the sizes they show."""
+        sizes = TextSizes.of(state, _keys, layer=r"text_branch\.encoder\.layer\.(\d+)\.", projection="project2")
+        return filled(cls(sizes), state, _keys, unused=".*")
 
 
 _PUBLISHED = {

@@ -20,13 +20,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from lyricsep.separators.clap_text import ClapTokenizer, shortened, sizes_of, spelled
+from lyricsep.separators.clap_text import EPSILON, HEAD_WIDTH, ClapTokenizer, TextSizes, shortened, spelled
 from lyricsep.separators.state import filled
 
 START, END = "<|startoftext|>", "<|endoftext|>"  # tokens around a text
 END_OF_WORD = "</w>"
-HEAD_WIDTH = 64
-EPSILON = 1e-5  # of every norm
 
 # Contractions, words, single digits, signs.
 _PIECES = re.compile(r"'(?:s|t|re|ve|m|ll|d)|[^\W\d_]+|\d|(?:[^\s\w]|_)+")
@@ -37,13 +35,7 @@ class ClipTokenizer(ClapTokenizer):
     """Converts texts to CLIP's tokens, in lower case."""
 
     def tokens(self, text: str) -> list[int]:
-        """Return the token ids of a text, with the start and end tokens.
-
-        Raises
-        ------
-        ValueError
-            If a token is not in the vocabulary.
-        """
+        """Return the token ids of a text; see `ClapTokenizer.tokens`."""
         tokens = [START]
         for piece in _PIECES.findall(text.lower()):
             *before, last = spelled(piece)
@@ -52,54 +44,21 @@ class ClipTokenizer(ClapTokenizer):
 
 
 class ClipText(nn.Module):
-    """Embeddings of texts.
+    """Embeddings of texts."""
 
-    Parameters
-    ----------
-    n_tokens : int
-        Size of the vocabulary.
-    n_positions : int
-        Places for tokens.
-    width : int
-        Numbers per token, a multiple of 64.
-    n_hidden : int
-        Width inside a layer.
-    n_layers : int
-        Layers.
-    size : int
-        Numbers of an embedding.
-
-    Raises
-    ------
-    ValueError
-        If a size is not of that kind.
-    """
-
-    def __init__(
-        self,
-        n_tokens: int = 49_408,
-        n_positions: int = 77,
-        width: int = 512,
-        n_hidden: int = 2048,
-        n_layers: int = 12,
-        size: int = 512,
-    ) -> None:
+    def __init__(self, sizes: TextSizes) -> None:
         super().__init__()
-        if min(n_tokens, n_positions, width, n_hidden, n_layers, size) < 1 or width % HEAD_WIDTH:
-            raise ValueError(
-                f"CLIP needs positive sizes and a width that {HEAD_WIDTH} divides, "
-                f"got {n_tokens=}, {n_positions=}, {width=}, {n_hidden=}, {n_layers=}, {size=}"
-            )
-        self.words = nn.Embedding(n_tokens, width)
-        self.positions = nn.Embedding(n_positions, width)
+        width = sizes.width
+        self.words = nn.Embedding(sizes.n_tokens, width)
+        self.positions = nn.Embedding(sizes.n_positions, width)
         self.layers = nn.ModuleList(
             nn.TransformerEncoderLayer(
-                width, width // HEAD_WIDTH, n_hidden, 0, _gelu, EPSILON, batch_first=True, norm_first=True
+                width, width // HEAD_WIDTH, sizes.n_hidden, 0, _gelu, EPSILON, batch_first=True, norm_first=True
             )
-            for _ in range(n_layers)
+            for _ in range(sizes.n_layers)
         )
         self.norm = nn.LayerNorm(width, EPSILON)
-        self.project = nn.Linear(width, size, bias=False)
+        self.project = nn.Linear(width, sizes.size, bias=False)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Embed texts of equally many tokens; ``(batch, n_tokens)`` to ``(batch, size)``.
@@ -116,20 +75,9 @@ class ClipText(nn.Module):
 
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> ClipText:
-        """Build the network that a state is of, with the sizes that it shows.
-
-        Parameters
-        ----------
-        state : mapping
-            ``text_model.*`` and ``text_projection.weight`` of CLIP; other keys are not looked at.
-
-        Raises
-        ------
-        ValueError
-            If tensors are missing, or of other shapes.
-        """
-        sizes = sizes_of(state, _keys, layer=r"text_model\.encoder\.layers\.(\d+)\.", projection="project")
-        return filled(cls(*sizes), state, _keys, unused=".*")
+        """Build the network from CLIP's ``text_model.*`` and ``text_projection.weight``, with the sizes they show."""
+        sizes = TextSizes.of(state, _keys, layer=r"text_model\.encoder\.layers\.(\d+)\.", projection="project")
+        return filled(cls(sizes), state, _keys, unused=".*")
 
 
 def _gelu(x: Tensor) -> Tensor:

@@ -63,11 +63,6 @@ class ClipSep(nn.Module):
         Channels of a query.
     widths : sequence of int
         Channels of the U-Net on its way down, at least 2; published: 7 of them.
-
-    Raises
-    ------
-    ValueError
-        If a size is not of that kind.
     """
 
     def __init__(self, query_size: int = 512, n_features: int = 32, widths: Sequence[int] = WIDTHS) -> None:
@@ -93,19 +88,10 @@ class ClipSep(nn.Module):
         self.register_buffer("unwarp", unwarp, persistent=False)
 
     def forward(self, magnitude: Tensor, query: Tensor) -> Tensor:
-        """Estimate how likely each bin is of what was asked for.
+        """Estimate how likely each bin is of what was asked for, 0 to 1.
 
-        Parameters
-        ----------
-        magnitude : Tensor
-            Of the mixture, shape (batch, 513, n_frames); `n_frames` is halved as often as there are levels.
-        query : Tensor
-            The embedding, shape (query_size,).
-
-        Returns
-        -------
-        Tensor
-            The shape of `magnitude`, 0 to 1.
+        `magnitude`, of the mixture, and what is returned have the shape (batch, 513, n_frames), where `n_frames` is
+        halved as often as there are levels. `query` is the embedding, shape (query_size,).
         """
         return cast(Tensor, self.unwarp) @ torch.sigmoid(self.odds(magnitude, query))
 
@@ -147,15 +133,7 @@ def _between(places: Tensor, n_values: int) -> Tensor:
 
 
 class ClipSepNetwork(Network):
-    """CLIPSep as the engine runs it, every channel for itself.
-
-    Parameters
-    ----------
-    model : ClipSep
-        The network.
-    query : Tensor
-        The embedding of what to look for, shape (query_size,).
-    """
+    """CLIPSep as the engine runs it, every channel for itself, for the embedding of a query, shape (query_size,)."""
 
     sample_rate = SAMPLE_RATE
     n_channels = 1
@@ -183,22 +161,9 @@ class ClipSepNetwork(Network):
 
 
 def load_clipsep(spec: SeparatorSpec, *, offline: bool, query: str | None = None) -> ClipSepNetwork:
-    """Build CLIPSep from its checkpoint, for a text.
+    """Build CLIPSep from its checkpoint, for a text: `query`, or by default the setting `query_default`.
 
-    Parameters
-    ----------
-    spec : SeparatorSpec
-        Four files: the checkpoint, CLIP's, and the latter's ``vocab.json`` and ``merges.txt``; the setting
-        `query_default`.
-    offline : bool
-        Never open a connection.
-    query : str, optional
-        The text; by default that of the settings.
-
-    Raises
-    ------
-    ConfigError
-        If the text is empty, too.
+    The four files are the checkpoint, CLIP's, and the latter's ``vocab.json`` and ``merges.txt``.
     """
     if len(spec.files) != 4:
         raise ConfigError(

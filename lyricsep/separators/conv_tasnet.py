@@ -222,16 +222,11 @@ class ConvTasNetNetwork(Network):
     sample_rate : int
         Samples per second it was trained at.
     segment : float
-        Seconds per chunk. The norms are over a whole chunk, so it should be about what the training saw.
+        Seconds per chunk, a filter at least. The norms are over a whole chunk: it is best what the training saw.
     source : int or None
         Which of its sources the vocals are, from 0; see `choose_source`.
     keeps_gain : bool
         Whether it was trained to give sources at the mixture's gain.
-
-    Raises
-    ------
-    ValueError
-        If there is no such source, or a segment is shorter than a filter.
     """
 
     def __init__(

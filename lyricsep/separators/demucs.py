@@ -206,13 +206,8 @@ class WaveformDemucs(nn.Module):
 def load_demucs(spec: SeparatorSpec, *, offline: bool) -> DemucsNetwork:
     """Build a Demucs from its checkpoints.
 
-    Raises
-    ------
-    WeightsError
-        If a checkpoint cannot be had, or is not that of a Demucs.
-    ConfigError
-        If the checkpoint is quantised and `diffq` is not installed, or is of Demucs 2 and the settings do not say its
-        sources and rate.
+    Raise a `ConfigError` if one is quantised and `diffq` is not installed, or is of Demucs 2 and the settings do not
+    say its sources and rate.
     """
     models = []
     for file in spec.files:

@@ -31,7 +31,7 @@ SHA256_DIGITS = 64
 def text_embedding(
     text: str, files: Sequence[WeightFile], family: str, size: int, compute: Callable[[], Tensor]
 ) -> Tensor:
-    """Return the embedding of a text, from the cache if it was computed before.
+    """Return the embedding of a text, float32 of shape (size,), from the cache if it was computed before.
 
     Parameters
     ----------
@@ -44,17 +44,8 @@ def text_embedding(
     size : int
         Numbers of an embedding.
     compute : callable
-        Fetches and loads the text model, and gives the embedding, shape (size,).
-
-    Returns
-    -------
-    Tensor
-        Shape (size,), float32.
-
-    Raises
-    ------
-    ValueError
-        If a new embedding is not of that size, or not finite.
+        Fetches and loads the text model, and gives the embedding, which must be of that size and finite
+        (`ValueError`).
     """
     path = _place(text, files, family)
     kept = _read(path, size) if path else None

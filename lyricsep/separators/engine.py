@@ -120,12 +120,7 @@ class Chunking:
     def triangular(cls, length: int, overlap: float) -> Chunking:
         """Return overlapping chunks with triangular weights.
 
-        Parameters
-        ----------
-        length : int
-            Samples per chunk.
-        overlap : float
-            Share of a chunk seen by the next one too, 0 to below 1. Demucs publishes 0.25.
+        `overlap` is the share of a chunk seen by the next one too, 0 to below 1. Demucs publishes 0.25.
         """
         rise = torch.arange(1, length // 2 + 1, dtype=torch.float32)
         fall = torch.arange(length - length // 2, 0, -1, dtype=torch.float32)
@@ -209,10 +204,7 @@ class NetworkSeparator(Separator):
     def stream(self, mixture: Mixture) -> Iterator[Tensor]:
         """Yield consecutive blocks of vocals, together as long as the mixture.
 
-        Raises
-        ------
-        ConfigError
-            If not even one chunk fits into the device's memory.
+        Raise a `ConfigError` if not even one chunk fits into the device's memory.
         """
         network = self.network
         groups = _Groups(mixture.n_channels, network.n_channels)

@@ -168,8 +168,6 @@ def load_msst(spec: SeparatorSpec, *, offline: bool) -> MsstNetwork:
 
     Raises
     ------
-    WeightsError
-        If the checkpoint cannot be had, or is not one of this network.
     ConfigError
         If ``pymss-core`` is not installed, there is not one file, or the settings are not those of the module's
         description. All of it is known before anything is downloaded.

@@ -51,10 +51,7 @@ GROUP = "lyricsep.separators"
 def plugin_catalog(taken: Collection[str]) -> Mapping[str, SeparatorSpec]:
     """Return the separators of all plugins by name; broken plugins have the status "broken".
 
-    Parameters
-    ----------
-    taken : collection of str
-        Names that are built in.
+    `taken` are names that are built in.
     """
     catalog: dict[str, SeparatorSpec] = {}
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
@@ -76,10 +73,7 @@ def plugin_catalog(taken: Collection[str]) -> Mapping[str, SeparatorSpec]:
 def create_plugin(spec: SeparatorSpec, device: torch.device) -> Separator:
     """Build the separator of a plugin, and check its output.
 
-    Raises
-    ------
-    ConfigError
-        If its plugin fails, or gives no separator.
+    Raise a `ConfigError` if its plugin fails, or gives no separator.
     """
     assert spec.create is not None  # noqa: S101
     try:

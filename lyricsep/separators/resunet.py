@@ -82,11 +82,6 @@ class ResUNet30(nn.Module):
         Samples per frame, a multiple of 128, at least 640.
     n_channels : int
         Audio channels, seen together; published: 1.
-
-    Raises
-    ------
-    ValueError
-        If a size is not of that kind.
     """
 
     def __init__(
@@ -139,19 +134,10 @@ class ResUNet30(nn.Module):
         return samples.reshape(mixture.shape)
 
     def mask(self, magnitude: Tensor, condition: Tensor) -> Tensor:
-        """Estimate the complex mask, of magnitudes up to 1.
+        """Estimate the complex mask, of magnitudes up to 1 and 0 in the highest bin.
 
-        Parameters
-        ----------
-        magnitude : Tensor
-            Of the mixture, shape (batch, n_channels, n_frames, n_bins).
-        condition : Tensor
-            Shape (batch, condition_size).
-
-        Returns
-        -------
-        Tensor
-            The shape of `magnitude`; 0 in the highest bin.
+        The shapes are (batch, n_channels, n_frames, n_bins) of the mixture's magnitude and the mask, and
+        (batch, condition_size).
         """
         n_frames = magnitude.shape[2]
         x = self.norm(magnitude.clamp(min=MIN_MAGNITUDE).transpose(1, 3)).transpose(1, 3)
@@ -226,11 +212,6 @@ class Cnn14(nn.Module):
         Mel bands, at least ``2 ** (len(widths) - 1)``; published: 64. The filters come with the weights.
     n_hidden : int
         Width of the layer below the classes; published: 2048.
-
-    Raises
-    ------
-    ValueError
-        If a size is not of that kind.
     """
 
     def __init__(
@@ -280,13 +261,7 @@ class _TaggerBlock(nn.Module):
 
 
 class Fixed(nn.Module):
-    """The same condition for every chunk.
-
-    Parameters
-    ----------
-    condition : Tensor
-        Shape (condition_size,).
-    """
+    """The same condition, of shape (condition_size,), for every chunk."""
 
     def __init__(self, condition: Tensor) -> None:
         super().__init__()
@@ -299,20 +274,7 @@ class Fixed(nn.Module):
 
 
 class Classes(nn.Module):
-    """The probabilities of some classes in each chunk, by the tagger.
-
-    Parameters
-    ----------
-    tagger : Cnn14
-        The tagger.
-    indices : sequence of int
-        The classes, from 0.
-
-    Raises
-    ------
-    ValueError
-        If there are no classes, or there is no such class.
-    """
+    """The probabilities of some classes in each chunk, by the tagger, which must know them (`ValueError`)."""
 
     def __init__(self, tagger: Cnn14, indices: Sequence[int]) -> None:
         super().__init__()
@@ -330,23 +292,14 @@ class Classes(nn.Module):
 
 
 class ResUNetNetwork(Network):
-    """ResUNet30 as the engine runs it.
+    """ResUNet30 as the engine runs it, with what to look for.
 
     Parameters
     ----------
-    model : ResUNet30
-        The network.
-    query : Fixed or Classes
-        What to look for.
     segment : float
         Seconds per chunk; published: what the training saw, 2 (uss) and 5 (audiosep).
     overlap : float
         Share of a chunk seen by the next one too, 0 to below 1.
-
-    Raises
-    ------
-    ValueError
-        If chunks are too short for both networks, or the overlap is not of that kind.
     """
 
     def __init__(self, model: ResUNet30, query: Fixed | Classes, *, segment: float, overlap: float) -> None:
@@ -389,12 +342,8 @@ def load_resunet(spec: SeparatorSpec, *, offline: bool, query: str | None = None
 
     Raises
     ------
-    WeightsError
-        If a file cannot be had, or is not one of ResUNet30.
     AudioError
         If the query is an audio file that cannot be read.
-    ConfigError
-        If files or settings are missing, or the query is not of those kinds.
     """
     if len(spec.files) not in (1, 3) or not {"segment", "overlap"} <= set(spec.settings):
         raise ConfigError(

@@ -79,11 +79,6 @@ class SpleeterNetwork(Network):
     The masks of a whole song are made window by window of 512 frames, so a chunk holds just the samples those
     frames see, and its share in the overlap is what its frames hold of the synthesis window. Joined that way, the
     chunks give the whole song's result.
-
-    Parameters
-    ----------
-    vocals, accompaniment : UNet
-        The two estimators.
     """
 
     sample_rate = SAMPLE_RATE

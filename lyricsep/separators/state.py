@@ -45,10 +45,7 @@ def describing(
 def one_file(spec: SeparatorSpec, network: str, *settings: str) -> WeightFile:
     """Return the only file of a catalogue entry.
 
-    Raises
-    ------
-    ConfigError
-        If there is not one file, or one of these settings is missing.
+    Raise a `ConfigError` if there is not one file, or one of these settings is missing.
     """
     if len(spec.files) == 1 and spec.settings.keys() >= set(settings):
         return spec.files[0]
@@ -70,13 +67,6 @@ def read_state(path: Path, *, allow: Sequence[Any] = (), wrappers: Sequence[str]
         As `load_checkpoint`.
     wrappers : sequence of str
         Keys under which training scripts save the state, beside what else they save.
-
-    Raises
-    ------
-    ValueError
-        If it is no dictionary of names.
-    WeightsError
-        If the file cannot be read.
     """
     state = load_safetensors(path)[0] if path.suffix == ".safetensors" else load_checkpoint(path, allow=allow)
     if isinstance(state, dict):
@@ -85,13 +75,7 @@ def read_state(path: Path, *, allow: Sequence[Any] = (), wrappers: Sequence[str]
 
 
 def as_state(value: object) -> dict[str, Any]:
-    """Return a dictionary of names as it is.
-
-    Raises
-    ------
-    ValueError
-        If it is something else.
-    """
+    """Return a dictionary of names as it is; raise a `ValueError` if it is something else."""
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise ValueError(f"expected a dictionary of tensors, got {type(value).__name__}")
     return value
@@ -153,10 +137,7 @@ def filled(
 def shape_of(state: Mapping[str, Any], key: str, n_dimensions: int) -> tuple[int, ...]:
     """Return the shape of a published tensor, from which the sizes of a network follow.
 
-    Raises
-    ------
-    ValueError
-        If it is missing, no tensor of weights, empty, or of other dimensions.
+    Raise a `ValueError` if it is missing, no tensor of weights, empty, or of other dimensions.
     """
     tensor = tensor_of(state, key)
     if tensor.ndim != n_dimensions or 0 in tensor.shape:
@@ -165,13 +146,7 @@ def shape_of(state: Mapping[str, Any], key: str, n_dimensions: int) -> tuple[int
 
 
 def tensor_of(state: Mapping[str, Any], key: str) -> Tensor:
-    """Return a published tensor.
-
-    Raises
-    ------
-    ValueError
-        If it is missing, or no tensor of weights.
-    """
+    """Return a published tensor; raise a `ValueError` if it is missing, or no tensor of weights."""
     if key not in state:
         raise ValueError(f"it lacks {key}")
     tensor = state[key]

@@ -29,10 +29,7 @@ class ExistingVocals(Separator):
     def stream(self, mixture: Mixture) -> Iterator[Tensor]:
         """Yield the vocals at the mixture's rate, channels and length.
 
-        Raises
-        ------
-        AudioError
-            If there are no vocals beside the song, or they are not as long as the song.
+        Raise an `AudioError` if there are none beside the song, or they are not as long as the song.
         """
         import torch
 
@@ -56,15 +53,10 @@ class ExistingVocals(Separator):
 
 
 def find_vocals(song: Path) -> Path:
-    """Find the vocals of a song.
+    """Find the vocals of a song; raise an `AudioError` if there are none.
 
     In this order: ``NAME.vocals.*`` beside ``NAME.mp3``; ``NAME/vocals.*`` (as Demucs and Spleeter write them);
     ``vocals.*`` beside a song called ``mixture.*`` (as MUSDB18 has them).
-
-    Raises
-    ------
-    AudioError
-        If there are none.
     """
     stems = [song.with_name(f"{song.stem}.vocals"), song.parent / song.stem / "vocals"]
     if song.stem == "mixture":

@@ -68,11 +68,6 @@ class TigerOptions:
         C; divides the features.
     n_repeats : int
         B, how often the block is gone through.
-
-    Raises
-    ------
-    ValueError
-        If sizes are not of that kind.
     """
 
     bands: tuple[int, ...]
@@ -134,15 +129,7 @@ class Tiger(nn.Module):
     def mask(self, spectrum: Tensor) -> Tensor:
         """Estimate complex masks that add up to 1.
 
-        Parameters
-        ----------
-        spectrum : Tensor
-            Complex, of the mixture, shape (batch, n_bins, n_frames).
-
-        Returns
-        -------
-        Tensor
-            Complex, shape (batch, n_sources, n_bins, n_frames).
+        The spectrum of the mixture, ``(batch, n_bins, n_frames)``, to ``(batch, n_sources, n_bins, n_frames)``.
         """
         pieces = torch.split(spectrum, list(self.options.bands), dim=1)
         features = [
@@ -297,16 +284,11 @@ class TigerNetwork(Network):
     sample_rate : int
         Samples per second it was trained at.
     segment : float
-        Seconds per chunk. Norms and attention are over a whole chunk.
+        Seconds per chunk, a window at least. Norms and attention are over a whole chunk.
     overlap : float
         Share of a chunk that the next one sees too, 0 to below 1.
     source : int or None
         Which of its sources the vocals are, from 0; see `choose_source`.
-
-    Raises
-    ------
-    ValueError
-        If there is no such source, a chunk is shorter than a window, or the overlap is not of that kind.
     """
 
     n_channels = 1

@@ -53,11 +53,6 @@ class OpenUnmix(nn.Module):
         Width, even; published: 512, and 1024 for umxl.
     n_channels : int
         Audio channels, seen together.
-
-    Raises
-    ------
-    ValueError
-        If a size is not of that kind.
     """
 
     def __init__(self, n_bins: int = 2049, n_seen: int = 1487, n_hidden: int = 512, n_channels: int = 2) -> None:
@@ -102,22 +97,7 @@ def _per_bin(norm: nn.BatchNorm1d, x: Tensor) -> Tensor:
 
 
 class OpenUnmixNetwork(Network):
-    """Open-Unmix as the engine runs it.
-
-    Parameters
-    ----------
-    vocals : OpenUnmix
-        The model of the vocals.
-    sample_rate : int
-        Samples per second it was trained at.
-    segment : float
-        Seconds per chunk, a frame at least.
-
-    Raises
-    ------
-    ValueError
-        If chunks are shorter than a frame.
-    """
+    """Open-Unmix as the engine runs it, in chunks of `segment` seconds, which are a frame at least."""
 
     def __init__(self, vocals: OpenUnmix, sample_rate: int = SAMPLE_RATE, segment: float = SEGMENT) -> None:
         super().__init__()

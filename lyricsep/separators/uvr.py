@@ -89,13 +89,7 @@ class MdxOptions:
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> MdxOptions:
-        """Read a record under the names of UVR's model data.
-
-        Raises
-        ------
-        ValueError
-            If it is none, or of a network that gives something else.
-        """
+        """Read a record under the names of UVR's model data; raise a `ValueError` if it is not of an MDX-Net."""
         n_fft, compensate = record.get("mdx_n_fft_scale_set"), record.get("compensate")
         stem = record.get("primary_stem")
         if not isinstance(n_fft, int) or not 2 * HOP_LENGTH <= n_fft <= 1 << 16 or n_fft % 2:
@@ -211,12 +205,7 @@ class _Rest(Network):
 
 
 def find_uvr(name: str) -> SeparatorSpec:
-    """Describe the model that ``uvr:<file>`` names.
-
-    Parameters
-    ----------
-    name : str
-        With or without ``uvr:``: a file of UVR's list, or else the path of a file.
+    """Describe the model that ``uvr:<file>`` names: a file of UVR's list, or else the path of a file.
 
     Raises
     ------
@@ -248,8 +237,6 @@ def load_uvr(spec: SeparatorSpec, *, offline: bool) -> Network:
 
     Raises
     ------
-    WeightsError
-        If a file cannot be had, or holds no such network.
     ConfigError
         If a file's parameters are not known, it gives no vocals, or a library is not installed.
     """
@@ -381,10 +368,7 @@ def _failures() -> tuple[type[Exception], ...]:
 def _open(model: bytes, device: torch.device) -> Any:
     """Start ONNX Runtime on a model whose weights are all in the file; without CUDA of its own, on the CPU.
 
-    Raises
-    ------
-    ValueError
-        If it is damaged, or reads weights from other files.
+    Raise a `ValueError` if it is damaged, or reads weights from other files.
     """
     # Not left to the library, of which only late versions stay below a folder. No other file can be named without
     # this word: it is the key of the name.

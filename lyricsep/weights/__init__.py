@@ -13,13 +13,7 @@ from lyricsep.weights.converting import convert_checkpoint
 from lyricsep.weights.ctranslate2 import check_whisper, load_openai_checkpoint, read_whisper, write_whisper
 from lyricsep.weights.download import DownloadPolicy
 from lyricsep.weights.folder import cache_folder
-from lyricsep.weights.loading import (
-    Ignored,
-    load_checkpoint,
-    load_numpy_pickle,
-    load_safetensors,
-    save_safetensors,
-)
+from lyricsep.weights.loading import Ignored, load_checkpoint, load_numpy_pickle, load_safetensors, save_safetensors
 from lyricsep.weights.pins import pinned
 from lyricsep.weights.sources import Source, WeightFile
 from lyricsep.weights.vocabulary import whisper_vocabulary

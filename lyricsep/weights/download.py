@@ -107,8 +107,6 @@ def download(
     ------
     WeightsError
         With the reason only, without the address. The bytes so far are still in `handle`.
-    OSError
-        If `handle` cannot be written.
     """
     import requests
 

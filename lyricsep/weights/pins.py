@@ -32,13 +32,7 @@ def pinned(file: WeightFile) -> WeightFile:
 
 
 def pin(file: WeightFile, sha256: str) -> WeightFile:
-    """Record the hash of a download.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written.
-    """
+    """Record the hash of a download."""
     entry = {"name": file.name, "sha256": sha256, "sources": [str(source) for source in file.sources]}
     write_text(pin_path(file), json.dumps(entry, indent=1) + "\n")
     return replace(file, sha256=sha256)

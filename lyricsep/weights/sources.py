@@ -19,8 +19,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import quote, urlsplit
 
+from lyricsep.documents.fields import FieldError, from_json
 from lyricsep.errors import ConfigError, WeightsError
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
@@ -102,7 +104,7 @@ class Source:
         ConfigError
             If there is no URI, or one of them is of no known form.
         """
-        uris = [uri] if isinstance(uri, str) else list(uri)
+        uris = list(uri) if isinstance(uri, list | tuple) else [uri]
         if not uris:
             raise ConfigError("a source needs at least one URI; write one, or take the empty list out")
         return cls(tuple(_part(one) for one in uris))
@@ -177,11 +179,21 @@ class WeightFile:
         ConfigError
             If the table is not of this form; the line names the entry.
         """
-        name = table.get("name")
         try:
-            return _from_table(name, table)
-        except (ConfigError, ValueError) as error:
-            raise ConfigError(f"weights {name!r}: {error}") from error
+            entry = from_json(_Entry, table, closed=True)
+            return cls(entry.name, entry.sha256, entry.size, tuple(map(Source.from_uri, entry.sources)))
+        except (FieldError, ConfigError, ValueError) as error:
+            raise ConfigError(f"weights {table.get('name')!r}: {error}") from error
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A file of weights in a catalogue, as TOML has it."""
+
+    name: str
+    sha256: str
+    sources: tuple[Any, ...]
+    size: int | None = None
 
 
 def is_plain_name(name: str) -> bool:
@@ -191,11 +203,6 @@ def is_plain_name(name: str) -> bool:
 
 def locate(part: Local) -> Path:
     """Find the file of a source on this machine; its content is not looked at.
-
-    Returns
-    -------
-    Path
-        Absolute path of an existing file.
 
     Raises
     ------
@@ -222,10 +229,7 @@ def locate(part: Local) -> Path:
 def web_address(part: Remote) -> tuple[str, str | None]:
     """Return the URL of a source and the access token for its host (None: no token).
 
-    Raises
-    ------
-    ConfigError
-        If ``HF_ENDPOINT`` is not an ``https`` address.
+    Raise a `ConfigError` if ``HF_ENDPOINT`` is not an ``https`` address.
     """
     if isinstance(part, Url):
         return part.url, None
@@ -255,14 +259,14 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _part(uri: str) -> Local | Remote:
-    scheme, _, rest = uri.partition(":")
+def _part(uri: object) -> Local | Remote:
+    scheme, _, rest = str(uri).partition(":")
     if scheme == "wheel" and (match := _WHEEL.fullmatch(rest)) and _stays_inside(match["path"]):
         return Wheel(match["distribution"], match["version"], match["path"])
     if scheme == "hub" and (match := _HUB.fullmatch(rest)) and _stays_inside(match["path"]):
         return Hub(match["repository"], match["revision"], match["path"])
-    if scheme in ("https", "http") and is_safe_url(uri):
-        return Url(uri)
+    if scheme in ("https", "http") and is_safe_url(str(uri)):
+        return Url(str(uri))
     if scheme == "file" and rest:
         return LocalFile(rest)
     raise ConfigError(
@@ -273,25 +277,3 @@ def _part(uri: str) -> Local | Remote:
 
 def _stays_inside(path: str) -> bool:
     return not PurePosixPath(path).is_absolute() and ".." not in PurePosixPath(path).parts
-
-
-def _from_table(name: object, table: Mapping[str, object]) -> WeightFile:
-    unknown = sorted(set(table) - {"name", "sha256", "size", "sources"})
-    if unknown:
-        raise ConfigError(f"unknown key {unknown[0]!r}; expected name, sha256, size and sources")
-    sha256, size, sources = table.get("sha256"), table.get("size"), table.get("sources")
-    if not isinstance(name, str) or not isinstance(sha256, str):
-        raise ConfigError("name and sha256 are needed, both as strings")
-    if size is not None and not isinstance(size, int):
-        raise ConfigError(f"size is a whole number of bytes, got {size!r}")
-    if not isinstance(sources, list):
-        raise ConfigError(f"sources is a list of URIs, got {sources!r}")
-    return WeightFile(name, sha256, size, tuple(Source.from_uri(_uris(source)) for source in sources))
-
-
-def _uris(source: object) -> str | list[str]:
-    if isinstance(source, str):
-        return source
-    if isinstance(source, list) and all(isinstance(uri, str) for uri in source):
-        return source
-    raise ConfigError(f"a source is a URI or a list of URIs, got {source!r}")

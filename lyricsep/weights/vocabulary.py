@@ -38,12 +38,7 @@ def whisper_vocabulary(multilingual: bool, n_languages: int) -> list[str]:
 
 
 def whisper_token_ids(multilingual: bool, n_languages: int) -> dict[str, list[int]]:
-    """Return the special tokens that the ``config.json`` of CTranslate2 lists.
-
-    Parameters
-    ----------
-    multilingual, n_languages
-        As `whisper_vocabulary`.
+    """Return the special tokens that the ``config.json`` of CTranslate2 lists, for arguments of `whisper_vocabulary`.
 
     Returns
     -------
@@ -63,16 +58,8 @@ def whisper_token_ids(multilingual: bool, n_languages: int) -> dict[str, list[in
 def whisper_tokenizer(multilingual: bool, n_languages: int) -> dict[str, Any]:
     """Describe the tokenizer as a ``tokenizer.json`` does; without one faster-whisper asks the network.
 
-    Parameters
-    ----------
-    multilingual, n_languages
-        As `whisper_vocabulary`.
-
-    Returns
-    -------
-    dict
-        Fit for JSON. Text is tokenised exactly as by openai-whisper; the multilingual files that others publish
-        lack its first merge, of a space and a "t".
+    See `whisper_vocabulary` for the arguments. Text is tokenised exactly as by openai-whisper; the multilingual files
+    that others publish lack its first merge, of a space and a "t".
     """
     texts, specials = _spelled(multilingual, n_languages)
     flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from lyricsep.audio import Audio, save_audio
 from lyricsep.errors import AudioError, ConfigError, WeightsError
 from lyricsep.separators import SeparatorSpec
-from lyricsep.separators.clap_text import ClapText, ClapTokenizer
+from lyricsep.separators.clap_text import ClapText, ClapTokenizer, TextSizes
 from lyricsep.separators.engine import NetworkSeparator
 from lyricsep.separators.resunet import Classes, Cnn14, Fixed, ResUNet30, ResUNetNetwork, load_resunet
 
@@ -600,7 +600,7 @@ def test_files_of_tokens_that_are_none(tmp_path) -> None:
 
 def test_long_texts_keep_their_end() -> None:
     torch.manual_seed(0)
-    model = ClapText(30, 12, 64, 8, 1, 4).eval()
+    model = ClapText(TextSizes(30, 12, 64, 8, 1, 4)).eval()
     tokens = torch.randint(3, 30, (1, 15))
     with torch.inference_mode():
         found = model(tokens)
@@ -739,9 +739,11 @@ def test_wrong_sizes() -> None:
     for wrong in ({"n_classes": 0}, {"widths": ()}, {"n_mels": 31}):
         with pytest.raises(ValueError, match="Cnn14 needs"):
             Cnn14(**wrong)
-    for wrong in ({"width": 100}, {"n_layers": 0}, {"n_positions": 4}):
-        with pytest.raises(ValueError, match="CLAP needs"):
-            ClapText(**{"n_tokens": 3, **wrong})
+    for wrong in ({"width": 100}, {"n_layers": 0}):
+        with pytest.raises(ValueError, match="sizes are positive, and 64 divides the width"):
+            TextSizes(
+                **dict.fromkeys(("n_tokens", "n_positions", "width", "n_hidden", "n_layers", "size"), 64) | wrong
+            )
     for wrong in ([], [3], [-1]):
         with pytest.raises(ValueError, match="classes are 0 to 2"):
             Classes(Loud(), wrong)
