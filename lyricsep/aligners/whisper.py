@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from rapidfuzz import fuzz
 
 from lyricsep.aligners.base import AlignmentOptions, KnownClips
 from lyricsep.aligners.path import TICK, UNHEARD, Evidence, NoPathError, WordPath, find_path, silence_of
 from lyricsep.aligners.placing import Likelihoods, Placement, place_words
 from lyricsep.aligners.timed import Spans, timed_lyrics
-from lyricsep.aligners.words import KnownLyrics
+from lyricsep.aligners.words import KnownLyrics, sung_form
 from lyricsep.languages import from_whisper
 from lyricsep.lyrics import Line, Lyrics, Segment
 from lyricsep.segmentation import merge_segments
@@ -59,6 +60,10 @@ HEARD, OTHER_SONG = -1.0, 0.1  # log-probability; share of all words
 DOUBTFUL = -3.0
 MIN_SECTIONS = 3  # from which a song is left out section by section
 LINE_SLACK = 0.5  # seconds that a word may be sung before or after the time of its line
+# Somebody sings so many seconds and no word starts: then another text is heard, or a word goes on.
+UNWRITTEN = 3.0
+LONG_WORD = 1.0  # seconds; what a word lasts longer may be another text
+NEAR, ALIKE = 1.0, 60.0  # seconds; percent of letters that what is heard shares with the words that are near
 VOTERS = 8  # segments that vote on the language
 
 
@@ -189,14 +194,21 @@ class _Song:
             self.job.on_progress(min(1.0, share))
 
     def _unwritten(self, spans: Spans, language: str) -> tuple[Line, ...]:
-        """Return what Whisper hears in the segments in which no word starts, where it does not doubt it."""
-        starts = np.array([start for start, _ in spans.values()])
-        others = [one for one in self.segments if not ((one.start <= starts) & (starts < one.end)).any()]
-        if not spans or not others:
+        """Return what Whisper hears, without a doubt, where vocals go on and no word starts."""
+        passages = list(_passages_between(spans, self.segments, silence_of(self.job.vocals)))
+        if not spans or not passages:
             return ()
         transcriber = WhisperTranscriber(self.model, WhisperOptions(mix_back=self.mix_back))
-        (heard,) = transcriber.transcribe([Clips(self.job.mixture, self.job.vocals, others, from_whisper(language))])
-        return tuple(line for line in heard.lines if not line.flags)
+        clips = Clips(self.job.mixture, self.job.vocals, passages, from_whisper(language))
+        (heard,) = transcriber.transcribe([clips])
+        words = self.job.known.words
+        unwritten = []
+        for line in heard.lines:
+            near = [i for i, (start, _) in spans.items() if line.start - NEAR <= start <= line.end + NEAR]
+            written = "".join(words[i].sung for i in near)
+            if not line.flags and fuzz.partial_ratio(sung_form(line.text), written) < ALIKE:
+                unwritten.append(line)
+        return tuple(unwritten)
 
     def _place(self, text: _Tokens) -> list[Placement]:
         feature_of = lru_cache(1)(lambda index: self._feature(self.segments[index]))
@@ -346,6 +358,17 @@ class _Song:
         weights = _ranked_heads(self.model, self._feature(span), sung.tokenizer, tokens, n_ticks)[:, rows]
         quiet = silence[first_tick : first_tick + n_ticks]
         return Evidence(sum(map(len, sung.letters[:first])), first_tick, _followed(weights, letters, quiet))
+
+
+def _passages_between(spans: Spans, segments: Sequence[Segment], silence: NDArray[np.float64]) -> Iterator[Segment]:
+    """Yield the parts of segments between two words in which somebody sings for a while."""
+    words = sorted(spans.values())
+    befores = [0.0, *(min(end, start + LONG_WORD) for start, end in words)]
+    for before, after in zip(befores, [*(start for start, _ in words), math.inf], strict=True):
+        for segment in segments:
+            start, end = max(segment.start, before), min(segment.end, after)
+            if start < end and TICK * np.sum(1 - silence[round(start / TICK) : round(end / TICK)]) >= UNWRITTEN:
+                yield Segment(start, end)
 
 
 def _resumptions(known: KnownLyrics) -> list[int]:
