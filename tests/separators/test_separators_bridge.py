@@ -215,25 +215,6 @@ def stand_in(folder: Path, device: str = "cpu") -> None:
     )
 
 
-@pytest.mark.parametrize("name", [name for name, one in separator_catalog().items() if one.family == "exec"])
-def test_every_recipe_runs_what_lies_in_its_environment(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The recipe starts its package rightly and finds what it writes, as the package names it."""
-    folder = tmp_path / "env"
-    stand_in(folder)
-    monkeypatch.setenv(f"LYRICSEP_ENV_{name.upper()}", str(folder))
-    assert has_environment(find_separator(name))
-    song = sound(n_samples=RATE // 2)
-    vocals = create_separator(find_separator(name), CPU).separate(song)
-    expected = song.samples / 2
-    if find_separator(name).settings["channels"] == 1:
-        expected = expected.mean(dim=0, keepdim=True).expand_as(expected)
-    middle = slice(1000, -1000)  # resampling wants to see what is around
-    assert float((vocals.samples - expected)[:, middle].abs().max()) < 2e-3
-    assert vocals.samples.shape == song.samples.shape
-
-
 # Rates, channels, lengths
 
 
@@ -550,14 +531,6 @@ def test_recipes_that_cannot_be_read(text: str | None, match: str, tmp_path: Pat
 
 
 # Labels
-
-
-@pytest.mark.parametrize("name", ["hsm_tss", "one_avm"])
-def test_what_was_never_published_cannot_be_selected(name: str) -> None:
-    with pytest.raises(ConfigError, match=f"^{name}: unavailable: neither its code nor its weights are public; "):
-        find_separator(name)
-    with pytest.raises(ConfigError, match=f"^{name}: unavailable: "):
-        create_separator(separator_catalog()[name], CPU)
 
 
 def test_what_makes_vocals_up_and_what_may_not_be_sold_warn_once(caplog: pytest.LogCaptureFixture) -> None:
