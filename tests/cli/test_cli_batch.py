@@ -187,19 +187,6 @@ def test_ctrl_c_keeps_what_is_done(library: Path, tmp_path: Path) -> None:
     assert f"{5 - n_done} left" in finish("batch", "status", "out", cwd=tmp_path).out
 
 
-def test_lists_name_songs_their_results_and_their_languages(run: Callable, library: Path, tmp_path: Path) -> None:
-    listing = tmp_path / "library" / "catalogue.csv"
-    listing.write_text(
-        "id,path,language\nISRC-1,disc 0/sång 0.wav,English\nothers/ISRC-2,disc 1/sång 1.wav,\n", encoding="utf-8"
-    )
-    told = run("batch", "run", listing, "-o", "out", "-f", "txt", *QUICKEST, "--workers", 1)
-    assert told.code == 0
-    assert set(lyrics(tmp_path)) == {"out/ISRC-1.txt", "out/others/ISRC-2.txt"}
-    assert [record.language for record in journal(tmp_path)] == ["en", "en"]
-    keys = {record.id: record.key for record in journal(tmp_path)}
-    assert keys["ISRC-1"] != keys["others/ISRC-2"]
-
-
 def test_a_full_disk_is_told_with_what_to_do(run: Callable, library: Path, monkeypatch) -> None:
     """Not with the table that could not be written after it."""
 

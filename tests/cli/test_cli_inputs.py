@@ -185,38 +185,3 @@ def test_a_folder_of_results_that_cannot_be_made(run: Callable, song: Path, comm
     assert (told.code, told.out) == (1, "")
     assert told.err.splitlines()[-1].startswith(f"lyricsep: {song}/results: cannot be written (Not a directory)")
     assert len(told.err.splitlines()) == 2
-
-
-def test_an_unreadable_file(run: Callable, song: Path) -> None:
-    song.chmod(0)
-    if os.access(song, os.R_OK):
-        # Root reads everything, but not the memory of a process that is not there.
-        unreadable = Path("/proc/self/mem")
-        if not unreadable.exists():
-            pytest.skip("nothing is unreadable for this user")
-    else:
-        unreadable = song
-    told = run("transcribe", unreadable, *QUICKEST)
-    assert (told.code, told.out) == (1, "")
-    assert len([line for line in told.err.splitlines() if line.startswith(f"failed: {unreadable}: ")]) == 1
-
-
-def test_folders_are_mirrored_and_names_never_collide(run: Callable, song: Path, tmp_path: Path) -> None:
-    for name in ("album/one.wav", "album/cd 1/one.wav", "album/cd 2/one.wav", "album/cd 2/one.flac", "other/one.wav"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        if name.endswith("flac"):
-            soundfile.write(tmp_path / name, *soundfile.read(song))
-        else:
-            shutil.copy(song, tmp_path / name)
-    (tmp_path / "album" / "one.vocals.wav").write_bytes(b"not a song")
-    (tmp_path / "album" / "._one.wav").write_bytes(b"nor this")
-    told = run("segment", "album", "other/*.wav", "album/one.wav", "--separator", "none")
-    assert told.code == 0, told.err
-    assert told.written == [
-        Path("segments/cd 1/one.segments.csv"),
-        Path("segments/cd 2/one.flac.segments.csv"),
-        Path("segments/cd 2/one.wav.segments.csv"),
-        Path("segments/album/one.segments.csv"),
-        Path("segments/other/one.segments.csv"),
-    ]
-    assert all((tmp_path / path).is_file() for path in told.written)

@@ -95,16 +95,6 @@ def without_library(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("without_library")
-def test_a_mono_stem_at_another_rate(run: Callable, song: Path, tmp_path: Path, excerpt: NDArray[np.float32]) -> None:
-    import soxr
-
-    soundfile.write(tmp_path / "stem.flac", soxr.resample(excerpt.mean(axis=1), 44100, 48000), 48000)
-    told = run("separate", song, "--separator", "none", "--reference", "stem.flac")
-    assert told.code == 0, told.err
-    assert float(numbers(told.out)["SDR [dB]"]) > 40
-
-
-@pytest.mark.usefixtures("without_library")
 def test_silence_and_the_song_itself(run: Callable, song: Path, tmp_path: Path, excerpt: NDArray[np.float32]) -> None:
     soundfile.write(tmp_path / "silence.wav", np.zeros_like(excerpt), 44100)
     told = run("separate", song, "-o", "one", "--separator", "none", "--reference", "silence.wav")

@@ -169,15 +169,6 @@ def test_existing_results_are_refused_before_any_work(
     assert "exists already" in record["error"]
 
 
-def test_overwrite_replaces(run: Callable, song: Path, tmp_path: Path) -> None:
-    old = tmp_path / "lyrics" / "song.txt"
-    old.parent.mkdir()
-    old.write_text("mine")
-    told = run("transcribe", song, "--overwrite", *QUICKEST)
-    assert told.code == 0
-    assert old.read_text() != "mine"
-
-
 def test_output_dash_prints_the_lyrics(run: Callable, song: Path, tmp_path: Path) -> None:
     told = run("transcribe", song, "-o", "-", *QUICK)
     assert told.code == 0
@@ -185,13 +176,6 @@ def test_output_dash_prints_the_lyrics(run: Callable, song: Path, tmp_path: Path
     assert first.startswith("I left my")
     assert "streets" in second
     assert list(tmp_path.iterdir()) == [song], "and leaves nothing behind"
-
-
-def test_output_dash_prints_any_one_format(run: Callable, song: Path) -> None:
-    told = run("transcribe", song, "-o", "-", "--format", "json", *QUICKEST)
-    lyrics = json.loads(told.out)
-    assert lyrics["lines"]
-    assert all(line["words"] for line in lyrics["lines"])
 
 
 def test_options_reach_the_stages_and_the_manifest(run: Callable, song: Path) -> None:
@@ -219,35 +203,6 @@ def test_options_reach_the_stages_and_the_manifest(run: Callable, song: Path) ->
     # An offset that was not given follows the onset down.
     expected = {"onset": 0.05, "offset": 0.05, "min_silence": 0.5, "floor_db": -50.0}
     assert plan.items() >= expected.items()
-
-
-@pytest.mark.parametrize(
-    ("options", "complaint"),
-    [
-        (
-            ("--no-repeat-ngram-sizes", "few"),
-            "--no-repeat-ngram-sizes few: expected whole numbers such as 8,3, or 0 for none",
-        ),
-        (("--no-repeat-ngram-sizes", "8,1"), "no_repeat_ngram_sizes must be at least 2 each, got (8, 1)"),
-        (("--temperatures", "hot"), "temperatures hot: expected numbers such as 0,0.2,0.4"),
-    ],
-)
-def test_retries_that_make_no_sense_are_refused(
-    run: Callable, song: Path, options: tuple[str, ...], complaint: str
-) -> None:
-    told = run("transcribe", song, *QUICKEST, *options)
-    assert told.code != 0
-    assert complaint in told.err
-    assert "Traceback" not in told.err
-
-
-def test_loops_are_decoded_again_unless_told_not_to(run: Callable, song: Path) -> None:
-    for output, options, sizes in (("a", (), [8, 3]), ("b", ("--no-repeat-ngram-sizes", "0"), [])):
-        told = run("transcribe", song, *QUICKEST, *options, "-o", output, "-f", "txt")
-        assert told.code == 0, told.err
-        (manifest,) = Path(output).glob(".lyricsep/manifest-*.json")
-        settings = json.loads(manifest.read_text())["plan"]
-        assert (settings["no_repeat_ngram_sizes"], settings["temperatures"]) == (sizes, [0.0])
 
 
 def test_native_hears_the_whole_song(run: Callable, song: Path) -> None:

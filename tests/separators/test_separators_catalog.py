@@ -86,10 +86,6 @@ def test_demucs_collections_are_those_that_demucs_publishes() -> None:
         assert spec.settings.get("segment") == published.get("segment")
 
 
-def test_the_vocals_of_htdemucs_ft_need_one_model() -> None:
-    assert [file.name for file in find_separator("htdemucs_ft").files] == ["04573f0d-f3cf25b2.th"]
-
-
 @pytest.mark.parametrize(
     ("wrong", "meant"), [("htdemucs-ft", "htdemucs_ft"), ("spleter", "spleeter"), ("MDX_extra", "mdx_extra")]
 )
@@ -103,12 +99,6 @@ def test_other_names_of_a_separator() -> None:
     assert find_separator("model_bs_roformer_ep_317_sdr_12.9755.ckpt").name == "bs_roformer_viperx"
     aliases = [alias for spec in separator_catalog().values() for alias in spec.aliases]
     assert len({*aliases, *separator_catalog()}) == len(aliases) + len(separator_catalog())
-
-
-def test_models_of_uvr() -> None:
-    assert [file.name for file in find_separator("uvr:Kim_Vocal_2.onnx").files] == ["Kim_Vocal_2.onnx"]
-    with pytest.raises(ConfigError, match="'uvr:<file>': neither a UVR model"):
-        find_separator("uvr:<file>")
 
 
 def test_a_model_of_ones_own_is_one_toml_entry(tmp_path, cache, monkeypatch) -> None:

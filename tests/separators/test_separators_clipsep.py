@@ -342,22 +342,12 @@ DOWN = "module.sound_net.unet_block.model.1.model.1.weight"
     [
         (lambda state: state.pop("module.synth_net.bias"), "it lacks synth_net.bias"),
         (lambda state: state.pop("module.frame_net.weight"), "it lacks frame_net.weight"),
-        (lambda state: state.update({"module.extra": torch.zeros(3)}), "'extra' is not known to ClipSep"),
-        (
-            lambda state: state.update({DOWN: torch.zeros(4, 9, 4, 4)}),
-            r"has the shape \(4, 9, 4, 4\), expected \(4, 3",
-        ),
         (lambda state: state.update({DOWN: torch.zeros(4)}), r"has the shape \(4,\), expected 4 dimensions"),
-        (
-            lambda state: state.update({DOWN: torch.zeros(4, 3, 4, 4, dtype=torch.int64)}),
-            "is not a tensor of weights",
-        ),
-        (lambda state: state.update({DOWN: "weights"}), "is not a tensor of weights"),
         (lambda state: state.pop(DOWN), "2 to 8 widths"),
         (lambda state: state.update({3: torch.zeros(3)}), "expected a dictionary of tensors"),
         (lambda state: state.clear(), "it lacks sound_net.unet_block.model.0.weight"),
     ],
-    ids=["missing", "query", "unknown", "shape", "rank", "whole numbers", "text", "one level", "number", "empty"],
+    ids=["missing", "query", "rank", "one level", "number", "empty"],
 )
 def test_wrong_states(load, change, reason) -> None:
     with pytest.raises(WeightsError, match=reason) as caught:
@@ -377,16 +367,12 @@ def test_wrong_states(load, change, reason) -> None:
             "it gives 7 numbers, expected 6",
         ),
         (
-            lambda state: state.update({"text_model.final_layer_norm.bias": torch.zeros(7)}),
-            r"final_layer_norm.bias has the shape \(7,\), expected",
-        ),
-        (
             lambda state: state.update({"text_model.embeddings.token_embedding.weight": torch.zeros(9, 128)}),
             "index out of range",
         ),
         (lambda state: state.clear(), "it lacks text_model.embeddings.token_embedding.weight"),
     ],
-    ids=["missing", "size", "shape", "few tokens", "empty"],
+    ids=["missing", "size", "few tokens", "empty"],
 )
 def test_another_clip(load, change, reason) -> None:
     with pytest.raises(WeightsError, match=f"^clip.bin: not the file that mine needs .*{reason}"):

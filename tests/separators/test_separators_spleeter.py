@@ -18,6 +18,8 @@ from torch import Tensor
 
 from lyricsep.audio import Audio, downmix, load_audio, resample
 from lyricsep.errors import WeightsError
+from lyricsep.lyrics import Line
+from lyricsep.scoring import score_activity
 from lyricsep.segmentation import rms_envelope
 from lyricsep.separators import SeparatorSpec, create_separator, find_separator
 from lyricsep.separators.engine import NetworkSeparator
@@ -129,27 +131,6 @@ def test_half_precision_changes_little_and_never_overflows(spleeter, song, monke
     assert len(n_calls) == (gain == 1)
 
 
-def activity_auc(envelope: np.ndarray, lines: list[dict[str, float]]) -> float:
-    """Give the chance that a frame inside a line is louder than one outside."""
-    time = np.arange(len(envelope)) * 512 / 16_000
-    sung = np.zeros(len(envelope), bool)
-    for line in lines:
-        sung |= (line["start"] <= time) & (time <= line["end"])
-    _, index, counts = np.unique(envelope, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[index]
-    n_sung, n_other = sung.sum(), (~sung).sum()
-    return float((ranks[sung].sum() - n_sung * (n_sung + 1) / 2) / (n_sung * n_other))
-
-
-def test_the_auc_of_known_cases() -> None:
-    lines = [{"start": 1.0, "end": 2.0}]
-    time = np.arange(100) * 512 / 16_000
-    sung = ((time >= 1) & (time <= 2)).astype(float)
-    assert activity_auc(sung, lines) == 1
-    assert activity_auc(-sung, lines) == 0
-    assert activity_auc(np.zeros(100), lines) == 0.5
-
-
 @pytest.mark.slow
 def test_vocals_of_real_songs(spleeter, shared) -> None:
     """Five songs: the reference's vocals, and louder where the lyrics are than the mixture is."""
@@ -162,8 +143,9 @@ def test_vocals_of_real_songs(spleeter, shared) -> None:
         assert abs(len(vocals) - len(golden)) <= 1
         distance = decibels(torch.from_numpy(vocals[:n_samples]), torch.from_numpy(golden[:n_samples]))
         assert distance <= -60
-        of_vocals.append(activity_auc(rms_envelope(vocals), entry["lines"]))
-        of_mixture.append(activity_auc(rms_envelope(mono_16k(mixture)), entry["lines"]))
+        lines = [Line(line["start"], line["end"], line["text"]) for line in entry["lines"]]
+        for signal, found in ((vocals, of_vocals), (mono_16k(mixture), of_mixture)):
+            found.append(score_activity([], lines, len(signal) / 16_000, rms_envelope(signal)).auc)
         print(f"{entry['name']}: {distance:.1f} dB, AUC {of_vocals[-1]:.3f}, mixture {of_mixture[-1]:.3f}")
     assert len(of_vocals) == 5
     assert np.mean(of_vocals) >= 0.93

@@ -385,26 +385,15 @@ def changed(layout: str, change: Callable[[dict[str, object]], None]) -> bytes:
     ("change", "reason"),
     [
         (lambda state, key: state.pop(key), "it lacks BN.0.1.weight"),
-        (lambda state, key: state.pop(key.replace("BN.0.1.weight", "mask.1.1.bias")), "it lacks mask.1.1.bias"),
-        (lambda state, key: state.update({f"{key}_extra": torch.zeros(3)}), "'BN.0.1.weight_extra' is not known"),
-        (
-            lambda state, key: state.update({key.replace("0.1.weight", "1.1.bias"): torch.zeros(3, 4)}),
-            r"BN.1.1.bias has the shape \(3, 4\), expected \((8|12),\)",
-        ),
         (lambda state, key: state.update({key: torch.zeros(())}), "BN.0.1.weight is a single number"),
         (lambda state, key: state.update({key: torch.zeros(5, 2, 1)}), "5 features cannot be split into"),
-        (
-            lambda state, key: state.update({key: torch.zeros(8, 2, 1, dtype=torch.int64)}),
-            "is not a tensor of weights",
-        ),
-        (lambda state, key: state.update({key: "weights"}), "is not a tensor of weights"),
         (lambda state, key: state.clear(), "it lacks BN.0.0.weight"),
         (
             lambda state, key: state.update({key.replace("1.weight", "0.weight"): torch.zeros(4)}),
             "bins a multiple of 4 and one",
         ),
     ],
-    ids=["bands", "missing", "unknown", "shape", "scalar", "features", "whole numbers", "text", "empty", "bins"],
+    ids=["bands", "scalar", "features", "empty", "bins"],
 )
 def test_wrong_states(load, layout, change, reason) -> None:
     with pytest.raises(WeightsError, match=reason) as caught:
