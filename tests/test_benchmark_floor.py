@@ -108,12 +108,6 @@ class TestWhisper:
         logits = (1 + (1 + 2 * 2)) * 11
         assert work.n_bytes == 3 * (decoder + vocabulary) + making + 2 * (2 * per_clip + sound + past + logits)
 
-    def test_weights_are_read_once_a_pass_whatever_the_clips(self, floor: ModuleType) -> None:
-        numbers = floor.Numbers("float32", "float32")
-        one, more = (floor._decoding_work(DIMS, [4], passes, 1, 2, numbers) for passes in (4, 6))
-        assert more.n_bytes - one.n_bytes == 2 * 4 * (14 * 24 * 24 * 2 + 24 * 51864)
-        assert more.operations == one.operations
-
     def test_formats_are_those_that_lyricsep_chooses(self, floor: ModuleType) -> None:
         cuda = torch.device("cuda")
         assert floor._numbers("ctranslate2", CPU) == floor.Numbers("int8", "float32")

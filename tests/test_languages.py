@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE
 
-from lyricsep.cli import main
 from lyricsep.datasets import open_dataset
 from lyricsep.datasets.tables import DatasetRecord
 from lyricsep.errors import ConfigError, DatasetError
@@ -255,30 +254,6 @@ def test_the_language_of_a_file(tmp_path: Path, name: str, code: str) -> None:
     spelling = name.replace("\t", "&#9;").replace("\n", "&#10;")
     file.write_text(f'<tt xmlns="http://www.w3.org/ns/ttml" xml:lang="{spelling}"><body/></tt>', encoding="utf-8")
     assert read_lyrics(file).language == code
-
-
-@pytest.mark.parametrize("name", ["French", "fr-CA", "fra", " FR ", "Frenhc"])
-def test_the_option_of_a_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
-) -> None:
-    folder = write_song(tmp_path / "fr")
-    for arguments in (
-        ["datasets", "show", folder],
-        ["score", folder / "a.txt", folder / "a.txt"],
-    ):
-        monkeypatch.setattr(sys, "argv", ["lyricsep", *map(str, arguments), "--language", name])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        code = exit_.value.code
-        out, err = capsys.readouterr()
-        if name == "Frenhc":
-            assert (code, err) == (
-                2,
-                "lyricsep: no language is called 'Frenhc'; did you mean French? Set --language fr\n",
-            )
-        else:
-            assert code == 0
-            assert " fr " in out
 
 
 @pytest.fixture

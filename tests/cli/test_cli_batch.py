@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from command_line import QUICKEST, finish, start
+from command_line import QUICKEST, finish, manifest_of, start
 from numpy.typing import NDArray
 
 from lyricsep.cli import batch as cli_batch
@@ -66,8 +66,7 @@ def test_a_library_from_the_first_run_to_the_last(run: Callable, library: Path, 
     assert table["duration"][1] == pytest.approx(5.5)
     with Path("out/songs.csv").open(encoding="utf-8", newline="") as file:
         assert [row["id"] for row in csv.DictReader(file)] == list(table["id"])
-    (manifest,) = Path("out").glob(".lyricsep/manifest-*.json")
-    document = json.loads(manifest.read_text(encoding="utf-8"))
+    document = manifest_of(Path("out"))
     assert (document["command"][1], document["counts"]) == ("batch", {"n_songs": 5, "n_done": 4, "n_failed": 1})
     assert document["plan"]["model"] == "tiny.en"
     assert list(document["failures"]) == ["broken"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from command_line import manifest_of
 
 from lyricsep.formats import FORMATS, file_suffixes, read_lyrics, write_lyrics
 from lyricsep.lyrics import Decoding, Line, Lyrics, Segment, Word
@@ -54,8 +54,7 @@ def test_a_folder_into_every_format(run: Callable, songs: Path, tmp_path: Path) 
             words = [tuple((word.start, word.end, word.text) for word in line.words) for line in SONG.lines]
             assert [tuple((w.start, w.end, w.text) for w in line.words) for line in found.lines] == words, name
         assert read_lyrics(tmp_path / "out" / "sub" / f"leer{suffix}").lines == (), name
-    (manifest,) = (tmp_path / "out").glob(".lyricsep/manifest-*.json")
-    record = json.loads(manifest.read_text(encoding="utf-8"))
+    record = manifest_of(tmp_path / "out")
     assert (record["command"][:2], record["plan"]["formats"]) == (["lyricsep", "convert"], list(FORMATS))
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from command_line import manifest_of
 
 from lyricsep.separators import SeparatorSpec, separator_catalog
 from lyricsep.transcribers import find_model, model_catalog
@@ -268,8 +269,7 @@ def test_a_recipe_a_query_and_a_second_separator(
     vocals, rate = soundfile.read(told.written[0])
     assert (rate, vocals.shape) == (8000, (4000,))
     assert np.abs(vocals - 0.8 * share).max() < 2**-14
-    (manifest,) = told.written[0].parent.glob(".lyricsep/manifest-*.json")
-    recorded = json.loads(manifest.read_text())["plan"]
+    recorded = manifest_of(told.written[0].parent)["plan"]
     asked = dict(zip(options[::2], options[1::2], strict=True))
     assert (recorded["query"], recorded["then"]) == (asked.get("--query"), asked.get("--then"))
 

@@ -14,7 +14,7 @@ import alt_eval
 import numpy as np
 import pytest
 import soundfile
-from command_line import EXAMPLE, QUICK, QUICKEST, Outcome, finish
+from command_line import EXAMPLE, QUICK, QUICKEST, Outcome, finish, manifest_of
 
 from lyricsep.files import file_digest
 from lyricsep.formats import FORMATS, file_suffixes
@@ -45,9 +45,7 @@ def whole(folder: Path) -> Outcome:
 @pytest.fixture(scope="module")
 def manifest(whole: Outcome, folder: Path) -> dict[str, Any]:
     assert whole.code == 0, whole.err
-    (path,) = (folder / "lyrics").glob(".lyricsep/manifest-*.json")
-    loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return loaded
+    return manifest_of(folder / "lyrics")
 
 
 def test_the_example_becomes_lyrics(whole: Outcome, folder: Path) -> None:
@@ -163,8 +161,7 @@ def test_existing_results_are_refused_before_any_work(
     assert "failed: lyrics/song.lrc: exists already; set --overwrite to replace it" in told.err
     assert old.read_text() == "mine"
     assert not (tmp_path / "lyrics" / "song.txt").exists()
-    (manifest,) = old.parent.glob(".lyricsep/manifest-*.json")
-    (record,) = json.loads(manifest.read_text())["songs"]
+    (record,) = manifest_of(old.parent)["songs"]
     assert record["status"] == "failed"
     assert "exists already" in record["error"]
 
@@ -186,8 +183,7 @@ def test_options_reach_the_stages_and_the_manifest(run: Callable, song: Path) ->
     )  # fmt: skip
     assert told.code == 0, told.err
     assert told.err.startswith("preset fast: none + tiny.en by openai-whisper on ")
-    (manifest,) = Path("lyrics").glob(".lyricsep/manifest-*.json")
-    plan = json.loads(manifest.read_text())["plan"]
+    plan = manifest_of(Path("lyrics"))["plan"]
     assert plan["language"] == "en"
     assert plan["backend"] == "openai-whisper"
     expected = {
@@ -208,8 +204,7 @@ def test_options_reach_the_stages_and_the_manifest(run: Callable, song: Path) ->
 def test_native_hears_the_whole_song(run: Callable, song: Path) -> None:
     told = run("transcribe", song, "--native", "-f", "json", *QUICKEST)
     assert told.code == 0, told.err
-    (manifest,) = Path("lyrics").glob(".lyricsep/manifest-*.json")
-    settings = json.loads(manifest.read_text())["plan"]
+    settings = manifest_of(Path("lyrics"))["plan"]
     assert settings["temperatures"] == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0], "as Whisper itself"
     assert settings["no_repeat_ngram_sizes"] == [], "as Whisper itself"
     assert settings["compression_ratio_threshold"] == 2.4, "as Whisper itself"

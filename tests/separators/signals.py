@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,16 +10,6 @@ from torch import Tensor
 
 from lyricsep.audio import Audio
 from lyricsep.separators.engine import Network, NetworkSeparator
-
-
-class Hostile:
-    """Makes a file when it is unpickled by those who let it."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return os.system, (f"touch {self.marker}",)
 
 
 def decibels(found: Tensor, expected: Tensor) -> float:
@@ -48,6 +36,16 @@ def separated(network: Network, mixture: Audio, batch_size: int = 1) -> Tensor:
     assert vocals.shape == mixture.samples.shape
     assert vocals.isfinite().all()
     return vocals
+
+
+# Names and shapes of published tensors.
+Shapes = dict[str, tuple[int, ...]]
+
+
+def norm_shapes(key: str, n: int) -> Shapes:
+    """Batch normalisation of `n` channels."""
+    shapes: Shapes = {f"{key}.{leaf}": (n,) for leaf in ("weight", "bias", "running_mean", "running_var")}
+    return shapes | {f"{key}.num_batches_tracked": ()}
 
 
 def prelu(x: np.ndarray, slope: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from signals import decibels, noise, saved, separated
+from signals import Shapes, decibels, noise, norm_shapes, saved, separated
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -26,17 +26,11 @@ from lyricsep.weights import WeightFile, fetch
 CPU = torch.device("cpu")
 RATE = 16_000
 LENGTH = 65_535
-Shapes = dict[str, tuple[int, ...]]
 NARROW = (3, 4, 5, 6)
 NARROW_TEXT = {"n_tokens": 30, "n_positions": 9, "width": 128, "n_hidden": 20, "n_layers": 2, "size": 6}
 
 
 # The published layouts, written out: every key and shape of the checkpoints.
-
-
-def norm_shapes(key: str, n: int) -> Shapes:
-    shapes: Shapes = {f"{key}.{leaf}": (n,) for leaf in ("weight", "bias", "running_mean", "running_var")}
-    return shapes | {f"{key}.num_batches_tracked": ()}
 
 
 def unet_shapes(widths: tuple[int, ...], n_features: int) -> Shapes:
@@ -352,10 +346,7 @@ DOWN = "module.sound_net.unet_block.model.1.model.1.weight"
 def test_wrong_states(load, change, reason) -> None:
     with pytest.raises(WeightsError, match=reason) as caught:
         load(changed(small_model(), change))
-    line = str(caught.value)
-    assert line.startswith("clipsep.pt: not the file that mine needs (")
-    assert line.isprintable()
-    assert len(line) < 400
+    assert str(caught.value).startswith("clipsep.pt: not the file that mine needs (")
 
 
 @pytest.mark.parametrize(

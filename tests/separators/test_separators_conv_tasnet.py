@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from signals import decibels, noise, prelu, saved, separated
+from signals import Shapes, decibels, noise, prelu, saved, separated
 from torch import Tensor
 
 from lyricsep.audio import Audio
@@ -21,7 +21,6 @@ from lyricsep.separators.conv_tasnet import ConvTasNet, ConvTasNetNetwork, ConvT
 from lyricsep.separators.engine import NetworkSeparator
 
 CPU = torch.device("cpu")
-Shapes = dict[str, tuple[int, ...]]
 
 # The letters of the paper: N filters (of L taps), B and H channels, Sc of the skips, X blocks R times, C sources.
 SMALL = {
@@ -355,10 +354,7 @@ def changed(layout: str, change: Callable[[dict[str, object]], None]) -> bytes:
 def test_wrong_states(load, layout, change, reason) -> None:
     with pytest.raises(WeightsError, match=reason) as caught:
         load(changed(layout, lambda state: change(state, FIRST[layout])), layout)
-    line = str(caught.value)
-    assert line.startswith("net.th: not a Conv-TasNet checkpoint")
-    assert line.isprintable()
-    assert len(line) < 400
+    assert str(caught.value).startswith("net.th: not a Conv-TasNet checkpoint")
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,8 @@ import test_separators_resunet as resunet
 import test_separators_tiger as tiger
 import test_separators_umx as umx
 import torch
-from signals import Hostile, decibels, saved
+from hostile import Hostile
+from signals import decibels, saved
 from torch import Tensor
 
 from lyricsep.audio import Audio, save_audio

@@ -338,10 +338,7 @@ def test_wrong_states(load, name, change, reason) -> None:
     change(state, next(iter(state)))
     with pytest.raises(WeightsError, match=reason) as caught:
         load(saved(state), name)
-    line = str(caught.value)
-    assert line.startswith("net.ckpt: not a checkpoint of mine")
-    assert line.isprintable()
-    assert len(line) < 400
+    assert str(caught.value).startswith("net.ckpt: not a checkpoint of mine")
 
 
 @pytest.mark.parametrize(

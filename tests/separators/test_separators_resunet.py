@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from hostile import Hostile
 from hypothesis import given
 from hypothesis import strategies as st
-from signals import Hostile, decibels, noise, saved, separated
+from signals import Shapes, decibels, noise, norm_shapes, saved, separated
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -24,7 +25,6 @@ from lyricsep.separators.clap_text import ClapText, ClapTokenizer
 from lyricsep.separators.resunet import Classes, Cnn14, Fixed, ResUNet30, ResUNetNetwork, load_resunet
 
 RATE = 32_000
-Shapes = dict[str, tuple[int, ...]]
 SETTINGS = {
     "uss": {"segment": 2, "overlap": 0.25, "query_default": "27,28"},
     "audiosep": {"segment": 5, "overlap": 0.4, "query_default": "singing voice"},
@@ -35,11 +35,6 @@ N_FFT = 1024  # of the narrow ones; published: 2048, with Fourier matrices of 50
 
 
 # The published layout, written out: every key and shape of the checkpoints.
-
-
-def norm_shapes(key: str, n: int) -> Shapes:
-    shapes: Shapes = {f"{key}.{leaf}": (n,) for leaf in ("weight", "bias", "running_mean", "running_var")}
-    return shapes | {f"{key}.num_batches_tracked": ()}
 
 
 def block_shapes(key: str, n_in: int, n_out: int) -> Shapes:
@@ -594,10 +589,7 @@ def test_wrong_states(load, change, reason) -> None:
     change(value["state_dict"])
     with pytest.raises(WeightsError, match=reason) as caught:
         load(saved(value), "uss")
-    line = str(caught.value)
-    assert line.startswith("net.ckpt: not a ResUNet30 checkpoint")
-    assert line.isprintable()
-    assert len(line) < 400
+    assert str(caught.value).startswith("net.ckpt: not a ResUNet30 checkpoint")
 
 
 def test_wrong_catalogue_entries(load, pinned) -> None:

@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from signals import decibels, noise, prelu, saved, separated, sigmoid
+from signals import Shapes, decibels, noise, prelu, saved, separated, sigmoid
 from torch import Tensor
 
 from lyricsep.audio import Audio
@@ -22,7 +22,6 @@ from lyricsep.separators.engine import NetworkSeparator
 from lyricsep.separators.tiger import Tiger, TigerNetwork, TigerOptions, load_tiger
 
 CPU = torch.device("cpu")
-Shapes = dict[str, tuple[int, ...]]
 
 
 def band_widths(rate: int, n_fft: int, widths: list[tuple[int, int]]) -> tuple[int, ...]:
@@ -398,10 +397,7 @@ def changed(layout: str, change: Callable[[dict[str, object]], None]) -> bytes:
 def test_wrong_states(load, layout, change, reason) -> None:
     with pytest.raises(WeightsError, match=reason) as caught:
         load(changed(layout, lambda state: change(state, FIRST[layout])), layout, suffix=".bin")
-    line = str(caught.value)
-    assert line.startswith("model.bin: not a TIGER checkpoint (")
-    assert line.isprintable()
-    assert len(line) < 400
+    assert str(caught.value).startswith("model.bin: not a TIGER checkpoint (")
 
 
 def test_another_part_or_another_model(load) -> None:

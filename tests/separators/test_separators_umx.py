@@ -158,10 +158,7 @@ def test_wrong_states(load, changes, reason) -> None:
     state = {key: value for key, value in (random_state(SMALL) | changes).items() if value is not None}
     with pytest.raises(WeightsError, match=reason) as caught:
         load(saved(state))
-    line = str(caught.value)
-    assert line.startswith("vocals.pth: not an Open-Unmix checkpoint")
-    assert line.isprintable()
-    assert len(line) < 400
+    assert str(caught.value).startswith("vocals.pth: not an Open-Unmix checkpoint")
 
 
 def test_wrong_arguments(pinned) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import math
 import os
@@ -17,7 +16,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from signals import decibels, noise
+from signals import decibels, noise, saved
 from torch import Tensor
 
 from lyricsep.audio import Audio
@@ -624,9 +623,7 @@ def small(target: str | None) -> tuple[str, bytes, Any]:
     config |= {"freq_transformer_depth": 1, "freqs_per_bands": [3, 5, 5, 52], "dim_head": 4, "heads": 2}
     config |= {"stft_n_fft": 128, "stft_hop_length": 32, "stft_win_length": 128, "mask_estimator_depth": 2}
     model = _build(SeparatorSpec("", "msst", "", "", "", (), {"model": "bs_roformer", "options": config}))
-    buffer = io.BytesIO()
-    torch.save(model.state_dict(), buffer)
-    return text, buffer.getvalue(), model.eval()
+    return text, saved(model.state_dict()), model.eval()
 
 
 @pytest.mark.parametrize("target", ["vocals", "Instrumental", "other", None])
