@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -11,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from script_modules import load_script
+from script_modules import load_script, run_script
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
@@ -24,7 +23,6 @@ from lyricsep.transcribers import WhisperOptions
 from lyricsep.transcribers.openai_whisper import OpenAIWhisper
 from lyricsep.transcribers.whisper import Attempt
 
-SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "benchmark_floor.py"
 CPU = torch.device("cpu")
 # Small, every number another; the vocabulary is the English tokenizer's.
 DIMS = ModelDimensions(
@@ -285,11 +283,10 @@ class TestCeilings:
 
 
 def run(floor: ModuleType, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
-    monkeypatch.setattr(sys, "argv", [str(SCRIPT), *map(str, arguments)])
     monkeypatch.setattr(floor, "TRIAL", 0.0)
     monkeypatch.setattr(floor, "CPU_SIZES", (256,))
     monkeypatch.setattr(floor, "ARRAY", 64 << 20)
-    floor.main()
+    run_script(floor, monkeypatch, *arguments)
 
 
 @pytest.mark.slow
