@@ -402,20 +402,3 @@ def test_silence_in_front_shifts_everything(envelope: list[tuple[int, int]], hop
     early, late = vocals_of(envelope), vocals_of(envelope, lead=4 * 2048 + hops * HOP)
     shifted = [(start + hops * HOP, end + hops * HOP) for start, end in samples(find_segments(early, PAPER))]
     assert samples(find_segments(late, PAPER)) == shifted
-
-
-def covered(segments: list[Segment], n_samples: int) -> NDArray[np.bool_]:
-    inside = np.zeros(n_samples, bool)
-    for start, end in samples(segments):
-        inside[start:end] = True
-    return inside
-
-
-@settings(max_examples=30, deadline=None)
-@given(envelopes)
-def test_all_that_is_loud_is_kept(envelope: list[tuple[int, int]]) -> None:
-    y = vocals_of(envelope)
-    inside = covered(segment(y, PAPER), len(y))
-    envelope_of_y = rms_envelope(y)
-    loud = np.flatnonzero(envelope_of_y >= 0.1 * envelope_of_y.max()) * HOP if envelope_of_y.any() else []
-    assert all(inside[min(sample, len(y) - 1)] for sample in loud)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 import json
 import pickle
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import pytest
 import soundfile
 import torch
 from signals import decibels
+from signals import saved as torch_saved
 from torch import Tensor
 
 from lyricsep.audio import Audio, downmix, load_audio, resample
@@ -178,12 +178,6 @@ WRONG: dict[str, Callable[[dict[str, np.ndarray]], bytes]] = {
     "objects": with_value(BIAS, np.array([None, None])),
     "torch tensors": lambda arrays: torch_saved({key: torch.from_numpy(value) for key, value in arrays.items()}),
 }
-
-
-def torch_saved(value: object) -> bytes:
-    buffer = io.BytesIO()
-    torch.save(value, buffer)
-    return buffer.getvalue()
 
 
 def refused(tmp_path: Path, pinned, data: bytes) -> str:
