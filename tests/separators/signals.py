@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -40,6 +42,12 @@ def separated(network: Network, mixture: Audio, batch_size: int = 1) -> Tensor:
 
 # Names and shapes of published tensors.
 Shapes = dict[str, tuple[int, ...]]
+
+
+def layout_of(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 of the names and shapes, the first digits; those in the tests are of the published checkpoints."""
+    rows = "".join(f"{key} {tuple(state[key].shape)}\n" for key in sorted(state))
+    return hashlib.sha256(rows.encode()).hexdigest()[:16]
 
 
 def norm_shapes(key: str, n: int) -> Shapes:
