@@ -36,8 +36,8 @@ def random_state(sizes: dict[str, int], seed: int = 0) -> OrderedDict[str, Tenso
             state[key] = torch.tensor(1000)
         elif key.endswith("running_var"):
             state[key] = 0.5 + noise.square()
-        elif len(shape) == 1:
-            state[key] = (1 if key.endswith(("scale", "mean", ".weight")) else 0) + 0.3 * noise
+        elif len(shape) == 1:  # norms centred at 0, or no unit behind them would be active
+            state[key] = (1 if key.endswith(("scale", "put_mean", ".weight")) else 0) + 0.3 * noise
         else:
             state[key] = noise / math.sqrt(shape[1])
     return state
