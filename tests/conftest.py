@@ -10,8 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from hypothesis import settings
+from numpy.typing import NDArray
 
 from lyricsep.weights import DownloadPolicy, Source, WeightFile
 
@@ -23,6 +25,7 @@ settings.register_profile("lyricsep", deadline=None)
 settings.load_profile("lyricsep")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+EXAMPLE = Path(__file__).resolve().parents[1] / "data" / "example" / "night_train.mp3"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,6 +49,15 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the shared real data (../shared) is not beside this checkout")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def excerpt() -> NDArray[np.float32]:
+    """The first two lines of the example, 5.5 s: shape (n_samples, 2) at 44.1 kHz."""
+    from lyricsep.audio import load_audio
+
+    samples = load_audio(EXAMPLE).samples.numpy().T
+    return np.ascontiguousarray(samples[int(4.5 * 44100) : (10 * 44100)])
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 
 
@@ -20,3 +22,9 @@ def load_script(name: str) -> ModuleType:
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def run_script(script: ModuleType, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
+    """Run a script as a program."""
+    monkeypatch.setattr(sys, "argv", [str(script.__file__), *map(str, arguments)])
+    script.main()

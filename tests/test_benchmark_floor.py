@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -11,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from script_modules import load_script
+from script_modules import load_script, run_script
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
@@ -24,7 +23,6 @@ from lyricsep.transcribers import WhisperOptions
 from lyricsep.transcribers.openai_whisper import OpenAIWhisper
 from lyricsep.transcribers.whisper import Attempt
 
-SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "benchmark_floor.py"
 CPU = torch.device("cpu")
 # Small, every number another; the vocabulary is the English tokenizer's.
 DIMS = ModelDimensions(
@@ -107,12 +105,6 @@ class TestWhisper:
         past = 2 * (2 + 3) * 4  # both beams at the second and third step, themselves among them
         logits = (1 + (1 + 2 * 2)) * 11
         assert work.n_bytes == 3 * (decoder + vocabulary) + making + 2 * (2 * per_clip + sound + past + logits)
-
-    def test_weights_are_read_once_a_pass_whatever_the_clips(self, floor: ModuleType) -> None:
-        numbers = floor.Numbers("float32", "float32")
-        one, more = (floor._decoding_work(DIMS, [4], passes, 1, 2, numbers) for passes in (4, 6))
-        assert more.n_bytes - one.n_bytes == 2 * 4 * (14 * 24 * 24 * 2 + 24 * 51864)
-        assert more.operations == one.operations
 
     def test_formats_are_those_that_lyricsep_chooses(self, floor: ModuleType) -> None:
         cuda = torch.device("cuda")
@@ -291,11 +283,10 @@ class TestCeilings:
 
 
 def run(floor: ModuleType, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
-    monkeypatch.setattr(sys, "argv", [str(SCRIPT), *map(str, arguments)])
     monkeypatch.setattr(floor, "TRIAL", 0.0)
     monkeypatch.setattr(floor, "CPU_SIZES", (256,))
     monkeypatch.setattr(floor, "ARRAY", 64 << 20)
-    floor.main()
+    run_script(floor, monkeypatch, *arguments)
 
 
 @pytest.mark.slow

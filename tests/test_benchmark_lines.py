@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from script_modules import load_script
+from script_modules import load_script, run_script
 
 from lyricsep.datasets import open_dataset
 from lyricsep.documents import LyricsDocument
@@ -16,7 +15,6 @@ from lyricsep.lyrics import Line, Lyrics, Segment, Word
 from lyricsep.scoring import pool, rates
 from lyricsep.transcribers.lines import LineRules
 
-SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "benchmark_lines.py"
 LINES = (
     "Si t'es là pour le meilleur et le pire,",
     "je te retiendrai quand tu voudras partir",
@@ -62,11 +60,6 @@ def dataset(tmp_path: Path) -> Path:
     return folder
 
 
-def run(script: ModuleType, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
-    monkeypatch.setattr(sys, "argv", [str(SCRIPT), *map(str, arguments)])
-    script.main()
-
-
 def test_known_breaks(
     script: ModuleType,
     dataset: Path,
@@ -76,7 +69,9 @@ def test_known_breaks(
 ) -> None:
     out = tmp_path / "out"
     monkeypatch.setattr(script, "TRIED", {"columns": (5, 35)})
-    run(script, monkeypatch, "--dataset", dataset, "-o", out, "--heard", dataset.parent / "heard", "--held-out")
+    run_script(
+        script, monkeypatch, "--dataset", dataset, "-o", out, "--heard", dataset.parent / "heard", "--held-out"
+    )
     document = json.loads((out / "lines.json").read_text(encoding="utf-8"))
     rows = {row["lines"]: row for row in document["rows"]}
     assert list(rows)[:6] == [
@@ -115,12 +110,12 @@ def test_what_is_wrong_is_one_line(
     lyrics = Lyrics((Line(0, 1, "a"),), "fr", 1.0, (Segment(0, 1),))
     (heard / "one.json").write_text(LyricsDocument.of(lyrics).to_json(), encoding="utf-8")
     with pytest.raises(SystemExit, match=r"^benchmark_lines: .*one\.json: lines without words; transcribe it again$"):
-        run(script, monkeypatch, *arguments, "--heard", heard)
+        run_script(script, monkeypatch, *arguments, "--heard", heard)
     (heard / "one.json").unlink()
     with pytest.raises(SystemExit, match=r"^benchmark_lines: .*: no one\.json in it; .*--format json$"):
-        run(script, monkeypatch, *arguments, "--heard", heard)
+        run_script(script, monkeypatch, *arguments, "--heard", heard)
     with pytest.raises(SystemExit, match=r"^benchmark_lines: one: cannot be transcribed \(.*one\.wav.*"):
-        run(script, monkeypatch, *arguments)
+        run_script(script, monkeypatch, *arguments)
 
 
 def test_real_references(script: ModuleType, shared: Path) -> None:

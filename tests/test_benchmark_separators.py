@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pytest
 import torch
-from script_modules import load_script
+from script_modules import load_script, run_script
 
 from lyricsep.audio import Audio, load_audio, save_audio
 from lyricsep.documents import GroupSummary
@@ -24,8 +24,7 @@ from lyricsep.segmentation import rms_envelope
 from lyricsep.separators.passthrough import Passthrough
 from lyricsep.signals import load_signals
 
-SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "benchmark_separators.py"
-EXAMPLE = SCRIPT.parents[1] / "data" / "example"
+EXAMPLE = Path(__file__).resolve().parents[1] / "data" / "example"
 CUT = (4.0, 14.5)  # seconds of the example: its first three lines
 COSTS = {
     "real_time_factor": 0.0321,
@@ -62,11 +61,6 @@ def dataset(tmp_path: Path) -> Path:
     return tmp_path / "songs"
 
 
-def run(script: ModuleType, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
-    monkeypatch.setattr(sys, "argv", [str(SCRIPT), *map(str, arguments)])
-    script.main()
-
-
 @pytest.mark.slow
 def test_the_smallest_table(
     script: ModuleType,
@@ -78,7 +72,7 @@ def test_the_smallest_table(
     """Stems that are the mixture are worth what the mixture is."""
     out = tmp_path / "out"
     options = ["--separator", "none", "--separator", "stems", "--stems-from", "none", "--model", "tiny.en"]
-    run(script, monkeypatch, "--dataset", dataset, "-o", out, *options, "--device", "cpu")
+    run_script(script, monkeypatch, "--dataset", dataset, "-o", out, *options, "--device", "cpu")
     document = json.loads((out / "table.json").read_text(encoding="utf-8"))
     none, stems = document["rows"]
     assert (none["separator"], stems["separator"]) == ("none", "stems")
@@ -174,12 +168,12 @@ def test_what_is_wrong_is_one_line(
 ) -> None:
     out = ("-o", tmp_path / "out")
     with pytest.raises(SystemExit, match=r"^benchmark_separators: no separator is called 'spleter'"):
-        run(script, monkeypatch, "--dataset", dataset, *out, "--separator", "spleter")
+        run_script(script, monkeypatch, "--dataset", dataset, *out, "--separator", "spleter")
     (dataset / "cut.wav").write_bytes(b"no sound")
     with pytest.raises(
         SystemExit, match=r"^benchmark_separators: none: cannot separate the songs \(.*cut\.wav: .*\)"
     ):
-        run(script, monkeypatch, "--dataset", dataset, *out, "--separator", "none", "--model", "tiny.en")
+        run_script(script, monkeypatch, "--dataset", dataset, *out, "--separator", "none", "--model", "tiny.en")
     assert not (tmp_path / "out").exists()
 
 

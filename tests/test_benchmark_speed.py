@@ -261,29 +261,6 @@ class TestRandomWeights:
 
 
 @pytest.mark.slow
-def test_a_race_without_weights(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
-    pytest.importorskip("ctranslate2")
-    sung = load_audio(EXAMPLE / "night_train.vocals.ogg")
-    (tmp_path / "songs").mkdir()
-    save_audio(tmp_path / "songs" / "lines.wav", Audio(sung.samples[:, : 12 * sung.sample_rate], sung.sample_rate))
-    (tmp_path / "songs" / "lines.txt").write_text("one two")
-    options = ["--dataset", tmp_path / "songs", "--model", "tiny", "--beam-size", "1", "--rounds", "1"]
-    options += ["--random-weights", "--no-warm", "--counts", "", "--minutes", "", "--device", "cpu"]
-    names = ["whisper", "faster-whisper", "lyricsep, ctranslate2", "lyricsep, openai-whisper"]
-    options += [part for name in names for part in ("--only", name)] + ["--separator", "none"]
-    done = subprocess.run([sys.executable, SCRIPT, *options, "-o", tmp_path / "out"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    document = json.loads((tmp_path / "out" / "speed.json").read_text(encoding="utf-8"))
-    found = {turn["contender"]: (turn["windows"], turn["wer"]) for turn in document["turns"]}
-    assert found == dict.fromkeys(names, (1, None)), document["skipped"]
-    assert document["about"]["weights"] == "random weights: speed alone"
-    markdown = (tmp_path / "out" / "speed.md").read_text(encoding="utf-8")
-    assert "Speed, random weights" in markdown
-    assert "WER" not in markdown
-
-
-@pytest.mark.slow
 def test_the_smallest_race(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     sung = load_audio(EXAMPLE / "night_train.mp3")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError
 
 import pytest
 from hypothesis import given
@@ -38,18 +37,9 @@ def test_a_line_is_one_line(text: str) -> None:
         Line(0, 1, text)
 
 
-def test_duration() -> None:
-    assert Segment(1.5, 4.0).duration == 2.5
-
-
 def test_text() -> None:
     assert Lyrics((Line(0, 1, "one"), Line(1, 2, "two"))).text == "one\ntwo"
     assert Lyrics().text == ""
-
-
-def test_frozen() -> None:
-    with pytest.raises(FrozenInstanceError):
-        Segment(0, 1).start = 2  # type: ignore[misc]
 
 
 @given(st.lists(st.tuples(st.floats(0, 99), st.floats(0, 99)).map(sorted)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -47,3 +48,10 @@ def finish(*arguments: str | Path, cwd: Path, **options: Any) -> Outcome:
     process = start(*arguments, cwd=cwd, **options)
     out, err = process.communicate()
     return Outcome(process.returncode, out, err)
+
+
+def manifest_of(folder: Path) -> dict[str, Any]:
+    """Read the only manifest of a folder of results."""
+    (path,) = folder.glob(".lyricsep/manifest-*.json")
+    loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return loaded

@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from command_line import EXAMPLE, Outcome
+from command_line import Outcome
 from numpy.typing import NDArray
 
-from lyricsep.audio import load_audio
 from lyricsep.cli import main
 
 Run = Callable[..., Outcome]
@@ -45,13 +44,6 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_
         return Outcome(left.value.code, captured.out, captured.err)
 
     return call
-
-
-@pytest.fixture(scope="session")
-def excerpt() -> NDArray[np.float32]:
-    """The first two lines of the example, 5.5 s: shape (n_samples, 2) at 44.1 kHz."""
-    samples = load_audio(EXAMPLE).samples.numpy().T
-    return np.ascontiguousarray(samples[int(4.5 * 44100) : (10 * 44100)])
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from command_line import QUICKEST, finish, start
+from command_line import QUICKEST, finish, manifest_of, start
 from numpy.typing import NDArray
 
 from lyricsep.cli import batch as cli_batch
@@ -66,8 +66,7 @@ def test_a_library_from_the_first_run_to_the_last(run: Callable, library: Path, 
     assert table["duration"][1] == pytest.approx(5.5)
     with Path("out/songs.csv").open(encoding="utf-8", newline="") as file:
         assert [row["id"] for row in csv.DictReader(file)] == list(table["id"])
-    (manifest,) = Path("out").glob(".lyricsep/manifest-*.json")
-    document = json.loads(manifest.read_text(encoding="utf-8"))
+    document = manifest_of(Path("out"))
     assert (document["command"][1], document["counts"]) == ("batch", {"n_songs": 5, "n_done": 4, "n_failed": 1})
     assert document["plan"]["model"] == "tiny.en"
     assert list(document["failures"]) == ["broken"]
@@ -185,19 +184,6 @@ def test_ctrl_c_keeps_what_is_done(library: Path, tmp_path: Path) -> None:
     assert 1 <= n_done < 5
     assert len(pd.read_csv(tmp_path / "out" / "songs.csv")) == n_done
     assert f"{5 - n_done} left" in finish("batch", "status", "out", cwd=tmp_path).out
-
-
-def test_lists_name_songs_their_results_and_their_languages(run: Callable, library: Path, tmp_path: Path) -> None:
-    listing = tmp_path / "library" / "catalogue.csv"
-    listing.write_text(
-        "id,path,language\nISRC-1,disc 0/sång 0.wav,English\nothers/ISRC-2,disc 1/sång 1.wav,\n", encoding="utf-8"
-    )
-    told = run("batch", "run", listing, "-o", "out", "-f", "txt", *QUICKEST, "--workers", 1)
-    assert told.code == 0
-    assert set(lyrics(tmp_path)) == {"out/ISRC-1.txt", "out/others/ISRC-2.txt"}
-    assert [record.language for record in journal(tmp_path)] == ["en", "en"]
-    keys = {record.id: record.key for record in journal(tmp_path)}
-    assert keys["ISRC-1"] != keys["others/ISRC-2"]
 
 
 def test_a_full_disk_is_told_with_what_to_do(run: Callable, library: Path, monkeypatch) -> None:

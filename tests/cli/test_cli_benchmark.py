@@ -170,23 +170,6 @@ def test_what_changes_is_done_again(run: Callable, songs: Path, tmp_path: Path) 
     assert "hypotheses done: " not in run("benchmark", "grid.toml", "-o", "out", "--limit", "1", "--seeds", "2").err
 
 
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        (("beam_size = 1", "beams = 1"), "unknown name 'beams'"),
-        (('"mixture", "stem"', '"mixtures"'), "no separator is called 'mixtures'"),
-        (('model = "tiny.en"', ""), "model is missing"),
-        (("title =", "titel ="), "unknown key 'titel'"),
-        (("[transcription]", "[transcription"), "grid.toml: "),
-    ],
-)
-def test_wrong_grids(run: Callable, songs: Path, tmp_path: Path, change: tuple[str, str], told: str) -> None:
-    (tmp_path / "grid.toml").write_text(GRID.replace(*change), encoding="utf-8")
-    outcome = run("benchmark", "grid.toml")
-    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
-    assert told in outcome.err
-
-
 def test_wrong_usage(run: Callable, songs: Path, tmp_path: Path) -> None:
     for arguments, told in (
         (("nothing",), "no such grid or file; choose from paper-long, paper-short, lyricsep"),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from command_line import manifest_of
 
 from lyricsep.formats import FORMATS, file_suffixes, read_lyrics, write_lyrics
 from lyricsep.lyrics import Decoding, Line, Lyrics, Segment, Word
@@ -54,27 +54,13 @@ def test_a_folder_into_every_format(run: Callable, songs: Path, tmp_path: Path) 
             words = [tuple((word.start, word.end, word.text) for word in line.words) for line in SONG.lines]
             assert [tuple((w.start, w.end, w.text) for w in line.words) for line in found.lines] == words, name
         assert read_lyrics(tmp_path / "out" / "sub" / f"leer{suffix}").lines == (), name
-    (manifest,) = (tmp_path / "out").glob(".lyricsep/manifest-*.json")
-    record = json.loads(manifest.read_text(encoding="utf-8"))
+    record = manifest_of(tmp_path / "out")
     assert (record["command"][:2], record["plan"]["formats"]) == (["lyricsep", "convert"], list(FORMATS))
 
 
 def test_json_loses_nothing(run: Callable, songs: Path, tmp_path: Path) -> None:
     assert run("convert", songs, "-f", "json").code == 0
     assert (tmp_path / "lyrics" / "Été [1].json").read_bytes() == (songs / "Été [1].json").read_bytes()
-
-
-@pytest.mark.parametrize("middle", [name for name in WITH_WORDS if name != "json"])
-def test_words_survive_the_way_there_and_back(run: Callable, songs: Path, tmp_path: Path, middle: str) -> None:
-    (source,) = run("convert", songs / "Été [1].json", "-f", middle, "-o", "a").written
-    (back,) = run("convert", source, "-f", "json", "-o", "b").written
-    found = read_lyrics(back).lyrics
-    assert [(line.start, line.end, line.text) for line in found.lines] == [
-        (line.start, line.end, line.text) for line in SONG.lines
-    ]
-    assert [len(line.words) for line in found.lines] == [2, 3, 1]
-    assert found.segments[0] == Segment(1.0, 3.0)
-    assert found.duration == HOURS + (2 if middle in ("elrc", "textgrid") else 1.25)
 
 
 def test_to_stdout(run: Callable, songs: Path, tmp_path: Path) -> None:
@@ -156,10 +142,3 @@ def test_wrong_usage(run: Callable, tmp_path: Path, arguments: str, message: str
     assert message in told.err
     assert told.err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_new_names_are_offered_everywhere(run: Callable) -> None:
-    for command in (("transcribe",), ("batch", "run"), ("convert",)):
-        told = " ".join(run(*command, "--help").out.split())
-        assert "elrc, ass, ttml, csv, tsv, textgrid, audacity" in told
-    assert "audacity, rttm, textgrid" in " ".join(run("segment", "--help").out.split())

@@ -146,10 +146,3 @@ def test_verify(run: Callable, folder: Path) -> None:
     assert told.out == f"songs: b: {folder / 'audio' / 'b.wav'}: the audio is missing\n"
     assert told.err == "songs: songs: 3, problems: 1\n"
     assert run("datasets", "verify", folder, "--language", "fr").code == 0
-
-
-@pytest.mark.parametrize("command", ["list", "pull", "verify", "show"])
-def test_every_command_has_help(run: Callable, command: str) -> None:
-    told = run("datasets", command, "--help")
-    assert (told.code, told.err) == (0, "")
-    assert "Usage: lyricsep datasets " + command in told.out

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from command_line import manifest_of
 
 from lyricsep.formats import write_lyrics
 from lyricsep.lyrics import Line, Lyrics
@@ -47,8 +47,7 @@ def test_copies_lie_as_the_songs_do(run: Callable, album: Path, tmp_path: Path) 
     # lrc does not tell the language, and --language was not given.
     assert mutagen.File("tagged/CD 2/two.mp3").tags.getall("SYLT")[0].text == [("la la", 250), ("la", 750)]
     assert mutagen.File("tagged/CD 2/two.mp3").tags.getall("USLT")[0].lang == "XXX"
-    (manifest,) = Path("tagged").glob(".lyricsep/manifest-*.json")
-    record = json.loads(manifest.read_text(encoding="utf-8"))
+    record = manifest_of(Path("tagged"))
     assert record["command"][1] == "embed"
     assert [
         (song["status"], song["details"].get("lyrics"), song["details"].get("tags")) for song in record["songs"]

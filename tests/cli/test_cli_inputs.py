@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-from command_line import EXAMPLE, QUICK, QUICKEST, Outcome, finish
+from command_line import EXAMPLE, QUICK, QUICKEST, Outcome, finish, manifest_of
 
 LONG = "x" * 120
 LONGEST = "y" * 251  # with its suffix as long as names may be
@@ -127,16 +127,11 @@ def test_stdout_is_paths_that_exist(done: Outcome, hard: Path) -> None:
     assert "".join(paths) == done.out
     assert all((hard / path.removesuffix("\n")).is_file() for path in paths)
     assert len(paths) == 3 * (len(WITHOUT_VOCALS) + len(SUNG))
-
-
-def test_nothing_half_written(done: Outcome, hard: Path) -> None:
-    assert done.code == 1
     assert [path.name for path in (hard / "lyrics").iterdir() if path.name.startswith(".")] == [".lyricsep"]
 
 
 def test_the_manifest_records_every_song(done: Outcome, hard: Path) -> None:
-    (path,) = (hard / "lyrics").glob(".lyricsep/manifest-*.json")
-    songs = {song["path"]: song for song in json.loads(path.read_text(encoding="utf-8"))["songs"]}
+    songs = {song["path"]: song for song in manifest_of(hard / "lyrics")["songs"]}
     assert len(songs) == len(FAILING) + len(WITHOUT_VOCALS) + len(SUNG)
     assert {name for name, song in songs.items() if song["status"] == "failed"} == set(FAILING)
     assert FAILING["text.mp3"] in songs["text.mp3"]["error"]
@@ -145,8 +140,7 @@ def test_the_manifest_records_every_song(done: Outcome, hard: Path) -> None:
 
 
 def test_a_truncated_song_is_transcribed_as_far_as_it_goes(done: Outcome, hard: Path) -> None:
-    (path,) = (hard / "lyrics").glob(".lyricsep/manifest-*.json")
-    songs = {song["path"]: song for song in json.loads(path.read_text(encoding="utf-8"))["songs"]}
+    songs = {song["path"]: song for song in manifest_of(hard / "lyrics")["songs"]}
     (damage,) = songs["truncated.mp3"]["damage"]
     assert damage["reason"] == "the file ends early"
     assert damage["start"] == pytest.approx(songs["truncated.mp3"]["duration"], abs=0.01)
@@ -185,38 +179,3 @@ def test_a_folder_of_results_that_cannot_be_made(run: Callable, song: Path, comm
     assert (told.code, told.out) == (1, "")
     assert told.err.splitlines()[-1].startswith(f"lyricsep: {song}/results: cannot be written (Not a directory)")
     assert len(told.err.splitlines()) == 2
-
-
-def test_an_unreadable_file(run: Callable, song: Path) -> None:
-    song.chmod(0)
-    if os.access(song, os.R_OK):
-        # Root reads everything, but not the memory of a process that is not there.
-        unreadable = Path("/proc/self/mem")
-        if not unreadable.exists():
-            pytest.skip("nothing is unreadable for this user")
-    else:
-        unreadable = song
-    told = run("transcribe", unreadable, *QUICKEST)
-    assert (told.code, told.out) == (1, "")
-    assert len([line for line in told.err.splitlines() if line.startswith(f"failed: {unreadable}: ")]) == 1
-
-
-def test_folders_are_mirrored_and_names_never_collide(run: Callable, song: Path, tmp_path: Path) -> None:
-    for name in ("album/one.wav", "album/cd 1/one.wav", "album/cd 2/one.wav", "album/cd 2/one.flac", "other/one.wav"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        if name.endswith("flac"):
-            soundfile.write(tmp_path / name, *soundfile.read(song))
-        else:
-            shutil.copy(song, tmp_path / name)
-    (tmp_path / "album" / "one.vocals.wav").write_bytes(b"not a song")
-    (tmp_path / "album" / "._one.wav").write_bytes(b"nor this")
-    told = run("segment", "album", "other/*.wav", "album/one.wav", "--separator", "none")
-    assert told.code == 0, told.err
-    assert told.written == [
-        Path("segments/cd 1/one.segments.csv"),
-        Path("segments/cd 2/one.flac.segments.csv"),
-        Path("segments/cd 2/one.wav.segments.csv"),
-        Path("segments/album/one.segments.csv"),
-        Path("segments/other/one.segments.csv"),
-    ]
-    assert all((tmp_path / path).is_file() for path in told.written)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from command_line import QUICKEST
+from command_line import QUICKEST, manifest_of
 
 pytest.importorskip("matplotlib")
 
@@ -30,8 +30,7 @@ def test_transcribe_draws_what_it_wrote(run: Callable, song: Path, tmp_path: Pat
     assert "reference" not in drawn
     assert {"mixture", "vocals", "frequency, Hz"} <= set(texts_of(told.written[2]))
     assert "Warning" not in told.err
-    (manifest,) = Path("lyrics").glob(".lyricsep/manifest-*.json")
-    record = json.loads(manifest.read_text(encoding="utf-8"))
+    record = manifest_of(Path("lyrics"))
     assert record["plan"]["plot"] == "svg"
     assert record["songs"][0]["results"] == [str(path) for path in told.written]
     again = run("transcribe", song, *QUICKEST, "-f", "txt", "--plot", "svg")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from command_line import QUICKEST
+from command_line import QUICKEST, manifest_of
 from numpy.typing import NDArray
 
 from lyricsep.engines import Journal
@@ -77,8 +76,7 @@ def test_transcribe_takes_urls(run: Callable, library: Path, tmp_path: Path) -> 
     assert results(tmp_path / "there") == results(tmp_path / "here")
     assert f"failed: {names[1]}: cannot be downloaded (not found); check the URL and run again\n" in told.err
     assert f"failed: {names[2]}: FFmpeg cannot read it as audio" in told.err
-    (manifest,) = Path("there").glob(".lyricsep/manifest-*.json")
-    songs = json.loads(manifest.read_text(encoding="utf-8"))["songs"]
+    songs = manifest_of(Path("there"))["songs"]
     assert {song["path"]: song["status"] for song in songs} == dict(
         zip(names, ("done", "failed", "failed"), strict=True)
     )

@@ -105,13 +105,6 @@ def test_several_songs_get_a_page_each_and_one_of_all(run: Callable, folder: Pat
     assert sum("[3/3] disc/b: 0." in line for line in lines) == 1
 
 
-def test_links_lead_to_pages_whatever_the_songs_are_called(run: Callable, folder: Path) -> None:
-    write(folder, "50 % #1?", "one")
-    run("report", folder)
-    for song in content(folder / "report.html")["songs"]:
-        assert (folder / unquote(song["page"])).is_file()
-
-
 def test_many_songs_are_linked(run: Callable, folder: Path, song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     leave_manifest(folder, song, "a", "c", "disc/b")
     monkeypatch.setattr(command, "MOST_EMBEDDED", 2)
@@ -171,14 +164,6 @@ def test_two_runs_are_compared(run: Callable, folder: Path, tmp_path: Path) -> N
     assert "Compared with before" in page
     assert "p is above 0.05" in page
     assert content(folder / "report.html")["songs"][0]["versus"] == [["one", "two", ["d", "three", ""]]]
-
-
-def test_one_song_against_another_run_gets_a_page_of_the_run_too(run: Callable, one: Path, tmp_path: Path) -> None:
-    write(tmp_path / "ref", "song", "one two")
-    write(tmp_path / "before", "song", "one")
-    told = run("report", one, "--reference", tmp_path / "ref", "--versus", tmp_path / "before")
-    assert told.written == [one / "report/song.html", one / "report.html"]
-    assert "(one song)" in (one / "report.html").read_text(encoding="utf-8")
 
 
 def test_nothing_is_replaced_unless_asked(run: Callable, folder: Path) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
 import pytest
 
-from lyricsep.datasets import open_dataset
 from lyricsep.documents import AlignmentScores, read_schema
 from lyricsep.formats import write_lyrics
 from lyricsep.lyrics import Line, Lyrics, Segment, Word
@@ -68,29 +66,6 @@ def test_json(run: Callable, folders: tuple[Path, Path]) -> None:
     assert AlignmentScores.from_json(told.out).songs[0].song == "a"
 
 
-@pytest.mark.parametrize(
-    ("name", "suffix", "level"),
-    [
-        ("json", "json", "words"),
-        ("elrc", "lrc", "words"),
-        ("textgrid", "TextGrid", "words"),
-        ("vtt", "vtt", "words"),
-        ("ass", "ass", "words"),
-        ("lrc", "lrc", "lines"),
-        ("srt", "srt", "lines"),
-        ("audacity", "labels.txt", "lines"),
-    ],
-)
-def test_every_timed_format(run: Callable, tmp_path: Path, name: str, suffix: str, level: str) -> None:
-    write_lyrics(tmp_path / "ref.json", lyrics_of("one two", "three four"), "json")
-    write_lyrics(tmp_path / f"hyp.{suffix}", lyrics_of("one two", "three four", late=0.25), name)
-    told = run("score", "--times", tmp_path / "ref.json", tmp_path / f"hyp.{suffix}")
-    assert (told.code, told.err) == (0, "")
-    n_starts = {"words": "4", "lines": "2"}[level]
-    assert ["ref", "en", n_starts, "100.00", "0.25", "0.25", "100.00", "0.00", "0.43"] in rows(told.out)
-    assert f"starts of {level};" in told.out
-
-
 def test_the_format_with_the_best_times_is_read(run: Callable, tmp_path: Path) -> None:
     write_lyrics(tmp_path / "refs" / "a.json", lyrics_of("one two"), "json")
     write_lyrics(tmp_path / "hyps" / "a.txt", lyrics_of("one two"), "txt")
@@ -113,13 +88,6 @@ def test_songs_without_word_times_have_their_own_table(run: Callable, tmp_path: 
     words, lines = told.out.split("\n\n")[:2]
     assert [row[:3] for row in rows(words)][1:4:2] == [["song", "language", "words"], ["a", "en", "2"]]
     assert [row[:3] for row in rows(lines)][1:4:2] == [["song", "language", "lines"], ["b", "en", "1"]]
-
-
-def test_of_a_transcription_only_matched_words_count(run: Callable, tmp_path: Path) -> None:
-    write_lyrics(tmp_path / "ref.json", lyrics_of("one two three four"), "json")
-    write_lyrics(tmp_path / "hyp.json", lyrics_of("one too three"), "json")
-    told = run("score", "--times", tmp_path / "ref.json", tmp_path / "hyp.json")
-    assert ["ref", "en", "4", "50.00", "0.00", "0.00", "100.00", "100.00", "0.96"] in rows(told.out)
 
 
 def test_nothing_matches(run: Callable, tmp_path: Path) -> None:
@@ -146,24 +114,3 @@ def test_options_of_words_are_refused(run: Callable, tmp_path: Path, option: lis
     told = run("score", "--times", tmp_path / "ref.json", tmp_path / "ref.json", *option)
     assert told.code == 2
     assert f"--times: cannot be combined with {option[0]}" in told.err
-
-
-def test_a_dataset(run: Callable, shared: Path, tmp_path: Path) -> None:
-    """Real word times: the reference itself, half a second late."""
-    folder = shared / "jamendolyrics"
-    if not folder.is_dir():
-        pytest.skip("JamendoLyrics (../shared/jamendolyrics) is missing")
-    for song in open_dataset(folder).songs:
-        lines = tuple(
-            replace(
-                line,
-                start=line.start + 0.5,
-                end=line.end + 0.5,
-                words=tuple(replace(word, start=word.start + 0.5, end=word.end + 0.5) for word in line.words),
-            )
-            for line in song.lines
-        )
-        write_lyrics(tmp_path / "hyps" / f"{song.id}.json", Lyrics(lines, song.language, 400.0), "json")
-    told = run("score", "--times", folder, tmp_path / "hyps")
-    assert (told.code, told.err) == (0, "")
-    assert ["mean", "of", "5", "songs", "1169", "100.00", "0.50", "0.50", "0.00", "0.00", "0.08"] in rows(told.out)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from command_line import EXAMPLE, QUICKEST
+from command_line import EXAMPLE, QUICKEST, manifest_of
 
 
 def test_vocals_have_the_songs_rate_channels_length_and_level(run: Callable, tmp_path: Path) -> None:
@@ -72,8 +72,7 @@ def test_one_song_that_fails_costs_one_song(run: Callable, song: Path, tmp_path:
         "1 of 3 songs done; 2 failed",
     ]
     assert len([path for path in (tmp_path / "out").iterdir() if path.is_file()]) == 1
-    (manifest,) = (tmp_path / "out").glob(".lyricsep/manifest-*.json")
-    recorded = json.loads(manifest.read_text())
+    recorded = manifest_of(tmp_path / "out")
     assert recorded["command"][1] == command
     assert recorded["plan"]["separator"] == "none"
     assert [record["status"] for record in recorded["songs"]] == ["failed", "failed", "done"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import gzip
 import json
-import os
 import pickle
 import sys
 import types
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hostile import Hostile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from published import write_text
@@ -123,25 +123,15 @@ def test_a_language_is_given_to_songs_that_do_not_say_theirs(tmp_path: Path, ent
     assert open_dataset(tmp_path, language="german").songs[0].language == "de"
 
 
-class Attack:
-    """Makes a file when it is unpickled."""
-
-    def __init__(self, target: Path) -> None:
-        self.target = str(target)
-
+class Evaluation(Hostile):
     def __reduce__(self) -> tuple[object, ...]:
-        return os.mkdir, (self.target,)
+        return eval, (f"__import__('os').mkdir({str(self.marker)!r})",)
 
 
-class Evaluation(Attack):
-    def __reduce__(self) -> tuple[object, ...]:
-        return eval, (f"__import__('os').mkdir({self.target!r})",)
-
-
-@pytest.mark.parametrize("attack", [Attack, Evaluation])
+@pytest.mark.parametrize("attack", [Hostile, Evaluation])
 @pytest.mark.parametrize("protocol", [0, 2, 4])
 def test_a_hostile_pickle_is_never_executed(
-    tmp_path: Path, entry: dict[str, Any], annotations: type, attack: type[Attack], protocol: int
+    tmp_path: Path, entry: dict[str, Any], annotations: type, attack: type[Hostile], protocol: int
 ) -> None:
     target = tmp_path / "done"
     entry["info"]["title"] = attack(target)

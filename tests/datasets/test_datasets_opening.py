@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from published import write_jsonl, write_text
 
-from lyricsep.datasets import dataset_catalog, find_dataset, open_dataset
+from lyricsep.datasets import dataset_catalog, open_dataset
 from lyricsep.datasets.tables import DatasetFolder, DatasetRecord
 from lyricsep.errors import DatasetError
 from lyricsep.languages import language_code
@@ -19,17 +19,7 @@ from lyricsep.languages import language_code
 
 def test_the_catalogue() -> None:
     catalog = dataset_catalog()
-    assert {name: spec.n_songs for name, spec in catalog.items()} == {
-        "jam-alt": 79,
-        "musdb-alt": 39,
-        "jamendolyrics": 79,
-        "dali": 7756,
-    }
-    assert (find_dataset("jam-alt").repository, find_dataset("jam-alt").revision) == (
-        "jamendolyrics/jam-alt",
-        "0e15962",
-    )
-    assert find_dataset("musdb-alt").licence == "CC BY-NC-SA 4.0"
+    assert list(catalog) == ["jam-alt", "musdb-alt", "jamendolyrics", "dali"]
     for spec in catalog.values():
         assert spec.summary
         assert spec.licence

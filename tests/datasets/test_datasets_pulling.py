@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from published import FakeHub, git_hash
+from published import FakeHub
 
 from lyricsep.datasets import find_dataset, is_pulled, open_dataset, pull
 from lyricsep.errors import ConfigError, DatasetError
@@ -215,8 +215,3 @@ def test_a_damaged_record_is_named(hub: FakeHub) -> None:
         path.write_text(json.dumps({**whole, **change}), encoding="utf-8")
         with pytest.raises(DatasetError, match=rf"lyricsep-dataset.json: {told}"):
             open_dataset("jamendolyrics")
-
-
-def test_the_hash_of_the_fake_hub_is_that_of_git() -> None:
-    # `printf 'hello\n' | git hash-object --stdin`
-    assert git_hash(b"hello\n") == "ce013625030ba8dba906f756967f9e9ca394464a"

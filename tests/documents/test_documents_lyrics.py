@@ -146,12 +146,6 @@ def test_words_spell_their_line(text: str, words: list[str]) -> None:
     assert LyricsDocument.from_json(json.dumps(old)).lyrics == Lyrics((line,))
 
 
-def test_what_json_cannot_say_is_refused() -> None:
-    broken = Lyrics(decodings=(Decoding(0, 1, 0, float("nan"), 0, 0),))
-    with pytest.raises(ValueError, match="JSON compliant"):
-        LyricsDocument.of(broken).to_json()
-
-
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [

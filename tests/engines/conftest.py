@@ -9,17 +9,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from lyricsep.audio import load_audio
 from lyricsep.plan import Plan, TranscribeOptions, resolve
-
-EXAMPLE = Path(__file__).resolve().parents[2] / "data" / "example" / "night_train.mp3"
-
-
-@pytest.fixture(scope="session")
-def excerpt() -> NDArray[np.float32]:
-    """The first two lines of the example: shape (n_samples, 2) at 44.1 kHz."""
-    samples = load_audio(EXAMPLE).samples.numpy().T
-    return np.ascontiguousarray(samples[int(4.5 * 44100) : (10 * 44100)])
 
 
 @pytest.fixture

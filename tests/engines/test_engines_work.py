@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 
 from lyricsep import files
 from lyricsep.documents import LyricsDocument
@@ -18,10 +17,7 @@ from lyricsep.inputs import SongFile, find_songs
 from lyricsep.plan import Plan
 from lyricsep.separators import find_separator
 from lyricsep.session import Session
-from lyricsep.store import Store
 from lyricsep.transcribers import find_model
-
-CPU = torch.device("cpu")
 
 
 def worker(plan: Plan, folder: Path, **delivery: object) -> Worker:
@@ -239,16 +235,3 @@ def test_what_makes_a_record_still_true(plan: Plan, tmp_path: Path) -> None:
     assert not replace(task, language="fr").is_done(record, plan, delivery)
     path.write_bytes(b"12345")
     assert not task.is_done(record, plan, delivery)
-
-
-def test_sound_in_the_store(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    sound = torch.randn(16000, generator=torch.Generator().manual_seed(1)).mul(0.1).numpy()
-    assert store.load_sound("vocals", "ab") is None
-    store.save_sound("vocals", "ab", sound, 16000)
-    found = store.load_sound("vocals", "ab")
-    assert found.shape == sound.shape
-    assert abs(found - sound).max() <= 2**-24
-    (path,) = tmp_path.rglob("*.flac")
-    path.write_bytes(path.read_bytes()[:20])
-    assert store.load_sound("vocals", "ab") is None

@@ -14,24 +14,11 @@ from lyricsep.formats import (
     Transcript,
     find_lyrics,
     lyrics_stem,
-    read_lyrics,
     render_transcript,
 )
 from lyricsep.lyrics import Line, Segment, Word
 
 Read = Callable[[str, str], Transcript]
-
-
-@pytest.fixture
-def read(tmp_path: Path) -> Read:
-    """Give a function that writes a file and reads it as lyrics."""
-
-    def write_and_read(content: str, suffix: str) -> Transcript:
-        path = tmp_path / f"Grüße{suffix}"
-        path.write_text(content, encoding="utf-8", newline="")
-        return read_lyrics(path)
-
-    return write_and_read
 
 
 # ASS

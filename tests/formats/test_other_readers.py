@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from praatio import textgrid as praatio_textgrid
 
-from lyricsep.formats import FORMATS, file_suffixes, render_lyrics, render_segments, write_lyrics
+from lyricsep.formats import file_suffixes, render_lyrics, render_segments, write_lyrics
 from lyricsep.lyrics import Line, Lyrics, Segment, Word
 
 HOURS = 3 * 3600.0
@@ -70,12 +70,6 @@ def pysubs2_reads(lyrics: Lyrics, name: str) -> list[tuple[float, float, str]]:
     # It leaves the escapes of WebVTT as they are.
     plain = html.unescape if name == "vtt" else str
     return [(event.start / 1000, event.end / 1000, plain(event.plaintext)) for event in events]
-
-
-@pytest.mark.parametrize("name", ["srt", "ass", "ttml"])
-def test_pysubs2_reads_the_song(name: str) -> None:
-    same_spans(pysubs2_reads(SONG, name), SONG, PRECISION[name])
-    assert pysubs2_reads(EMPTY, name) == []
 
 
 def test_webvtt_reads_the_song() -> None:
@@ -232,8 +226,3 @@ def test_textgrid_reads_segments(tmp_path: Path) -> None:
         assert (grid.getNames(), grid.maxTime) == (["vocals"], HOURS + 5)
         found = [(interval.minTime, interval.maxTime) for interval in grid[0] if interval.mark]
         assert found == [(segment.start, segment.end) for segment in segments]
-
-
-def test_every_format_was_read_by_another() -> None:
-    # Text and JSON are read by Python itself, in the tests of formats.
-    assert set(FORMATS) - {"txt", "json"} == {*PRECISION, "csv", "tsv", "textgrid", "audacity"}

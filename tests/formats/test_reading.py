@@ -15,19 +15,6 @@ from lyricsep.formats import FORMATS, file_suffixes, render_lyrics, write_lyrics
 from lyricsep.formats.reading import Transcript, read_lyrics
 from lyricsep.lyrics import Decoding, Line, Lyrics, Segment, Word
 
-
-@pytest.fixture
-def read(tmp_path):
-    """Give a function that writes a file and reads it as lyrics."""
-
-    def write_and_read(content: str | bytes, suffix: str) -> Transcript:
-        path = tmp_path / f"Grüße{suffix}"
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return read_lyrics(path)
-
-    return write_and_read
-
-
 # Plain text and encodings
 
 

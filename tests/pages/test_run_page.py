@@ -10,7 +10,6 @@ from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_runs import leave_manifest, lyrics_of, make_run
@@ -20,7 +19,6 @@ from lyricsep.formats import write_lyrics
 from lyricsep.pages import find_results, render_run_page, run_content
 from lyricsep.pages.charts import Mark, bars, histogram, interval, scatter, strips
 from lyricsep.pages.manifests import changes, facts, failures, separators_of
-from lyricsep.pages.run import RunContent
 from lyricsep.scoring import find_hypotheses, find_references, score_songs
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> \"'&amp; {{ content }} <!-- \u2028"
@@ -315,11 +313,6 @@ def test_an_interval_says_which_way_is_worse() -> None:
     assert 'class="better"' in interval(0.1, 0.0, 0.2, reach=0.2, more_is_better=True)
     assert 'class="span"' not in interval(0.1, math.nan, math.nan, reach=0.2)
     assert interval(math.nan, math.nan, math.nan, reach=0.2) == ""
-
-
-@pytest.mark.parametrize("title", ["", "run"])
-def test_content_needs_no_files(title: str) -> None:
-    assert Page(render_run_page(RunContent(title, ()))).elements["table"] == 1
 
 
 def test_a_manifest_says_what_ran() -> None:

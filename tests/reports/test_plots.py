@@ -71,13 +71,6 @@ def check_whole(paths: list[Path]) -> None:
         )
 
 
-def test_three_files_are_written(tmp_path: Path) -> None:
-    written = plot_boxes(tmp_path / "new" / "wer", GROUPS, title="WER of each song", ylabel="WER, %")
-    assert [path.name for path in written] == ["wer.png", "wer.svg", "wer.pdf"]
-    check_whole(written)
-    assert sorted((tmp_path / "new").iterdir()) == sorted(written)
-
-
 def test_every_value_is_a_point(tmp_path: Path) -> None:
     _, svg, _ = plot_boxes(tmp_path / "wer", GROUPS, title="t", ylabel="y")
     text = svg.read_text(encoding="utf-8")
@@ -114,11 +107,6 @@ def test_little_is_plotted_too(tmp_path: Path, groups: dict[str, dict[str, list[
 def test_a_name_may_hold_dots(tmp_path: Path) -> None:
     written = plot_boxes(tmp_path / "spleeter+0.3", GROUPS, title="t", ylabel="y")
     assert [path.name for path in written] == ["spleeter+0.3.png", "spleeter+0.3.svg", "spleeter+0.3.pdf"]
-
-
-def test_earlier_files_are_replaced(tmp_path: Path) -> None:
-    (tmp_path / "wer.png").write_bytes(b"old")
-    check_whole(plot_boxes(tmp_path / "wer", GROUPS, title="t", ylabel="y"))
 
 
 def test_where_nothing_can_be_written(tmp_path: Path) -> None:

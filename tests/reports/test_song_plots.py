@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
-import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +11,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lyricsep.errors import ConfigError, OutputError
 from lyricsep.lyrics import Line, Segment
 from lyricsep.reports.figures import drawing
 from lyricsep.reports.song_plots import plot_song, plot_spectrograms
@@ -22,7 +19,6 @@ from lyricsep.segmentation import RmsVadOptions, rms_envelope
 pytest.importorskip("matplotlib")
 
 from matplotlib.collections import PolyCollection
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 RATE = 16_000
@@ -209,13 +205,6 @@ def test_three_hours_are_ten_rows_of_few_points(drawn: Callable) -> None:
     assert all(len(figure.axes[panel].texts) == 1 for panel in range(2, 30, 3))
 
 
-def test_svg_holds_its_text(tmp_path: Path) -> None:
-    path = tmp_path / "a.svg"
-    plot_song(path, tone(45), tone(45), lines=LINES, title="Été & 日本")
-    texts = re.findall(r"<text[^>]*>([^<]*)</text>", path.read_text(encoding="utf-8"))
-    assert {"Été &amp; 日本", "Même si l'été", "(ouh 日本 $x_1$)", "0:30", "transcribed"} <= set(texts)
-
-
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_the_same_song_gives_the_same_file(tmp_path: Path, suffix: str) -> None:
     for name in ("a", "b", "c"):
@@ -238,23 +227,6 @@ def test_scripts_without_a_font_are_no_warning(
     assert len(recwarn) == 0
 
 
-def test_a_file_that_exists_is_kept(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(b"mine")
-    for draw in (plot_song, plot_spectrograms):
-        with pytest.raises(OutputError, match=r"a\.png: exists already"):
-            draw(tmp_path / "a.png", tone(1), tone(1), overwrite=False)
-    assert (tmp_path / "a.png").read_bytes() == b"mine"
-
-
-def test_without_matplotlib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ConfigError, match=r"plots need matplotlib: pip install 'lyricsep\[plots\]'"):
-        plot_song(tmp_path / "a.png", tone(1), tone(1))
-    assert list(tmp_path.iterdir()) == []
-
-
 # Spectrograms
 
 
@@ -273,18 +245,6 @@ def test_a_tone_is_at_its_frequency_and_level(drawn: Callable) -> None:
         assert np.asarray(vocals.get_array()).max() < -150
 
 
-def test_both_share_axes_and_colours(drawn: Callable) -> None:
-    figure = drawn(plot_spectrograms, tone(90), tone(90, level=0.05), title="Song")
-    mixture, vocals, bar = figure.axes
-    assert mixture.images[0].get_clim() == vocals.images[0].get_clim()
-    assert mixture.get_ylim() == vocals.get_ylim()
-    assert mixture.get_xlim() == vocals.get_xlim() == (0, 90)
-    assert [axis.get_title(loc="left") for axis in (mixture, vocals)] == ["mixture", "vocals"]
-    assert bar.get_ylabel() == "level, dBFS"
-    labels = [label.get_text() for label in vocals.get_xticklabels()]
-    assert labels[:2] + labels[-1:] == ["0:00", "0:10", "1:30"]
-
-
 def test_time_goes_from_left_to_right(drawn: Callable) -> None:
     late = np.concatenate([silence(3), tone(1)])
     image = drawn(plot_spectrograms, late, late).axes[0].images[0]
@@ -297,27 +257,6 @@ def test_a_long_song_has_no_more_columns(drawn: Callable) -> None:
     signal = np.tile(tone(1), 3600)
     image = drawn(plot_spectrograms, signal, signal).axes[0].images[0]
     assert np.asarray(image.get_array()).shape[1] <= 1200
-
-
-def test_real_songs(shared: Path, tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
-    from lyricsep.audio import downmix, load_audio, resample
-    from lyricsep.datasets import open_dataset
-
-    found = next(one for one in open_dataset(str(shared / "jam-alt")).songs if one.lines and one.audio)
-    assert found.audio is not None
-    audio = load_audio(found.audio)
-    signal = resample(downmix(audio.samples), audio.sample_rate, RATE)[0].numpy()
-    plot_song(tmp_path / "a.svg", signal, signal, options=OPTIONS, reference=found.lines, title=found.id)
-    text = (tmp_path / "a.svg").read_text(encoding="utf-8")
-    shown = [line for line in found.lines if re.sub("</?nl>", "", line.text).split()[0] in text]
-    assert len(shown) > 0.9 * len(found.lines)
-    assert "<nl>" not in text
-    assert len(recwarn) == 0
-
-
-def test_colours_are_those_of_okabe_and_ito(song: Figure) -> None:
-    wave = {found.get_label(): to_hex(found.get_facecolor()[0]) for found in song.axes[0].collections}
-    assert wave == {"mixture": "#999999", "vocals": "#0072b2"}
 
 
 def test_levels_do_not_depend_on_what_stands_beyond_a_short_signal(drawn: Callable) -> None:

@@ -1,4 +1,4 @@
-"""Segments with known seconds, envelopes with known pairs, and the tool of the separators' tests on real songs."""
+"""Segments with known seconds, envelopes with known pairs, and ranks by another way on real songs."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_a_perfect_segmenter(lines: list[list[float]]) -> None:
 
 
 def slow_auc(envelope: np.ndarray, lines: list[Line]) -> float:
-    """Rank the frames, as the tests of the separators do."""
+    """Rank the frames."""
     time = np.arange(len(envelope)) * 512 / 16_000
     sung = np.zeros(len(envelope), bool)
     for line in lines:

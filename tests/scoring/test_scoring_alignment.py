@@ -16,8 +16,6 @@ from lyricsep.datasets import open_dataset
 from lyricsep.lyrics import Line, Word
 from lyricsep.scoring import bootstrap_means
 from lyricsep.scoring.alignment import (
-    ALIGNMENT_FIGURES,
-    AlignmentScore,
     mean_alignment,
     score_alignment,
     score_starts,
@@ -86,9 +84,6 @@ class TestFigures:
         assert all(isnan(value) for name, value in nothing.figures().items() if name != "matched")
         assert isnan(score_starts([], []).matched)
 
-    def test_figures_are_named_and_defined(self) -> None:
-        assert list(score_starts([1], [1]).figures()) == list(ALIGNMENT_FIGURES)
-
     @pytest.mark.parametrize(
         ("reference", "estimate"),
         [([1, 2], [1]), ([1], [1, 2]), ([[1]], [[1]]), (1.0, 1.0), ([nan], [1]), ([1], [float("inf")])],
@@ -144,20 +139,6 @@ class TestAgainstMirEval:
         # Multiples of 1/64 s: no rounding, and no error is exactly a tolerance.
         reference, estimate = (np.sort([pair[side] for pair in pairs]) / 64 for side in (0, 1))
         assert_as_judged(reference, estimate)
-
-    def test_a_mistake_would_show(self) -> None:
-        reference = np.array([1.0, 2.0, 3.0, 5.0])
-        estimate = np.array([1.05, 2.25, 3.5, 5.0])
-        found = score_starts(reference, estimate)
-        for mistaken in (
-            score_starts(estimate, reference),
-            score_starts(reference, 2 * reference - estimate),
-            score_starts(reference[:-1], estimate[1:]),
-            score_starts(reference[1:], estimate[:-1]),
-        ):
-            assert mistaken.perceptual != pytest.approx(found.perceptual, abs=1e-3)
-        shifted = score_starts(reference[:-1], estimate[1:])
-        assert (shifted.mean_error, shifted.median_error) != (found.mean_error, found.median_error)
 
 
 class TestPairing:
@@ -302,8 +283,3 @@ class TestMeans:
         assert interval.value == pytest.approx(values.mean())
         assert interval.low == pytest.approx(values.mean() - half, abs=0.003)
         assert interval.high == pytest.approx(values.mean() + half, abs=0.003)
-
-
-def test_a_score_is_frozen() -> None:
-    with pytest.raises(AttributeError):
-        AlignmentScore(1, 1, 0, 0, 1, 1, 1).mean_error = 2  # type: ignore[misc]

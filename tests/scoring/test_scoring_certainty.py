@@ -74,15 +74,6 @@ def test_a_run_does_not_differ_from_itself(n_songs: int) -> None:
     assert found.first == found.second == rates(pool(songs.values()))["WER"]
 
 
-def test_noise_alone_is_found_as_often_as_it_should_be() -> None:
-    """Two runs that differ by chance only: p is under 0.05 in about one of twenty."""
-    n_found = 0
-    for seed in range(200):
-        found = compare(board(seed, 20), worse(board(seed, 20), 0, seed + 1000), n_samples=400)["WER"]
-        n_found += found.p < 0.05
-    assert 2 <= n_found <= 22  # outside by chance once in a thousand
-
-
 def test_an_exact_p_worked_by_hand() -> None:
     first = {"a": song(10), "b": song(20), "c": song(30)}
     second = {"a": song(14), "b": song(21), "c": song(28)}
@@ -138,11 +129,6 @@ def test_songs_that_differ() -> None:
         compare({}, {})
 
 
-def test_the_order_of_songs_does_not_matter() -> None:
-    first, second = board(1, 20), worse(board(1, 20), 1, 2)
-    assert compare(first, second)["WER"] == compare(dict(reversed(first.items())), second)["WER"]
-
-
 def test_one_song_has_no_interval() -> None:
     found = bootstrap([song(20)])["WER"]
     assert found.value == 0.2
@@ -174,11 +160,6 @@ def test_songs_weigh_as_much_as_their_words() -> None:
     found = bootstrap([song(0, 900), song(100, 100)])["WER"]
     # Either song twice, or both: 0, 0.1 and 1 are all there is.
     assert (found.value, found.low, found.high) == (0.1, 0, 1)
-
-
-def test_equal_songs_leave_no_doubt() -> None:
-    found = bootstrap([song(20)] * 10)["WER"]
-    assert (found.value, found.low, found.high) == (0.2, 0.2, 0.2)
 
 
 def test_a_wider_level_is_wider() -> None:

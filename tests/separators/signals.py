@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
-import math
-import os
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lyricsep.audio import Audio
 from lyricsep.separators.engine import Network, NetworkSeparator
-
-
-class Hostile:
-    """Makes a file when it is unpickled by those who let it."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return os.system, (f"touch {self.marker}",)
 
 
 def decibels(found: Tensor, expected: Tensor) -> float:
     """Power of the difference over that of what was expected, -300 for none."""
     error = (found - expected).double().square().sum()
     return float(10 * torch.log10(error / expected.double().square().sum() + 1e-30))
-
-
-def si_sdr(found: Tensor, expected: Tensor) -> Tensor:
-    """Scale-invariant signal-to-distortion ratio in dB; a loss when negated."""
-    scaled = expected * (found * expected).sum() / expected.square().sum()
-    return 10 * torch.log10(scaled.square().sum() / (found - scaled).square().sum())
 
 
 def noise(*shape: int, seed: int = 1) -> Tensor:
@@ -50,23 +32,6 @@ def saved(value: object, *, legacy: bool = False) -> bytes:
     return buffer.getvalue()
 
 
-def sung(
-    n_samples: int,
-    rate: int,
-    *,
-    chords: Sequence[float] = (131.0, 165.0, 196.0, 1046.0),
-    words: float = 2.0,
-    hits: float = 30.0,
-) -> tuple[Tensor, Tensor]:
-    """A voice with vibrato and words, and a band of chords and hits, equally loud; (n_samples,) each."""
-    time = torch.arange(n_samples) / rate
-    phase = 2 * math.pi * (220 * time + 1.5 * torch.sin(2 * math.pi * 5.5 * time))
-    voice = sum(torch.sin(k * phase) / k for k in range(1, 8)) * (torch.sin(2 * math.pi * words * time) > -0.4)
-    band = sum(torch.sin(2 * math.pi * f * time + f) for f in chords)
-    band = band + hits * noise(n_samples) * torch.exp(-20 * (time % 0.25))
-    return 0.1 * voice / voice.std(), 0.1 * band / band.std()
-
-
 def separated(network: Network, mixture: Audio, batch_size: int = 1) -> Tensor:
     """Run a network on a song; vocals are as long and finite."""
     vocals = NetworkSeparator("mine", network, torch.device("cpu"), batch_size).separate(mixture).samples
@@ -75,12 +40,20 @@ def separated(network: Network, mixture: Audio, batch_size: int = 1) -> Tensor:
     return vocals
 
 
-def check_gradients(model: nn.Module) -> None:
-    """Refuse a model with a weight that no gradient has reached."""
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.isfinite().all(), name
-        assert parameter.grad.abs().max() > 0, name
+# Names and shapes of published tensors.
+Shapes = dict[str, tuple[int, ...]]
+
+
+def layout_of(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 of the names and shapes, the first digits; those in the tests are of the published checkpoints."""
+    rows = "".join(f"{key} {tuple(state[key].shape)}\n" for key in sorted(state))
+    return hashlib.sha256(rows.encode()).hexdigest()[:16]
+
+
+def norm_shapes(key: str, n: int) -> Shapes:
+    """Batch normalisation of `n` channels."""
+    shapes: Shapes = {f"{key}.{leaf}": (n,) for leaf in ("weight", "bias", "running_mean", "running_var")}
+    return shapes | {f"{key}.num_batches_tracked": ()}
 
 
 def prelu(x: np.ndarray, slope: np.ndarray) -> np.ndarray:

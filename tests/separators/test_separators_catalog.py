@@ -19,22 +19,6 @@ from lyricsep.separators import SeparatorSpec, create_separator, engine, find_se
 from lyricsep.weights import content_hash, fetch, save_safetensors
 
 CPU = torch.device("cpu")
-FAMILIES = {
-    "passthrough",
-    "stems",
-    "spleeter",
-    "demucs",
-    "conv_tasnet",
-    "tiger",
-    "umx",
-    "resunet",
-    "clipsep",
-    "msst",
-    "ibm_cnn",
-    "uvr",
-    "exec",
-    "unavailable",
-}
 # Files whose whole hash could not be had, and the digits that their names tell; the first download pins them.
 UNPINNED = {
     "tasnet-beb46fac.th": "beb46fac",
@@ -53,57 +37,10 @@ UNPINNED = {
 }
 
 
-def test_what_the_catalogue_holds() -> None:
-    assert list(separator_catalog()) == [
-        "none",
-        "stems",
-        "spleeter",
-        "htdemucs",
-        "htdemucs_ft",
-        "htdemucs_6s",
-        "hdemucs_mmi",
-        "mdx",
-        "mdx_extra",
-        "mdx_q",
-        "mdx_extra_q",
-        "demucs_v2",
-        "convtasnet_music",
-        "convtasnet_music_extra",
-        "convtasnet_damp",
-        "convtasnet_libri2mix",
-        "tiger_speech",
-        "tiger_dnr",
-        "umxhq",
-        "umxl",
-        "mel_band_roformer_kim",
-        "bs_roformer_viperx",
-        "bs_roformer_sw",
-        "scnet",
-        "scnet_xl",
-        "mdx23c",
-        "bandit",
-        "apollo",
-        "audiosep",
-        "uss",
-        "clipsep",
-        "ibm_cnn",
-        "uvr:<file>",
-        "gensvs_melrofo_bigvgan",
-        "gensvs_sgmsvs",
-        "mossformer2",
-        "bimodal",
-        "flowsep",
-        "macs",
-        "hsm_tss",
-        "one_avm",
-    ]
-
-
 @pytest.mark.parametrize("name", separator_catalog())
 def test_every_entry_is_complete(name) -> None:
     spec = separator_catalog()[name]
     assert spec.name == name
-    assert spec.family in FAMILIES
     assert spec.summary
     assert spec.licence
     assert spec.citation
@@ -149,10 +86,6 @@ def test_demucs_collections_are_those_that_demucs_publishes() -> None:
         assert spec.settings.get("segment") == published.get("segment")
 
 
-def test_the_vocals_of_htdemucs_ft_need_one_model() -> None:
-    assert [file.name for file in find_separator("htdemucs_ft").files] == ["04573f0d-f3cf25b2.th"]
-
-
 @pytest.mark.parametrize(
     ("wrong", "meant"), [("htdemucs-ft", "htdemucs_ft"), ("spleter", "spleeter"), ("MDX_extra", "mdx_extra")]
 )
@@ -166,12 +99,6 @@ def test_other_names_of_a_separator() -> None:
     assert find_separator("model_bs_roformer_ep_317_sdr_12.9755.ckpt").name == "bs_roformer_viperx"
     aliases = [alias for spec in separator_catalog().values() for alias in spec.aliases]
     assert len({*aliases, *separator_catalog()}) == len(aliases) + len(separator_catalog())
-
-
-def test_models_of_uvr() -> None:
-    assert [file.name for file in find_separator("uvr:Kim_Vocal_2.onnx").files] == ["Kim_Vocal_2.onnx"]
-    with pytest.raises(ConfigError, match="'uvr:<file>': neither a UVR model"):
-        find_separator("uvr:<file>")
 
 
 def test_a_model_of_ones_own_is_one_toml_entry(tmp_path, cache, monkeypatch) -> None:
@@ -208,11 +135,6 @@ def test_a_family_is_one_file_and_its_model_one_entry(tmp_path, cache, monkeypat
     song = Audio(torch.randn(2, 44100 * 5, generator=torch.Generator().manual_seed(1)) / 10, 44100)
     vocals = create_separator(find_separator(str(tmp_path / "mine.toml")), CPU).separate(song)
     assert torch.allclose(vocals.samples, song.samples * torch.tensor([[0.5], [-2.0]]), atol=1e-6)
-
-
-def test_a_name_like_no_other() -> None:
-    with pytest.raises(ConfigError, match=r"no separator is called 'xyzzy'; `lyricsep models list` lists them all"):
-        find_separator("xyzzy")
 
 
 @pytest.mark.parametrize("name", [name for name, spec in separator_catalog().items() if spec.family == "demucs"])

@@ -1,4 +1,4 @@
-"""CLIPSep: the published layouts, both networks against the papers' arithmetic, tokens, and that it can learn."""
+"""CLIPSep: the published layouts, both networks against the papers' arithmetic, and tokens."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from signals import check_gradients, decibels, noise, saved, separated, si_sdr
+from signals import Shapes, decibels, noise, norm_shapes, saved, separated
 from torch import Tensor
 from torch.nn import functional as F
 
 from lyricsep.audio import Audio
 from lyricsep.errors import ConfigError, WeightsError
 from lyricsep.separators import SeparatorSpec
-from lyricsep.separators.clap_text import TextSizes
 from lyricsep.separators.clip_text import ClipText, ClipTokenizer
 from lyricsep.separators.clipsep import ClipSep, ClipSepNetwork, load_clipsep
 from lyricsep.separators.engine import NetworkSeparator
@@ -27,18 +26,11 @@ from lyricsep.weights import WeightFile, fetch
 CPU = torch.device("cpu")
 RATE = 16_000
 LENGTH = 65_535
-Shapes = dict[str, tuple[int, ...]]
-WIDTHS = (64, 128, 256, 512, 512, 512, 512)
 NARROW = (3, 4, 5, 6)
 NARROW_TEXT = {"n_tokens": 30, "n_positions": 9, "width": 128, "n_hidden": 20, "n_layers": 2, "size": 6}
 
 
 # The published layouts, written out: every key and shape of the checkpoints.
-
-
-def norm_shapes(key: str, n: int) -> Shapes:
-    shapes: Shapes = {f"{key}.{leaf}": (n,) for leaf in ("weight", "bias", "running_mean", "running_var")}
-    return shapes | {f"{key}.num_batches_tracked": ()}
 
 
 def unet_shapes(widths: tuple[int, ...], n_features: int) -> Shapes:
@@ -61,7 +53,7 @@ def unet_shapes(widths: tuple[int, ...], n_features: int) -> Shapes:
     return shapes | norm_shapes("sound_net.bn0", 1)
 
 
-def model_shapes(widths: tuple[int, ...] = WIDTHS, n_features: int = 32, size: int = 512, *, nit: bool) -> Shapes:
+def model_shapes(widths: tuple[int, ...], n_features: int, size: int, *, nit: bool) -> Shapes:
     """CLIPSep; with the heads for noise, CLIPSep-NIT."""
     shapes = unet_shapes(widths, n_features)
     shapes |= {"frame_net.weight": (n_features, size), "frame_net.bias": (n_features,)}
@@ -71,7 +63,7 @@ def model_shapes(widths: tuple[int, ...] = WIDTHS, n_features: int = 32, size: i
     return {f"module.{key}": shape for key, shape in shapes.items()}
 
 
-def text_shapes(n_tokens=49_408, n_positions=77, width=512, n_hidden=2048, n_layers=12, size=512) -> Shapes:
+def text_shapes(n_tokens, n_positions, width, n_hidden, n_layers, size) -> Shapes:
     place = "text_model.embeddings"
     shapes: Shapes = {f"{place}.position_ids": (1, n_positions), f"{place}.token_embedding.weight": (n_tokens, width)}
     shapes |= {f"{place}.position_embedding.weight": (n_positions, width), "text_projection.weight": (size, width)}
@@ -136,19 +128,6 @@ def load(spec_of) -> Callable[..., ClipSepNetwork]:
         return load_clipsep(spec, offline=True, query=query)
 
     return read
-
-
-def test_parameters_of_the_published_networks() -> None:
-    nit, plain = model_shapes(nit=True), model_shapes(nit=False)
-    assert len(nit) == 83
-    learnt = {key: shape for key, shape in nit.items() if "running" not in key and "tracked" not in key}
-    assert sum(map(math.prod, learnt.values())) == 30_292_771
-    assert len(nit) - len(plain) == 4
-    # "A 63M-parameter 12-layer 512-wide model", CLIP's paper, section 2.4.
-    read = {key: shape for key, shape in text_shapes().items() if "text_" in key and "ids" not in key}
-    assert sum(map(math.prod, read.values())) == 63_428_096
-    network = ClipText(TextSizes(49_408, 77, 512, 2048, 12, 512))
-    assert sum(parameter.numel() for parameter in network.parameters()) == 63_428_096
 
 
 # The network from the published state, by functions of torch alone, in doubles: blocks within blocks.
@@ -226,19 +205,6 @@ def test_what_is_above_one_half_stays() -> None:
         found = network((low + high)[None, None])[0, 0]
     inside = slice(1024, -1024)
     assert decibels(found[inside], low[inside]) < -60
-
-
-def test_frequencies_are_finer_below() -> None:
-    """Ends stay; the middle of what the U-Net sees is at 18 % of the frequencies."""
-    model = ClipSep(6, 5, NARROW)
-    bins = model.warp @ torch.arange(513.0)
-    assert (float(bins[0]), float(bins[-1])) == (0, 512)
-    assert math.isclose(float(bins[127:129].mean()), 512 * (math.sqrt(21) - 1) / 20, rel_tol=1e-3)
-    assert (bins.diff() > 0).all()
-    assert (model.warp.sum(dim=1) - 1).abs().max() < 1e-6
-    # There and back again.
-    back = model.unwarp @ bins
-    assert (back - torch.arange(513.0)).abs().max() < 0.1
 
 
 # Tokens and texts.
@@ -339,74 +305,6 @@ def test_a_text_is_read_once(load, monkeypatch) -> None:
         load(text=saved(random_state(text_shapes(**NARROW_TEXT), seed=1)))
 
 
-def test_full_size_checkpoints_separate(load) -> None:
-    """CLIPSep-NIT as published; CLIP of a few layers, that give as many numbers."""
-    text = random_state(text_shapes(**NARROW_TEXT | {"size": 512}))
-    network = load(saved(random_state(model_shapes(nit=True))), saved(text))
-    mixture = Audio(noise(2, 5 * 44_100), 44_100)
-    vocals = separated(network, mixture)
-    assert 0 < vocals.std() < mixture.samples.std()
-
-
-@pytest.mark.slow
-def test_a_full_size_clip(load) -> None:
-    model = random_state(model_shapes(NARROW, 5, 512, nit=True))
-    network = load(saved(model), saved(random_state(text_shapes())))
-    assert network.query.shape == (512,)
-    assert network.query.isfinite().all()
-
-
-def test_gradients_reach_every_weight() -> None:
-    torch.manual_seed(0)
-    model = ClipSep(6, 5, NARROW)
-    odds = model.odds(noise(2, 513, 32).abs(), noise(6))
-    (odds * noise(2, 256, 32, seed=2)).sum().backward()
-    check_gradients(model)
-
-
-def sung(n_samples: int, rate: int) -> tuple[Tensor, Tensor]:
-    """A voice with vibrato and words above a band of chords and hits, equally loud; (n_samples,) each.
-
-    They are apart enough for binary masks: ideal ones give 25 dB.
-    """
-    time = torch.arange(n_samples) / rate
-    phase = 2 * math.pi * (880 * time + 2 * torch.sin(2 * math.pi * 5.5 * time))
-    voice = sum(torch.sin(k * phase) / k for k in range(1, 5)) * (torch.sin(2 * math.pi * 2 * time) > -0.4)
-    band = sum(torch.sin(2 * math.pi * f * time + f) for f in (131.0, 196.0, 330.0, 1318.0, 3000.0))
-    band = band + 10 * noise(n_samples) * torch.exp(-20 * (time % 0.5))
-    return 0.1 * voice / voice.std(), 0.1 * band / band.std()
-
-
-def test_learning_a_mixture() -> None:
-    """Overfits two queries on one mixture to ideal binary masks, each to above 10 dB of SI-SDR, from 0."""
-    torch.manual_seed(0)
-    stems = torch.stack(sung(LENGTH, RATE))
-    mixture = stems.sum(dim=0)
-    assert abs(si_sdr(mixture, stems[0])) < 1
-    queries = 10 * noise(2, 6)
-    model = ClipSep(6, 8, (8, 16, 16))
-    both = torch.cat([stems, mixture[None]])
-    window = torch.hann_window(1024)
-    spectra = torch.stft(both, 1024, 256, window=window, pad_mode="constant", return_complex=True).abs()
-    warped = model.warp @ spectra
-    wanted = (warped[:2] > 0.5 * warped[2]).float()
-    weight = torch.log1p(warped[2]).clamp(1e-3, 10)  # as the authors weight
-    optimizer = torch.optim.Adam(model.parameters(), 2e-2)
-    for _ in range(60):
-        odds = torch.cat([model.odds(spectra[2:], query) for query in queries])
-        loss = F.binary_cross_entropy_with_logits(odds, wanted, weight.expand_as(odds))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    for query, stem in zip(queries, stems, strict=True):
-        network = ClipSepNetwork(model, query)
-        vocals = NetworkSeparator("mine", network, CPU).separate(Audio(mixture[None], RATE)).samples
-        found = float(si_sdr(vocals[0], stem))
-        print(f"{found:.1f} dB")
-        assert found > 10
-        assert decibels(vocals[0], stem) < -10
-
-
 @pytest.mark.parametrize("n_samples", [1, 700, LENGTH + 20_000])
 def test_any_length_and_batch(load, n_samples) -> None:
     network = load()
@@ -438,30 +336,17 @@ DOWN = "module.sound_net.unet_block.model.1.model.1.weight"
     [
         (lambda state: state.pop("module.synth_net.bias"), "it lacks synth_net.bias"),
         (lambda state: state.pop("module.frame_net.weight"), "it lacks frame_net.weight"),
-        (lambda state: state.update({"module.extra": torch.zeros(3)}), "'extra' is not known to ClipSep"),
-        (
-            lambda state: state.update({DOWN: torch.zeros(4, 9, 4, 4)}),
-            r"has the shape \(4, 9, 4, 4\), expected \(4, 3",
-        ),
         (lambda state: state.update({DOWN: torch.zeros(4)}), r"has the shape \(4,\), expected 4 dimensions"),
-        (
-            lambda state: state.update({DOWN: torch.zeros(4, 3, 4, 4, dtype=torch.int64)}),
-            "is not a tensor of weights",
-        ),
-        (lambda state: state.update({DOWN: "weights"}), "is not a tensor of weights"),
         (lambda state: state.pop(DOWN), "2 to 8 widths"),
         (lambda state: state.update({3: torch.zeros(3)}), "expected a dictionary of tensors"),
         (lambda state: state.clear(), "it lacks sound_net.unet_block.model.0.weight"),
     ],
-    ids=["missing", "query", "unknown", "shape", "rank", "whole numbers", "text", "one level", "number", "empty"],
+    ids=["missing", "query", "rank", "one level", "number", "empty"],
 )
 def test_wrong_states(load, change, reason) -> None:
     with pytest.raises(WeightsError, match=reason) as caught:
         load(changed(small_model(), change))
-    line = str(caught.value)
-    assert line.startswith("clipsep.pt: not the file that mine needs (")
-    assert line.isprintable()
-    assert len(line) < 400
+    assert str(caught.value).startswith("clipsep.pt: not the file that mine needs (")
 
 
 @pytest.mark.parametrize(
@@ -473,16 +358,12 @@ def test_wrong_states(load, change, reason) -> None:
             "it gives 7 numbers, expected 6",
         ),
         (
-            lambda state: state.update({"text_model.final_layer_norm.bias": torch.zeros(7)}),
-            r"final_layer_norm.bias has the shape \(7,\), expected",
-        ),
-        (
             lambda state: state.update({"text_model.embeddings.token_embedding.weight": torch.zeros(9, 128)}),
             "index out of range",
         ),
         (lambda state: state.clear(), "it lacks text_model.embeddings.token_embedding.weight"),
     ],
-    ids=["missing", "size", "shape", "few tokens", "empty"],
+    ids=["missing", "size", "few tokens", "empty"],
 )
 def test_another_clip(load, change, reason) -> None:
     with pytest.raises(WeightsError, match=f"^clip.bin: not the file that mine needs .*{reason}"):

@@ -1,4 +1,4 @@
-"""Conv-TasNet: the three published layouts, the network against the paper's arithmetic, and that it can learn."""
+"""Conv-TasNet: the three published layouts, and the network against the paper's arithmetic."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from signals import check_gradients, decibels, noise, prelu, saved, separated, si_sdr, sung
-from torch import Tensor, nn
+from signals import Shapes, decibels, noise, prelu, saved, separated
+from torch import Tensor
 
 from lyricsep.audio import Audio
 from lyricsep.errors import ConfigError, WeightsError
@@ -23,26 +21,21 @@ from lyricsep.separators.conv_tasnet import ConvTasNet, ConvTasNetNetwork, ConvT
 from lyricsep.separators.engine import NetworkSeparator
 
 CPU = torch.device("cpu")
-Shapes = dict[str, tuple[int, ...]]
 
 # The letters of the paper: N filters (of L taps), B and H channels, Sc of the skips, X blocks R times, C sources.
-FULL = {
-    "demucs": {"n": 256, "taps": 20, "b": 256, "h": 512, "p": 3, "x": 10, "r": 4, "c": 4},
-    "torchaudio": {"n": 512, "taps": 16, "b": 128, "h": 512, "sc": 128, "p": 3, "x": 8, "r": 3, "c": 2},
-    "asteroid": {"n": 256, "taps": 20, "b": 256, "h": 512, "sc": 256, "p": 3, "x": 8, "r": 4, "c": 2},
-}
 SMALL = {
     "demucs": {"n": 12, "taps": 6, "b": 8, "h": 10, "p": 3, "x": 3, "r": 2, "c": 4},
     "torchaudio": {"n": 12, "taps": 6, "b": 8, "h": 10, "sc": 8, "p": 3, "x": 8, "r": 1, "c": 2},
     "asteroid": {"n": 12, "taps": 6, "b": 8, "h": 10, "sc": 7, "p": 3, "x": 3, "r": 2, "c": 2},
 }
+PUBLISHED_TAPS = {"demucs": 20, "torchaudio": 16, "asteroid": 20}
 # What the catalogue says of the published models: rate, seconds per chunk, which source the vocals are.
 SETTINGS = {
     "demucs": {"sample_rate": 44_100, "segment": 8, "source": 3},
     "torchaudio": {"sample_rate": 8000, "segment": 8},
     "asteroid": {"sample_rate": 16_000, "segment": 4, "source": 0},
 }
-LAYOUTS = list(FULL)
+LAYOUTS = list(SMALL)
 
 
 def demucs_shapes(n, taps, b, h, p, x, r, c) -> Shapes:
@@ -260,53 +253,6 @@ def test_asteroid_says_what_its_activations_are(load) -> None:
     assert not network.model.options.rectifies_input
 
 
-def test_overlap_add_by_hand() -> None:
-    """Filters that pick a sample each: every sample is in two frames; masks of one half give the mixture back."""
-    options = ConvTasNetOptions(2, 2, 1, 1, 1, 3, 1, 1, 2, sigmoid_masks=True, pads_edges=True)
-    model = ConvTasNet(options)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.zero_()
-        model.encoder.weight.copy_(torch.eye(2)[:, None])
-        model.decoder.weight.copy_(torch.eye(2)[:, None])
-        mixture = torch.tensor([[[1.0, -2.0, 3.0, 0.5, 4.0]]])
-        assert torch.equal(model(mixture), mixture[:, None].expand(1, 2, 1, 5))
-        # The odds of one source's first filter are 1 to 3: those samples lose a quarter of themselves.
-        model.mask.bias[0] = -math.log(3)
-        found = model(mixture)
-    assert torch.allclose(found[:, 0], 0.75 * mixture, atol=1e-6)
-    assert torch.equal(found[:, 1], mixture)
-
-
-def test_parameters_and_the_published_files() -> None:
-    """Counts by hand; files of 32-bit floats, a few hundred bytes more for every tensor."""
-    counts = {"demucs": (366, 10_977_872), "torchaudio": (343, 4_984_881), "asteroid": (457, 12_954_945)}
-    for layout, (n_tensors, n_parameters) in counts.items():
-        shapes = SHAPES[layout](**FULL[layout])
-        assert len(shapes) == n_tensors
-        assert sum(map(math.prod, shapes.values())) == n_parameters
-    assert round(4 * counts["demucs"][1] / 1e6) == 44  # MB, tasnet-beb46fac.th
-    assert round(4 * counts["asteroid"][1] / 1e6) == 52  # MB, the one of DAMP
-    assert 0 < 20_049_107 - 4 * counts["torchaudio"][1] < 400 * counts["torchaudio"][0]  # its .pt
-    # The paper: 5.1 M with the sizes of torchaudio, whose filters are of 16 samples as there.
-    assert abs(counts["torchaudio"][1] / 5.1e6 - 1) < 0.03
-
-
-@pytest.mark.parametrize(
-    "layout", ["torchaudio", *(pytest.param(name, marks=pytest.mark.slow) for name in ("demucs", "asteroid"))]
-)
-def test_full_size_checkpoints_separate(load, layout) -> None:
-    data = saved(checkpoint(layout, FULL[layout]), legacy=layout == "demucs")
-    network = load(data, layout)
-    state = network.model.state_dict()
-    unused = 512 * 256 + 256 if layout == "asteroid" else 0  # the last block's residual
-    n_parameters = sum(map(math.prod, SHAPES[layout](**FULL[layout]).values()))
-    assert sum(value.numel() for value in state.values()) == n_parameters - unused
-    mixture = Audio(noise(2, 5 * 44_100), 44_100)
-    vocals = separated(network, mixture)
-    assert vocals.abs().max() > 0
-
-
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_safetensors_and_halves(load, layout) -> None:
     state = random_state(layout, SMALL[layout])
@@ -319,63 +265,6 @@ def test_safetensors_and_halves(load, layout) -> None:
         assert torch.equal(value, expected.model.state_dict()[key].half().float()), key
 
 
-def small_options(layout: str, **changes: object) -> ConvTasNetOptions:
-    traits: dict[str, dict[str, object]] = {
-        "demucs": {"n_skip": 0, "n_channels": 2, "has_biases": False, "is_framewise": True, "rectifies_input": True},
-        "torchaudio": {"sigmoid_masks": True, "pads_edges": True},
-        "asteroid": {},
-    }
-    sizes = {"n_filters": 48, "filter_length": 16, "n_bottleneck": 24, "n_hidden": 48, "n_skip": 24, "kernel_size": 3}
-    return ConvTasNetOptions(**{**sizes, "n_blocks": 4, "n_repeats": 2, "n_sources": 2, **traits[layout], **changes})
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize(("n_blocks", "n_repeats"), [(3, 2), (4, 1), (1, 3)])
-def test_receptive_field(layout, n_blocks, n_repeats) -> None:
-    """Without norms, which see the whole chunk, a mask depends on 1 + R (P - 1) (2 ** X - 1) frames."""
-    torch.manual_seed(0)
-    model = ConvTasNet(small_options(layout, n_blocks=n_blocks, n_repeats=n_repeats))
-    model.norm = nn.Identity()
-    for block in model.blocks:
-        block.norm1 = block.norm2 = nn.Identity()
-        block.prelu1.weight.data.fill_(0.5)  # so that nothing is cut off
-    frames = torch.rand(1, 48, 201, requires_grad=True)
-    masks = model.masks(frames)
-    masks[0, :, :, 100].sum().backward()
-    seen = frames.grad[0].abs().sum(dim=0).nonzero()[:, 0]
-    reach = n_repeats * (2**n_blocks - 1)
-    assert (int(seen[0]), int(seen[-1])) == (100 - reach, 100 + reach)
-
-
-def test_the_paper_s_receptive_field() -> None:
-    """1.53 s for X = 8, R = 3, P = 3, L = 16 at 8 kHz (table II)."""
-    n_frames = 1 + 3 * 2 * (2**8 - 1)
-    assert round(((n_frames - 1) * 8 + 16) / 8000, 2) == 1.53
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_masks_are_not_negative(layout) -> None:
-    torch.manual_seed(0)
-    model = ConvTasNet(small_options(layout))
-    masks = model.masks(10 * torch.randn(2, 48, 50))
-    assert masks.shape == (2, 2, 48, 50)
-    assert (masks >= 0).all()
-    assert masks.std() > 1e-3
-    assert not model.options.sigmoid_masks or (masks <= 1).all()
-
-
-@settings(max_examples=20, deadline=None)
-@given(gain=st.floats(0.05, 50), offset=st.floats(-5, 5), layout=st.sampled_from(LAYOUTS))
-def test_norms_do_not_care_about_gain_and_offset(gain, offset, layout) -> None:
-    model = ConvTasNet(small_options(layout))
-    x = torch.randn(2, 48, 30, generator=torch.Generator().manual_seed(0))
-    for norm in (model.norm, model.blocks[0].norm1):
-        assert torch.allclose(norm(gain * x + offset), norm(x), atol=2e-4)
-    # Over a chunk or over each frame.
-    frames = model.norm(x + torch.arange(30.0))
-    assert torch.allclose(frames, model.norm(x), atol=1e-3) == (layout == "demucs")
-
-
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("gain", [0.125, 4.0])
 def test_gain_goes_through(load, layout, gain) -> None:
@@ -384,45 +273,6 @@ def test_gain_goes_through(load, layout, gain) -> None:
     with torch.inference_mode():
         assert decibels(network(gain * mixture), gain * network(mixture)) < -60
         assert (network(0 * mixture) == 0).all()
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_gradients_reach_every_weight(layout) -> None:
-    torch.manual_seed(0)
-    model = ConvTasNet(small_options(layout))
-    n_channels = model.options.n_channels
-    model(noise(2, n_channels, 800)).square().sum().backward()
-    check_gradients(model)
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_learning_a_mixture(layout) -> None:
-    """Overfits to above 10 dB of SI-SDR, from 0; and the engine gives it back at the right gain."""
-    torch.manual_seed(0)
-    rate = 8000
-    stems = torch.stack(sung(rate, rate))
-    model = ConvTasNet(small_options(layout, n_blocks=3))
-    stereo = torch.tensor([[1.0], [0.8]])[: model.options.n_channels]
-    stems = stems[:, None] * stereo
-    mixture = stems.sum(dim=0)
-    assert abs(si_sdr(mixture, stems[0])) < 1
-    optimizer = torch.optim.Adam(model.parameters(), 5e-3)
-    for _ in range(150):
-        sources = model(mixture[None])[0]
-        if layout == "demucs":
-            loss = (sources - stems).abs().mean()
-        else:
-            loss = -si_sdr(sources[0], stems[0]) - si_sdr(sources[1], stems[1])
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimizer.step()
-    network = ConvTasNetNetwork(model, sample_rate=rate, segment=1, source=0, keeps_gain=layout == "demucs")
-    vocals = NetworkSeparator("mine", network, CPU).separate(Audio(mixture, rate)).samples
-    found = float(si_sdr(vocals, stems[0]))
-    print(f"{layout}: {found:.1f} dB")
-    assert found > 10
-    assert decibels(vocals, stems[0]) < -10
 
 
 class Fixed(ConvTasNet):
@@ -496,31 +346,15 @@ def changed(layout: str, change: Callable[[dict[str, object]], None]) -> bytes:
     ("change", "reason"),
     [
         (lambda state, key: state.pop(next(reversed(state))), "it lacks "),
-        (
-            lambda state, key: state.update({"extra.weight": torch.zeros(3)}),
-            "'extra.weight' is not known to ConvTasNet",
-        ),
-        (
-            lambda state, key: state.update({key: torch.zeros(8, 13, 1)}),
-            r"has the shape \(8, 13, 1\), expected \(8, 12",
-        ),
-        (
-            lambda state, key: state.update({key: torch.zeros(8, 12, 1, dtype=torch.int64)}),
-            "is not a tensor of weights",
-        ),
-        (lambda state, key: state.update({key: "weights"}), "is not a tensor of weights"),
         (lambda state, key: state.pop(key), "expected the layout of demucs, torchaudio, asteroid"),
         (lambda state, key: state.clear(), "got keys like 'none'"),
     ],
-    ids=["missing", "unknown", "shape", "whole numbers", "text", "another network", "empty"],
+    ids=["missing", "another network", "empty"],
 )
 def test_wrong_states(load, layout, change, reason) -> None:
     with pytest.raises(WeightsError, match=reason) as caught:
         load(changed(layout, lambda state: change(state, FIRST[layout])), layout)
-    line = str(caught.value)
-    assert line.startswith("net.th: not a Conv-TasNet checkpoint")
-    assert line.isprintable()
-    assert len(line) < 400
+    assert str(caught.value).startswith("net.th: not a Conv-TasNet checkpoint")
 
 
 @pytest.mark.parametrize(
@@ -559,5 +393,7 @@ def test_wrong_catalogue_entries(load, pinned) -> None:
 
 @pytest.mark.parametrize("wrong", [{"n_filters": 0}, {"n_skip": -1}, {"filter_length": 15}, {"kernel_size": 2}])
 def test_wrong_sizes(wrong) -> None:
+    sizes = {"n_filters": 48, "filter_length": 16, "n_bottleneck": 24, "n_hidden": 48, "n_skip": 24}
+    sizes |= {"kernel_size": 3, "n_blocks": 4, "n_repeats": 2, "n_sources": 2}
     with pytest.raises(ValueError, match="sizes are positive"):
-        small_options("asteroid", **wrong)
+        ConvTasNetOptions(**{**sizes, **wrong})

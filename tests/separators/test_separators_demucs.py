@@ -12,7 +12,6 @@ import warnings
 import zipfile
 from collections.abc import Callable
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +23,8 @@ from demucs.demucs import Demucs
 from demucs.hdemucs import HDemucs
 from demucs.htdemucs import HTDemucs
 from demucs.utils import center_trim
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from julius.resample import resample_frac
-from signals import Hostile, decibels, saved
+from signals import decibels, layout_of, saved
 from torch import Tensor, nn
 
 from lyricsep.audio import Audio
@@ -35,7 +32,7 @@ from lyricsep.errors import ConfigError, LyricsepError, WeightsError
 from lyricsep.separators import SeparatorSpec, create_separator
 from lyricsep.separators.demucs import DemucsNetwork, WaveformDemucs
 from lyricsep.separators.engine import NetworkSeparator
-from lyricsep.weights import DownloadPolicy, Source, WeightFile, fetch
+from lyricsep.weights import WeightFile
 
 CPU = torch.device("cpu")
 RATE = 8000
@@ -106,19 +103,13 @@ def as_safetensors(kind: str, seed: int = 0, **changes: str) -> bytes:
 
 
 @pytest.fixture
-def served(web, pinned) -> Callable[..., WeightFile]:
+def served(web, pinned, cache) -> Callable[..., WeightFile]:
     """Give a function that serves bytes, and pins them."""
 
     def serve(data: bytes, name: str, *answers: object) -> WeightFile:
         return pinned(data, web.serve(f"/{name}", *(answers or [web.whole(data)])), name=name)
 
     return serve
-
-
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch, cache) -> None:
-    impatient = functools.partial(fetch, policy=DownloadPolicy(attempts=2, timeout=0.5, backoff=0))
-    monkeypatch.setattr("lyricsep.separators.demucs.fetch", impatient)
 
 
 def made_of(*files: WeightFile, **options: object) -> SeparatorSpec:
@@ -144,18 +135,6 @@ def published(model: nn.Module | BagOfModels, mixture: Tensor, segment: float | 
     """The vocals as the library makes them."""
     with torch.inference_mode():
         return apply_model(model, mixture[None], shifts=0, split=True, overlap=0.25, segment=segment)[0, 3]
-
-
-def test_the_fake_is_like_the_real() -> None:
-    """The globals of a published package, as people who looked into one list them."""
-    data = as_package(package("HTDemucs"))
-    globals_inside = torch.serialization.get_unsafe_globals_in_checkpoint(io.BytesIO(data))
-    assert set(globals_inside) == {
-        "demucs.htdemucs.HTDemucs",
-        "fractions.Fraction",
-        "numpy.core.multiarray.scalar",
-        "numpy.dtype",
-    }
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -215,95 +194,10 @@ def test_a_transformer_is_not_asked_for_more_than_it_learnt() -> None:
     assert decibels(vocals, published(bag, mixture)) <= -90
 
 
-@settings(max_examples=12, deadline=None)
-@given(
-    kind=st.sampled_from(list(KINDS)),
-    n_samples=st.integers(2, 30_000),
-    batch_size=st.integers(1, 5),
-    cuts=st.lists(st.integers(0, 30_000), max_size=4),
-)
-def test_streaming_and_batches_change_nothing(kind, n_samples, batch_size, cuts) -> None:
-    from lyricsep.separators import Mixture
-
-    mixture = noise(n_samples)
-    edges = [0, *sorted(min(cut, n_samples) for cut in cuts), n_samples]
-    blocks = [mixture[:, start:end] for start, end in pairwise(edges)]
-    network = DemucsNetwork([trained(kind)])
-    whole = NetworkSeparator("test", network, CPU).separate(Audio(mixture, RATE)).samples
-    streamed = NetworkSeparator("test", network, CPU, batch_size).stream(Mixture(blocks, RATE, 2))
-    assert decibels(torch.cat(list(streamed), dim=1), whole) <= -90
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_gain_is_kept(kind) -> None:
-    mixture = noise(2 * RATE)
-    mixture -= mixture.mean()
-    separator = NetworkSeparator("test", DemucsNetwork([trained(kind)]), CPU)
-    vocals = separator.separate(Audio(mixture, RATE)).samples
-    quiet = separator.separate(Audio(mixture * 0.25, RATE)).samples
-    assert decibels(quiet, vocals * 0.25) <= -50  # the networks' own constant beside the deviation
-    # Demucs's front end normalises the song first: that is the same.
-    deviation = mixture.mean(dim=0).std()
-    normalised = published(trained(kind), mixture / deviation) * deviation
-    assert decibels(vocals, normalised) <= -50
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_silence_stays_quiet(kind) -> None:
     vocals = NetworkSeparator("test", DemucsNetwork([trained(kind)]), CPU).separate(Audio(torch.zeros(2, RATE), RATE))
     assert vocals.samples.abs().max() < 1e-4
-
-
-def test_other_rates_and_channels() -> None:
-    separator = NetworkSeparator("test", DemucsNetwork([trained("HDemucs")]), CPU)
-    for n_channels, rate in ((1, 8000), (2, 44_100), (6, 16_000)):
-        mixture = Audio(noise(2 * rate)[:1].repeat(n_channels, 1), rate)
-        vocals = separator.separate(mixture)
-        assert (vocals.sample_rate, vocals.samples.shape) == (rate, mixture.samples.shape)
-
-
-NETWORK = {
-    "404": (lambda web, data: web.status(404), "HTTP 404"),
-    "truncated": (lambda web, data: web.cut(data, len(data) // 2), "broke off"),
-    "shorter": (lambda web, data: web.lie(data[:-100], None), "ended after"),
-    "another": (lambda web, data: web.lie(bytes(len(data)), len(data)), "its sha256 starts with"),
-    "flipped": (
-        lambda web, data: web.lie(data[:99] + bytes([data[99] ^ 1]) + data[100:], len(data)),
-        "sha256 starts with",
-    ),
-    "hanging": (lambda web, data: web.hang(), "no answer within 0.5 s"),
-    "stalling": (lambda web, data: web.stall(data, 5000), "no answer within 0.5 s"),
-}
-
-
-@pytest.mark.parametrize("suffix", [".th", ".safetensors"])
-@pytest.mark.parametrize("trouble", NETWORK)
-def test_a_network_that_misbehaves(web, served, cache, trouble, suffix) -> None:
-    data = as_package(package("HDemucs")) if suffix == ".th" else as_safetensors("HDemucs")
-    answer, reason = NETWORK[trouble]
-    spec = made_of(served(data, f"model{suffix}", answer(web, data)))
-    refused(spec, rf"^model\{suffix}: could not be obtained: .*({reason})")
-    assert files_in(cache) == []
-
-
-@pytest.mark.parametrize("place", ["whole", "klass", "state", "training_args"])
-def test_code_instead_of_the_pinned_file_is_never_seen(web, served, cache, tmp_path, place) -> None:
-    hostile = Hostile(tmp_path / "executed")
-    data = as_package(hostile if place == "whole" else package("HDemucs") | {place: hostile})
-    refused(
-        made_of(served(as_package(package("HDemucs")), "model.th", web.whole(data))),
-        "^model.th: could not be obtained",
-    )
-    assert files_in(cache) == []
-    assert not (tmp_path / "executed").exists()
-
-
-@pytest.mark.parametrize("place", ["whole", "klass", "args", "state", "training_args"])
-def test_code_in_a_pinned_file_is_refused(served, tmp_path, place) -> None:
-    hostile = Hostile(tmp_path / "executed")
-    data = as_package(hostile if place == "whole" else package("HDemucs") | {place: hostile})
-    refused(made_of(served(data, "model.th")), r"model\.th: refused, as loading it would run posix\.system")
-    assert not (tmp_path / "executed").exists()
 
 
 @pytest.mark.parametrize(
@@ -416,35 +310,12 @@ def test_a_quantised_model(served) -> None:
 # Demucs 2: what its files hold, and no more.
 
 
-def waveform_shapes(channels: int, depth: int) -> dict[str, tuple[int, ...]]:
-    """The published names: activations count in the numbers, two recurrent layers of both directions."""
-    shapes: dict[str, tuple[int, ...]] = {}
-
-    def add(layer: str, *shape: int, n_out: int) -> None:
-        shapes.update({f"{layer}.weight": shape, f"{layer}.bias": (n_out,)})
-
-    for level in range(depth):
-        n_outer, n_inner = (channels * 2 ** (level - 1) if level else 2), channels * 2**level
-        add(f"encoder.{level}.0", n_inner, n_outer, 8, n_out=n_inner)
-        add(f"encoder.{level}.2", 2 * n_inner, n_inner, 1, n_out=2 * n_inner)
-        n_given = n_outer if level else 8  # four sources of two channels
-        add(f"decoder.{depth - 1 - level}.0", 2 * n_inner, n_inner, 3, n_out=2 * n_inner)
-        add(f"decoder.{depth - 1 - level}.2", n_inner, n_given, 8, n_out=n_given)
-    widest = channels * 2 ** (depth - 1)
-    for layer in (0, 1):
-        for way in ("", "_reverse"):
-            shapes[f"lstm.lstm.weight_ih_l{layer}{way}"] = (4 * widest, widest * (1 + layer))
-            shapes[f"lstm.lstm.weight_hh_l{layer}{way}"] = (4 * widest, widest)
-            shapes |= {f"lstm.lstm.bias_{kind}_l{layer}{way}": (4 * widest,) for kind in ("ih", "hh")}
-    add("lstm.linear", widest, 2 * widest, n_out=widest)
-    return shapes
-
-
 def waveform_state(channels: int = 8, depth: int = 4) -> dict[str, Tensor]:
     """Random weights under the published names, such that sounds go through."""
     generator = torch.Generator().manual_seed(0)
     state = {}
-    for key, shape in waveform_shapes(channels, depth).items():
+    for key, value in WaveformDemucs(SOURCES, RATE, channels=channels, depth=depth).state_dict().items():
+        shape = value.shape
         # Transposed convolutions: each sample is of two frames.
         n_seen = 2 * shape[0] if key.startswith("decoder") and ".2.weight" in key else math.prod(shape[1:])
         state[key] = torch.randn(shape, generator=generator) * math.sqrt(2 / max(1, n_seen))
@@ -474,11 +345,10 @@ WAVEFORM = {"sources": SOURCES, "sample_rate": RATE, "segment": 1.5}
 def test_the_published_waveform_network() -> None:
     with torch.device("meta"):
         model = WaveformDemucs(SOURCES, 44_100)
-    found = {key: tuple(value.shape) for key, value in model.state_dict().items()}
-    assert found == waveform_shapes(64, 6)
-    n_parameters = sum(map(math.prod, found.values()))
-    assert n_parameters == 265_679_496  # those of the package demucs 2.0.3
-    assert round(4 * n_parameters / 1e9, 2) == 1.06  # GB, of the published file
+    # Activations count in the published names; two recurrent layers of both directions.
+    assert layout_of(model.state_dict()) == "970b05783674d297"
+    # Those of the package demucs 2.0.3; 1.06 GB, as the published file.
+    assert sum(value.numel() for value in model.parameters()) == 265_679_496
 
 
 @pytest.mark.parametrize("n_samples", [1000, 12_001])
@@ -557,35 +427,6 @@ def test_waveforms_keep_the_gain(gain) -> None:
     assert (silence == 0).all()
 
 
-def test_waveforms_learn_a_mixture() -> None:
-    """Overfits to above 10 dB, error against voice at the right gain, from 0; gradients reach every weight."""
-    torch.manual_seed(0)
-    n_samples = RATE // 2
-    time = torch.arange(n_samples) / RATE
-    phase = 2 * math.pi * (220 * time + 1.5 * torch.sin(2 * math.pi * 5.5 * time))
-    voice = sum(torch.sin(k * phase) / k for k in range(1, 8)) * (torch.sin(2 * math.pi * 4 * time) > -0.4)
-    band = sum(torch.sin(2 * math.pi * f * time + f) for f in (131.0, 165.0, 196.0, 1046.0))
-    stems = torch.stack([band, band * 0, band * 0, voice])
-    stems = 0.1 * stems[:, None] / stems.std(dim=1).clamp(min=1e-3)[:, None, None] * torch.tensor([[1.0], [0.8]])
-    assert abs(decibels(stems.sum(dim=0), stems[3])) < 1
-    model = WaveformDemucs(SOURCES, RATE, channels=16, depth=3)
-    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
-    seen = model.valid_length(n_samples)
-    before = (seen - n_samples) // 2
-    mixture = nn.functional.pad(stems.sum(dim=0), (before, seen - n_samples - before))[None]
-    for _ in range(100):
-        optimizer.zero_grad()
-        (center_trim(model(mixture), n_samples)[0] - stems).square().sum().log().backward()
-        optimizer.step()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.abs().max() > 0, name
-    network = DemucsNetwork([model.eval()], 0.5)
-    vocals = NetworkSeparator("test", network, CPU).separate(Audio(stems.sum(dim=0), RATE)).samples
-    print(f"{decibels(vocals, stems[3]):.1f} dB")
-    assert decibels(vocals, stems[3]) < -10
-
-
 @pytest.mark.parametrize("suffix", [".th", ".safetensors"])
 def test_waveforms_from_a_file(served, suffix) -> None:
     state = waveform_state()
@@ -621,22 +462,6 @@ def test_waveforms_that_are_none(served, change, reason) -> None:
     refused(made_of(served(saved(state), "model.th"), **WAVEFORM), rf"^model\.th: .*{reason}")
 
 
-@pytest.mark.parametrize("inside", [True, False])
-def test_code_in_waveforms_is_refused(served, tmp_path, inside) -> None:
-    hostile = Hostile(tmp_path / "executed")
-    data = saved({**waveform_state(), LAST: hostile} if inside else hostile)
-    refused(
-        made_of(served(data, "model.th"), **WAVEFORM), r"model\.th: refused, as loading it would run posix\.system"
-    )
-    assert not (tmp_path / "executed").exists()
-
-
-def test_waveforms_that_are_damaged(served) -> None:
-    data = saved(waveform_state())
-    for damaged in (b"", data[: len(data) // 2], data[:-50]):
-        refused(made_of(served(damaged, "model.th"), **WAVEFORM), r"model\.th: ")
-
-
 def test_waveforms_without_what_their_file_does_not_say(served) -> None:
     data = saved(waveform_state())
     for settings_ in ({}, {"sources": SOURCES}, {"sample_rate": RATE}):
@@ -644,19 +469,3 @@ def test_waveforms_without_what_their_file_does_not_say(served) -> None:
         refused(spec, "mine: model.th needs the settings sources and sample_rate", ConfigError)
     for sources in (["vocals"], ["a", "b", "c", "d"], 3):
         refused(made_of(served(data, "model.th"), sources=sources, sample_rate=RATE), "Demucs")
-
-
-@pytest.mark.slow
-def test_the_published_waveform_size(served, tmp_path) -> None:
-    """The layout and size of the published file, at its rate, from a file to the end of 5 seconds in stereo."""
-    path = tmp_path / "demucs-e07c671f.th"
-    torch.save(waveform_state(64, 6), path)
-    file = WeightFile(path.name, "", path.stat().st_size, (Source.from_uri(f"file:{path}"),))
-    spec = made_of(file, sources=SOURCES, sample_rate=44_100, segment=40)
-    separator = create_separator(spec, CPU)
-    path.unlink()
-    mixture = noise(5 * 44_100)
-    vocals = separator.separate(Audio(mixture, 44_100)).samples
-    assert vocals.shape == mixture.shape
-    assert vocals.isfinite().all()
-    assert vocals.std() > 1e-4

@@ -179,13 +179,6 @@ def test_every_rate(rate, network_rate) -> None:
     assert decibels(vocals, mixture) <= -90
 
 
-@pytest.mark.parametrize("rate", RATES)
-def test_the_shortest_songs_at_every_rate(rate) -> None:
-    for n_samples in (0, 1, 2, 3, 7, 23):
-        for n_channels in (1, 2, 3):
-            separated(Identity(TRIANGULAR, 44100), noise(n_channels, n_samples), rate=rate)
-
-
 @settings(max_examples=40, deadline=None)
 @given(n_samples=st.integers(0, 3000), rate=st.integers(8000, 192000), network_rate=st.integers(8000, 48000))
 def test_length_in_is_length_out(n_samples, rate, network_rate) -> None:

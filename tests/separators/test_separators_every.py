@@ -28,7 +28,8 @@ import test_separators_resunet as resunet
 import test_separators_tiger as tiger
 import test_separators_umx as umx
 import torch
-from signals import Hostile, decibels, saved
+from hostile import Hostile
+from signals import decibels, saved
 from torch import Tensor
 
 from lyricsep.audio import Audio, save_audio
@@ -112,12 +113,12 @@ def of_demucs_2(spec: SeparatorSpec) -> Layout:
 
 
 def of_conv_tasnet(layout: str) -> Build:
-    sizes = conv_tasnet.SMALL[layout] | {"taps": conv_tasnet.FULL[layout]["taps"]}
+    sizes = conv_tasnet.SMALL[layout] | {"taps": conv_tasnet.PUBLISHED_TAPS[layout]}
     return lambda spec: one(spec, conv_tasnet.checkpoint(layout, sizes), conv_tasnet.saved)
 
 
 def of_tiger(layout: str) -> Build:
-    sizes = tiger.SMALL[layout] | {"bands": tiger.FULL[layout]["bands"]}
+    sizes = tiger.SMALL[layout] | {"bands": tiger.PUBLISHED_BANDS[layout]}
     return lambda spec: one(spec, tiger.random_state(layout, sizes), safetensors.torch.save)
 
 

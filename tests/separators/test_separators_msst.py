@@ -7,18 +7,13 @@ import math
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
-import librosa
-import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from signals import Hostile, decibels, noise, saved, separated, sung
+from signals import decibels, layout_of, noise, saved, separated
 from torch import Tensor
 
 from lyricsep.audio import Audio
@@ -26,15 +21,22 @@ from lyricsep.errors import ConfigError, WeightsError
 from lyricsep.separators import SeparatorSpec, find_separator
 from lyricsep.separators.engine import NetworkSeparator
 from lyricsep.separators.msst import _NOTES, MsstNetwork, _build, load_msst
-from lyricsep.weights import Source, WeightFile
 
 pytest.importorskip("pymss_core", reason="pymss-core is not installed: pip install 'lyricsep[msst]'")
 
 CPU = torch.device("cpu")
 RATE = 44_100
-Shapes = dict[str, tuple[int, ...]]
-PUBLISHED = ["mel_band_roformer_kim", "bs_roformer_viperx", "bs_roformer_sw", "scnet", "scnet_xl", "mdx23c"]
-PUBLISHED += ["bandit", "apollo"]
+# `layout_of` each published checkpoint.
+PUBLISHED = {
+    "mel_band_roformer_kim": "d3c2012558c79730",
+    "bs_roformer_viperx": "5478cc25f3e0fb86",
+    "bs_roformer_sw": "3a6dde4391a76944",
+    "scnet": "95b7ae833a7ea880",
+    "scnet_xl": "a3a220aa20c97605",
+    "mdx23c": "9b633f482b5c14cf",
+    "bandit": "cf4a4e0edbb4b95c",
+    "apollo": "131fb5a5bd0adb06",
+}
 
 _ROFORMER = {
     "dim": 12,
@@ -103,222 +105,17 @@ SMALL: dict[str, dict[str, Any]] = {
 MODELS = list(SMALL)
 
 
-def mel_bands(sample_rate: int, n_fft: int, n_bands: int) -> list[int]:
-    """Bins per band, as published: where librosa's filters are not 0, and both ends of the spectrum."""
-    filters = librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_bands) > 0
-    filters[0, 0] = filters[-1, -1] = True
-    return filters.sum(axis=1).tolist()
-
-
-def roformer_shapes(bands: list[int], n_linear: int, *, final_norm: bool, options: Mapping[str, Any]) -> Shapes:
-    """The published names: Mel-Band norms each transformer's output, Band-Split only the last."""
-    dim, heads, inner = options["dim"], options["heads"], options["heads"] * options["dim_head"]
-    shapes: Shapes = {"final_norm.gamma": (dim,)} if final_norm else {}
-    for layer in range(options["depth"]):
-        for axis in (0, 1):
-            block = f"layers.{layer}.{axis}"
-            attention, feed = f"{block}.layers.0.0", f"{block}.layers.0.1.net"
-            shapes |= {
-                f"{attention}.rotary_embed.freqs": (options["dim_head"] // 2,),
-                f"{attention}.norm.gamma": (dim,),
-            }
-            shapes |= {f"{attention}.to_qkv.weight": (3 * inner, dim), f"{attention}.to_out.0.weight": (dim, inner)}
-            shapes |= {f"{attention}.to_gates.weight": (heads, dim), f"{attention}.to_gates.bias": (heads,)}
-            shapes |= {f"{feed}.0.gamma": (dim,), f"{feed}.1.weight": (4 * dim, dim), f"{feed}.1.bias": (4 * dim,)}
-            shapes |= {f"{feed}.4.weight": (dim, 4 * dim), f"{feed}.4.bias": (dim,)}
-            shapes |= {} if final_norm else {f"{block}.norm.gamma": (dim,)}
-    for band, n_bins in enumerate(bands):
-        n_values = 2 * 2 * n_bins  # real and imaginary, left and right
-        split = f"band_split.to_features.{band}"
-        shapes |= {f"{split}.0.gamma": (n_values,), f"{split}.1.weight": (dim, n_values), f"{split}.1.bias": (dim,)}
-        widths = [dim, *[4 * dim] * (n_linear - 1), 2 * n_values]
-        for stem in range(options.get("num_stems", 1)):
-            for i, (n_in, n_out) in enumerate(pairwise(widths)):
-                linear = f"mask_estimators.{stem}.to_freqs.{band}.0.{2 * i}"
-                shapes |= {f"{linear}.weight": (n_out, n_in), f"{linear}.bias": (n_out,)}
-    return shapes
-
-
-def scnet_shapes(options: Mapping[str, Any]) -> Shapes:
-    """The published names of the official implementation, with its default bands, kernels and depths."""
-    dims, kernels, depths = options["dims"], (3, 4, 16), (3, 2, 1)
-    n_levels = len(dims) - 1
-    shapes: Shapes = {}
-
-    def add(layer: str, *shape: int, bias: int | None = None) -> None:
-        shapes[f"{layer}.weight"] = shape
-        shapes[f"{layer}.bias"] = (shape[0] if bias is None else bias,)
-
-    for level, (n_in, n_out) in enumerate(pairwise(dims)):
-        for band, (kernel, depth) in enumerate(zip(kernels, depths, strict=True)):
-            add(f"encoder.{level}.SDlayer.convs.{band}", n_out, n_in, kernel, 1)
-            for i in range(depth):
-                block, hidden = f"encoder.{level}.conv_modules.{band}.layers.{i}", n_out // 4
-                add(f"{block}.0", n_out)
-                add(f"{block}.1", 2 * hidden, n_out, 3)
-                add(f"{block}.3", hidden, 1, 3)
-                add(f"{block}.4", hidden)
-                add(f"{block}.6", n_out, hidden, 1)
-        add(f"encoder.{level}.globalconv", n_out, n_out, 3, 3)
-        place = n_levels - 1 - level
-        add(f"decoder.{place}.0.conv", 2 * n_out, 2 * n_out, 3, 3)
-        n_given = n_in if level else n_in * len(options["sources"])
-        for band, kernel in enumerate(kernels):
-            add(f"decoder.{place}.1.convtrs.{band}", n_out, n_given, kernel, 1, bias=n_given)
-    for i in range(options["num_dplayer"]):
-        width, block = dims[-1] * (1 + i % 2), f"separation_net.dp_modules.{i}"
-        for axis in (0, 1):
-            for way in ("", "_reverse"):
-                lstm = f"{block}.lstm_layers.{axis}"
-                shapes |= {f"{lstm}.{kind}_l0{way}": (4 * width, width) for kind in ("weight_ih", "weight_hh")}
-                shapes |= {f"{lstm}.{kind}_l0{way}": (4 * width,) for kind in ("bias_ih", "bias_hh")}
-            add(f"{block}.linear_layers.{axis}", width, 2 * width)
-            add(f"{block}.norm_layers.{axis}", width)
-    return shapes
-
-
-def mdx23c_shapes(options: Mapping[str, Any]) -> Shapes:
-    """The published names: TFC-TDF blocks, no biases but those of the norms."""
-    shapes: Shapes = {}
-    narrow, n_bins = options["bottleneck_factor"], options["dim_f"] // options["num_subbands"]
-    width, growth, n_scales = options["num_channels"], options["growth"], options["num_scales"]
-    n_inputs = 4 * options["num_subbands"]
-
-    def norm(layer: str, n: int) -> None:
-        shapes.update({f"{layer}.weight": (n,), f"{layer}.bias": (n,)})
-
-    def tfc_tdf(layer: str, n_in: int, n_out: int, bins: int) -> None:
-        for i in range(options["num_blocks_per_scale"]):
-            block = f"{layer}.blocks.{i}"
-            norm(f"{block}.tfc1.0", n_in)
-            shapes[f"{block}.tfc1.2.weight"] = (n_out, n_in, 3, 3)
-            norm(f"{block}.tdf.0", n_out)
-            shapes[f"{block}.tdf.2.weight"] = (bins // narrow, bins)
-            norm(f"{block}.tdf.3", n_out)
-            shapes[f"{block}.tdf.5.weight"] = (bins, bins // narrow)
-            norm(f"{block}.tfc2.0", n_out)
-            shapes[f"{block}.tfc2.2.weight"] = (n_out, n_out, 3, 3)
-            shapes[f"{block}.shortcut.weight"] = (n_out, n_in, 1, 1)
-            n_in = n_out
-
-    shapes["first_conv.weight"] = (width, n_inputs, 1, 1)
-    for i in range(n_scales):
-        here, wide, bins = f"encoder_blocks.{i}", width + growth * i, n_bins // 2**i
-        tfc_tdf(f"{here}.tfc_tdf", wide, wide, bins)
-        norm(f"{here}.downscale.conv.0", wide)
-        shapes[f"{here}.downscale.conv.2.weight"] = (wide + growth, wide, 2, 2)
-        there = f"decoder_blocks.{n_scales - 1 - i}"
-        norm(f"{there}.upscale.conv.0", wide + growth)
-        shapes[f"{there}.upscale.conv.2.weight"] = (wide + growth, wide, 2, 2)
-        tfc_tdf(f"{there}.tfc_tdf", 2 * wide, wide, bins)
-    widest = width + growth * n_scales
-    tfc_tdf("bottleneck_block", widest, widest, n_bins // 2**n_scales)
-    shapes["final_conv.0.weight"] = (width, width + n_inputs, 1, 1)
-    shapes["final_conv.2.weight"] = (n_inputs * len(options["instruments"]), width, 1, 1)
-    return shapes
-
-
-def musical_bands(sample_rate: int, n_fft: int, n_bands: int) -> list[tuple[int, int]]:
-    """First and last bin of each: evenly in pitch from bin 1 to the end, as far to either side as bands are many."""
-    width = (n_fft / 2) ** (1 / n_bands)
-    bands = []
-    for i in range(n_bands):
-        centre = (n_fft / 2) ** (i / (n_bands - 1))
-        bands.append((math.floor(centre / width), min(math.ceil(centre * width), n_fft // 2)))
-    return [(0, bands[0][1]), *bands[1:-1], (bands[-1][0], n_fft // 2)]
-
-
-def bandit_shapes(options: Mapping[str, Any]) -> Shapes:
-    """The published names: two windows, bands that overlap, recurrent layers over time and bands by turns."""
-    n_fft, dim, hidden, wide = (options[key] for key in ("n_fft", "emb_dim", "rnn_dim", "mlp_dim"))
-    shapes: Shapes = {}
-
-    def add(layer: str, *shape: int) -> None:
-        shapes.update({f"{layer}.weight": shape, f"{layer}.bias": shape[:1]})
-
-    widths = [last + 1 - first for first, last in musical_bands(options["fs"], n_fft, options["n_bands"])]
-    for band, n_bins in enumerate(widths):
-        split = f"bsrnn.band_split.norm_fc_modules.{band}"
-        add(f"{split}.norm", 2 * n_bins)
-        add(f"{split}.fc", dim, 2 * n_bins)
-        for stem in options["stems"]:
-            mask = f"bsrnn.mask_estim.{stem}"
-            shapes[f"{mask}.freq_weights/{band}"] = (n_bins,)
-            add(f"{mask}.norm_mlp.{band}.norm", dim)
-            add(f"{mask}.norm_mlp.{band}.hidden.0", wide, dim)
-            add(f"{mask}.norm_mlp.{band}.output.0", 4 * n_bins, wide)
-    for i in range(2 * options["n_sqm_modules"]):
-        layer = f"bsrnn.tf_model.seqband.{i}"
-        add(f"{layer}.norm", dim)
-        add(f"{layer}.fc", dim, 2 * hidden)
-        for way in ("", "_reverse"):
-            shapes[f"{layer}.rnn.weight_ih_l0{way}"] = (3 * hidden, dim)
-            shapes[f"{layer}.rnn.weight_hh_l0{way}"] = (3 * hidden, hidden)
-            shapes |= {f"{layer}.rnn.bias_{kind}_l0{way}": (3 * hidden,) for kind in ("ih", "hh")}
-    return shapes | {"stft.window": (n_fft,), "istft.window": (n_fft,)}
-
-
-def apollo_shapes(options: Mapping[str, Any]) -> Shapes:
-    """The published names: 80 bands, the last of what is left; attention over bands, convolutions over time."""
-    dim, n_bins = options["feature_dim"], options["sr"] * options["win"] // 1000 // 2 + 1
-    narrow = (n_bins - 1) * 2 // 160
-    shapes: Shapes = {}
-    for band in range(80):
-        width = narrow if band < 79 else n_bins - 79 * narrow
-        shapes |= {f"BN.{band}.0.weight": (2 * width + 1,), f"BN.{band}.1.weight": (dim, 2 * width + 1, 1)}
-        shapes |= {f"BN.{band}.1.bias": (dim,), f"output.{band}.0.weight": (dim,)}
-        shapes |= {f"output.{band}.1.weight": (4 * width, dim, 1), f"output.{band}.1.bias": (4 * width,)}
-    for layer in range(options["layer"]):
-        attention = f"net.{layer}.band_net"
-        shapes |= {f"{attention}.{wave}_freq": (100, dim // 8) for wave in ("cos", "sin")}
-        shapes |= {f"{attention}.input_norm.weight": (dim,), f"{attention}.MLP.0.weight": (dim,)}
-        shapes |= {f"{attention}.weight.weight": (3 * dim, dim, 1), f"{attention}.output.weight": (dim, dim, 1)}
-        shapes |= {f"{attention}.MLP.1.weight": (8 * dim, dim, 1)}
-        shapes |= {f"{attention}.MLP_output.weight": (dim, 4 * dim, 1)}
-        for i in range(3):
-            block = f"net.{layer}.seq_net.blocks.{i}.conv"
-            shapes |= {f"{block}.0.weight": (dim, 1, 7), f"{block}.0.bias": (dim,), f"{block}.1.weight": (dim,)}
-            shapes |= {f"{block}.2.weight": (4 * dim, dim, 1), f"{block}.2.bias": (4 * dim,)}
-            shapes |= {f"{block}.4.weight": (dim, 4 * dim, 1), f"{block}.4.bias": (dim,)}
-    return shapes
-
-
-def shapes_of(name: str, options: Mapping[str, Any]) -> Shapes:
-    if name in ("bandit", "apollo"):
-        return bandit_shapes(options) if name == "bandit" else apollo_shapes(options)
-    if name == "mel_band_roformer":
-        bands = mel_bands(RATE, options["stft_n_fft"], options["num_bands"])
-        return roformer_shapes(bands, options["mask_estimator_depth"], final_norm=False, options=options)
-    if name == "bs_roformer":
-        bands = [*[2] * 24, *[4] * 12, *[12] * 8, *[24] * 8, *[48] * 8, 128, 129]
-        bands = options.get("freqs_per_bands", bands)
-        return roformer_shapes(bands, options["mask_estimator_depth"], final_norm=True, options=options)
-    return scnet_shapes(options) if name == "scnet" else mdx23c_shapes(options)
-
-
 def random_state(name: str, options: Mapping[str, Any], seed: int = 0) -> dict[str, Tensor]:
-    """Random weights under the published names, such that sounds go through."""
+    """Random weights, such that sounds go through; what is no weight (frequencies, windows, bands) as it is made."""
     generator = torch.Generator().manual_seed(seed)
-    state = {}
-    for key, shape in shapes_of(name, options).items():
-        noise = torch.randn(shape, generator=generator)
-        is_gain = len(shape) == 1 and key.endswith(("gamma", ".weight"))
-        state[key] = 1 + 0.1 * noise if is_gain else noise / math.sqrt(max(1, math.prod(shape[1:])))
-        if key.endswith("rotary_embed.freqs"):  # one for all layers of an axis
-            state[key] = 10_000.0 ** -(torch.arange(0, 2 * shape[0], 2) / (2 * shape[0]))
-        if key.endswith("window"):
-            state[key] = torch.hann_window(*shape)
-        if key.endswith(("cos_freq", "sin_freq")):
-            angles = torch.arange(shape[0])[:, None] * 10_000.0 ** -(torch.arange(0, shape[1], 2) / shape[1])
-            state[key] = (angles.cos() if "cos" in key else angles.sin()).repeat_interleave(2, dim=1)
-    if name == "bandit":
-        bands = musical_bands(options["fs"], options["n_fft"], options["n_bands"])
-        n_seeing = torch.zeros(options["n_fft"] // 2 + 1, dtype=torch.float64)
-        for first, last in bands:
-            n_seeing[first : last + 1] += 1
-        for stem in options["stems"]:
-            for band, (first, last) in enumerate(bands):
-                state[f"bsrnn.mask_estim.{stem}.freq_weights/{band}"] = 1 / n_seeing[first : last + 1]
+    spec = SeparatorSpec("mine", "msst", "", "", "", settings={"model": name, "options": options})
+    state = dict(_build(spec).state_dict())
+    for key, value in state.items():
+        if key.endswith(("rotary_embed.freqs", "window", "cos_freq", "sin_freq")) or "freq_weights" in key:
+            continue
+        noise = torch.randn(value.shape, generator=generator)
+        is_gain = value.ndim == 1 and key.endswith(("gamma", ".weight"))
+        state[key] = 1 + 0.1 * noise if is_gain else noise / math.sqrt(max(1, math.prod(value.shape[1:])))
     return state
 
 
@@ -334,28 +131,16 @@ def small(name: str) -> bytes:
     return saved(random_state(name, SMALL[name]["options"]))
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
-def test_published_files_hold_these_networks(name) -> None:
-    """Four bytes a parameter (Bandit's bands 8), and of each tensor its name, place and checksum: about 400 bytes."""
+@pytest.mark.parametrize(("name", "layout"), PUBLISHED.items())
+def test_networks_of_the_catalogue_are_those_of_the_published_files(name, layout) -> None:
+    """Names and shapes; sizes: numbers, and of each tensor its name, place and checksum, about 400 bytes."""
     spec = find_separator(name)
-    shapes = shapes_of(spec.settings["model"], spec.settings["options"])
-    size = sum(math.prod(shape) * (8 if "freq_weights" in key else 4) for key, shape in shapes.items())
-    over = spec.files[0].size - size
-    assert 250 * len(shapes) < over < 450 * len(shapes)
-
-
-@pytest.mark.parametrize("name", PUBLISHED)
-def test_networks_of_the_catalogue_have_the_published_keys(name) -> None:
-    spec = find_separator(name)
-    options = dict(spec.settings["options"])
-    wanted = shapes_of(spec.settings["model"], options)
-    if spec.settings["model"] in ("mel_band_roformer", "bandit"):
-        # Their bands are computed, so that they cannot be built without memory.
-        found = _build(spec)
-    else:
-        with torch.device("meta"):
-            found = _build(spec)
-    assert {key: tuple(value.shape) for key, value in found.state_dict().items()} == wanted
+    # Where the bands are computed it cannot be built without memory.
+    with torch.device("cpu" if spec.settings["model"] in ("mel_band_roformer", "bandit") else "meta"):
+        state = _build(spec).state_dict()
+    assert layout_of(state) == layout
+    over = spec.files[0].size - sum(value.nbytes for value in state.values())
+    assert 250 * len(state) < over < 450 * len(state)
 
 
 def identity(name: str, gains: list[float]) -> dict[str, Tensor]:
@@ -426,28 +211,6 @@ def test_silence_is_silence(load, name) -> None:
     assert vocals.abs().max() < 1e-6
 
 
-@settings(max_examples=10, deadline=None)
-@given(gain=st.floats(0.03, 30))
-@pytest.mark.parametrize("name", ["mel_band_roformer", "bs_roformer", "scnet", "apollo"])
-def test_gain_goes_through(name, gain) -> None:
-    torch.manual_seed(0)
-    spec = SeparatorSpec("mine", "msst", "", "", "", settings=SMALL[name])
-    source = 0 if name == "bs_roformer" else SMALL[name]["source"]
-    network = MsstNetwork(
-        _build(spec).eval(),
-        n_channels=2,
-        segment=0.1,
-        overlap=0.5,
-        source=source,
-        normalizes=SMALL[name].get("normalizes", False),
-    )
-    mixture = noise(1, 2, 4096)
-    with torch.inference_mode():
-        vocals = network(mixture)
-        assert vocals.std() > 1e-4
-        assert decibels(network(gain * mixture), gain * vocals) < -60
-
-
 @pytest.mark.parametrize("name", MODELS)
 def test_the_stem_of_the_vocals(load, name) -> None:
     """As the library's own class gives it, with the same weights loaded by torch."""
@@ -460,55 +223,6 @@ def test_the_stem_of_the_vocals(load, name) -> None:
         vocals = stems if stems.ndim == 3 else stems[:, SMALL[name]["source"]]
         assert decibels(network.eval()(mixture), vocals) < -90
     assert vocals.std() > 1e-4
-
-
-@pytest.mark.parametrize("name", ["bandit", "apollo"])
-def test_each_channel_for_itself(load, name) -> None:
-    separator = NetworkSeparator("mine", load(small(name), name), CPU)
-    mixture = noise(2, 6000)
-    both = separator.separate(Audio(mixture, RATE)).samples
-    for channel in (0, 1):
-        alone = separator.separate(Audio(mixture[channel : channel + 1], RATE)).samples
-        assert alone.std() > 1e-4
-        assert decibels(both[channel : channel + 1], alone) < -100
-
-
-def test_apollo_by_bands(load) -> None:
-    """The library packs bands of a width into one layer where nothing is learnt, and takes one by one else."""
-    network = load(small("apollo"), "apollo")
-    mixture = noise(2, 1, 4096)
-    with torch.no_grad():
-        packed = network(mixture)
-    with torch.enable_grad():
-        assert decibels(network(mixture).detach(), packed) < -100
-
-
-@pytest.mark.parametrize("name", ["bandit", "apollo"])
-def test_learning_a_mixture(name) -> None:
-    """Overfits to above 10 dB, error against voice at the right gain, from 0; gradients reach every weight."""
-    torch.manual_seed(0)
-    rate = 8000
-    changes = {
-        "bandit": {"fs": rate, "n_bands": 16, "n_sqm_modules": 1, "emb_dim": 16, "rnn_dim": 16, "mlp_dim": 32}
-        | {"n_fft": 512, "win_length": 512, "hop_length": 128},
-        "apollo": {"sr": rate},
-    }[name]
-    options = SMALL[name]["options"] | changes
-    model = _build(SeparatorSpec("mine", "msst", "", "", "", settings=SMALL[name] | {"options": options}))
-    voice, band = sung(rate // 2, rate, words=4.0)
-    source = 1 if name == "bandit" else -1
-    network = MsstNetwork(model, n_channels=1, segment=0.5, overlap=0.5, source=source, normalizes="peak")
-    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
-    for _ in range(30 if name == "bandit" else 45):
-        found = network((voice + band)[None, None])[0, 0]
-        optimizer.zero_grad()
-        (found - voice).abs().mean().backward()
-        optimizer.step()
-    for key, parameter in model.named_parameters():
-        is_used = name == "apollo" or "mask_estim" not in key or ".speech." in key
-        assert (parameter.grad is not None and bool(parameter.grad.abs().max() > 0)) == is_used, key
-    print(f"{name}: {decibels(found.detach(), voice):.1f} dB")
-    assert decibels(found.detach(), voice) < -10
 
 
 def test_the_last_chunk_is_mirrored(load) -> None:
@@ -588,14 +302,6 @@ def test_the_author_s_notes_are_not_made(load, monkeypatch) -> None:
     assert all(torch.equal(loaded[key], value) for key, value in state.items())
 
 
-def test_code_in_the_notes_is_refused(load, tmp_path) -> None:
-    state = random_state("apollo", SMALL["apollo"]["options"])
-    data = saved({"state_dict": state, "model_args": Hostile(tmp_path / "executed")})
-    with pytest.raises(WeightsError, match=r"refused, as loading it would run posix\.system"):
-        load(data, "apollo")
-    assert not (tmp_path / "executed").exists()
-
-
 @pytest.mark.parametrize("wrapper", ["state", "state_dict", "model_state_dict"])
 def test_states_in_what_training_scripts_save(load, wrapper) -> None:
     state = random_state("mdx23c", SMALL["mdx23c"]["options"])
@@ -630,10 +336,7 @@ def test_wrong_states(load, name, change, reason) -> None:
     change(state, next(iter(state)))
     with pytest.raises(WeightsError, match=reason) as caught:
         load(saved(state), name)
-    line = str(caught.value)
-    assert line.startswith("net.ckpt: not a checkpoint of mine")
-    assert line.isprintable()
-    assert len(line) < 400
+    assert str(caught.value).startswith("net.ckpt: not a checkpoint of mine")
 
 
 @pytest.mark.parametrize(
@@ -690,43 +393,3 @@ def test_without_the_library(load, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "pymss_core.modules.scnet", None)
     with pytest.raises(ConfigError, match=r"mine: needs pymss-core .*pip install 'lyricsep\[msst\]'"):
         load(b"", "scnet")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["bandit", "apollo"])
-def test_whole_networks_of_one_channel(tmp_path, cache, name) -> None:
-    """Published layout and size, from a file to the end of 5 seconds in stereo."""
-    entry = find_separator(name)
-    options = dict(entry.settings["options"])
-    path = tmp_path / entry.files[0].name
-    state = random_state(name, options)
-    torch.save({"state_dict": state}, path)
-    assert abs(path.stat().st_size - entry.files[0].size) < 100 * len(state)
-    file = WeightFile(path.name, "", path.stat().st_size, (Source.from_uri(f"file:{path}"),))
-    settings_ = entry.settings | {"overlap": 0.0}
-    network = load_msst(SeparatorSpec("mine", "msst", "", "", "", (file,), settings_), offline=True)
-    path.unlink()
-    mixture = noise(2, 5 * RATE)
-    vocals = NetworkSeparator("mine", network, CPU).separate(Audio(mixture, RATE)).samples
-    assert vocals.shape == mixture.shape
-    assert vocals.isfinite().all()
-    assert -40 < 20 * np.log10(float(vocals.std() / mixture.std())) < 20
-
-
-@pytest.mark.slow
-def test_the_published_size(tmp_path, cache) -> None:
-    """Kim's network, whole, from a file: only the frames are further apart, which no weight depends on."""
-    entry = find_separator("mel_band_roformer_kim")
-    options = entry.settings["options"] | {"stft_hop_length": 1536}
-    path = tmp_path / "MelBandRoformer.ckpt"
-    torch.save(random_state("mel_band_roformer", options), path)
-    assert abs(path.stat().st_size - entry.files[0].size) < 100_000
-    file = WeightFile(path.name, "", path.stat().st_size, (Source.from_uri(f"file:{path}"),))
-    settings_ = entry.settings | {"options": options, "segment": 5, "overlap": 0.0}
-    network = load_msst(SeparatorSpec("mine", "msst", "", "", "", (file,), settings_), offline=True)
-    path.unlink()
-    mixture = noise(2, 5 * RATE)
-    vocals = NetworkSeparator("mine", network, CPU).separate(Audio(mixture, RATE)).samples
-    assert vocals.shape == mixture.shape
-    assert vocals.isfinite().all()
-    assert -40 < 20 * np.log10(float(vocals.std() / mixture.std())) < 20

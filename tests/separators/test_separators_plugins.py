@@ -102,11 +102,6 @@ print(json.dumps([list(separator_catalog())[-1], vocals.samples.tolist()]))
     assert done.stderr == ""
 
 
-def test_the_example_is_short() -> None:
-    lines = (EXAMPLE / "lyricsep_example" / "__init__.py").read_text().splitlines()
-    assert len(lines) <= 32
-
-
 def test_a_plugin_gives_vocals_under_the_name_that_was_asked_for(install: Install) -> None:
     install("good", plugin("yield from (block / 2 for block in mixture.blocks)", extra=", generative=True"))
     assert list(separator_catalog())[-1] == "mine"

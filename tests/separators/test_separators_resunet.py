@@ -1,4 +1,4 @@
-"""ResUNet30: the published layouts, the network against the paper's arithmetic, every kind of query, and learning."""
+"""ResUNet30: the published layouts, the network against the paper's arithmetic, and every kind of query."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from hypothesis import given, settings
+from hostile import Hostile
+from hypothesis import given
 from hypothesis import strategies as st
-from signals import Hostile, check_gradients, decibels, noise, saved, separated, si_sdr, sung
+from signals import Shapes, decibels, noise, norm_shapes, saved, separated
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -21,31 +22,19 @@ from lyricsep.audio import Audio, save_audio
 from lyricsep.errors import AudioError, ConfigError, WeightsError
 from lyricsep.separators import SeparatorSpec
 from lyricsep.separators.clap_text import ClapText, ClapTokenizer, TextSizes
-from lyricsep.separators.engine import NetworkSeparator
 from lyricsep.separators.resunet import Classes, Cnn14, Fixed, ResUNet30, ResUNetNetwork, load_resunet
 
-CPU = torch.device("cpu")
 RATE = 32_000
-Shapes = dict[str, tuple[int, ...]]
 SETTINGS = {
     "uss": {"segment": 2, "overlap": 0.25, "query_default": "27,28"},
     "audiosep": {"segment": 5, "overlap": 0.4, "query_default": "singing voice"},
 }
-WIDTHS = (32, 64, 128, 256, 384, 384)
-TAGGER_WIDTHS = (64, 128, 256, 512, 1024, 2048)
 NARROW = (2, 3, 3, 4, 4, 5)
 NARROW_TAGGER = (2, 3, 3, 4, 4, 5)
 N_FFT = 1024  # of the narrow ones; published: 2048, with Fourier matrices of 50 MB
-# What training saves beside the network, for uss: both taggers and the state of the optimizer.
-OPTIMIZER = 3  # numbers per weight: AdamW with amsgrad
 
 
 # The published layout, written out: every key and shape of the checkpoints.
-
-
-def norm_shapes(key: str, n: int) -> Shapes:
-    shapes: Shapes = {f"{key}.{leaf}": (n,) for leaf in ("weight", "bias", "running_mean", "running_var")}
-    return shapes | {f"{key}.num_batches_tracked": ()}
 
 
 def block_shapes(key: str, n_in: int, n_out: int) -> Shapes:
@@ -60,7 +49,7 @@ def film_shapes(key: str, n: int, size: int) -> Shapes:
     return {f"{key}.weight": (n, size), f"{key}.bias": (n,)}
 
 
-def model_shapes(size: int, widths=WIDTHS, n_fft: int = 2048) -> Shapes:
+def model_shapes(size: int, widths, n_fft: int) -> Shapes:
     n_bins = n_fft // 2 + 1
     shapes: Shapes = {f"base.stft.conv_{part}.weight": (n_bins, 1, n_fft) for part in ("real", "imag")}
     shapes |= {"base.istft.ola_window": (n_fft,)}
@@ -85,7 +74,7 @@ def model_shapes(size: int, widths=WIDTHS, n_fft: int = 2048) -> Shapes:
     return {f"ss_model.{key}": shape for key, shape in shapes.items()}
 
 
-def tagger_shapes(n_classes: int = 527, widths=TAGGER_WIDTHS, n_mels: int = 64, n_hidden: int = 2048) -> Shapes:
+def tagger_shapes(n_classes: int, widths, n_mels: int, n_hidden: int) -> Shapes:
     shapes: Shapes = {f"spectrogram_extractor.stft.conv_{part}.weight": (513, 1, 1024) for part in ("real", "imag")}
     shapes |= {"logmel_extractor.melW": (513, n_mels)} | norm_shapes("bn0", n_mels)
     for i, (n_in, n_out) in enumerate(zip((1, *widths), widths, strict=False), 1):
@@ -97,7 +86,7 @@ def tagger_shapes(n_classes: int = 527, widths=TAGGER_WIDTHS, n_mels: int = 64, 
     return {f"query_net.base.{key}": shape for key, shape in shapes.items()}
 
 
-def text_shapes(n_tokens=50_265, n_positions=514, width=768, n_hidden=3072, n_layers=12, size=512) -> Shapes:
+def text_shapes(n_tokens, n_positions, width, n_hidden, n_layers, size) -> Shapes:
     shapes: Shapes = {"text_branch.embeddings.position_ids": (1, n_positions)}
     shapes |= {"text_branch.embeddings.word_embeddings.weight": (n_tokens, width)}
     shapes |= {"text_branch.embeddings.position_embeddings.weight": (n_positions, width)}
@@ -335,51 +324,6 @@ def test_the_text_encoder_is_the_paper_s(load) -> None:
     assert torch.allclose(network.query.condition, expected, atol=1e-5)
 
 
-def test_the_numbers_of_parameters_and_the_published_files() -> None:
-    """Counts by hand; the files hold 32-bit floats, and what torch says about each tensor."""
-
-    def count(shapes: Shapes) -> int:
-        return sum(math.prod(shape) for key, shape in shapes.items() if not key.endswith("position_ids"))
-
-    counts = {size: count(model_shapes(size)) for size in (527, 512)}
-    assert counts == {527: 39_206_638, 512: 39_058_798}
-    assert len(model_shapes(527)) == 332
-    assert count(tagger_shapes()) == 81_853_340
-    assert count(text_shapes()) == 125_302_016
-    # Gradients reach what is not of Fourier, of statistics, or of the decoder's unused layers.
-    trained = {}
-    for size in (527, 512):
-        shapes = model_shapes(size)
-        fixed = ("stft", "running_", "num_batches")
-        unused = [key for key in shapes if "decoder_block" in key and (".bn2." in key or "->beta2." in key)]
-        unused = [key for key in unused if "conv_block2" not in key]
-        keys = [key for key in shapes if not any(part in key for part in fixed) and key not in unused]
-        trained[size] = count({key: shapes[key] for key in keys})
-    # uss: the model, the tagger of its queries, one as large that finds events, and the optimizer's state.
-    expected = 4 * (counts[527] + 2 * count(tagger_shapes()) + OPTIMIZER * trained[527])
-    assert 0 < 1_121_024_828 - expected < 1e6
-    # audiosep: the model, the optimizer's state, and CLAP: the text half, and an audio half of HTSAT-base.
-    rest = 1_264_844_076 - 4 * (counts[512] + OPTIMIZER * trained[512] + count(text_shapes()))
-    assert 70e6 < rest / 4 < 80e6
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("family", ["uss", "audiosep"])
-def test_full_size_checkpoints_separate(load, family) -> None:
-    texts = text_shapes(n_tokens=30, n_layers=1)
-    shapes = model_shapes(527) | tagger_shapes() if family == "uss" else model_shapes(512) | texts
-    state = random_state(shapes)
-    if family == "uss":
-        state["query_net.base.fc_audioset.weight"].zero_()  # or chance would decide whether the classes are heard
-    network = load(saved(state), family, overlap=0)
-    n_parameters = sum(parameter.numel() for parameter in network.model.parameters())
-    assert n_parameters == {"uss": 25_747_781, "audiosep": 25_623_941}[family]
-    mixture = Audio(noise(2, 5 * 44_100), 44_100)
-    vocals = separated(network, mixture)
-    assert vocals.abs().max() > 0
-    assert vocals.std() < mixture.samples.std()
-
-
 @pytest.mark.parametrize("family", ["uss", "audiosep"])
 @pytest.mark.parametrize("n_samples", [1, 3 * 44_100 + 7, 5 * 44_100])
 def test_any_length_rate_and_batch(load, family, n_samples) -> None:
@@ -612,70 +556,6 @@ def test_long_texts_keep_their_end() -> None:
 # The network.
 
 
-def test_masks_take_away() -> None:
-    torch.manual_seed(0)
-    model = ResUNet30(4, NARROW).eval()
-    magnitude = torch.rand(2, 1, 40, 1025) * 10
-    with torch.inference_mode():
-        mask = model.mask(magnitude, torch.randn(2, 4))
-    assert mask.shape == magnitude.shape
-    assert (mask.abs() <= 1 + 1e-6).all()
-    assert (mask[..., -1] == 0).all()
-    assert mask[..., :-1].abs().min() > 0
-    assert mask.abs().std() > 1e-3
-
-
-@settings(max_examples=10, deadline=None)
-@given(gate=st.floats(-4, 4), angle=st.floats(-3, 3), n_samples=st.integers(1025, 6000))
-def test_a_constant_mask_by_hand(gate, angle, n_samples) -> None:
-    """Where the last layer only has its bias, the mask is one number: its size is the gate's sigmoid."""
-    model = ResUNet30(2, NARROW).eval()
-    with torch.no_grad():
-        model.output.weight.zero_()
-        model.output.bias.copy_(torch.tensor([gate, math.cos(angle), math.sin(angle)]))
-    mixture = noise(1, 1, n_samples)
-    direction = complex(math.tanh(math.cos(angle)), math.tanh(math.sin(angle)))
-    window = torch.hann_window(2048)
-    spectrum = torch.stft(mixture[0], 2048, 320, window=window, return_complex=True)
-    spectrum[:, -1] = 0
-    turned = spectrum * direction / abs(direction) / (1 + math.exp(-gate))
-    with torch.inference_mode():
-        found = model(mixture, torch.zeros(1, 2))[0]
-    assert decibels(found, torch.istft(turned, 2048, 320, window=window, length=n_samples)) < -80
-
-
-def test_gradients_reach_every_weight() -> None:
-    torch.manual_seed(0)
-    model = ResUNet30(3, NARROW)
-    (model(noise(2, 1, 12_000), torch.randn(2, 3)) - noise(2, 1, 12_000, seed=5)).square().sum().backward()
-    check_gradients(model)
-
-
-def test_learning_to_do_as_asked() -> None:
-    """One network overfits to both parts of a mixture, above 10 dB of SI-SDR from 0; the condition chooses."""
-    torch.manual_seed(0)
-    stems = torch.stack(sung(9920, RATE))[:, None]
-    mixture = stems.sum(dim=0, keepdim=True).expand(2, -1, -1)
-    assert abs(si_sdr(mixture[0], stems[0])) < 1
-    model = ResUNet30(2, (12, 12, 12, 12, 16, 16), n_fft=1024)
-    conditions = torch.eye(2)
-    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
-    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1, 0.02, 130)
-    for _ in range(130):
-        loss = (model(mixture, conditions) - stems).abs().mean()  # that of both papers
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-    network = ResUNetNetwork(model, Fixed(conditions[0]), segment=0.31, overlap=0)
-    for i, stem in enumerate(stems):
-        network.query = Fixed(conditions[i])
-        found = NetworkSeparator("mine", network, CPU).separate(Audio(mixture[0].clone(), RATE)).samples
-        print(f"{float(si_sdr(found, stem)):.1f} dB")
-        assert si_sdr(found, stem) > 10
-        assert decibels(found, stem) < -10
-
-
 # What is no checkpoint.
 
 
@@ -692,16 +572,9 @@ TAGS = "query_net.base.conv_block3.bn2.running_var"
         (lambda state: state.pop(FILM), "it lacks ss_model.film.decoder_block3->conv_block2->beta1.weight"),
         (lambda state: state.pop(TAGS), "it lacks query_net.base.conv_block3.bn2.running_var"),
         (lambda state: state.pop(WIDTH), "it lacks ss_model.base.encoder_block2.conv_block1.conv2"),
-        (lambda state: state.update({"ss_model.more": torch.zeros(3)}), "'ss_model.more' is not known to ResUNet30"),
         (lambda state: state.update({"query_net.base.more": torch.zeros(3)}), "base.more' is not known to Cnn14"),
-        (
-            lambda state: state.update({FIRST: torch.zeros(3, 9, 3, 3)}),
-            r"shape \(3, 9, 3, 3\), expected \(3, 2, 3, 3",
-        ),
         (lambda state: state.update({FIRST: torch.zeros(3, 2)}), r"the shape \(3, 2\), expected \("),
         (lambda state: state.update({WIDTH: torch.zeros(0, 2, 3, 3)}), r"\(0, 2, 3, 3\), expected 4 dimensions"),
-        (lambda state: state.update({FIRST: torch.zeros(3, dtype=torch.int64)}), "is not a tensor of weights"),
-        (lambda state: state.update({FIRST: "weights"}), "is not a tensor of weights"),
         (lambda state: state.update({3: torch.zeros(3)}), "expected a dictionary of tensors"),
         (lambda state: state.update({"ss_model.base.bn0.weight": torch.zeros(512)}), "ResUNet30 needs 6 widths"),
         (
@@ -716,10 +589,7 @@ def test_wrong_states(load, change, reason) -> None:
     change(value["state_dict"])
     with pytest.raises(WeightsError, match=reason) as caught:
         load(saved(value), "uss")
-    line = str(caught.value)
-    assert line.startswith("net.ckpt: not a ResUNet30 checkpoint")
-    assert line.isprintable()
-    assert len(line) < 400
+    assert str(caught.value).startswith("net.ckpt: not a ResUNet30 checkpoint")
 
 
 def test_wrong_catalogue_entries(load, pinned) -> None:

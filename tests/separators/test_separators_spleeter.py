@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 import json
 import pickle
 from collections.abc import Callable
@@ -14,10 +13,13 @@ import pytest
 import soundfile
 import torch
 from signals import decibels
+from signals import saved as torch_saved
 from torch import Tensor
 
 from lyricsep.audio import Audio, downmix, load_audio, resample
 from lyricsep.errors import WeightsError
+from lyricsep.lyrics import Line
+from lyricsep.scoring import score_activity
 from lyricsep.segmentation import rms_envelope
 from lyricsep.separators import SeparatorSpec, create_separator, find_separator
 from lyricsep.separators.engine import NetworkSeparator
@@ -113,16 +115,6 @@ def test_mono_is_both_channels(spleeter, song) -> None:
     assert decibels(vocals, both.mean(dim=0, keepdim=True)) <= -100
 
 
-def test_half_precision_weights_change_little(spleeter, song) -> None:
-    mixture = Audio(song.samples[:, 60 * RATE : 71 * RATE], RATE)
-    network = copy.deepcopy(spleeter.network)
-    for value in network.state_dict().values():
-        if value.is_floating_point():
-            value.copy_(value.half().float())
-    halved = NetworkSeparator("half", network, CPU).separate(mixture).samples
-    assert decibels(halved, spleeter.separate(mixture).samples) <= -50
-
-
 @pytest.mark.parametrize("gain", [pytest.param(1, marks=pytest.mark.slow), 64])
 def test_half_precision_changes_little_and_never_overflows(spleeter, song, monkeypatch, gain) -> None:
     """As on CUDA; 36 dB above full scale is what a file of floats may hold, and too much for half precision."""
@@ -139,27 +131,6 @@ def test_half_precision_changes_little_and_never_overflows(spleeter, song, monke
     assert len(n_calls) == (gain == 1)
 
 
-def activity_auc(envelope: np.ndarray, lines: list[dict[str, float]]) -> float:
-    """Give the chance that a frame inside a line is louder than one outside."""
-    time = np.arange(len(envelope)) * 512 / 16_000
-    sung = np.zeros(len(envelope), bool)
-    for line in lines:
-        sung |= (line["start"] <= time) & (time <= line["end"])
-    _, index, counts = np.unique(envelope, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[index]
-    n_sung, n_other = sung.sum(), (~sung).sum()
-    return float((ranks[sung].sum() - n_sung * (n_sung + 1) / 2) / (n_sung * n_other))
-
-
-def test_the_auc_of_known_cases() -> None:
-    lines = [{"start": 1.0, "end": 2.0}]
-    time = np.arange(100) * 512 / 16_000
-    sung = ((time >= 1) & (time <= 2)).astype(float)
-    assert activity_auc(sung, lines) == 1
-    assert activity_auc(-sung, lines) == 0
-    assert activity_auc(np.zeros(100), lines) == 0.5
-
-
 @pytest.mark.slow
 def test_vocals_of_real_songs(spleeter, shared) -> None:
     """Five songs: the reference's vocals, and louder where the lyrics are than the mixture is."""
@@ -172,8 +143,9 @@ def test_vocals_of_real_songs(spleeter, shared) -> None:
         assert abs(len(vocals) - len(golden)) <= 1
         distance = decibels(torch.from_numpy(vocals[:n_samples]), torch.from_numpy(golden[:n_samples]))
         assert distance <= -60
-        of_vocals.append(activity_auc(rms_envelope(vocals), entry["lines"]))
-        of_mixture.append(activity_auc(rms_envelope(mono_16k(mixture)), entry["lines"]))
+        lines = [Line(line["start"], line["end"], line["text"]) for line in entry["lines"]]
+        for signal, found in ((vocals, of_vocals), (mono_16k(mixture), of_mixture)):
+            found.append(score_activity([], lines, len(signal) / 16_000, rms_envelope(signal)).auc)
         print(f"{entry['name']}: {distance:.1f} dB, AUC {of_vocals[-1]:.3f}, mixture {of_mixture[-1]:.3f}")
     assert len(of_vocals) == 5
     assert np.mean(of_vocals) >= 0.93
@@ -206,12 +178,6 @@ WRONG: dict[str, Callable[[dict[str, np.ndarray]], bytes]] = {
     "objects": with_value(BIAS, np.array([None, None])),
     "torch tensors": lambda arrays: torch_saved({key: torch.from_numpy(value) for key, value in arrays.items()}),
 }
-
-
-def torch_saved(value: object) -> bytes:
-    buffer = io.BytesIO()
-    torch.save(value, buffer)
-    return buffer.getvalue()
 
 
 def refused(tmp_path: Path, pinned, data: bytes) -> str:

@@ -1,4 +1,4 @@
-"""TIGER: the published layouts to the byte, the network against the paper's arithmetic, and that it can learn."""
+"""TIGER: the published layouts, and the network against the paper's arithmetic."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import safetensors.torch
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from signals import check_gradients, decibels, noise, prelu, saved, separated, si_sdr, sigmoid, sung
-from torch import Tensor, nn
+from signals import Shapes, decibels, noise, prelu, saved, separated, sigmoid
+from torch import Tensor
 
 from lyricsep.audio import Audio
 from lyricsep.errors import ConfigError, WeightsError
@@ -22,7 +22,6 @@ from lyricsep.separators.engine import NetworkSeparator
 from lyricsep.separators.tiger import Tiger, TigerNetwork, TigerOptions, load_tiger
 
 CPU = torch.device("cpu")
-Shapes = dict[str, tuple[int, ...]]
 
 
 def band_widths(rate: int, n_fft: int, widths: list[tuple[int, int]]) -> tuple[int, ...]:
@@ -33,13 +32,11 @@ def band_widths(rate: int, n_fft: int, widths: list[tuple[int, int]]) -> tuple[i
 
 
 # To 1, 2, 4 and 8 kHz; to 1, 2, 4, 8, 16, 20 kHz and beyond.
-SPEECH_BANDS = band_widths(16_000, 640, [(25, 40), (100, 10), (250, 8), (500, 8)])
-DNR_BANDS = band_widths(44_100, 2048, [(50, 20), (100, 10), (250, 8), (500, 8), (1000, 8), (2000, 2)])
-# n and h: channels of a band and within the scales; d scales; heads of e channels; c sources.
-FULL = {
-    "speech": {"bands": SPEECH_BANDS, "n": 128, "h": 256, "d": 5, "heads": 4, "e": 4, "c": 2},
-    "dnr": {"bands": DNR_BANDS, "n": 132, "h": 256, "d": 5, "heads": 4, "e": 4, "c": 3},
+PUBLISHED_BANDS = {
+    "speech": band_widths(16_000, 640, [(25, 40), (100, 10), (250, 8), (500, 8)]),
+    "dnr": band_widths(44_100, 2048, [(50, 20), (100, 10), (250, 8), (500, 8), (1000, 8), (2000, 2)]),
 }
+# n and h: channels of a band and within the scales; d scales; heads of e channels; c sources.
 SMALL = {
     "speech": {"bands": (1, 2, 2, 3, 5), "n": 8, "h": 5, "d": 3, "heads": 2, "e": 3, "c": 2},
     "dnr": {"bands": (1, 1, 2, 2, 3, 4), "n": 12, "h": 7, "d": 4, "heads": 4, "e": 2, "c": 3},
@@ -49,7 +46,7 @@ SETTINGS = {
     "speech": {"sample_rate": 16_000, "repeats": 8, "segment": 8, "overlap": 0.25},
     "dnr": {"sample_rate": 44_100, "repeats": 8, "segment": 12, "overlap": 0.5, "part": "dialog", "source": 2},
 }
-LAYOUTS = list(FULL)
+LAYOUTS = list(SMALL)
 FIRST = {"speech": "BN.0.1.weight", "dnr": "dialog.BN.0.1.weight"}
 
 
@@ -128,21 +125,6 @@ def load(spec_of) -> Callable[..., TigerNetwork]:
 
 def small(layout: str) -> bytes:
     return safetensors.torch.save(random_state(layout, SMALL[layout]))
-
-
-def test_the_published_files() -> None:
-    """Tensors and parameters counted by hand; and safetensors of these names and shapes have the published sizes."""
-    published = {"speech": (838, 821_932, 3_367_352), "dnr": (2304, 3 * 1_407_282, 17_130_568)}
-    assert len(SPEECH_BANDS) == 67
-    assert len(DNR_BANDS) == 57
-    for layout, (n_tensors, n_parameters, n_bytes) in published.items():
-        shapes = layout_shapes(layout, FULL[layout])
-        assert len(shapes) == n_tensors
-        assert sum(map(math.prod, shapes.values())) == n_parameters
-        zeros = {key: torch.zeros(shape) for key, shape in shapes.items()}
-        assert len(safetensors.torch.save(zeros)) == n_bytes
-    # The paper's table: 0.82 M for two speakers.
-    assert round(published["speech"][1] / 1e6, 2) == 0.82
 
 
 # The network in NumPy's doubles, from the paper and the published state: no layer of torch, no name of ours.
@@ -294,20 +276,6 @@ def test_the_network_is_the_paper_s(load, layout, n_repeats, n_samples) -> None:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_masks_add_up_to_one(load, layout) -> None:
-    model = load(small(layout), layout).model
-    n_bins = sum(SMALL[layout]["bands"])
-    spectrum = torch.randn(2, n_bins, 9, dtype=torch.complex64)
-    with torch.inference_mode():
-        masks = model.mask(spectrum)
-        sources = model(noise(2, 90))
-    assert masks.shape == (2, SMALL[layout]["c"], n_bins, 9)
-    assert (masks.sum(dim=1) - 1).abs().max() < 1e-4
-    assert masks.abs().std() > 0.1
-    assert decibels(sources.sum(dim=1), noise(2, 90)) < -80
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
 def test_only_one_network_is_kept(load, layout) -> None:
     """Of three in the file; and how often it is gone through is no matter of weights."""
     n_parameters = sum(parameter.numel() for parameter in load(small(layout), layout).parameters())
@@ -317,15 +285,6 @@ def test_only_one_network_is_kept(load, layout) -> None:
     if layout == "dnr":
         music, dialog = (load(small(layout), layout, part=part).model for part in ("music", "dialog"))
         assert not torch.equal(music.bands[0][1].weight, dialog.bands[0][1].weight)
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_full_size_checkpoints_separate(load, layout) -> None:
-    """Gone through once instead of 8 times, which no weight knows of."""
-    network = load(safetensors.torch.save(random_state(layout, FULL[layout])), layout, repeats=1)
-    mixture = Audio(noise(2, 5 * 44_100), 44_100)
-    vocals = separated(network, mixture)
-    assert 0.01 < vocals.std() < 1
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -367,57 +326,6 @@ def small_model(layout: str, **changes: object) -> Tiger:
             n_repeats=sizes.get("b", 2),
         )
     ).eval()
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_gradients_reach_every_weight(layout) -> None:
-    torch.manual_seed(0)
-    model = small_model(layout)
-    (model(noise(2, 400)) * noise(2, SMALL[layout]["c"], 400, seed=2)).sum().backward()
-    check_gradients(model)
-
-
-def test_attention_is_between_columns() -> None:
-    """What changes one place of one row is seen in that place, and by attention everywhere."""
-    torch.manual_seed(0)
-    attention = small_model("speech").frames.attention
-    x = torch.randn(1, 8, 3, 6)
-    changed = x.clone()
-    changed[0, :, 1, 2] += 1
-    with torch.inference_mode():
-        difference = (attention(changed) - attention(x)).abs().amax(dim=1)[0]
-        assert (difference > 0).all()
-        # Rows are told apart, places are not: those in another order give the same in that order.
-        order = torch.tensor([3, 1, 5, 0, 2, 4])
-        assert torch.allclose(attention(x[..., order]), attention(x)[..., order], atol=1e-5)
-        rows = torch.tensor([2, 0, 1])
-        assert torch.allclose(attention(x[:, :, rows]), attention(x)[:, :, rows], atol=1e-5)
-
-
-def test_learning_a_mixture() -> None:
-    """Overfits to above 10 dB of SI-SDR, from 0; and the engine gives it back at the right gain."""
-    torch.manual_seed(0)
-    rate = 8000
-    stems = torch.stack(sung(rate, rate))
-    mixture = stems.sum(dim=0)
-    assert abs(si_sdr(mixture, stems[0])) < 1
-    bands = (*(4,) * 8, *(8,) * 8, *(16,) * 2, 1)
-    model = small_model("speech", bands=bands, n=16, h=16, d=3, heads=2, e=2, b=2)
-    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
-    for _ in range(50):
-        sources = model(mixture[None])[0]
-        # The SNR, which minds the gain, as the authors trained it.
-        loss = (10 * torch.log10((sources - stems).square().sum(dim=1) / stems.square().sum(dim=1))).sum()
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimizer.step()
-    network = TigerNetwork(model, sample_rate=rate, segment=1, overlap=0.25, source=0)
-    vocals = NetworkSeparator("mine", network, CPU).separate(Audio(mixture[None], rate)).samples
-    found = float(si_sdr(vocals[0], stems[0]))
-    print(f"{found:.1f} dB")
-    assert found > 10
-    assert decibels(vocals[0], stems[0]) < -10
 
 
 class Fixed(Tiger):
@@ -476,34 +384,20 @@ def changed(layout: str, change: Callable[[dict[str, object]], None]) -> bytes:
     ("change", "reason"),
     [
         (lambda state, key: state.pop(key), "it lacks BN.0.1.weight"),
-        (lambda state, key: state.pop(key.replace("BN.0.1.weight", "mask.1.1.bias")), "it lacks mask.1.1.bias"),
-        (lambda state, key: state.update({f"{key}_extra": torch.zeros(3)}), "'BN.0.1.weight_extra' is not known"),
-        (
-            lambda state, key: state.update({key.replace("0.1.weight", "1.1.bias"): torch.zeros(3, 4)}),
-            r"BN.1.1.bias has the shape \(3, 4\), expected \((8|12),\)",
-        ),
         (lambda state, key: state.update({key: torch.zeros(())}), "BN.0.1.weight is a single number"),
         (lambda state, key: state.update({key: torch.zeros(5, 2, 1)}), "5 features cannot be split into"),
-        (
-            lambda state, key: state.update({key: torch.zeros(8, 2, 1, dtype=torch.int64)}),
-            "is not a tensor of weights",
-        ),
-        (lambda state, key: state.update({key: "weights"}), "is not a tensor of weights"),
         (lambda state, key: state.clear(), "it lacks BN.0.0.weight"),
         (
             lambda state, key: state.update({key.replace("1.weight", "0.weight"): torch.zeros(4)}),
             "bins a multiple of 4 and one",
         ),
     ],
-    ids=["bands", "missing", "unknown", "shape", "scalar", "features", "whole numbers", "text", "empty", "bins"],
+    ids=["bands", "scalar", "features", "empty", "bins"],
 )
 def test_wrong_states(load, layout, change, reason) -> None:
     with pytest.raises(WeightsError, match=reason) as caught:
         load(changed(layout, lambda state: change(state, FIRST[layout])), layout, suffix=".bin")
-    line = str(caught.value)
-    assert line.startswith("model.bin: not a TIGER checkpoint (")
-    assert line.isprintable()
-    assert len(line) < 400
+    assert str(caught.value).startswith("model.bin: not a TIGER checkpoint (")
 
 
 def test_another_part_or_another_model(load) -> None:

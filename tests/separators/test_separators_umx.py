@@ -1,4 +1,4 @@
-"""Open-Unmix: the published state, the network against its arithmetic, and that it can learn."""
+"""Open-Unmix: the published state, and the network against its arithmetic."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from signals import check_gradients, decibels, noise, saved, separated, si_sdr, sigmoid, sung
+from signals import decibels, layout_of, noise, saved, separated, sigmoid
 from torch import Tensor
 
 from lyricsep.audio import Audio
@@ -28,34 +26,18 @@ UMXL = UMXHQ | {"n_hidden": 1024}
 SMALL = {"n_bins": 129, "n_seen": 90, "n_hidden": 12}
 
 
-def shapes(n_bins: int, n_seen: int, n_hidden: int) -> dict[str, tuple[int, ...]]:
-    """The published tensors of a stereo model."""
-    found: dict[str, tuple[int, ...]] = {"input_mean": (n_seen,), "input_scale": (n_seen,)}
-    found |= {"output_scale": (n_bins,), "output_mean": (n_bins,)}
-    found |= {"fc1.weight": (n_hidden, 2 * n_seen), "fc2.weight": (n_hidden, 2 * n_hidden)}
-    found |= {"fc3.weight": (2 * n_bins, n_hidden)}
-    for bn, width in (("bn1", n_hidden), ("bn2", n_hidden), ("bn3", 2 * n_bins)):
-        found |= {f"{bn}.{leaf}": (width,) for leaf in ("weight", "bias", "running_mean", "running_var")}
-        found |= {f"{bn}.num_batches_tracked": ()}
-    half = n_hidden // 2
-    for layer in range(3):
-        for suffix in (f"l{layer}", f"l{layer}_reverse"):
-            found |= {f"lstm.weight_ih_{suffix}": (4 * half, n_hidden), f"lstm.weight_hh_{suffix}": (4 * half, half)}
-            found |= {f"lstm.bias_ih_{suffix}": (4 * half,), f"lstm.bias_hh_{suffix}": (4 * half,)}
-    return found
-
-
 def random_state(sizes: dict[str, int], seed: int = 0) -> OrderedDict[str, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     state = OrderedDict()
-    for key, shape in shapes(**sizes).items():
+    for key, value in OpenUnmix(**sizes).state_dict().items():
+        shape = value.shape
         noise = torch.randn(shape, generator=generator)
         if key.endswith("num_batches_tracked"):
             state[key] = torch.tensor(1000)
         elif key.endswith("running_var"):
             state[key] = 0.5 + noise.square()
-        elif len(shape) == 1:
-            state[key] = (1 if key.endswith(("scale", "mean", ".weight")) else 0) + 0.3 * noise
+        elif len(shape) == 1:  # norms centred at 0, or no unit behind them would be active
+            state[key] = (1 if key.endswith(("scale", "put_mean", ".weight")) else 0) + 0.3 * noise
         else:
             state[key] = noise / math.sqrt(shape[1])
     return state
@@ -118,6 +100,11 @@ def reference(state: dict[str, Tensor], mixture: Tensor) -> Tensor:
     return torch.from_numpy((total / weight)[:, n_fft // 2 : n_fft // 2 + n_samples]).float()
 
 
+@pytest.mark.parametrize(("sizes", "layout"), [(UMXHQ, "3367179ebff2967d"), (UMXL, "860f33ebc2c22732")])
+def test_names_and_shapes_are_the_published_ones(sizes, layout) -> None:
+    assert layout_of(OpenUnmix(**sizes).state_dict()) == layout
+
+
 @pytest.mark.parametrize("n_samples", [256, 1000, 4096])
 def test_the_network_is_the_published_one(load, n_samples) -> None:
     network = load(saved(random_state(SMALL)))
@@ -126,95 +113,6 @@ def test_the_network_is_the_published_one(load, n_samples) -> None:
     expected = reference(random_state(SMALL), mixture)
     assert expected.std() > 1e-2
     assert decibels(vocals, expected) < -90
-
-
-def test_parameters_and_the_published_file() -> None:
-    counts = {}
-    for name, sizes in (("umxhq", UMXHQ), ("umxl", UMXL)):
-        found = {key: shape for key, shape in shapes(**sizes).items() if "num_batches" not in key}
-        model = OpenUnmix(**sizes)
-        assert {key: tuple(value.shape) for key, value in model.state_dict().items()} == shapes(**sizes)
-        counts[name] = sum(map(math.prod, found.values()))
-    assert sum(p.numel() for p in OpenUnmix(**UMXHQ).parameters()) == 8_893_348  # 8.9 M
-    # vocals-b62c91ce.pth: 32-bit floats, the window of its training, and some hundred bytes for every tensor.
-    assert 0 < 35_637_796 - 4 * (counts["umxhq"] + 4096) < 200 * len(shapes(**UMXHQ))
-    # 16 kHz of bandwidth.
-    assert UMXHQ["n_seen"] == sum(RATE / 4096 * k <= 16_000 for k in range(2049))
-
-
-@pytest.mark.parametrize("sizes", [UMXHQ, UMXL], ids=["umxhq", "umxl"])
-def test_full_size_checkpoints_separate(load, sizes) -> None:
-    """As of 2019: torch's older format, with buffers of the training."""
-    extra = {"stft.window": torch.hann_window(4096), "sample_rate": torch.tensor(44_100.0)}
-    state = random_state(sizes)
-    network = load(saved(OrderedDict(extra | state), legacy=True))
-    for key, value in network.vocals.state_dict().items():
-        assert key.endswith("num_batches_tracked") or torch.equal(value, state[key])
-    mixture = Audio(noise(2, 5 * RATE), RATE)
-    vocals = separated(network, mixture)
-    assert vocals.std() > 1e-3
-
-
-def test_a_mask_of_ones_gives_the_mixture() -> None:
-    """Same gain, no delay, edges and chunks included."""
-    network = OpenUnmixNetwork(OpenUnmix(**SMALL), RATE, segment=0.1).eval()
-    torch.nn.init.zeros_(network.vocals.output_scale)
-    mixture = noise(2, 20_000)
-    vocals = NetworkSeparator("mine", network, CPU).separate(Audio(mixture, RATE)).samples
-    assert decibels(vocals, mixture) < -100
-    torch.nn.init.constant_(network.vocals.output_mean, 0.25)
-    vocals = NetworkSeparator("mine", network, CPU).separate(Audio(mixture, RATE)).samples
-    assert decibels(vocals, 0.25 * mixture) < -100
-
-
-@settings(max_examples=10, deadline=None)
-@given(n_frames=st.integers(1, 40), seed=st.integers(0, 3))
-def test_masks_are_not_negative(n_frames, seed) -> None:
-    model = OpenUnmix(**SMALL)
-    model.load_state_dict(random_state(SMALL, seed))
-    magnitude = noise(3, 2, 129, n_frames).abs()
-    masks = model.eval()(magnitude)
-    assert masks.shape == magnitude.shape
-    assert (masks >= 0).all()
-    assert masks.std() > 1e-2
-    # Above 16 kHz nothing is seen, but there is a mask.
-    magnitude[:, :, 90:] = 5.0
-    assert torch.equal(model(magnitude), masks)
-
-
-def test_gradients_reach_every_weight() -> None:
-    torch.manual_seed(0)
-    model = OpenUnmix(**SMALL)
-    model(noise(2, 2, 129, 20).abs()).square().sum().backward()
-    check_gradients(model)
-
-
-def test_learning_a_mixture() -> None:
-    """Overfits the vocals' magnitude, as published, to above 10 dB of SI-SDR, from 0; the engine gives it back."""
-    torch.manual_seed(0)
-    rate = 8000
-    vocals, band = (
-        stem * torch.tensor([[1.0], [0.8]])
-        for stem in sung(2 * rate, rate, chords=(82.0, 110.0, 131.0, 3000.0), hits=10.0)
-    )
-    mixture = vocals + band
-    assert abs(si_sdr(mixture, vocals)) < 1
-    window = torch.hann_window(512)
-    magnitude, target = (torch.stft(x, 512, 128, window=window, return_complex=True).abs() for x in (mixture, vocals))
-    model = OpenUnmix(n_bins=257, n_seen=257, n_hidden=96)
-    model.input_mean.data = -magnitude.mean(dim=(0, 2))
-    model.input_scale.data = 1 / magnitude.std(dim=(0, 2))
-    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
-    for _ in range(150):
-        loss = (model(magnitude[None]) * magnitude - target).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    network = OpenUnmixNetwork(model, rate, segment=1.5)
-    found = NetworkSeparator("mine", network, CPU).separate(Audio(mixture, rate)).samples
-    print(f"{si_sdr(found, vocals):.1f} dB")
-    assert si_sdr(found, vocals) > 10
-    assert decibels(found, vocals) < -10
 
 
 @pytest.mark.parametrize("n_channels", [1, 2, 3])
@@ -257,10 +155,7 @@ def test_wrong_states(load, changes, reason) -> None:
     state = {key: value for key, value in (random_state(SMALL) | changes).items() if value is not None}
     with pytest.raises(WeightsError, match=reason) as caught:
         load(saved(state))
-    line = str(caught.value)
-    assert line.startswith("vocals.pth: not an Open-Unmix checkpoint")
-    assert line.isprintable()
-    assert len(line) < 400
+    assert str(caught.value).startswith("vocals.pth: not an Open-Unmix checkpoint")
 
 
 def test_wrong_arguments(pinned) -> None:

@@ -5,26 +5,16 @@ from __future__ import annotations
 import collections
 import hashlib
 import json
-import os
 import types
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 import torch
+from hostile import Hostile
 
 from lyricsep.errors import ConfigError, OutputError, WeightsError
 from lyricsep.weights import convert_checkpoint, load_safetensors
-
-
-class Hostile:
-    """Unpickles as a call."""
-
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
-
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return os.system, (f"touch {self.mark}",)
 
 
 def saved(path: Path, value: object) -> str:

@@ -254,20 +254,13 @@ def test_missing_files(tmp_path) -> None:
     refused(tmp_path, r"config\.json: cannot be read \(No such file")
 
 
-@pytest.mark.parametrize(
-    ("model", "dims"),
-    [
-        ("base", (80, 1500, 512, 8, 6, 51865, 448, 512, 8, 6)),
-        ("tiny.en", (80, 1500, 384, 6, 4, 51864, 448, 384, 6, 4)),
-    ],
-)
-def test_real_models_say_what_ctranslate2_says(model, dims, clip, real_whisper) -> None:
+def test_a_real_model_says_what_ctranslate2_says(clip, real_whisper) -> None:
     ctranslate2 = pytest.importorskip("ctranslate2")
     import whisper
 
-    folder = real_whisper(model)
+    folder = real_whisper("tiny.en")
     found, state, heads = read_whisper(folder)
-    assert tuple(found.values()) == dims
+    assert tuple(found.values()) == (80, 1500, 384, 6, 4, 51864, 448, 384, 6, 4)
     assert len(heads) == 8
     ours = Whisper(ModelDimensions(**found))
     ours.load_state_dict(state)

