@@ -62,6 +62,38 @@ def test_single_words_that_are_ill_heard_are_not_left_out() -> None:
     assert first.last == second.first
 
 
+def test_wrong_words_among_right_ones_are_not_left_out() -> None:
+    """Every fifth word is heard nowhere: with four tokens each, the line would cost more than to leave it out."""
+    sung = [range(10), range(10, 20)]
+    right = listener(sung, 20, tokens_per_word=4)
+
+    def listen(segment: int, firsts: Sequence[int], most: int) -> list[Likelihoods]:
+        found = right(segment, firsts, most)
+        for first, heard in zip(firsts, found, strict=True):
+            wrong = [token for token in range(len(heard.tokens)) if (first + token // 4) % 5 == 0]
+            heard.tokens[wrong] = UNKNOWN
+            right_ones = np.delete(np.arange(len(heard.tokens)), wrong)
+            heard.tokens[right_ones] *= 10  # and the others are heard less well beside them
+        return found
+
+    assert spans(place_words(range(0, 20, 2), 20, [10.0, 10.0], listen)) == [(0, 10), (10, 20)]
+
+
+def test_more_words_are_heard_where_they_go_on() -> None:
+    """Three of four segments hold nothing, so many more words than expected are sung in the last."""
+    asked: list[tuple[int, int]] = []
+    sung = [range(0), range(0), range(0), range(60)]
+    hear = listener(sung, 60)
+
+    def listen(segment: int, firsts: Sequence[int], most: int) -> list[Likelihoods]:
+        asked.append((segment, most))
+        return hear(segment, firsts, most)
+
+    found = place_words(range(0, 60, 2), 60, [10.0, 10.0, 10.0, 10.0], listen)
+    assert spans(found) == [(0, 0), (0, 0), (0, 0), (0, 60)]
+    assert [most for segment, most in asked if segment == 3] == [28, 60]  # 15 + 2 * (0.25 * 15 + 3) = 28.5
+
+
 def test_words_that_are_heard_nowhere_at_the_end() -> None:
     sung = [range(12), range(12, 24)]
     found = place_words(range(0, 60, 2), 60, [12.0, 12.0], listener(sung, 60))

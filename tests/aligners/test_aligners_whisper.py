@@ -13,6 +13,7 @@ import pytest
 
 import lyricsep
 from lyricsep.aligners import KnownClips, KnownLine, KnownLyrics
+from lyricsep.aligners.whisper import _passages_between
 from lyricsep.errors import LyricsepError
 from lyricsep.lyrics import NOT_SUNG, Lyrics, Segment
 from lyricsep.plan import AlignOptions, resolve
@@ -123,6 +124,34 @@ def test_a_verse_that_is_not_sung_has_no_time(session: Session, signals: Signals
     sung = starts(replace(found, lines=tuple(line for line in found.lines if not line.flags)))
     assert are_near(sung - TRUE_STARTS)
     assert all(line.start == line.end == found.lines[3].end for line in found.lines[4:8])
+
+
+def test_what_is_sung_but_not_written_is_told(session: Session, signals: Signals, outcome: Outcome) -> None:
+    assert outcome.unwrap().unwritten == ()
+    found = align(session, signals, known("\n".join(TEXT.split("\n")[:5])))
+    assert [line.text for line in found.lines] == TEXT.split("\n")[:5]
+    assert abs(found.unwritten[0].start - TRUE_STARTS[6]) < 0.5
+    assert "sun is rising" in found.unwritten[0].text
+    assert "valley" in found.unwritten[-1].text
+
+
+@pytest.mark.parametrize(
+    ("words", "passages"),
+    [
+        ([], [(1, 9), (12, 20)]),
+        ([(2.0, 3.0)], [(3, 9), (12, 20)]),
+        ([(2.0, 9.0)], [(3, 9), (12, 20)]),  # a long word, or a short one and another text
+        ([(5.0, 5.5), (16.0, 16.5)], [(1, 5), (5.5, 9), (12, 16)]),
+        ([(3.9, 4.0), (6.9, 7.0), (12.5, 13.0), (15.9, 16.0), (18.0, 18.5)], []),
+    ],
+)
+def test_passages_without_words(words: list[tuple[float, float]], passages: list[tuple[float, float]]) -> None:
+    """Nobody sings in the last second, nor outside the segments."""
+    silence = np.zeros(1000)
+    silence[950:] = 1.0
+    segments = [Segment(1.0, 9.0), Segment(12.0, 20.0)]
+    found = _passages_between(dict(enumerate(words)), segments, silence)
+    assert [(one.start, one.end) for one in found] == passages
 
 
 def test_words_stay_with_lines_whose_times_are_known(session: Session, signals: Signals) -> None:
