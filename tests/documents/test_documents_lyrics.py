@@ -108,6 +108,7 @@ decodings = st.builds(Decoding, finite, finite, finite, finite, finite, finite, 
         st.floats(0, 1e9),
         st.lists(spans.map(lambda span: Segment(*span)), max_size=3).map(tuple),
         st.lists(decodings, max_size=2).map(tuple),
+        st.lists(lines, max_size=2).map(tuple),
     )
 )
 def test_nothing_but_digits_is_lost(lyrics: Lyrics) -> None:
