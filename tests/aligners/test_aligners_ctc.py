@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from itertools import combinations_with_replacement, groupby
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -350,6 +351,37 @@ def test_a_word_is_held_until_silence_or_the_next_word(model: CtcModel) -> None:
     song[38 * TICK_SAMPLES : 58 * TICK_SAMPLES] = hum
     ends = [round(word.end / TICK) for word in words_of(align(model, song, known("bad egg")))]
     assert ends == [pytest.approx(58, abs=2), pytest.approx(90, abs=2)]
+
+
+class Scripted:
+    """Stands for a model that hears a token at a single tick, and blank at all others."""
+
+    overlap = 0
+
+    def __init__(self, heard: dict[int, str]) -> None:
+        self.heard = heard
+
+    def vocabulary(self, _language: str | None, _text: str) -> Vocabulary:
+        return Vocabulary.of(TOKENS, 0)
+
+    def logprobs(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        scores = np.full((len(samples) // TICK_SAMPLES, len(TOKENS)), -9.0, np.float32)
+        scores[:, 0] = -0.1
+        for tick, text in self.heard.items():
+            scores[tick, [0, TOKENS[text]]] = -9.0, -0.1
+        return scores
+
+
+@pytest.mark.parametrize(("heard", "end"), [({20: "A", 40: "|", 60: "B"}, 40), ({20: "A", 60: "B"}, 60)])
+def test_a_word_ends_where_the_model_hears_its_end(heard: dict[int, str], end: int) -> None:
+    """Somebody sings all the time."""
+    song = 0.3 * np.random.default_rng(0).standard_normal(100 * TICK_SAMPLES).astype(np.float32)
+    job = KnownClips(song, song, [Segment(0.0, 2.0)], known=known("a b"))
+    (found,) = CtcAligner(cast("CtcModel", Scripted(heard)), AlignmentOptions()).align([job])
+    assert isinstance(found, Lyrics)
+    first, second = words_of(found)
+    assert (first.start, first.end, second.start) == pytest.approx((20 * TICK, end * TICK, 60 * TICK))
+    assert first.probability == pytest.approx(np.exp(-0.1))
 
 
 def test_the_accompaniment_is_mixed_back(model: CtcModel) -> None:
