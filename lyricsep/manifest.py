@@ -33,6 +33,7 @@ LIBRARIES = (
     "soundfile",
     "soxr",
     "torch",
+    "transformers",
 )
 
 

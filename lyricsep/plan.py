@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 
 from lyricsep.aligners import AlignmentOptions, KnownLyrics
+from lyricsep.aligners.ctc_models import CtcSpec, find_ctc
 from lyricsep.errors import ConfigError
 from lyricsep.languages import language_code, to_whisper
 from lyricsep.presets import PRESETS, preset_for
@@ -35,6 +36,7 @@ from lyricsep.weights import WeightFile, content_hash
 if TYPE_CHECKING:
     import torch
 
+    from lyricsep.aligners.ctc import CtcModel
     from lyricsep.transcribers.whisper import Backend
 
 
@@ -159,10 +161,20 @@ class ListenOptions(SegmentOptions):
     ] = None
 
 
+AlignerOption = Annotated[
+    str,
+    About(
+        "How words are timed: whisper, or ctc:MODEL, a CTC model of transformers (a folder or a name of the "
+        "Hugging Face hub; needs the extra `ctc`)."
+    ),
+]
+
+
 @dataclass(frozen=True)
 class AlignOptions(ListenOptions):
     """Options of the alignment of known lyrics; None leaves a choice to the preset."""
 
+    aligner: AlignerOption = "whisper"
     fill_repeats: Annotated[
         bool, About("Where only the header of a section is written ([Chorus]), repeat its lines from above.")
     ] = False
@@ -205,6 +217,13 @@ class TranscribeOptions(ListenOptions):
     ] = False
 
 
+@dataclass(frozen=True)
+class LibraryOptions(TranscribeOptions):
+    """Options of the whole job for songs of which the lyrics may be known; None leaves a choice to the preset."""
+
+    aligner: AlignerOption = "whisper"
+
+
 def about(options: type[Any]) -> dict[str, About]:
     """Return documentation and range of each option of a class, in the order of its fields."""
     hints = get_type_hints(options, include_extras=True)
@@ -238,6 +257,8 @@ class Plan:
         How it decodes.
     alignment : AlignmentOptions or None
         How known lyrics are aligned; None where lyrics are transcribed.
+    aligner : CtcSpec or None
+        The CTC model that aligns them in place of Whisper.
     language : str or None
         Of songs whose job does not state one; None detects it for each song.
     offline : bool
@@ -257,6 +278,7 @@ class Plan:
     backend: str = ""
     transcription: WhisperOptions = field(default_factory=WhisperOptions)
     alignment: AlignmentOptions | None = None
+    aligner: CtcSpec | None = None
     language: str | None = None
     offline: bool = False
     is_default: bool = False
@@ -266,7 +288,12 @@ class Plan:
     def weights(self) -> list[WeightFile]:
         """The files of all models."""
         files = [file for spec in self.separators for file in spec.files]
-        return [*files, *(self.model.files if self.model else ())]
+        return [*files, *(self.model.files if self.model else ()), *(self.aligner.files if self.aligner else ())]
+
+    @property
+    def makes_lyrics(self) -> bool:
+        """Whether songs are transcribed or aligned."""
+        return self.model is not None or self.aligner is not None
 
     @property
     def uses_stems(self) -> bool:
@@ -308,6 +335,20 @@ class Plan:
             raise ValueError("this plan transcribes nothing")
         return create_transcriber(self.model, self.device, backend=self.backend, offline=self.offline).backend
 
+    def load_ctc(self) -> CtcModel:
+        """Build the CTC model that aligns.
+
+        Raises
+        ------
+        WeightsError
+            As `lyricsep.aligners.ctc.CtcModel`.
+        """
+        from lyricsep.aligners.ctc import CtcModel
+
+        if self.aligner is None:
+            raise ValueError("this plan has no CTC model")
+        return CtcModel(self.aligner, self.device, offline=self.offline)
+
     def vocals_key(self, audio: Sequence[str]) -> str:
         """Return the key of a song's vocals, by the digests of its files and the versions of their stages."""
         return key_of({"audio": audio, "vocals": self._digests[0], "versions": VOCALS})
@@ -343,6 +384,11 @@ class Plan:
                 "model": [content_hash(file) for file in self.model.files] if self.model else [],
                 "backend": self.backend,
                 **({"alignment": self.alignment} if self.alignment else {"transcription": self.transcription}),
+                **(
+                    {"aligner": [self.aligner.revision, *map(content_hash, self.aligner.files)]}
+                    if self.aligner
+                    else {}
+                ),
             }
             self._known_digests[hashes] = key_of(vocals), key_of(lyrics)
         return self._known_digests[hashes]
@@ -359,6 +405,7 @@ class Plan:
             "query": self.query,
             "model": self.model.name if self.model else None,
             "backend": self.backend or None,
+            "aligner": self.aligner.name if self.aligner else None,
             "device": self.device.type,
             "language": self.language,
             "native": self.segmentation is None,
@@ -376,6 +423,8 @@ class Plan:
         parts = " then ".join(spec.name for spec in self.separators)
         if self.model:
             parts += f" + {self.model.name} by {self.backend}"
+        if self.aligner:
+            parts += f" + ctc {self.aligner.name} ({self.aligner.terms})"
         chosen = " (chosen for your hardware)" if self.is_default else ""
         return f"preset {self.preset}{chosen}: {parts} on {describe_device(self.device)}"
 
@@ -426,12 +475,18 @@ def _aligning(plan: Plan, options: AlignOptions) -> Plan:
     preset = PRESETS[plan.preset].transcription
     alignment = AlignmentOptions(preset.mix_back if options.mix_back is None else options.mix_back)
     segmentation = plan.segmentation or RmsVadOptions()
-    return replace(
-        _with_model(plan, options),
-        segmentation=replace(segmentation, merge_duration=min(segmentation.merge_duration, ALIGNED_DURATION)),
-        backend="openai-whisper",  # the one that shows its attention
-        alignment=alignment,
-    )
+    segmentation = replace(segmentation, merge_duration=min(segmentation.merge_duration, ALIGNED_DURATION))
+    plan = replace(plan, segmentation=segmentation, alignment=alignment)
+    if options.aligner == "whisper":
+        return replace(_with_model(plan, options), backend="openai-whisper")  # the one that shows its attention
+    kind, _, name = options.aligner.partition(":")
+    if kind != "ctc" or not name:
+        raise ConfigError(f"no aligner is called {options.aligner!r}; choose whisper or ctc:MODEL")
+    if options.model is not None:
+        raise ConfigError("a CTC model aligns without Whisper", hint="leave out {model}, or {aligner}")
+    aligner = find_ctc(name, offline=options.offline)
+    names = {**plan.names, "aligner": options.aligner}
+    return replace(plan, aligner=aligner, names=names, language=language_for(options.language, None))
 
 
 def _with_model(plan: Plan, options: ListenOptions) -> Plan:
@@ -442,7 +497,7 @@ def _with_model(plan: Plan, options: ListenOptions) -> Plan:
     )
 
 
-def aligning(options: TranscribeOptions) -> AlignOptions:
+def aligning(options: LibraryOptions) -> AlignOptions:
     """Return the same options for an alignment.
 
     Raises
@@ -450,7 +505,7 @@ def aligning(options: TranscribeOptions) -> AlignOptions:
     ConfigError
         If an option is set that only a transcription has.
     """
-    names = [each.name for each in fields(ListenOptions)]
+    names = [*(each.name for each in fields(ListenOptions)), "aligner"]
     given = [each.name for each in fields(options) if getattr(options, each.name) != each.default]
     extra = [name for name in given if name not in names]
     if extra:

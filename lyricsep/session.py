@@ -32,6 +32,7 @@ from lyricsep.tables import as_html
 from lyricsep.transcribers import SAMPLE_RATE, Clips, LyricsTranscriber
 
 if TYPE_CHECKING:
+    from lyricsep.aligners.ctc import CtcModel
     from lyricsep.transcribers.whisper import Backend
 
 T = TypeVar("T")
@@ -147,6 +148,7 @@ class Models:
     def __init__(self) -> None:
         self._separators: list[tuple[object, Separator]] = []
         self._backends: list[tuple[object, Backend]] = []
+        self._ctc: list[tuple[object, CtcModel]] = []
 
     def separator(self, plan: Plan) -> Separator:
         """Return the separator of a plan, loaded once.
@@ -178,14 +180,19 @@ class Models:
         Raises
         ------
         WeightsError, ConfigError
-            As `Plan.load_backend`.
+            As `Plan.load_ctc` and `Plan.load_backend`.
         """
+        from lyricsep.aligners.ctc import CtcAligner
         from lyricsep.aligners.whisper import WhisperAligner
         from lyricsep.transcribers.openai_whisper import OpenAIWhisper
 
-        backend = _once(self._backends, (plan.model, plan.backend, plan.device), plan.load_backend)
-        if plan.alignment is None or not isinstance(backend, OpenAIWhisper):
+        if plan.alignment is None:
             raise ValueError("this plan aligns nothing")
+        if plan.aligner:
+            return CtcAligner(_once(self._ctc, (plan.aligner, plan.device), plan.load_ctc), plan.alignment)
+        backend = _once(self._backends, (plan.model, plan.backend, plan.device), plan.load_backend)
+        if not isinstance(backend, OpenAIWhisper):
+            raise ValueError("only openai-whisper aligns")
         return WhisperAligner(backend, plan.alignment)
 
 
@@ -237,7 +244,7 @@ class Session:
     def load(self) -> None:
         """Load the models now, so that what is wrong with them fails before the first song."""
         self.models.separator(self.plan)
-        if self.plan.model:
+        if self.plan.makes_lyrics:
             self._lyrics(iter(()))
 
     def stream(self, jobs: Iterable[Job | Outcome]) -> Iterator[Outcome]:
@@ -268,7 +275,7 @@ class Session:
         coming = self._prepare(jobs, listening)
         with ThreadPoolExecutor(1, "lyricsep-prepare") as ahead:
             try:
-                if self.plan.model is None:
+                if not self.plan.makes_lyrics:
                     yield from map(self._handed_on, _ahead(coming, ahead))
                 else:
                     yield from self._transcribe(_Timed(_ahead(coming, ahead)))
@@ -297,7 +304,7 @@ class Session:
 
         last = time.perf_counter()
         while True:
-            parts: list[Lyrics] = []
+            parts: list[Lyrics | LyricsepError] = []
             # A transcriber of its own for each call, so that its random numbers start again.
             for lyrics in self._lyrics(clips()):
                 parts.append(lyrics)
@@ -314,7 +321,7 @@ class Session:
             if coming.is_over:
                 return
 
-    def _lyrics(self, clips: Iterator[Clips]) -> Iterator[Lyrics]:
+    def _lyrics(self, clips: Iterator[Clips]) -> Iterator[Lyrics | LyricsepError]:
         if self.plan.alignment:
             return self.models.aligner(self.plan).align(cast("Iterator[KnownClips]", clips))
         return self.models.transcriber(self.plan).transcribe(clips)
@@ -344,10 +351,12 @@ class Session:
             parts.append(Clips(mixture[part], vocals[part], whole, language))
         return parts
 
-    def _finished(self, outcome: Outcome, parts: Sequence[Lyrics]) -> Outcome:
+    def _finished(self, outcome: Outcome, found: Sequence[Lyrics | LyricsepError]) -> Outcome:
         """Return the outcome of a song, kept in the store if there is one."""
+        if isinstance(found[0], LyricsepError):
+            return replace(outcome, error=found[0], segments=None)
         # What is handed on is what a file holds, whether it was made now or comes from the store.
-        parts = [rounded(lyrics) for lyrics in parts]
+        parts = [rounded(lyrics) for lyrics in found if isinstance(lyrics, Lyrics)]
         n_lines = sum(len(lyrics.lines) for lyrics in parts)
         logger.info(
             "%s: %s %.1f s, %d lines", shown(outcome.path), self._stage, outcome.seconds[self._stage], n_lines

@@ -164,6 +164,7 @@ def _late(one: Material, others: Sequence[Material]) -> tuple[Signals, float]:
 
 def _measure(session: Session, name: str, one: Material, others: Sequence[Material], seed: int) -> Figures:
     from lyricsep.aligners import KnownClips, read_text
+    from lyricsep.errors import LyricsepError
     from lyricsep.signals import find_vocal_segments
 
     plan = session.plan
@@ -177,6 +178,8 @@ def _measure(session: Session, name: str, one: Material, others: Sequence[Materi
     clips = KnownClips(signals.mixture, signals.vocals, segments, one.song.language, known=known)
     (lyrics,) = session.models.aligner(plan).align([clips])
     seconds = time.perf_counter() - began
+    if isinstance(lyrics, LyricsepError):
+        raise lyrics
     return _figures(lyrics, rows, one.starts + shift, seconds)
 
 

@@ -3,7 +3,7 @@
 #   sh scripts/test.sh           lint, types and the quick tests
 #   sh scripts/test.sh --slow    the same with all tests, as CI runs them
 #   sh scripts/test.sh ...       pytest with these options
-extras=embedded,ctranslate2,benchmark,tags,remote,quality,msst,uvr,ray,example,dev
+extras=embedded,ctranslate2,ctc,benchmark,tags,remote,quality,msst,uvr,ray,example,dev
 . "$(dirname "$0")/setup.sh"
 if [ $# -eq 0 ] || [ "$*" = --slow ]; then
     .venv/bin/ruff check .

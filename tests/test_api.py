@@ -25,7 +25,7 @@ from lyricsep.cli.app import app
 from lyricsep.engines import BatchOptions
 from lyricsep.formats import read_lyrics
 from lyricsep.lyrics import Line, Word
-from lyricsep.plan import AlignOptions, SegmentOptions, SeparateOptions, TranscribeOptions, about
+from lyricsep.plan import AlignOptions, LibraryOptions, SegmentOptions, SeparateOptions, TranscribeOptions, about
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "data" / "example" / "night_train.mp3"
 QUICK: dict[str, Any] = {
@@ -331,7 +331,7 @@ COMMANDS = {
     "transcribe": (TranscribeOptions,),
     "segment": (SegmentOptions,),
     "separate": (SeparateOptions,),
-    "batch run": (TranscribeOptions, BatchOptions),
+    "batch run": (LibraryOptions, BatchOptions),
 }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from lyricsep.aligners.words import KnownLyrics
+from lyricsep.errors import LyricsepError
 from lyricsep.lyrics import Lyrics
 from lyricsep.transcribers import Clips
 
@@ -55,8 +56,8 @@ class LyricsAligner(Protocol):
         """Method and model, as shown to the user."""
         ...
 
-    def align(self, jobs: Iterable[KnownClips]) -> Iterator[Lyrics]:
-        """Yield the timed lyrics of each job, in order.
+    def align(self, jobs: Iterable[KnownClips]) -> Iterator[Lyrics | LyricsepError]:
+        """Yield the timed lyrics of each job, in order, or why there are none.
 
         All lines come back as they are written. A line that nobody sings starts and ends where it would stand, and
         has the flag ``not-sung``.

@@ -8,7 +8,7 @@ vocals are, so that a word neither starts nor lasts in silence.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -137,17 +137,50 @@ def find_path(
     lows, highs = _bands(evidence, n_ticks, n_letters)
     covering = _covering(evidence, n_ticks)
 
+    def rows() -> Iterator[tuple[int, NDArray[np.float64]]]:
+        for tick in range(n_ticks):
+            low = int(letter_states[lows[tick]]) - 1 if lows[tick] < n_letters else n_states - 1
+            high = int(letter_states[highs[tick] - 1]) + 2 if highs[tick] else 1
+            emission = np.full(high - low, PAUSE + SILENCE * (silence[tick] if covering[tick] else 1.0))
+            passages = [evidence[index] for index in covering[tick]]
+            emission[letter_states[lows[tick] : highs[tick]] - low] = _heard(passages, tick, lows[tick], highs[tick])
+            yield low, emission
+
+    states = best_states(rows(), may_skip)
+    if states is None:
+        raise NoPathError(f"{n_letters} letters do not fit into {n_ticks} ticks")
+    first_states = letter_states[firsts]
+    starts = np.searchsorted(states, first_states)
+    ends = np.searchsorted(states, letter_states[np.append(firsts[1:], n_letters) - 1], side="right")
+    letters = np.where(is_pause[states], -1, states - np.searchsorted(pause_states, states, side="right"))
+    return WordPath(starts, ends, letters)
+
+
+def best_states(
+    rows: Iterable[tuple[int, NDArray[np.float64]]], may_skip: NDArray[np.bool_]
+) -> NDArray[np.intp] | None:
+    """Return the best states by the Viterbi algorithm; None if no way leads from the first to the last.
+
+    Parameters
+    ----------
+    rows : iterable of (int, ndarray)
+        At each tick the first state that is possible, and the scores of it and those after it.
+    may_skip : ndarray of bool, shape (n_states,)
+        From each state a way leads to itself and to the next one; to these states also from the one before that.
+
+    Returns
+    -------
+    ndarray of int, shape (n_ticks,), or None
+        Rises from the first or second state to the last or the one before it.
+    """
+    n_states = len(may_skip)
     scores = np.full(n_states, -np.inf)
     scores[0] = 0.0
     moves: list[tuple[int, NDArray[np.int8]]] = []
-    for tick in range(n_ticks):
-        low = int(letter_states[lows[tick]]) - 1 if lows[tick] < n_letters else n_states - 1
-        high = int(letter_states[highs[tick] - 1]) + 2 if highs[tick] else 1
-        width = high - low
-        emission = np.full(width, PAUSE + SILENCE * (silence[tick] if covering[tick] else 1.0))
-        passages = [evidence[index] for index in covering[tick]]
-        emission[letter_states[lows[tick] : highs[tick]] - low] = _heard(passages, tick, lows[tick], highs[tick])
-        reach = np.full((3, width), -np.inf)  # stay, go on, go on without a pause
+    for low, emission in rows:
+        width = len(emission)
+        high = low + width
+        reach = np.full((3, width), -np.inf)  # stay, go on, go on over one
         for step in range(3):
             coming = scores[max(0, low - step) : max(0, high - step)]
             reach[step, width - len(coming) :] = coming
@@ -159,17 +192,13 @@ def find_path(
         moves.append((low, move))
     last = n_states - 1 if scores[-1] >= scores[-2] else n_states - 2
     if not np.isfinite(scores[last]):
-        raise NoPathError(f"{n_letters} letters do not fit into {n_ticks} ticks")
-    states = np.empty(n_ticks, np.intp)
-    for tick in range(n_ticks - 1, -1, -1):
+        return None
+    states = np.empty(len(moves), np.intp)
+    for tick in range(len(moves) - 1, -1, -1):
         states[tick] = last
         low, move = moves[tick]
         last -= int(move[last - low])
-    first_states = letter_states[firsts]
-    starts = np.searchsorted(states, first_states)
-    ends = np.searchsorted(states, letter_states[np.append(firsts[1:], n_letters) - 1], side="right")
-    letters = np.where(is_pause[states], -1, states - np.searchsorted(pause_states, states, side="right"))
-    return WordPath(starts, ends, letters)
+    return states
 
 
 def _bands(evidence: Sequence[Evidence], n_ticks: int, n_letters: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

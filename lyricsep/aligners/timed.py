@@ -8,7 +8,9 @@ from dataclasses import replace
 from statistics import fmean
 
 from lyricsep.aligners.words import KnownLyrics
-from lyricsep.lyrics import NOT_SUNG, Line, Lyrics, Word
+from lyricsep.lyrics import NOT_SUNG, Line, Lyrics, Segment, Word
+
+LINE_SLACK = 0.5  # seconds that a word may be sung before or after the time of its line
 
 Spans = Mapping[int, tuple[float, float]]
 """Start and end of words in seconds, by their index."""
@@ -59,3 +61,20 @@ def timed_lyrics(
         else:
             lines.append(Line(now, now, line.text, (), (NOT_SUNG,), section))
     return replace(found, lines=tuple(lines))
+
+
+def line_spans(known: KnownLyrics, duration: float) -> dict[int, Segment]:
+    """Return where the words of lines with times may be sung: a little before to a little after.
+
+    Keys are indices of lines; those without a time, out of order, or after the end of the song have no span.
+    """
+    starts = sorted({line.start for line in known.lines if line.start is not None})
+    spans: dict[int, Segment] = {}
+    latest = 0.0
+    for number, line in enumerate(known.lines):
+        if line.start is None or line.start >= duration or line.start + LINE_SLACK < latest:
+            continue
+        latest = max(0.0, line.start - LINE_SLACK)
+        following = next((start for start in starts if start > line.start), duration)
+        spans[number] = Segment(latest, min(duration, max(line.end or 0.0, following) + LINE_SLACK))
+    return spans

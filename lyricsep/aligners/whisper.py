@@ -23,7 +23,7 @@ from rapidfuzz import fuzz
 from lyricsep.aligners.base import AlignmentOptions, KnownClips
 from lyricsep.aligners.path import TICK, UNHEARD, Evidence, NoPathError, WordPath, find_path, silence_of
 from lyricsep.aligners.placing import Likelihoods, Placement, place_words
-from lyricsep.aligners.timed import Spans, timed_lyrics
+from lyricsep.aligners.timed import Spans, line_spans, timed_lyrics
 from lyricsep.aligners.words import KnownLyrics, sung_form
 from lyricsep.languages import from_whisper
 from lyricsep.lyrics import Line, Lyrics, Segment
@@ -59,7 +59,6 @@ HEARD, OTHER_SONG = -1.0, 0.1  # log-probability; share of all words
 # 0.89); 14 are below, with 5 of those 10 among them.
 DOUBTFUL = -3.0
 MIN_SECTIONS = 3  # from which a song is left out section by section
-LINE_SLACK = 0.5  # seconds that a word may be sung before or after the time of its line
 # Somebody sings so many seconds and no word starts: then another text is heard, or a word goes on.
 UNWRITTEN = 3.0
 LONG_WORD = 1.0  # seconds; what a word lasts longer may be another text
@@ -298,27 +297,16 @@ class _Song:
         return self._spans(words, _path(evidence, sung.letters, silence)), probabilities
 
     def _line_spans(self, text: _Tokens) -> list[_LineSpan]:
-        """Return where the words of each line with a time may be sung: from a little before it to a little after.
-
-        Lines without a time, and those that the song has no room for, are not sung.
-        """
-        known = self.job.known
-        starts = sorted({line.start for line in known.lines if line.start is not None})
+        """Return where the words of each line may be sung; lines that the song has no room for are not sung."""
         words: dict[int, list[int]] = {}
-        for index, word in enumerate(known.words):
+        for index, word in enumerate(self.job.known.words):
             words.setdefault(word.line, []).append(index)
-        found: list[_LineSpan] = []
-        for number, inside in words.items():
-            line = known.lines[number]
-            if line.start is None or (found and line.start + LINE_SLACK < found[-1].span.start):
-                continue
-            following = next((start for start in starts if start > line.start), self.duration)
-            end = min(self.duration, max(line.end or 0.0, following) + LINE_SLACK)
-            start = min(max(0.0, line.start - LINE_SLACK), end)
-            n_letters = sum(len(text.letters[index]) for index in inside)
-            if n_letters <= DENSEST * (end - start) / TICK:
-                found.append(_LineSpan(inside[0], inside[-1] + 1, Segment(start, end)))
-        return found
+        return [
+            _LineSpan(words[number][0], words[number][-1] + 1, span)
+            for number, span in line_spans(self.job.known, self.duration).items()
+            if number in words
+            and sum(len(text.letters[index]) for index in words[number]) <= DENSEST * span.duration / TICK
+        ]
 
     def _probabilities(self, span: Segment, text: _Tokens, words: Sequence[int]) -> dict[int, float]:
         """Return how probable each word is in a span of at most 30 s."""

@@ -28,12 +28,12 @@ from lyricsep.engines import (
     run_ray,
     seats_of,
 )
-from lyricsep.errors import OutputError
+from lyricsep.errors import ConfigError, OutputError
 from lyricsep.files import check_writable
 from lyricsep.formats import file_suffixes
 from lyricsep.inputs import find_songs
 from lyricsep.manifest import new_manifest, state_folder, write_manifest
-from lyricsep.plan import Plan, TranscribeOptions, aligning, language_for, resolve
+from lyricsep.plan import LibraryOptions, Plan, aligning, language_for, resolve
 from lyricsep.remote import check_driver, put
 from lyricsep.weights import fetch
 
@@ -52,7 +52,7 @@ def run_batch(
     formats: FormatsOption = None,
     lyrics: LyricsOption = None,
     *,
-    options: TranscribeOptions,
+    options: LibraryOptions,
     running: BatchOptions,
 ) -> None:
     """Transcribe a library, or align its lyrics, with many workers.
@@ -65,6 +65,8 @@ def run_batch(
     wanted = chosen_formats(formats)
     if running.copy_to:
         check_driver(running.copy_to, offline=options.offline)
+    if lyrics is None and options.aligner != LibraryOptions.aligner:
+        raise ConfigError(f"--aligner {options.aligner}: nothing is aligned without --lyrics")
     plan = resolve(options if lyrics is None else aligning(options))
     say(plan.summary)
     check_writable(output)

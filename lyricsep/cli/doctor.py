@@ -14,7 +14,7 @@ from lyricsep.transcribers import default_backend, find_model
 from lyricsep.version import __version__
 from lyricsep.weights import cache_folder, is_available_offline
 
-EXTRAS = {"ctranslate2": "ctranslate2"}
+EXTRAS = {"ctranslate2": "'lyricsep[ctranslate2]' for speed", "transformers": "'lyricsep[ctc]' for CTC models"}
 
 
 def doctor() -> None:
@@ -24,7 +24,7 @@ def doctor() -> None:
     """
     typer.echo(f"lyricsep {__version__}, Python {sys.version.split()[0]}")
     for name, version in library_versions().items():
-        hint = f"pip install 'lyricsep[{EXTRAS[name]}]' for speed" if name in EXTRAS else "reinstall lyricsep"
+        hint = f"pip install {EXTRAS[name]}" if name in EXTRAS else "reinstall lyricsep"
         typer.echo(f"  {name:<16}{version or f'not installed: {hint}'}")
 
     from lyricsep.devices import choose_device, describe_device
