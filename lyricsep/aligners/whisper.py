@@ -60,7 +60,7 @@ HEARD, OTHER_SONG = -1.0, 0.1  # log-probability; share of all words
 DOUBTFUL = -3.0
 MIN_SECTIONS = 3  # from which a song is left out section by section
 # Somebody sings so many seconds and no word starts: then another text is heard, or a word goes on.
-UNWRITTEN = 3.0
+UNWRITTEN = 2.0
 LONG_WORD = 1.0  # seconds; what a word lasts longer may be another text
 NEAR, ALIKE = 1.0, 60.0  # seconds; percent of letters that what is heard shares with the words that are near
 VOTERS = 8  # segments that vote on the language

@@ -130,9 +130,9 @@ def test_what_is_sung_but_not_written_is_told(session: Session, signals: Signals
     assert outcome.unwrap().unwritten == ()
     found = align(session, signals, known("\n".join(TEXT.split("\n")[:5])))
     assert [line.text for line in found.lines] == TEXT.split("\n")[:5]
-    assert abs(found.unwritten[0].start - TRUE_STARTS[6]) < 0.5
-    assert "sun is rising" in found.unwritten[0].text
-    assert "valley" in found.unwritten[-1].text
+    heard = [(line.start, line.text.lower()) for line in found.unwritten]
+    for true, word in zip(TRUE_STARTS[5:], ("valley", "sun", "waiting", "wheels", "valley"), strict=True):
+        assert any(abs(start - true) < 1 and word in text for start, text in heard), word
 
 
 @pytest.mark.parametrize(
@@ -141,8 +141,8 @@ def test_what_is_sung_but_not_written_is_told(session: Session, signals: Signals
         ([], [(1, 9), (12, 20)]),
         ([(2.0, 3.0)], [(3, 9), (12, 20)]),
         ([(2.0, 9.0)], [(3, 9), (12, 20)]),  # a long word, or a short one and another text
-        ([(5.0, 5.5), (16.0, 16.5)], [(1, 5), (5.5, 9), (12, 16)]),
-        ([(3.9, 4.0), (6.9, 7.0), (12.5, 13.0), (15.9, 16.0), (18.0, 18.5)], []),
+        ([(5.0, 5.5), (16.0, 17.5)], [(1, 5), (5.5, 9), (12, 16), (17, 20)]),
+        ([(2.9, 3.0), (4.9, 5.9), (7.5, 8.0), (12.5, 13.0), (14.9, 15.9), (17.0, 17.5)], []),
     ],
 )
 def test_passages_without_words(words: list[tuple[float, float]], passages: list[tuple[float, float]]) -> None:
