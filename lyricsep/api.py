@@ -37,9 +37,12 @@ class SongLyrics(Lyrics):
     ----------
     title : str
         By default the name of the file.
+    artist : str or None
+        Where known lyrics state one.
     """
 
     title: str = ""
+    artist: str | None = None
 
     @property
     def words(self) -> tuple[Word, ...]:
@@ -71,7 +74,7 @@ class SongLyrics(Lyrics):
         name = format or target.suffix.removeprefix(".").lower()
         if name not in FORMATS:
             raise ValueError(f"no format is called {name!r}; there are {', '.join(FORMATS)}")
-        write_lyrics(target, self, name, overwrite=overwrite, title=self.title)
+        write_lyrics(target, self, name, overwrite=overwrite, title=self.title, artist=self.artist)
         return target
 
 
@@ -154,7 +157,7 @@ class Transcriber:
             raise TypeError(f"songs is a list of songs, got one path: {songs!r}; put it into a list")
         code = language_for(language, self.plan.model)
         jobs = (Job(Path(song), code) for song in songs)
-        return (_named(outcome) for outcome in self._session.stream(jobs))
+        return (_finished(outcome) for outcome in self._session.stream(jobs))
 
 
 class Aligner:
@@ -241,7 +244,7 @@ class Aligner:
                 else:
                     yield replace(job, known=known)
 
-        return (_named(outcome) for outcome in self._session.stream(jobs()))
+        return (_finished(outcome) for outcome in self._session.stream(jobs()))
 
 
 def align(song: Name, lyrics: str | os.PathLike[str], **options: Any) -> SongLyrics:
@@ -300,8 +303,9 @@ def correct(lyrics: Lyrics, text: str | os.PathLike[str]) -> SongLyrics:
     """
     from lyricsep.correction import correct as correct_lyrics
 
-    corrected = correct_lyrics(lyrics, _known(text)).lyrics
-    return _titled(corrected, lyrics.title if isinstance(lyrics, SongLyrics) else "")
+    known = _known(text)
+    title, artist = (lyrics.title, lyrics.artist) if isinstance(lyrics, SongLyrics) else ("", None)
+    return _named(correct_lyrics(lyrics, known).lyrics, known.title or title, known.artist or artist)
 
 
 def transcribe(song: Name, **options: Any) -> SongLyrics:
@@ -396,11 +400,14 @@ def _known(lyrics: str | os.PathLike[str], *, fill_repeats: bool = False) -> Kno
     return read_known(Path(lyrics), fill_repeats=fill_repeats)
 
 
-def _named(outcome: Outcome) -> Outcome:
+def _finished(outcome: Outcome) -> Outcome:
     if outcome.error:
         return outcome
-    return replace(outcome, lyrics=_titled(outcome.lyrics, outcome.path.stem))
+    known = outcome.job.known or KnownLyrics()
+    return replace(outcome, lyrics=_named(outcome.lyrics, known.title or outcome.path.stem, known.artist))
 
 
-def _titled(lyrics: Lyrics, title: str) -> SongLyrics:
-    return SongLyrics(**{each.name: getattr(lyrics, each.name) for each in fields(Lyrics)}, title=title)
+def _named(lyrics: Lyrics, title: str, artist: str | None) -> SongLyrics:
+    return SongLyrics(
+        **{each.name: getattr(lyrics, each.name) for each in fields(Lyrics)}, title=title, artist=artist
+    )

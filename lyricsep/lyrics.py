@@ -163,6 +163,8 @@ class Lyrics:
         One per decoded segment, in order.
     unwritten : tuple of Line
         Where known lyrics were aligned: what is sung and not written in them, as the model hears it.
+    closing : str
+        What known lyrics have below the last line and nobody sings, such as credits.
     """
 
     lines: tuple[Line, ...] = ()
@@ -171,6 +173,7 @@ class Lyrics:
     segments: tuple[Segment, ...] = ()
     decodings: tuple[Decoding, ...] = field(default=())
     unwritten: tuple[Line, ...] = ()
+    closing: str = ""
 
     @property
     def text(self) -> str:

@@ -60,7 +60,7 @@ def timed_lyrics(
             lines.append(Line(words[0].start, words[-1].end, line.text, tuple(words), flags, section))
         else:
             lines.append(Line(now, now, line.text, (), (NOT_SUNG,), section))
-    return replace(found, lines=tuple(lines))
+    return replace(found, lines=tuple(lines), closing=known.closing)
 
 
 def line_spans(known: KnownLyrics, duration: float) -> dict[int, Segment]:

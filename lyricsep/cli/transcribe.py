@@ -154,17 +154,19 @@ def _take(outcome: Outcome, run: CommandRun, formats: Sequence[str], plan: Plan)
         run.fail(song.name, renamed(outcome.error, outcome.path, song.name) if song.url else outcome.error)
         return
     # A file name may not be valid text; the title in a file must be.
-    title = shown(Path(song.stem.name))
+    known = outcome.job.known
+    title, artist = (known.title, known.artist) if known else (None, None)
+    title = title or shown(Path(song.stem.name))
     try:
         for name, path in zip(formats, run.results(song), strict=False):
-            write_lyrics(path, lyrics, name, overwrite=run.overwrite, title=title)
+            write_lyrics(path, lyrics, name, overwrite=run.overwrite, title=title, artist=artist)
         if outcome.signals:
             draw_song(run.results(song)[len(formats) :], outcome, plan.segmentation, title, overwrite=run.overwrite)
     except LyricsepError as error:
         run.fail(song.name, error)
         return
     if run.output is None:
-        typer.echo(render_lyrics(lyrics, formats[0], title=title), nl=False)
+        typer.echo(render_lyrics(lyrics, formats[0], title=title, artist=artist), nl=False)
     n_unsung = sum(NOT_SUNG in line.flags for line in lyrics.lines)
     n_doubtful = sum(bool(line.flags) for line in lyrics.lines) - n_unsung
     run.done(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Self, TypeVar
 
 from lyricsep.documents.base import Document
@@ -41,6 +41,8 @@ class LyricsDocument(Document):
         The lines in order of start, with their words.
     unwritten : tuple of Line
         What is sung and not written in the known lyrics, as the model hears it.
+    closing : str
+        What known lyrics have below the last line and nobody sings.
     """
 
     SCHEMA: ClassVar[str] = "lyricsep/lyrics"
@@ -57,6 +59,7 @@ class LyricsDocument(Document):
     decodings: tuple[Decoding, ...] = ()
     lines: tuple[Line, ...] = ()
     unwritten: tuple[Line, ...] = field(default=(), metadata={"omit_default": True})
+    closing: str = field(default="", metadata={"omit_default": True})
 
     @classmethod
     def of(cls, lyrics: Lyrics, *, title: str | None = None, artist: str | None = None) -> Self:
@@ -73,12 +76,13 @@ class LyricsDocument(Document):
             decodings=kept.decodings,
             lines=kept.lines,
             unwritten=kept.unwritten,
+            closing=kept.closing,
         )
 
     @property
     def lyrics(self) -> Lyrics:
         """The lyrics of the document."""
-        return Lyrics(self.lines, self.language, self.duration, self.segments, self.decodings, self.unwritten)
+        return Lyrics(**{each.name: getattr(self, each.name) for each in fields(Lyrics)})
 
     @classmethod
     def upgraded(cls, document: Any, version: int) -> Mapping[str, Any]:

@@ -228,14 +228,16 @@ class Worker:
 
     def _write(self, task: Task, lyrics: Lyrics) -> dict[Path, str]:
         """Write the lyrics in every format, and return the sha256 of each file."""
-        title = shown(Path(task.song.stem.name))
+        known = None if isinstance(task.known, LyricsepError) else task.known
+        title, artist = (known.title, known.artist) if known else (None, None)
+        title = title or shown(Path(task.song.stem.name))
         paths = self._results(task)
         for name, path in paths:
-            text = render_lyrics(lyrics, name, title=title)
+            text = render_lyrics(lyrics, name, title=title, artist=artist)
             if _holds_another(path, text) and not self._may_replace(task, path):
                 raise _taken(path)
         for name, path in paths:
-            write_lyrics(path, lyrics, name, title=title)
+            write_lyrics(path, lyrics, name, title=title, artist=artist)
         return {path: file_digest(path)[0] for _, path in paths}
 
 

@@ -53,13 +53,14 @@ def section_ends(lyrics: Lyrics) -> Iterator[float | None]:
 def render_txt(lyrics: Lyrics) -> str:
     """Return lyrics as plain text; the empty string for an instrumental.
 
-    A blank line separates sections (`section_ends`), and their headers stand above them.
+    A blank line separates sections (`section_ends`), and their headers stand above them; the closing is one, too.
     """
     parts = [
         (f"{line.section}\n" if line.section else "") + line.text + ("\n" if end is None else "\n\n")
         for line, end in zip(lyrics.lines, section_ends(lyrics), strict=True)
     ]
-    return "".join(parts).removesuffix("\n") if parts else ""
+    closing = [f"{lyrics.closing}\n\n"] if lyrics.closing else []
+    return "".join(parts + closing).removesuffix("\n")
 
 
 def _longest_pause(pauses: Sequence[float]) -> float:

@@ -24,7 +24,7 @@ class Transcript:
         If the file has it (json, ttml).
     duration : float
         Length of the song in seconds, if the file has it (json, textgrid, lrc); else 0.
-    segments, decodings, unwritten : tuple
+    segments, decodings, unwritten, closing
         As in `Lyrics`, if the file has them (json).
     title, artist : str or None
         If the file has them (json, lrc; the title also ass and ttml).
@@ -39,6 +39,7 @@ class Transcript:
     title: str | None = None
     artist: str | None = None
     unwritten: tuple[Line, ...] = ()
+    closing: str = ""
 
     @property
     def lyrics(self) -> Lyrics:
@@ -50,7 +51,7 @@ class Transcript:
         last = max((line.end for line in self.lines), default=0.0)
         segments = self.segments or _sung(self.lines)
         duration = max(self.duration, last)
-        return Lyrics(self.lines, self.language, duration, segments, self.decodings, self.unwritten)
+        return Lyrics(self.lines, self.language, duration, segments, self.decodings, self.unwritten, self.closing)
 
 
 def _sung(lines: Iterable[Line]) -> tuple[Segment, ...]:

@@ -14,9 +14,12 @@ from command_line import EXAMPLE, finish
 from numpy.typing import NDArray
 
 OPTIONS = ("--separator", "none", "--model", "tiny.en", "--language", "en")
-TEXT = """[Verse 1]
+TEXT = """Artist: Ann Other
+[Verse 1]
 I left my home, I ride the train,
 The streets were shining in the rain,
+
+Lyrics by Ann Other
 """
 LINES = ["I left my home, I ride the train,", "The streets were shining in the rain,"]
 TRUE_STARTS = [0.29, 3.57]  # of the excerpt, which begins 4.5 s into the example
@@ -65,9 +68,10 @@ def test_one_song_and_one_file(run: Callable, song: Path, tmp_path: Path) -> Non
     found = lines_of(Path("lyrics/song.json"))
     assert [line["text"] for line in found] == LINES
     assert [line["start"] for line in found] == pytest.approx(TRUE_STARTS, abs=0.15)
-    assert found[0]["section"] == "[Verse 1]"
+    assert found[0]["section"] == "Artist: Ann Other\n[Verse 1]"
     assert Path("lyrics/song.txt").read_text(encoding="utf-8") == TEXT
     assert "<00:0" in Path("lyrics/song.lrc").read_text(encoding="utf-8")
+    assert "[ar:Ann Other]" in Path("lyrics/song.lrc").read_text(encoding="utf-8")
     (manifest,) = Path("lyrics").glob(".lyricsep/manifest-*.json")
     document = json.loads(manifest.read_text(encoding="utf-8"))
     assert document["plan"]["backend"] == "openai-whisper"

@@ -109,6 +109,7 @@ decodings = st.builds(Decoding, finite, finite, finite, finite, finite, finite, 
         st.lists(spans.map(lambda span: Segment(*span)), max_size=3).map(tuple),
         st.lists(decodings, max_size=2).map(tuple),
         st.lists(lines, max_size=2).map(tuple),
+        texts,
     )
 )
 def test_nothing_but_digits_is_lost(lyrics: Lyrics) -> None:
