@@ -147,7 +147,7 @@ def _object_schema(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     for field in fields(kind):
         schema = _schema(kinds[field.name], definitions)
         if field.metadata.get("omit_default"):
-            schema |= {"default": field.default}
+            schema |= {"default": list(field.default) if isinstance(field.default, tuple) else field.default}
         if field.name in described:
             schema |= {"description": described[field.name]}
         properties[field.name] = schema
