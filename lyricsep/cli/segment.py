@@ -46,7 +46,7 @@ def segment(
     """
     show_logs(verbose=verbose)
     if file_format not in SEGMENT_FORMATS:
-        raise ConfigError(f"--format {file_format}: choose from {', '.join(SEGMENT_FORMATS)}")
+        raise ConfigError(f"--format {file_format}: choose one of {', '.join(SEGMENT_FORMATS)}")
     plots = plot_suffixes(plot)
     plan = resolve(options)
     say(plan.summary)

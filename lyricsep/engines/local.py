@@ -272,7 +272,7 @@ def _advice(process: BaseProcess) -> str:
 def _work(pipe: Connection, seat: Seat, plan: Plan, delivery: Delivery) -> None:
     """Worker process: run tasks read from the pipe until it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where nothing could be blocked
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # through every `finally`
+    signal.signal(signal.SIGTERM, _leave)
     with suppress(OSError):  # there may be no stderr
         os.dup2(2, 1)  # stdout is for the names of results, whatever libraries print
     import torch
@@ -286,10 +286,17 @@ def _work(pipe: Connection, seat: Seat, plan: Plan, delivery: Delivery) -> None:
         try:
             task = pipe.recv()
         except (EOFError, OSError):
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends anyway
             return
         answer = _answer(worker, task)
         with suppress(OSError):
             pipe.send(answer)
+
+
+def _leave(*_: object) -> None:
+    """End the process through every `finally`; a second signal would interrupt those, and callbacks of libraries."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(1)
 
 
 def _answer(worker: Worker, task: Task) -> Any:

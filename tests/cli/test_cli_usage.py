@@ -92,7 +92,7 @@ def test_no_arguments_show_the_help(run: Callable, command: tuple[str, ...]) -> 
         ("transcribe x --output - --format lrc,srt", "--output - prints one format"),
         ("separate x --format mp3", "--format mp3: choose from wav, flac"),
         ("separate x --separator nobody", "no separator is called 'nobody'"),
-        ("segment x --format srt", "--format srt: choose from csv, json, audacity"),
+        ("segment x --format srt", "--format srt: choose one of csv, json, audacity"),
         ("segment x --preset paper --separator none --offset 0.2", "0 < offset <= onset <= 1"),
         ("models show nothing", "no model is called 'nothing'"),
         ("models pull base nothing", "no model is called 'nothing'"),
