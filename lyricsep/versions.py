@@ -15,7 +15,7 @@ VOCALS: Mapping[str, int] = MappingProxyType({"decoding": 1, "separation": 1})
 LYRICS: Mapping[str, int] = MappingProxyType({**VOCALS, "segmentation": 1, "transcription": 1})
 """Stages that make its lyrics."""
 
-ALIGNMENT: Mapping[str, int] = MappingProxyType({**VOCALS, "segmentation": LYRICS["segmentation"], "alignment": 1})
+ALIGNMENT: Mapping[str, int] = MappingProxyType({**VOCALS, "segmentation": LYRICS["segmentation"], "alignment": 2})
 """Stages that time known lyrics."""
 
 SCORES = 1
