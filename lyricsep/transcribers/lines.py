@@ -69,7 +69,7 @@ class LineRules:
     line: float = 1.0
     sentence: float = 2.0
     phrase: float = 1.0
-    pause: float = 1.0
+    pause: float = 1.5
     longest_pause: float = 2.0
     repetition: float = 1.0
 
