@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lyricsep.errors import WeightsError
 from lyricsep.files import shown
-from lyricsep.transcribers.alignment import AlignedWord, aligned_words
+from lyricsep.transcribers.alignment import AlignedWord, aligned_words, decoded_words, spelled
 from lyricsep.transcribers.whisper import Attempt, DecodedText
 
 if TYPE_CHECKING:
@@ -151,12 +151,17 @@ class CTranslate2Whisper:
         self, features: Tensor, tokenizer: Tokenizer, texts: Sequence[Sequence[int]], n_frames: Sequence[int]
     ) -> list[list[AlignedWord]]:
         """Return the words of decoded clips with times, from the cross-attention."""
+        prompt = list(tokenizer.sot_sequence)
+        most = MAX_LENGTH - len(prompt) - 2  # beside <|notimestamps|> and the end
 
         def align_one(index: int) -> list[AlignedWord]:
-            prompt, text = list(tokenizer.sot_sequence), list(texts[index])
-            (aligned,) = self.model.align(_view(features[index, None]), prompt, [text], n_frames[index])
-            indices, ticks = np.array(aligned.alignments).T
-            return aligned_words(tokenizer, text, (indices, ticks), aligned.text_token_probs)
+            def written(tokens: Sequence[int]) -> ctranslate2.models.WhisperAlignmentResult:
+                return self.model.align(_view(features[index, None]), prompt, [list(tokens)], n_frames[index])[0]
+
+            words = decoded_words(tokenizer, texts[index], written(texts[index]).text_token_probs)
+            spelling = spelled(tokenizer, words, most)
+            numbers, ticks = np.array(written(spelling.tokens).alignments).T
+            return aligned_words(words, spelling, (numbers, ticks))
 
         return self._spread(align_one, range(len(texts)))
 

@@ -38,29 +38,28 @@ class LineRules:
     """Costs of lines and gains of line breaks; a text is broken in the way that costs least.
 
     In brackets: the points of F1 of line breaks that are lost without the rule, on five songs of Jam-ALT transcribed
-    with the preset fast (``scripts/benchmark_lines.py``). All rules together reach 81.8, and 77.7 if the weights for
-    each song are chosen on the others.
+    with the preset fast (``scripts/benchmark_lines.py``). All rules together reach 81.2.
 
     Parameters
     ----------
     columns, spread : int
-        A line of `columns` costs 0, one that differs by `spread` 1, by twice `spread` 4, and so on [15.3].
+        A line of `columns` costs 0, one that differs by `spread` 1, by twice `spread` 4, and so on [11.1].
     most_columns : int
         Maximum of a line, unless a single word is longer.
     line : float
         Cost of every line in addition.
     sentence : float
         Gain of a break after the end of a sentence, or before a capital; in German and Luxembourgish only before the
-        capital of a word that is not a noun [11.7].
+        capital of a word that is not a noun [7.4].
     phrase : float
-        Gain of a break after a comma or the like [2.0].
+        Gain of a break after a comma or the like [3.7].
     pause : float
-        Gain of a break per second of pause [3.1].
+        Gain of a break per second of pause [2.6].
     longest_pause : float
         Pause in seconds that always ends a line.
     repetition : float
         Gain of a break before words that also occur after a different word: a repetition starts at the start of a
-        line [5.2].
+        line [6.4].
     """
 
     columns: int = 35
@@ -69,7 +68,7 @@ class LineRules:
     line: float = 1.0
     sentence: float = 2.0
     phrase: float = 1.0
-    pause: float = 1.0
+    pause: float = 1.5
     longest_pause: float = 2.0
     repetition: float = 1.0
 

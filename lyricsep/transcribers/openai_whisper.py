@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from whisper import DecodingOptions, Whisper
 
-from lyricsep.transcribers.alignment import AlignedWord, aligned_words, warping_path
+from lyricsep.transcribers.alignment import AlignedWord, aligned_words, decoded_words, spelled, warping_path
 from lyricsep.transcribers.whisper import Attempt, DecodedText
 from lyricsep.transcribers.whisper_internals import (
     decode_batch,
@@ -98,16 +98,20 @@ class OpenAIWhisper:
     def _align_one(
         self, feature: Tensor, tokenizer: Tokenizer, tokens: Sequence[int], n_frames: int
     ) -> list[AlignedWord]:
-        """Align one clip as openai-whisper's `find_alignment` does."""
+        """Align one clip as openai-whisper's `find_alignment` does, but for the spelling."""
         n_prompt = len(tokenizer.sot_sequence)
-        sequence = [*tokenizer.sot_sequence, tokenizer.no_timestamps, *tokens, tokenizer.eot]
-        attention, logits = decoder_attention(self.model, feature, sequence, self._heads)
-        matrix = normalized_attention(attention[:, :, : n_frames // 2])[n_prompt:-1]
-        # The path holds the tokens and, last, the end of the text.
-        indices, ticks = warping_path(-matrix.double().numpy())
+
+        def sequence(text: Sequence[int]) -> list[int]:
+            return [*tokenizer.sot_sequence, tokenizer.no_timestamps, *text, tokenizer.eot]
+
+        logits = visit_attention(self.model, feature, sequence(tokens), lambda _layer, _weights: None)
         chances = logits[n_prompt : n_prompt + len(tokens), : tokenizer.eot].softmax(dim=-1)
         probabilities = chances[torch.arange(len(tokens)), torch.tensor(tokens)]
-        return aligned_words(tokenizer, tokens, (indices, ticks), probabilities.tolist())
+        words = decoded_words(tokenizer, tokens, probabilities.tolist())
+        spelling = spelled(tokenizer, words, self.n_text_tokens)
+        attention, _ = decoder_attention(self.model, feature, sequence(spelling.tokens), self._heads)
+        matrix = normalized_attention(attention[:, :, : n_frames // 2])[n_prompt:-1]
+        return aligned_words(words, spelling, warping_path(-matrix.double().numpy()))
 
     def logprobs(
         self, feature: Tensor, tokenizer: Tokenizer, texts: Sequence[Sequence[int]]

@@ -102,7 +102,7 @@ class Backend(Protocol):
     ) -> list[list[AlignedWord]]:
         """Return the words of decoded clips with times, from the cross-attention over a clip's first `n_frames`.
 
-        No text may be empty.
+        See `lyricsep.transcribers.alignment`. No text may be empty.
         """
         ...
 
@@ -437,8 +437,8 @@ class WhisperTranscriber:
 def _on_the_songs_clock(clip: _Clip, aligned: Sequence[AlignedWord], tokenizer: Tokenizer) -> list[TimedWord]:
     """Return words in order, within the segment, trimmed to where the vocals have energy.
 
-    The alignment leaves no gaps: silence before the text belongs to its first word, every other silence to the
-    word before it.
+    A text that is too long to be spelled is aligned without gaps: silence before the text belongs to its first word,
+    every other silence to the word before it.
     """
     span = clip.span
     words: list[TimedWord] = []

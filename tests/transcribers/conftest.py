@@ -17,7 +17,7 @@ from lyricsep.audio import downmix, load_audio, resample
 from lyricsep.errors import WeightsError
 from lyricsep.lyrics import Segment
 from lyricsep.transcribers import SAMPLE_RATE, Clips, create_transcriber, find_model
-from lyricsep.transcribers.alignment import AlignedWord, aligned_words
+from lyricsep.transcribers.alignment import AlignedWord, decoded_words
 from lyricsep.transcribers.log_mel import clip_log_mel
 from lyricsep.transcribers.whisper import Attempt, Backend, DecodedText
 
@@ -162,9 +162,15 @@ class FakeBackend:
     def align(self, features: torch.Tensor, tokenizer, texts, n_frames: Sequence[int]) -> list[list[AlignedWord]]:
         words = []
         for _, tokens, n in zip(features, texts, n_frames, strict=True):
-            ticks = np.linspace(0, n // 2, len(tokens) + 1).astype(int)
-            path = (np.arange(len(tokens) + 1), ticks)
-            words.append(aligned_words(tokenizer, tokens, path, [0.5] * len(tokens)))
+            decoded = decoded_words(tokenizer, tokens, [0.5] * len(tokens))
+            counts = np.cumsum([0, *(len(word.tokens) for word in decoded)])
+            times = (counts * (n // 2) // len(tokens) * 0.02).tolist()
+            words.append(
+                [
+                    AlignedWord(tuple(word.tokens), start, end, word.probability)
+                    for word, start, end in zip(decoded, times, times[1:], strict=False)
+                ]
+            )
         return words
 
     def seed(self, seed: int) -> None:
