@@ -181,12 +181,13 @@ class _Song:
         return self.model.encode(clip_log_mel(heard, self.model.n_mels)[None])[0]
 
     def _language(self) -> str:
-        """Return the language that the segments vote for, weighted by duration."""
+        """Return the language that the segments vote for, weighted by duration, among those of the text's script."""
+        possible = self.job.known.possible_languages
         votes: Counter[str] = Counter()
         for segment in self.segments[:: math.ceil(len(self.segments) / VOTERS)]:
             (ballot,) = self.model.language_probabilities(self._feature(segment)[None])
             votes.update({language: p * segment.duration for language, p in ballot.items()})
-        return votes.most_common(1)[0][0]
+        return max(votes, key=lambda language: (language in possible, votes[language]))
 
     def _report(self, share: float) -> None:
         if self.job.on_progress:

@@ -21,6 +21,16 @@ _PART = regex.compile(
     rf"|{_OPENING}*{_VOWEL_BEFORE}?{_UNSPACED}{_JOINED}*[^\p{{L}}\p{{N}}\p{{Ps}}\p{{Pi}}]*"
 )
 
+# Scripts of a few languages, as codes of Whisper; the first that a text has decides, as Japanese has Han, too.
+_SCRIPTS = {
+    r"[\p{Hiragana}\p{Katakana}]": ("ja",),
+    r"\p{Hangul}": ("ko",),
+    r"\p{Han}": ("zh", "yue", "ja"),
+    r"\p{Thai}": ("th",),
+    r"\p{Greek}": ("el",),
+    r"\p{Hebrew}": ("he", "yi"),
+}
+
 
 @dataclass(frozen=True)
 class KnownLine:
@@ -101,6 +111,12 @@ class KnownLyrics:
         """Whether the whole text is written in capitals."""
         letters = [letter for line in self.lines for letter in line.text if letter.isalpha()]
         return bool(letters) and sum(map(str.isupper, letters)) > MOSTLY * len(letters)
+
+    @property
+    def possible_languages(self) -> tuple[str, ...]:
+        """Whisper's codes of the languages that its script is used for; empty where these are many."""
+        text = "".join(line.text for line in self.lines)
+        return next((codes for script, codes in _SCRIPTS.items() if regex.search(script, text)), ())
 
     @property
     def is_timed(self) -> bool:

@@ -106,3 +106,18 @@ def test_lyrics_in_capitals_stay_as_written() -> None:
 )
 def test_lyrics_are_timed_where_every_line_is(starts: tuple[float | None, ...], expected: bool) -> None:
     assert KnownLyrics(tuple(KnownLine("la", start=start) for start in starts)).is_timed is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "languages"),
+    [
+        ("漢字とかな", ("ja",)),
+        ("我爱你", ("zh", "yue", "ja")),
+        ("나는 학교에", ("ko",)),
+        ("ฉันรักเธอ oh yeah", ("th",)),
+        ("Je t'aime", ()),
+        ("Я тебя люблю", ()),
+    ],
+)
+def test_languages_of_a_script(text: str, languages: tuple[str, ...]) -> None:
+    assert KnownLyrics((KnownLine(text),)).possible_languages == languages
