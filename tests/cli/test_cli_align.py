@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -105,23 +106,40 @@ def test_a_list_names_songs_and_lyrics(run: Callable, song: Path, tmp_path: Path
 
 
 def test_a_batch_aligns_too_and_knows_what_is_done(run: Callable, library: Path) -> None:
-    command = ("batch", "run", "library/disc 1", "-o", "out", "-f", "txt,json", "--workers", 1, *OPTIONS)
-    told = run(*command, "--lyrics", "words/disc 1")
-    assert told.code == 0, told.err
-    assert "2 of 2 songs done" in told.err
-    table = Path("out/songs.csv").read_text(encoding="utf-8")
-    assert "alignment_seconds" in table
-    alone = run("align", "library/disc 1", "words/disc 1", *OPTIONS, "-f", "txt,json", "-o", "alone")
-    assert alone.code == 0
+    command = ("batch", "run", "library", "--lyrics", "words", "-o", "out", "-f", "json", "--workers", 1, *OPTIONS)
+    told = run(*command)
+    assert told.code == 1
+    missing = "library/alone.wav: found no lyrics named alone in words; add them, or name a file"
+    (line,) = [line for line in told.err.splitlines() if "alone" in line]
+    assert line.startswith(f"[1/3] alone: failed: {missing}; about ")
+    assert told.err.splitlines()[-1].startswith("2 of 3 songs done; 1 failed")
+    assert "alignment_seconds" in Path("out/songs.csv").read_text(encoding="utf-8")
+    run("align", "library", "words", *OPTIONS, "-f", "json", "-o", "alone")
     for name in ("Sång.json", "other.json"):
-        assert (Path("out") / name).read_bytes() == (Path("alone") / name).read_bytes()
-    again = run(*command, "--lyrics", "words/disc 1")
+        assert (Path("out/disc 1") / name).read_bytes() == (Path("alone/disc 1") / name).read_bytes()
+
+    # Changed lyrics of one song, and added lyrics of another: only these are done.
+    Path("words/disc 1/other.lrc").write_text("[00:00.10]I ride the train\n", encoding="utf-8")
+    Path("words/alone.txt").write_text(TEXT, encoding="utf-8")
+    changed = run(*command)
+    names = ("alone.json", "disc 1/other.json", "songs.csv", "songs.parquet")
+    assert (changed.code, changed.written) == (0, [Path("out") / name for name in names])
+    assert [line["text"] for line in lines_of(Path("out/disc 1/other.json"))] == ["I ride the train"]
+    again = run(*command)
     assert (again.code, again.out) == (0, "")
-    assert "already done: 2" in again.err
-    (Path("words/disc 1") / "other.lrc").write_text("[00:00.10]I ride the train\n", encoding="utf-8")
-    changed = run(*command, "--lyrics", "words/disc 1")
-    assert changed.code == 0, changed.err
-    assert [line["text"] for line in lines_of(Path("out/other.json"))] == ["I ride the train"]
+    assert "already done: 3" in again.err
+
+    # Other options, or a transcription: refused once, with nothing changed.
+    files = {path: path.read_bytes() for path in Path("out").rglob("*") if path.is_file()}
+    for other, difference in [
+        ((*command, "--mix-back", 0.5), r"\(mix_back 0\.3 → 0\.5\)"),
+        (("batch", "run", "library", "-o", "out", *OPTIONS), r"\(.*beam_size none → 5.*\)"),
+    ]:
+        refused = run(*other)
+        assert (refused.code, refused.out) == (2, "")
+        told = refused.err.splitlines()[-1]
+        assert re.fullmatch(f"lyricsep: out: holds results of other options {difference}; choose another .*", told)
+    assert {path: path.read_bytes() for path in Path("out").rglob("*") if path.is_file()} == files
 
 
 def test_what_is_refused_is_one_line(run: Callable, song: Path, library: Path, tmp_path: Path) -> None:

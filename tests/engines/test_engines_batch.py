@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from lyricsep.aligners import AlignmentOptions
+from lyricsep.aligners.ctc_models import CtcSpec
 from lyricsep.cli.console import in_flags
 from lyricsep.engines import Batch, Delivery, Record, Task
 from lyricsep.errors import ConfigError
@@ -56,6 +58,17 @@ def test_what_is_to_be_done_again_is_left(plan: Plan, tasks: list[Task], tmp_pat
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
     assert batch.begin(tasks, other, replace(delivery, overwrite=True)).todo[0].id == "a"
     assert batch.status().n_left == 3
+
+
+def test_another_aligner_is_refused_by_its_name(plan: Plan, tasks: list[Task], tmp_path: Path) -> None:
+    batch, delivery = Batch(tmp_path), Delivery(tmp_path, ("txt",))
+    aligning = replace(plan, alignment=AlignmentOptions())
+    batch.begin(tasks, aligning, delivery)
+    batch.journal.add(done(tasks[0], aligning))
+    ctc = replace(aligning, model=None, backend="", aligner=CtcSpec("tones", tmp_path, (), "mit"))
+    differences = r"\(model tiny\.en → none, backend ctranslate2 → none, aligner none → tones, weights of .*\)"
+    with pytest.raises(ConfigError, match=f"holds results of other options {differences}"):
+        batch.begin(tasks, ctc, delivery)
 
 
 def test_results_of_an_older_version_are_done_and_told(plan: Plan, tasks: list[Task], tmp_path: Path) -> None:

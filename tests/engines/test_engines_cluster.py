@@ -19,7 +19,7 @@ from lyricsep.plan import Plan
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install 'lyricsep[ray]'"
 )
-QUICKEST = ("--separator", "none", "--model", "tiny.en", "--beam-size", "1", "-l", "en", "--offline")
+QUICKEST = ("--separator", "none", "--model", "tiny.en", "-l", "en", "--offline")
 
 
 def batch(folder: Path, output: str, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -45,12 +45,17 @@ def outputs(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-def test_a_cluster_gives_what_this_machine_gives(songs: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("work", [("--beam-size", "1"), ("--lyrics", "words")], ids=["transcribe", "align"])
+def test_a_cluster_gives_what_this_machine_gives(songs: Path, tmp_path: Path, work: tuple[str, ...]) -> None:
     odd = songs / "n\udcffme.wav"
     odd.write_bytes((songs / "disc 1" / "söng 1.wav").read_bytes())
+    for song in songs.rglob("*.wav"):
+        words = tmp_path / "words" / song.relative_to(songs).with_suffix(".txt")
+        words.parent.mkdir(parents=True, exist_ok=True)
+        words.write_text("I left my home, I ride the train\nThe streets were shining in the rain\n")
     (songs / "broken.mp3").write_bytes(b"no music")
-    here, there = batch(tmp_path, "here"), batch(tmp_path, "there", "--engine", "ray")
-    assert (here.returncode, there.returncode) == (1, 1)  # one is broken
+    here, there = batch(tmp_path, "here", *work), batch(tmp_path, "there", *work, "--engine", "ray")
+    assert (here.returncode, there.returncode) == (1, 1)  # one is broken, and has no lyrics
     assert "4 of 5 songs done; 1 failed" in there.stderr
     assert outputs(tmp_path / "here") == outputs(tmp_path / "there")
     assert len(outputs(tmp_path / "there")) == 8

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from lyricsep import files
+from lyricsep.aligners import KnownLine, KnownLyrics
 from lyricsep.documents import LyricsDocument
 from lyricsep.engines import Delivery, Record, StopError, Task, Worker
+from lyricsep.errors import DatasetError
 from lyricsep.inputs import SongFile, find_songs
 from lyricsep.plan import Plan
 from lyricsep.separators import find_separator
@@ -233,5 +235,7 @@ def test_what_makes_a_record_still_true(plan: Plan, tmp_path: Path) -> None:
     assert not task.is_done(record, plan, replace(delivery, formats=("txt", "lrc")))
     assert not task.is_done(record, replace(plan, segmentation=None), delivery)
     assert not replace(task, language="fr").is_done(record, plan, delivery)
+    assert not replace(task, known=KnownLyrics((KnownLine("la"),))).is_done(record, plan, delivery)
+    assert not replace(task, known=DatasetError("a.wav: found no lyrics")).is_done(record, plan, delivery)
     path.write_bytes(b"12345")
     assert not task.is_done(record, plan, delivery)
