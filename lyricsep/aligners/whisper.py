@@ -12,7 +12,6 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -63,6 +62,7 @@ MIN_SECTIONS = 3  # from which a song is left out section by section
 UNWRITTEN = 2.0
 LONG_WORD = 1.0  # seconds; what a word lasts longer may be another text
 NEAR, ALIKE = 1.0, 60.0  # seconds; percent of letters that what is heard shares with the words that are near
+N_FEATURES = 32  # encoded passages that are kept, 3 MB each for Whisper base: some are heard again
 VOTERS = 8  # segments that vote on the language
 
 
@@ -151,6 +151,7 @@ class _Song:
         self.mix_back = mix_back
         self.segments = list(job.segments or ())
         self.duration = len(job.mixture) / SAMPLE_RATE
+        self._features: dict[Segment, Tensor] = {}
 
     def lyrics(self) -> Lyrics:
         """Align the song."""
@@ -174,11 +175,15 @@ class _Song:
         return timed_lyrics(self.job.known, spans, found, probabilities, doubtful=DOUBTFUL)
 
     def _feature(self, segment: Segment) -> Tensor:
-        first = round(segment.start * SAMPLE_RATE)
-        part = slice(first, first + round(segment.duration * SAMPLE_RATE))
-        vocals, mixture = self.job.vocals[part], self.job.mixture[part]
-        heard = vocals + np.float32(self.mix_back) * (mixture - vocals)
-        return self.model.encode(clip_log_mel(heard, self.model.n_mels)[None])[0]
+        if segment not in self._features:
+            if len(self._features) == N_FEATURES:
+                del self._features[next(iter(self._features))]
+            first = round(segment.start * SAMPLE_RATE)
+            part = slice(first, first + round(segment.duration * SAMPLE_RATE))
+            vocals, mixture = self.job.vocals[part], self.job.mixture[part]
+            heard = vocals + np.float32(self.mix_back) * (mixture - vocals)
+            self._features[segment] = self.model.encode(clip_log_mel(heard, self.model.n_mels)[None])[0]
+        return self._features[segment]
 
     def _language(self) -> str:
         """Return the language that the segments vote for, weighted by duration, among those of the text's script."""
@@ -211,8 +216,6 @@ class _Song:
         return tuple(unwritten)
 
     def _place(self, text: _Tokens) -> list[Placement]:
-        feature_of = lru_cache(1)(lambda index: self._feature(self.segments[index]))
-
         def listen(index: int, firsts: Sequence[int], n_words: int) -> list[Likelihoods]:
             most = min(
                 self.model.n_text_tokens, round(self.segments[index].duration * TOKENS_PER_SECOND) + SOME_TOKENS
@@ -226,7 +229,7 @@ class _Song:
                 [token for piece in text.pieces[first : first + len(count) - 1] for token in piece]
                 for first, count in zip(firsts, counts, strict=True)
             ]
-            heard = self.model.logprobs(feature_of(index), text.tokenizer, texts)
+            heard = self.model.logprobs(self._feature(self.segments[index]), text.tokenizer, texts)
             self._report(0.8 * (index + 1) / len(self.segments))
             return [
                 Likelihoods(tokens.double().numpy(), ends.double().numpy()[count], count)

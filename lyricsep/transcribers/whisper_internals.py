@@ -431,6 +431,11 @@ def text_logprobs(
 
 def smoothed(weights: Tensor, width: int) -> Tensor:
     """Return the median over `width` ticks, an odd number, around each (`whisper.timing.median_filter`)."""
+    if width == 3 and weights.shape[-1] > 1:  # the same without sorting, and much faster
+        before = torch.cat([weights[..., 1:2], weights[..., :-1]], dim=-1)
+        after = torch.cat([weights[..., 1:], weights[..., -2:-1]], dim=-1)
+        low, high = torch.minimum(before, after), torch.maximum(before, after)
+        return torch.maximum(low, torch.minimum(high, weights))
     filtered: Tensor = median_filter(weights, width)
     return filtered
 

@@ -17,7 +17,7 @@ import torch
 import whisper
 from whisper.decoding import DecodingOptions, DecodingTask
 from whisper.model import ModelDimensions, Whisper
-from whisper.timing import WordTiming
+from whisper.timing import WordTiming, median_filter
 from whisper.tokenizer import get_tokenizer
 
 import lyricsep
@@ -28,6 +28,7 @@ from lyricsep.transcribers.whisper_internals import (
     decoder_attention,
     empty_whisper,
     share_cross_attention,
+    smoothed,
     take_alignment_heads,
 )
 
@@ -196,3 +197,9 @@ def test_the_release_is_limited() -> None:
 
 def test_what_is_exported_exists() -> None:
     assert all(hasattr(whisper_internals, name) for name in whisper_internals.__all__)
+
+
+@pytest.mark.parametrize("n_ticks", [1, 2, 3, 50])
+def test_the_median_of_three_is_whisper_s(n_ticks: int) -> None:
+    weights = torch.randn(4, 7, n_ticks, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(smoothed(weights, 3), median_filter(weights, 3))
