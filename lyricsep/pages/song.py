@@ -8,7 +8,7 @@ Content, version 1; times are seconds, null means unknown::
       "audio": {"mixture": URL or null, "vocals": URL or null},
       "peaks": {"rate": number, "mixture": base64 or null, "vocals": base64 or null},   # a byte each
       "envelope": {...} or null,              # see `lyricsep.pages.sound.SongSound`
-      "segments": [...], "decodings": [...], "lines": [...],     # as in `lyricsep.documents`
+      "segments": [...], "decodings": [...], "lines": [...], "unwritten": [...],   # as in `lyricsep.documents`
       "flags": {str: str},                    # meaning of the flags of lines
       "reference": {"lines": [{"start", "end", "text"}, ...], "rows": [Row, ...], "is_machine": bool} or null,
       "scores": {"rates": {...}, "intervals": null, "counts": {...}, "timing": {...} or null} or null,
@@ -128,6 +128,7 @@ def song_content(
         "segments": [asdict(segment) for segment in lyrics.segments],
         "decodings": [asdict(decoding) for decoding in lyrics.decodings],
         "lines": [asdict(line) for line in lyrics.lines],
+        "unwritten": [asdict(line) for line in lyrics.unwritten],
         "flags": FLAGS,
         "reference": None,
         "scores": None,

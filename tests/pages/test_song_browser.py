@@ -337,6 +337,14 @@ def test_says_what_is_missing(opened: Opened, content: dict[str, Any]) -> None:
     assert "instrumental" in instrumental.locator("#notes").inner_text()
 
 
+def test_what_is_sung_but_not_written(opened: Opened, content: dict[str, Any]) -> None:
+    assert not opened(content).locator("#unwritten").is_visible()
+    heard = [{"start": 1.2, "end": 2.0, "text": "and <b> again", "words": [], "flags": [], "section": None}]
+    place = opened({**content, "unwritten": heard}).locator("#unwritten")
+    assert place.is_visible()
+    assert place.locator("button").inner_text() == "0:01 and <b> again"
+
+
 def test_a_song_without_vocals(opened: Opened, content: dict[str, Any]) -> None:
     page = opened({**content, "audio": {**content["audio"], "vocals": None}, "envelope": None})
     assert page.locator("[data-source=vocals]").is_disabled()

@@ -121,11 +121,16 @@ function bar(counts) {
 }
 
 function fillDoubts(content, go) {
-  const place = document.getElementById("doubts");
   const flagged = content.lines.filter((line) => line.flags.length);
-  place.hidden = flagged.length === 0;
+  fillPlaces("doubts", flagged, content, go);
+  fillPlaces("unwritten", content.unwritten, content, go);
+}
+
+function fillPlaces(id, lines, content, go) {
+  const place = document.getElementById(id);
+  place.hidden = lines.length === 0;
   place.querySelector("ul").replaceChildren(
-    ...flagged.map((line) => {
+    ...lines.map((line) => {
       const name = [element("b", {}, clock(line.start)), " ", element("bdi", {}, line.text)];
       const button = element("button", { type: "button", class: "link" }, ...name);
       button.addEventListener("click", () => go(line.start));
