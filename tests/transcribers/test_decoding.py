@@ -242,9 +242,12 @@ def test_words_are_those_of_openai_whisper_and_unspelled_their_times_too(real, m
         expected = [word for word in expected if word.tokens]
         for word, other in zip(found, expected, strict=True):
             assert list(word.tokens) == other.tokens
-            same = (word.start, word.end) == pytest.approx((other.start, other.end), abs=1e-6)
-            assert same or is_spelled
-            earlier.append(other.start < word.start)
+            earlier.append(other.start < word.start - 1e-6)
+            if not is_spelled:
+                assert word.start == pytest.approx(other.start, abs=1e-6)
+                # Whisper's word ends before its punctuation, ours after.
+                assert other.end <= word.end + 1e-6
+                assert not other.word[-1].isalnum() or word.end == pytest.approx(other.end, abs=1e-6)
             assert word.probability == pytest.approx(other.probability, abs=1e-4)
             compared += 1
     assert compared > 10
