@@ -427,3 +427,20 @@ def test_text_is_read_as_a_file_is() -> None:
     assert read_text("[00:12.00]la\n[00:13.00]lo", "x").lines[1].start == 13
     with pytest.raises(DatasetError, match=r"^the lyrics: has no lyrics"):
         read_text("\n", "the lyrics")
+
+
+def test_repeats_of_real_songs_that_are_written_once(shared: Path) -> None:
+    n_songs = 0
+    for path in sorted((shared / "jamendolyrics" / "lyrics").glob("*.txt")):
+        sections = path.read_text(encoding="utf-8").strip().split("\n\n")
+        if path.name.endswith(".words.txt") or len(sections) == len(set(sections)):
+            continue
+        names = {section: f"[Chorus {number}]" for number, section in enumerate(sections)}  # the last one's
+        once = [
+            f"{names[section]}\n{section}" if section not in sections[:index] else names[section]
+            for index, section in enumerate(sections)
+        ]
+        text = read_text("\n\n".join(once), path.name, fill_repeats=True)
+        assert [word.text for word in text.words] == path.read_text(encoding="utf-8").split()
+        n_songs += 1
+    assert n_songs == 3
