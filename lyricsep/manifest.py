@@ -2,50 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 import platform
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from lyricsep.documents import Manifest, WeightRecord
+from lyricsep.documents import Manifest, WeightRecord, plain
 from lyricsep.files import write_text
-from lyricsep.version import __version__
+from lyricsep.version import __version__, library_versions
 from lyricsep.weights import content_hash
 
 if TYPE_CHECKING:
     from lyricsep.plan import Plan
     from lyricsep.weights import WeightFile
-
-LIBRARIES = (
-    "alt-eval",
-    "av",
-    "ctranslate2",
-    "demucs",
-    "jiwer",
-    "numpy",
-    "openai-whisper",
-    "safetensors",
-    "soundfile",
-    "soxr",
-    "torch",
-    "transformers",
-)
-
-
-def library_versions() -> dict[str, str | None]:
-    """Version of every library that can change a result; None where it is not installed."""
-    versions: dict[str, str | None] = {}
-    for name in LIBRARIES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            versions[name] = None
-    return versions
 
 
 def new_manifest(command: str, plan: Plan | None, **options: object) -> Manifest:
@@ -101,14 +73,3 @@ def write_manifest(folder: Path, manifest: Manifest, weights: Iterable[WeightFil
 def state_folder(folder: Path) -> Path:
     """Return the folder, within that of the results, for the manifests, and for the store and journal of a batch."""
     return folder / ".lyricsep"
-
-
-def plain(value: object) -> object:
-    """Turn dataclasses, mappings, sequences and paths into what JSON can hold."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return plain({field.name: getattr(value, field.name) for field in dataclasses.fields(value)})
-    if isinstance(value, Mapping):
-        return {str(key): plain(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(inner) for inner in value]
-    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lyricsep.documents import plain
 from lyricsep.errors import AudioError, OutputError
 from lyricsep.files import replacing, shown, write_text
-from lyricsep.manifest import library_versions, plain
 from lyricsep.transcribers import SAMPLE_RATE
+from lyricsep.version import library_versions
 from lyricsep.versions import VOCALS
 
 if TYPE_CHECKING:

@@ -570,8 +570,8 @@ def _record(
     ceilings: Sequence[Mapping[str, Ceiling]], stages: Sequence[Stage], about: Mapping[str, Any], folder: Path
 ) -> None:
     """Write what came of it, and print the tables."""
+    from lyricsep.documents import plain
     from lyricsep.files import write_text
-    from lyricsep.manifest import plain
 
     best = _higher(*ceilings)
     records = [stage.record(best) for stage in stages]

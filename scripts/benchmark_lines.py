@@ -291,9 +291,8 @@ def _parse() -> argparse.Namespace:
 def _measure(options: argparse.Namespace) -> None:
     from lyricsep.datasets import open_dataset
     from lyricsep.files import write_text
-    from lyricsep.manifest import library_versions
     from lyricsep.transcribers.lines import LineRules
-    from lyricsep.version import __version__
+    from lyricsep.version import __version__, library_versions
 
     dataset = open_dataset(options.dataset, language=options.language)
     folder = options.heard or options.output / "heard"

@@ -14,9 +14,9 @@ from fake_models import a_plan
 from lyricsep.devices import describe_device
 from lyricsep.documents import Manifest
 from lyricsep.errors import OutputError
-from lyricsep.manifest import library_versions, new_manifest, state_folder, write_manifest
+from lyricsep.manifest import new_manifest, state_folder, write_manifest
 from lyricsep.transcribers import find_model
-from lyricsep.version import __version__
+from lyricsep.version import __version__, library_versions
 
 
 @dataclass(frozen=True)

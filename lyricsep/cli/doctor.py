@@ -7,11 +7,10 @@ import sys
 
 import typer
 
-from lyricsep.manifest import library_versions
 from lyricsep.presets import PRESETS, preset_for
 from lyricsep.separators import find_separator
 from lyricsep.transcribers import default_backend, find_model
-from lyricsep.version import __version__
+from lyricsep.version import __version__, library_versions
 from lyricsep.weights import cache_folder, is_available_offline
 
 EXTRAS = {"ctranslate2": "'lyricsep[ctranslate2]' for speed", "transformers": "'lyricsep[ctc]' for CTC models"}

@@ -26,7 +26,7 @@ filters, datasets, seed nor digests of the songs. Scores: version 1 had no rates
 """
 
 from lyricsep.documents.base import Document
-from lyricsep.documents.fields import finite
+from lyricsep.documents.fields import finite, plain
 from lyricsep.documents.lyrics import LyricsDocument, rounded
 from lyricsep.documents.manifest import DatasetRevision, Manifest, SongRecord, WeightRecord
 from lyricsep.documents.schema import DOCUMENTS, read_schema, schema_file_name, write_schemas
@@ -56,6 +56,7 @@ __all__ = [
     "SongScores",
     "WeightRecord",
     "finite",
+    "plain",
     "read_schema",
     "rounded",
     "schema_file_name",

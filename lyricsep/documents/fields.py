@@ -200,3 +200,14 @@ def _descriptions(kind: type) -> dict[str, str]:
 
 def _plain(text: str) -> str:
     return _ROLE.sub(r"\1", text).replace("*", "")
+
+
+def plain(value: object) -> object:
+    """Turn dataclasses, mappings, sequences and paths into what JSON can hold."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain({field.name: getattr(value, field.name) for field in fields(value)})
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(inner) for inner in value]
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)

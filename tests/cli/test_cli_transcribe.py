@@ -18,11 +18,10 @@ from command_line import EXAMPLE, QUICK, QUICKEST, Outcome, finish, manifest_of
 
 from lyricsep.files import file_digest
 from lyricsep.formats import FORMATS, file_suffixes
-from lyricsep.manifest import library_versions
 from lyricsep.presets import PRESETS
 from lyricsep.separators import find_separator
 from lyricsep.transcribers import find_model
-from lyricsep.version import __version__
+from lyricsep.version import __version__, library_versions
 
 TEXT = EXAMPLE.with_suffix(".txt").read_text(encoding="utf-8")
 
