@@ -125,7 +125,7 @@ class TestCosts:
 
     def test_last_words_of_a_failure(self, speed: ModuleType, tmp_path: Path) -> None:
         with pytest.raises(speed.TurnFailedError, match=r"^the end$"):
-            speed._run(python("print('once')", "raise SystemExit('the end')"), tmp_path / "log")
+            speed._run(python("print('once', flush=True)", "raise SystemExit('the end')"), tmp_path / "log")
         with pytest.raises(speed.TurnFailedError, match="without a word"):
             speed._run(python("raise SystemExit(3)"), tmp_path / "log")
 
