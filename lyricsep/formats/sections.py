@@ -32,7 +32,7 @@ def section_ends(lyrics: Lyrics) -> Iterator[float | None]:
     repeated elsewhere; and at the end of the song. Its end is the latest end of its lines, as backing vocals may be
     longer than the lines after them, but no later than the start of the next section.
 
-    On five songs of Jam-ALT, F1 of the section breaks is 70.0 for transcriptions of the preset fast and 75.9 for the
+    On five songs of Jam-ALT, F1 of the section breaks is 68.9 for transcriptions of the preset fast and 75.9 for the
     lines of the reference; pauses of more than 3 s alone give 51.0 for the former (``scripts/benchmark_lines.py``).
     """
     ends = list(accumulate((line.end for line in lyrics.lines), max))
