@@ -9,6 +9,7 @@ Content, version 1; times are seconds, null means unknown::
       "peaks": {"rate": number, "mixture": base64 or null, "vocals": base64 or null},   # a byte each
       "envelope": {...} or null,              # see `lyricsep.pages.sound.SongSound`
       "segments": [...], "decodings": [...], "lines": [...], "unwritten": [...],   # as in `lyricsep.documents`
+      "untimed": [Row, ...],                  # of lyrics without times
       "flags": {str: str},                    # meaning of the flags of lines
       "reference": {"lines": [{"start", "end", "text"}, ...], "rows": [Row, ...], "is_machine": bool} or null,
       "scores": {"rates": {...}, "intervals": null, "counts": {...}, "timing": {...} or null} or null,
@@ -18,11 +19,11 @@ Content, version 1; times are seconds, null means unknown::
     }
 
 A Row is ``{"line": int or null, "start": number or null, "words": [...]}``: a line of the lyrics with the words of
-the reference that it misses, or a line of the reference that was missed as a whole. A word of it is
-``{"kind", "heard", "sung", "word", "hallucinated", "near"}``: `kind` as in `lyricsep.scoring.Edit`, the text on both
-sides with its punctuation and the space after it, and the number of the timed word that it belongs to; false and
-missing values are left out. With `is_machine` the machine's version is in the place of a reference, and the words
-show what was changed.
+the reference that it misses; without a number, a line of lyrics that have no times, or a line of the reference that
+was missed as a whole. A word of it is ``{"kind", "heard", "sung", "word", "hallucinated", "near"}``: `kind` as in
+`lyricsep.scoring.Edit`, the text on both sides with its punctuation and the space after it, and the number of the
+timed word that it belongs to; false and missing values are left out. With `is_machine` the machine's version is in
+the place of a reference, and the words show what was changed.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from lyricsep.datasets import Song
 from lyricsep.documents import finite
 from lyricsep.files import shown
 from lyricsep.formats import Transcript, read_lyrics
+from lyricsep.lyrics import Line
 from lyricsep.pages.html import render_page
 from lyricsep.pages.manifests import plan_of
 from lyricsep.pages.sound import PEAKS_PER_SECOND, SongSound, data_uri, song_sound
@@ -56,7 +58,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from lyricsep.lyrics import Line
     from lyricsep.pages.results import FoundSong
 
 SCHEMA = "lyricsep/page"
@@ -128,6 +129,7 @@ def song_content(
         "segments": [asdict(segment) for segment in lyrics.segments],
         "decodings": [asdict(decoding) for decoding in lyrics.decodings],
         "lines": [asdict(line) for line in lyrics.lines],
+        "untimed": _untimed(transcript),
         "unwritten": [asdict(line) for line in lyrics.unwritten],
         "flags": FLAGS,
         "reference": None,
@@ -147,7 +149,7 @@ def changes_since(machine: Transcript, corrected: Transcript) -> dict[str, Any]:
     found = score(machine.text, corrected.text, language)
     edits = [replace(edit, run=1) for edit in found.edits]  # long runs are no hallucinations here
     before = Song("", "", language, machine.text, machine.lines)
-    return {"lines": [], "rows": list(_rows(edits, corrected.lines, before)), "is_machine": True}
+    return {"lines": [], "rows": _rows_of(corrected, edits, before), "is_machine": True}
 
 
 def render_song_page(content: Mapping[str, Any]) -> str:
@@ -206,7 +208,7 @@ def _comparison(transcript: Transcript, reference: Song) -> dict[str, Any]:
             "lines": [
                 {"start": line.start, "end": line.end, "text": without_tags(line.text)} for line in reference.lines
             ],
-            "rows": list(_rows(found.edits, transcript.lines, reference)),
+            "rows": _rows_of(transcript, found.edits, reference),
             "is_machine": False,
         },
         "scores": {
@@ -229,6 +231,25 @@ class _Place:
 
 _Placed = tuple[Edit, _Place | None, _Place | None]
 """An edit with the positions of its word in reference and lyrics."""
+
+
+def _rows_of(transcript: Transcript, edits: Sequence[Edit], reference: Song) -> list[dict[str, Any]]:
+    """Return the rows of an alignment; those of lyrics without times have no line."""
+    if transcript.lines:
+        return list(_rows(edits, transcript.lines, reference))
+    untimed = _untimed(transcript)
+    lines = [Line(0.0, 0.0, row["words"][0]["heard"]) for row in untimed]
+    # A row without a word that counts, such as "...", is shown as it is written.
+    return [
+        row if row["line"] is None else untimed[row["line"]] | ({"words": row["words"]} if row["words"] else {})
+        for row in _rows(edits, lines, reference)
+    ]
+
+
+def _untimed(transcript: Transcript) -> list[dict[str, Any]]:
+    """Return lyrics without times as rows; none where they have times."""
+    texts = [] if transcript.lines else transcript.text.split("\n")
+    return [{"line": None, "start": None, "words": [{"kind": "hit", "heard": text}]} for text in texts if text]
 
 
 def _rows(edits: Sequence[Edit], lines: Sequence[Line], reference: Song) -> Iterator[dict[str, Any]]:

@@ -258,3 +258,20 @@ def test_lines_are_those_of_the_document(tmp_path: Path) -> None:
     lines = (line(1, "one two"), line(5, "three"))
     content = song_content(found_in(tmp_path, *lines))
     assert content["lines"] == [{**asdict(one)} for one in lines]
+
+
+def test_lyrics_without_times_are_compared_row_by_row(tmp_path: Path) -> None:
+    (tmp_path / "song.txt").write_text("hello there my friend\n\n...\nwe went home\n", encoding="utf-8")
+    found = FoundSong("song", tmp_path / "song.txt")
+    reference = Song("song", "mine", "en", "hello there my friend\nwe go home\nnow")
+    rows = song_content(found, reference=reference)["reference"]["rows"]
+    assert [told(row) for row in rows] == ["hello there my friend", "...", "we [go >went ]home", "[-now-]"]
+    assert all(row["line"] is None and row["start"] is None for row in rows)
+
+
+def test_lyrics_without_times_are_shown(tmp_path: Path) -> None:
+    (tmp_path / "song.txt").write_text("hello there\n\nwe go home\n", encoding="utf-8")
+    content = song_content(FoundSong("song", tmp_path / "song.txt"))
+    assert [told(row) for row in content["untimed"]] == ["hello there", "we go home"]
+    assert content["lines"] == []
+    assert song_content(found_in(tmp_path, line(1.0, "hello")))["untimed"] == []

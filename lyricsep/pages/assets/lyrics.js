@@ -1,8 +1,8 @@
 /**
  * The lyrics, row by row, in step with the song, with their differences from the reference.
  *
- * A row is {line, words, start}: `line` as in the document, null for a line of the reference that was missed;
- * `words` aligns the transcript with the reference, or with what was heard, null without either.
+ * A row is {line, words, start}: `line` as in the document, null for a line without times, or one of the reference
+ * that was missed; `words` aligns the transcript with the reference, or with what was heard, null without either.
  */
 
 const showsChanges = content.reference?.is_machine;
@@ -14,7 +14,9 @@ const PAUSE = 3; // seconds without a line between two sections
 const REST = 4000; // milliseconds without automatic scrolling after the reader scrolled
 
 function rowsOf(content) {
-  if (!content.reference) return content.lines.map((line) => ({ line, words: null, start: line.start }));
+  if (!content.reference) {
+    return [...content.untimed, ...content.lines.map((line) => ({ line, words: null, start: line.start }))];
+  }
   return content.reference.rows.map((row) => ({
     line: row.line === null ? null : content.lines[row.line],
     words: row.words,

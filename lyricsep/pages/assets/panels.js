@@ -8,11 +8,12 @@ const KINDS = [
 ];
 
 function fillHead(content) {
+  const nLines = content.lines.length + content.untimed.length;
   const flagged = content.lines.filter((line) => line.flags.length).length;
   const facts = [
     content.language && languageName(content.language),
     clock(content.duration),
-    content.lines.length ? counted(content.lines.length, "line") : "no lyrics",
+    nLines ? counted(nLines, "line") : "no lyrics",
     flagged > 0 && counted(flagged, "doubtful line"),
     content.scores && `${percent(content.scores.rates.WER)} word errors`,
   ];
@@ -41,7 +42,9 @@ function lacks(content) {
   else if (!audio.vocals) notes.push("The separated vocals are not available: only the song itself can be played.");
   else if (!audio.mixture) notes.push("The song itself is not available: only its vocals can be played.");
   if (!peaks.mixture && !peaks.vocals) notes.push("No audio was found, so there is no waveform.");
-  if (!content.lines.length) {
+  if (content.untimed.length) {
+    notes.push("These lyrics have no times, so they do not follow the song.");
+  } else if (!content.lines.length) {
     notes.push(
       content.segments.length
         ? "There are vocals, but no words were recognised."
@@ -105,7 +108,7 @@ function smallRates(rates, counts, timing) {
     ["Near misses", counted(counts.near_misses, "word")],
     ["Line breaks, F1", percent(rates.F1_line)],
     timing && timing.start_error !== null && ["Line start error, mean", `${timing.start_error.toFixed(2)} s`],
-    timing && ["Lines found", `${timing.n_matched} of ${timing.n_lines}`],
+    timing && ["Lines found", `${timing.n_matched} of ${timing.nLines}`],
   ];
   return rows.filter(Boolean).flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]);
 }
