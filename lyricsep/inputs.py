@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import glob
 import importlib.util
@@ -17,6 +16,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from lyricsep import remote
+from lyricsep.encodings import text_encoding
 from lyricsep.errors import ConfigError, reason_of
 from lyricsep.files import shown
 
@@ -30,7 +30,6 @@ AUDIO_SUFFIXES = frozenset((
 # fmt: on
 
 LIST_SUFFIXES = (".txt", ".csv", ".tsv", ".parquet")
-UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # as spreadsheets write them
 
 # Names may have 255 bytes where results are usually kept; a result's suffix and number need some of them.
 LONGEST_NAME = 225  # bytes
@@ -190,7 +189,7 @@ def _is_list(name: str) -> bool:
     try:
         with Path(name).open("rb") as file:
             start = file.read(4096)
-        return start.startswith(UTF_16_MARKS) or b"\0" not in start
+        return b"\0" not in start or text_encoding(start) != "utf-8-sig"
     except OSError:
         return False
 
@@ -255,8 +254,7 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
         # Not pandas, which hides columns that it made an index of.
         return [(number, _cleaned(row)) for number, row in enumerate(pq.read_table(path).to_pylist(), 1)]
     content = path.read_bytes()
-    encoding = "utf-16" if content.startswith(UTF_16_MARKS) else "utf-8-sig"
-    text = io.StringIO(content.decode(encoding, errors="surrogateescape"), newline=None).read()
+    text = io.StringIO(content.decode(text_encoding(content), errors="surrogateescape"), newline=None).read()
     if suffix == ".txt":
         lines = enumerate((line.strip() for line in text.split("\n")), 1)
         return [(number, {"path": line}) for number, line in lines if not _is_comment(line, path.parent)]

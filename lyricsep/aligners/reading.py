@@ -16,6 +16,7 @@ from pathlib import Path
 from charset_normalizer import from_bytes
 
 from lyricsep.aligners.words import KnownLine, KnownLyrics, sung_form
+from lyricsep.encodings import decode_text, text_encoding
 from lyricsep.errors import DatasetError, reason_of
 from lyricsep.files import shown
 from lyricsep.formats import Transcript, read_lyrics
@@ -257,14 +258,11 @@ def _decoded(path: Path) -> str:
         data = path.read_bytes()
     except OSError as error:
         raise DatasetError(f"{shown(path)}: cannot be read ({reason_of(error)}); check the path") from error
-    encoding = "utf-8-sig"
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encoding = "utf-16"
-    elif b"\0" in data:  # the high bytes of spaces and line ends
-        encoding = "utf-16-le" if data[1::2].count(0) > data[::2].count(0) else "utf-16-be"
     try:
-        return data.decode(encoding)
-    except UnicodeDecodeError:
+        return decode_text(data, shown(path))
+    except DatasetError:
+        if text_encoding(data) != "utf-8-sig" or b"\0" in data:
+            raise
         best = from_bytes(data, cp_isolation=list(ENCODINGS)).best()
         guess = best.encoding if best else ENCODINGS[0]
         logger.warning("%s: is not UTF-8; read as %s. If letters are wrong, save it as UTF-8", shown(path), guess)

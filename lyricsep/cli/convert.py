@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +21,7 @@ from lyricsep.formats import (
     file_suffixes,
     find_lyrics,
     lyrics_stem,
+    match_key,
     read_lyrics,
     render_transcript,
 )
@@ -90,7 +90,7 @@ def _find(names: Iterable[str], run: CommandRun) -> Iterator[SongFile]:
             if absolute in seen:
                 continue
             seen.add(absolute)
-            other = taken.setdefault(unicodedata.normalize("NFC", stem.casefold()), file)
+            other = taken.setdefault(match_key(stem), file)
             if other is file or run.output is None:
                 yield SongFile(file, Path(stem))
             else:

@@ -13,7 +13,7 @@ from lyricsep.cli.options import LocalSongsArgument
 from lyricsep.cli.run import CommandRun
 from lyricsep.errors import ConfigError, DatasetError, LyricsepError, OutputError
 from lyricsep.files import shown
-from lyricsep.formats import TIMED_SUFFIXES, find_lyrics, match_key, read_lyrics
+from lyricsep.formats import TIMED_SUFFIXES, find_lyrics, match_names, read_lyrics
 from lyricsep.inputs import SongFile
 from lyricsep.manifest import new_manifest
 
@@ -75,7 +75,7 @@ def embed(
     with run.recorded(new_manifest("embed", None, **options)):
         for song in todo:
             try:
-                _embed(song, found.get(match_key(song.stem.as_posix())), lyrics, run, language)
+                _embed(song, found.get(song.stem.as_posix()), lyrics, run, language)
             except ConfigError:
                 raise
             except LyricsepError as error:
@@ -98,15 +98,15 @@ def _find(lyrics: Path, songs: list[SongFile]) -> dict[str, Path]:
     """Find the files of lyrics by the stems of songs; none may serve several songs."""
     # Unlike the methods of Path, these call a name that no file can have missing.
     if os.path.isdir(lyrics):  # noqa: PTH112
-        found = {match_key(stem): path for stem, path in find_lyrics(lyrics, TIMED_SUFFIXES).items()}
-        if not found:
+        files = find_lyrics(lyrics, TIMED_SUFFIXES)
+        if not files:
             raise DatasetError(f"{shown(lyrics)}: no lyrics files found; name a file, or a folder that holds some")
-        return found
+        return match_names((song.stem.as_posix() for song in songs), files)
     if not os.path.exists(lyrics):  # noqa: PTH110
         raise ConfigError(f"--lyrics {shown(lyrics)}: no such file or folder; check the name")
     if len(songs) > 1:
         raise ConfigError(f"--lyrics {shown(lyrics)}: one file for {len(songs)} songs; name a folder of lyrics")
-    return {match_key(song.stem.as_posix()): lyrics for song in songs}
+    return {song.stem.as_posix(): lyrics for song in songs}
 
 
 def _embed(song: SongFile, file: Path | None, lyrics: Path, run: CommandRun, language: str | None) -> None:

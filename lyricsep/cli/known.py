@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +13,7 @@ import typer
 from lyricsep.aligners import KnownLyrics, from_transcript, read_known
 from lyricsep.errors import ConfigError, DatasetError, LyricsepError, reason_of
 from lyricsep.files import shown
-from lyricsep.formats import find_lyrics, match_key
+from lyricsep.formats import find_lyrics, match_names
 from lyricsep.inputs import SongFile
 
 TAGS = "tags"
@@ -62,10 +62,13 @@ def known_for(
     ConfigError
         If there is no such file or folder, or one file is to serve several songs.
     """
-    if lyrics in (TAGS, BESIDE):
-        files: Mapping[str, Path] = {}
+    files: Mapping[str, Path | LyricsepError]
+    if lyrics == TAGS:
+        files = {}
+    elif lyrics == BESIDE:
+        files = _beside(songs)
     elif os.path.isdir(lyrics):  # noqa: PTH112 - Path raises for a name that no file can have
-        files = {match_key(stem): path for stem, path in find_lyrics(Path(lyrics)).items()}
+        files = match_names((song.stem.as_posix() for song in songs), find_lyrics(Path(lyrics)))
     elif not os.path.exists(lyrics):  # noqa: PTH110
         raise ConfigError(f"{shown(Path(lyrics))}: no such file or folder, for lyrics; check the name")
     elif len(songs) > 1:
@@ -73,17 +76,19 @@ def known_for(
             f"{shown(Path(lyrics))}: one file of lyrics for {len(songs)} songs; name a folder of lyrics"
         )
     else:
-        files = {match_key(song.stem.as_posix()): Path(lyrics) for song in songs}
+        files = {song.stem.as_posix(): Path(lyrics) for song in songs}
     return [_known(song, lyrics, files, fill_repeats=fill_repeats) for song in songs]
 
 
 def _known(
-    song: SongFile, lyrics: str, files: Mapping[str, Path], *, fill_repeats: bool
+    song: SongFile, lyrics: str, files: Mapping[str, Path | LyricsepError], *, fill_repeats: bool
 ) -> KnownLyrics | LyricsepError:
     try:
         if lyrics == TAGS:
             return _tagged(song, fill_repeats=fill_repeats)
-        path = (song.lyrics or _beside(song)) if lyrics == BESIDE else files.get(match_key(song.stem.as_posix()))
+        path = files.get(song.stem.as_posix())
+        if isinstance(path, LyricsepError):
+            return path
         if path is None:
             where = "beside it" if lyrics == BESIDE else f"in {shown(Path(lyrics))}"
             return DatasetError(
@@ -105,16 +110,29 @@ def _tagged(song: SongFile, *, fill_repeats: bool) -> KnownLyrics:
     return from_transcript(transcript, fill_repeats=fill_repeats)
 
 
-def _beside(song: SongFile) -> Path | None:
-    """Return the lyrics beside a song: the same name, with a suffix of lyrics."""
-    if song.url:
-        return None
-    return _in_folder(song.path.parent).get(match_key(song.path.stem))
+def _beside(songs: Sequence[SongFile]) -> dict[str, Path | LyricsepError]:
+    """Return the lyrics of each song that a list states, or that lie beside it under its name."""
+    found: dict[str, Path | LyricsepError] = {}
+    folders = defaultdict(list)
+    for song in songs:
+        if song.lyrics:
+            found[song.stem.as_posix()] = _as_on_disk(song.lyrics)
+        elif not song.url:
+            folders[song.path.parent].append(song)
+    for folder, some in folders.items():
+        try:
+            files = match_names({song.path.stem for song in some}, find_lyrics(folder, below=False))
+        except OSError as error:
+            unread = DatasetError(f"{shown(folder)}: cannot be read ({reason_of(error)}); check the folder")
+            found |= {song.stem.as_posix(): unread for song in some}
+            continue
+        found |= {song.stem.as_posix(): files[song.path.stem] for song in some if song.path.stem in files}
+    return found
 
 
-@cache
-def _in_folder(folder: Path) -> Mapping[str, Path]:
-    try:
-        return {match_key(stem): path for stem, path in find_lyrics(folder, below=False).items()}
-    except OSError as error:
-        raise DatasetError(f"{shown(folder)}: cannot be read ({reason_of(error)}); check the folder") from error
+def _as_on_disk(path: Path) -> Path:
+    """Return the file that a list means, whose name may differ in case or Unicode normal form."""
+    # Path.exists raises for a name that no file can have.
+    if os.path.exists(path) or not os.path.isdir(path.parent):  # noqa: PTH110, PTH112
+        return path
+    return match_names([path.name], {entry.name: entry for entry in path.parent.iterdir()}).get(path.name, path)

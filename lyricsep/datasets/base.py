@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lyricsep.errors import DatasetError
+from lyricsep.formats import match_names
 from lyricsep.languages import language_code
 from lyricsep.lyrics import Line
 
@@ -93,7 +94,8 @@ class Dataset:
         DatasetError
             If a requested song does not exist, or no song passes the filters.
         """
-        missing = sorted(set(songs) - {song.id for song in self.songs})
+        named = match_names(songs, {song.id: song.id for song in self.songs})
+        missing = sorted(set(songs) - set(named))
         if missing:
             raise DatasetError(f"{self.name}: no song is called {missing[0]!r}; `lyricsep datasets show` lists them")
         codes = {language_code(language) for language in languages}
@@ -102,7 +104,7 @@ class Dataset:
             for song in self.songs
             if (not codes or song.language in codes)
             and (not splits or song.split in splits)
-            and (not songs or song.id in songs)
+            and (not songs or song.id in named.values())
         ][:limit]
         if not kept:
             raise DatasetError(

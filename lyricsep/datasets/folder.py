@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from lyricsep.datasets.base import Song
-from lyricsep.datasets.tables import DatasetFolder, DatasetRecord, SongRow, read_lyrics, song_id
+from lyricsep.datasets.tables import DatasetFolder, DatasetRecord, SongRow, song_id
 from lyricsep.errors import DatasetError
 from lyricsep.files import shown
+from lyricsep.formats import match_names, read_lyrics
 from lyricsep.inputs import AUDIO_SUFFIXES
 from lyricsep.languages import folder_language
 
@@ -27,16 +28,22 @@ def songs_of_folder(folder: Path) -> Iterator[tuple[PurePosixPath, Path]]:
 
     Songs without lyrics are skipped with a warning.
     """
+    songs, texts = [], {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
-        hidden = any(part.startswith(".") for part in name.parts)
-        if hidden or path.suffix.lower() not in AUDIO_SUFFIXES or path.stem.endswith(VOCALS) or not path.is_file():
+        if any(part.startswith(".") for part in name.parts) or not path.is_file():
             continue
-        lyrics = path.with_suffix(".txt")
-        if lyrics.is_file():
-            yield PurePosixPath(name.as_posix()), lyrics
+        if path.suffix.lower() in AUDIO_SUFFIXES and not path.stem.endswith(VOCALS):
+            songs.append(name)
+        elif path.suffix.lower() == ".txt":
+            texts[name.with_suffix("").as_posix()] = path
+    lyrics = match_names(dict.fromkeys(name.with_suffix("").as_posix() for name in songs), texts)
+    for name in songs:
+        beside = lyrics.get(name.with_suffix("").as_posix())
+        if beside is not None:
+            yield PurePosixPath(name.as_posix()), beside
         else:
-            logger.warning("%s: skipped, there is no %s next to it", shown(path), shown(Path(lyrics.name)))
+            logger.warning("%s: skipped, there is no %s.txt next to it", shown(folder / name), shown(Path(name.stem)))
 
 
 def read_plain_folder(folder: DatasetFolder, dataset: str, language: str | None = None) -> Iterator[SongRow]:
@@ -54,7 +61,7 @@ def read_plain_folder(folder: DatasetFolder, dataset: str, language: str | None 
                 f"{shown(path)}: its language is not known",
                 hint="set {language}, or put it into a folder named by a language, such as fr",
             )
-        vocals = _vocals(path)
+        vocals, transcript = _vocals(path), read_lyrics(lyrics)
         yield (
             record,
             "name",
@@ -62,7 +69,8 @@ def read_plain_folder(folder: DatasetFolder, dataset: str, language: str | None 
                 id=song_id(name.with_suffix("").as_posix(), record, "name"),
                 dataset=dataset,
                 language=spoken,
-                text=read_lyrics(lyrics),
+                text=transcript.text.strip("\n"),
+                lines=transcript.lines,
                 audio=path,
                 stems={"vocals": vocals} if vocals else {},
                 title=name.stem,

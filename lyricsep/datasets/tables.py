@@ -11,13 +11,16 @@ import json
 import math
 import reprlib
 import unicodedata
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from lyricsep.datasets.base import Song
+from lyricsep.encodings import decode_text
 from lyricsep.errors import DatasetError
 from lyricsep.files import shown
+from lyricsep.formats import match_key
 from lyricsep.languages import known_language
 from lyricsep.lyrics import Line
 
@@ -148,13 +151,13 @@ class DatasetRecord:
 class DatasetFolder:
     """The folder of a dataset; names that point outside of it are refused.
 
-    Names match regardless of Unicode normalisation: file names of macOS (NFD) differ in bytes from those in the
-    metadata (NFC).
+    Names match as those of songs and lyrics do (`lyricsep.formats.match_key`): file names of macOS (NFD) differ in
+    bytes from those in the metadata (NFC).
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._listings: dict[Path, dict[str, Path]] = {}
+        self._listings: dict[Path, dict[str, list[Path]]] = {}
 
     def locate(self, name: str, record: DatasetRecord, field: str) -> Path:
         """Return the path of a file by its name below the folder, with ``/`` between its parts; it need not exist.
@@ -169,12 +172,14 @@ class DatasetFolder:
 
     def _entry(self, folder: Path, part: str) -> Path:
         exact = folder / part
-        if part.isascii() or exact.exists():
+        if exact.exists():
             return exact
         if folder not in self._listings:
-            entries = folder.iterdir() if folder.is_dir() else ()
-            self._listings[folder] = {_composed(entry.name): entry for entry in entries}
-        return self._listings[folder].get(_composed(part), exact)
+            listing = self._listings[folder] = defaultdict(list)
+            for entry in folder.iterdir() if folder.is_dir() else ():
+                listing[match_key(entry.name)].append(entry)
+        fitting = self._listings[folder].get(match_key(part), [])
+        return fitting[0] if len(fitting) == 1 else exact
 
 
 def check_name(name: str, record: DatasetRecord, field: str) -> None:
@@ -206,7 +211,7 @@ def unique_songs(songs: Iterable[SongRow]) -> tuple[Song, ...]:
 
 
 def read_text(path: Path) -> str:
-    """Read a UTF-8 file, with or without a byte order mark, with Unix line ends.
+    """Read a file as `lyricsep.encodings.decode_text` does.
 
     Raises
     ------
@@ -219,13 +224,7 @@ def read_text(path: Path) -> str:
         raise DatasetError(
             f"{shown(path)}: cannot be read ({error.strerror or error}); the dataset is incomplete: get it again"
         ) from error
-    try:
-        return _unix(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        row = content.count(b"\n", 0, error.start) + 1
-        raise DatasetError(
-            f"{shown(path)}: row {row}: is not UTF-8 (byte 0x{content[error.start]:02x}); save it as UTF-8"
-        ) from error
+    return decode_text(content, shown(path))
 
 
 def read_lyrics(path: Path) -> str:

@@ -8,6 +8,7 @@ from lyricsep.formats.reading import (
     find_lyrics,
     lyrics_stem,
     match_key,
+    match_names,
     read_lyrics,
 )
 from lyricsep.formats.registry import (
@@ -36,6 +37,7 @@ __all__ = [
     "find_lyrics",
     "lyrics_stem",
     "match_key",
+    "match_names",
     "read_lyrics",
     "render_lyrics",
     "render_segments",

@@ -11,14 +11,19 @@ The same lyrics give the same text from every format, within its limits:
 
 from __future__ import annotations
 
+import json
+import logging
 import re
 import unicodedata
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from typing import TypeVar
 
 from lyricsep.documents import LyricsDocument
+from lyricsep.encodings import read_text
 from lyricsep.errors import DatasetError
 from lyricsep.files import shown
 from lyricsep.formats.ass import read_ass
@@ -28,7 +33,12 @@ from lyricsep.formats.tables import read_audacity, read_table
 from lyricsep.formats.textgrid import read_textgrid
 from lyricsep.formats.transcript import Transcript, sectioned, tidy
 from lyricsep.formats.ttml import read_ttml
+from lyricsep.formats.whisper_json import from_whisper
 from lyricsep.languages import known_language
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 CORRECTED = "corrected"
 """Folder of corrected lyrics inside the output folder of a run."""
@@ -61,7 +71,7 @@ TIMED_SUFFIXES = (
 
 
 def read_lyrics(path: Path) -> Transcript:
-    r"""Read a lyrics file; the suffix determines the format.
+    r"""Read a lyrics file; the suffix determines the format, unless the content is surely another.
 
     - An empty file is empty lyrics, except for json, where it is an error.
     - lrc: several times before one text repeat the line. The tags ``[offset:]`` (positive: lyrics are shown
@@ -73,12 +83,13 @@ def read_lyrics(path: Path) -> Transcript:
     - csv, tsv: columns start, end (seconds) and text, named in the header; a tsv whose times are all whole numbers
       is read as Whisper's, in milliseconds.
     - TextGrid: see `lyricsep.formats.textgrid.read_textgrid`.
-    - labels.txt: Audacity labels. Any other txt is text without times.
+    - json: lyrics of lyricsep, or a transcript of Whisper (`lyricsep.formats.whisper_json`).
+    - labels.txt: Audacity labels. Any other txt is text without times, unless it holds one of the above.
 
     Parameters
     ----------
     path : Path
-        UTF-8, or UTF-16 with a byte order mark; any line ends.
+        UTF-8, UTF-16 or UTF-32 (`lyricsep.encodings`); any line ends.
 
     Raises
     ------
@@ -90,23 +101,81 @@ def read_lyrics(path: Path) -> Transcript:
     if not suffix:
         known = ", ".join(_READERS)
         raise DatasetError(f"{name}: expected a suffix among {known}, got {path.suffix!r}; rename or convert it")
-    return _READERS[suffix](_read_text(path, name), name)
+    text = read_text(path)
+    content = _content_suffix(text) or suffix
+    if content != suffix:
+        _tell_content(name, content)
+    return _READERS[content](text, name)
 
 
 def timed_reader(text: str) -> Callable[[str, str], Transcript] | None:
-    """Return what reads a text of unknown format (LRC, SRT or WebVTT), told by its first rows; None for plain text.
+    """Return what reads a text of unknown format, told by its first rows; None for plain text.
 
     The reader takes the text, with line feeds, and the name of the file for messages.
     """
-    rows = [row.strip() for row in text.split("\n") if row.strip()]
-    contents = [row for row in rows if not re.fullmatch(r"\[[a-z#]+:.*\]", row, re.IGNORECASE)]
-    if contents and re.match(r"\[\d+:\d\d(?:[.:,]\d+)?\]", contents[0]):
-        return read_lrc
-    if rows and rows[0].startswith("WEBVTT"):
-        return read_vtt
-    if re.match(r"\d+:\d\d:\d\d[.,]\d+ *-->", "".join(rows[1:2])) and rows[0].isdigit():
-        return read_srt
-    return None
+    return _READERS.get(_content_suffix(text))
+
+
+def _content_suffix(text: str) -> str:
+    """Return the suffix of the format that a text is surely in; the empty string for plain text."""
+    rows = [row for row in text.split("\n") if row.strip()]
+    if not rows:
+        return ""
+    first, second = rows[0].strip(), "".join(rows[1:2]).strip()
+    for suffix, is_written in (
+        (".vtt", first.startswith("WEBVTT")),
+        (".srt", _CUE.match(first) or (first.isdigit() and _CUE.match(second))),
+        (".ass", first.lower() == "[script info]"),
+        (".textgrid", first.endswith('"ooTextFile"') and second.endswith('"TextGrid"')),
+        (".ttml", _TT.match(text)),
+        (".csv", _is_header(first.split(","))),
+        (".tsv", _is_header(first.split("\t"))),
+        (".labels.txt", all(_LABEL.fullmatch(row) for row in rows)),
+        (".lrc", _is_lrc(rows)),
+        (".json", first[0] in "{[" and _is_json_lyrics(text)),
+    ):
+        if is_written:
+            return suffix
+    return ""
+
+
+_CUE = re.compile(r"(?:\d+:)?\d+:\d\d[.,]\d+ *-->")
+_TT = re.compile(r"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<(?:\w+:)?tt[\s>]", re.DOTALL)
+_LABEL = re.compile(r"\d+(?:\.\d+)?\t\d+(?:\.\d+)?(?:\t.*)?|\\\t.*")  # the second kind is a frequency range
+_LRC_TAG = re.compile(r"\[[a-z#]+:.*\]", re.IGNORECASE)
+_LRC_TIME = re.compile(r"\[\d+:\d\d(?:[.:,]\d+)?\]")
+
+
+def _is_header(cells: Sequence[str]) -> bool:
+    """Return whether a table with this header holds lines of lyrics."""
+    names = {cell.strip().strip('"').lower() for cell in cells}
+    return all(names & {ours, jamendo} for ours, jamendo in _COLUMNS)
+
+
+_COLUMNS = (("start", "start_time"), ("end", "end_time"), ("text", "lyrics_line"))
+
+
+def _is_lrc(rows: Iterable[str]) -> bool:
+    """Return whether a text is LRC: at least half of its rows, without the tags, begin with a time."""
+    contents = [row for row in map(str.strip, rows) if not _LRC_TAG.fullmatch(row)]
+    return 0 < len(contents) <= 2 * sum(_LRC_TIME.match(row) is not None for row in contents)
+
+
+def _is_json_lyrics(text: str) -> bool:
+    try:
+        return _is_lyrics(json.loads(text))
+    except (ValueError, RecursionError):
+        return False
+
+
+def _is_lyrics(document: object) -> bool:
+    is_ours = isinstance(document, dict) and document.get("schema") == LyricsDocument.SCHEMA
+    return is_ours or from_whisper(document) is not None
+
+
+@cache  # some commands read a file more than once
+def _tell_content(name: str, suffix: str) -> None:
+    logger.warning("%s: is read as %s, which its content is; rename it", name, suffix)
 
 
 def lyrics_stem(path: Path) -> str:
@@ -123,7 +192,8 @@ def find_lyrics(folder: Path, suffixes: Sequence[str] = LYRICS_SUFFIXES, *, belo
         Searched recursively; hidden files, manifests of lyricsep and the corrections of `lyricsep review` are
         skipped.
     suffixes : sequence of str
-        If several files share a name, the one whose suffix comes first is returned.
+        If several files share a name, the one whose suffix comes first is returned. JSON and tables that hold no
+        lyrics, and segments, are skipped.
     below : bool
         Also search the folders in it.
 
@@ -134,16 +204,102 @@ def find_lyrics(folder: Path, suffixes: Sequence[str] = LYRICS_SUFFIXES, *, belo
     """
     is_reviewed = (folder / CORRECTED / HISTORY).is_dir()
     ranks = {suffix.lower(): rank for rank, suffix in enumerate(suffixes)}
-    found: dict[str, tuple[int, Path]] = {}
+    found: dict[str, list[tuple[int, Path]]] = defaultdict(list)
     for path in sorted(folder.rglob("*") if below else folder.iterdir()):
         name, suffix = path.relative_to(folder), _suffix(path, suffixes)
         hidden = any(part.startswith(".") for part in name.parts)
         is_manifest = suffix == ".json" and name.name.startswith("lyricsep-")
         is_correction = is_reviewed and name.parts[0] == CORRECTED
         if suffix and path.is_file() and not hidden and not is_manifest and not is_correction:
-            stem = name.with_name(lyrics_stem(path)).as_posix()
-            found[stem] = min(found.get(stem, (len(ranks), path)), (ranks[suffix], path))
-    return {stem: path for stem, (_, path) in sorted(found.items())}
+            found[name.with_name(lyrics_stem(path)).as_posix()].append((ranks[suffix], path))
+    lyrics, others = {}, []
+    for stem, files in sorted(found.items()):
+        for _, path in sorted(files):
+            if _may_be_lyrics(path):
+                lyrics[stem] = path
+                break
+            others.append(path)
+    foreign = [path for path in others if path.suffix.lower() == ".json" and b'"lyricsep/' not in _head(path)]
+    if foreign:
+        more = f" (and {len(foreign) - 1} more)" if len(foreign) > 1 else ""
+        logger.warning("%s%s: skipped, as JSON of another kind", shown(foreign[0]), more)
+    return lyrics
+
+
+def _may_be_lyrics(path: Path) -> bool:
+    """Return False for a file that is surely something else: segments, a table of songs, JSON of another kind."""
+    name = path.name.lower()
+    if name.endswith(_SEGMENTS_SUFFIXES):
+        return False
+    try:
+        if name.endswith(".json"):
+            # Most files are ours, and then parsed only once.
+            return LyricsDocument.SCHEMA.encode() in _head(path) or _is_lyrics(json.loads(read_text(path)))
+        if name.endswith((".csv", ".tsv")):
+            first = read_text(path).lstrip("\n").partition("\n")[0]
+            return _content_suffix(first) != ""  # ours have a header even without lines
+    except (DatasetError, OSError, ValueError, RecursionError):
+        pass  # reported when the lyrics are read
+    return True
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(200)
+
+
+_SEGMENTS_SUFFIXES = (".segments.csv", ".segments.json", ".segments.txt", ".segments.textgrid")
+
+
+def match_names(names: Iterable[str], files: Mapping[str, T], *, anywhere: bool = False) -> dict[str, T]:
+    """Return what belongs to each name of a song, by names without suffixes and with ``/`` between their parts.
+
+    An equal name comes first, then one that differs only in case or Unicode normal form. Where it is not clear what
+    belongs to what, nothing is matched, and a warning tells the names.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Names of songs.
+    files : mapping of str to anything
+        Lyrics, sound or references by their names.
+    anywhere : bool
+        For the names that are left, compare the last parts: folders may be kept or not.
+
+    Returns
+    -------
+    dict
+        By name, without the names that have nothing.
+    """
+    names = list(names)
+    found = {name: files[name] for name in names if name in files}
+    taken, settled = set(found), set(found)
+    ways = [(match_key, "differ only in case or Unicode normal form")]
+    ways += [(_last_key, "have the same name in different folders")] if anywhere else []
+    for key, problem in ways:
+        offered, wanting = defaultdict(list), defaultdict(list)
+        for file in files:
+            offered[key(file)].append(file)
+        for name in names:
+            if name not in settled:
+                wanting[key(name)].append(name)
+        for shared, some in wanting.items():
+            fitting = offered[shared]
+            if len(fitting) == len(some) == 1 and fitting[0] not in taken:
+                found[some[0]] = files[fitting[0]]
+                taken.add(fitting[0])
+                settled.add(some[0])
+            elif not taken.issuperset(fitting):
+                one, other = (fitting if len(fitting) > 1 else some)[:2]
+                logger.warning(
+                    "%s and %s %s, so neither is matched; rename one", shown(Path(one)), shown(Path(other)), problem
+                )
+                settled.update(some)
+    return found
+
+
+def _last_key(stem: str) -> str:
+    return match_key(stem.rpartition("/")[2])
 
 
 def match_key(stem: str) -> str:
@@ -158,22 +314,18 @@ def _suffix(path: Path, suffixes: Iterable[str]) -> str:
     return max(fitting, key=len, default="")
 
 
-def _read_text(path: Path, name: str) -> str:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DatasetError(f"{name}: cannot be read ({error.strerror or error}); check the path") from error
-    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise DatasetError(
-            f"{name}: expected UTF-8, got byte 0x{data[error.start]:02x} at {error.start}; save it as UTF-8"
-        ) from error
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
 def _read_json(text: str, name: str) -> Transcript:
+    try:
+        foreign = json.loads(text)
+    except (ValueError, RecursionError):
+        foreign = None  # told below
+    if isinstance(foreign, list) or (isinstance(foreign, dict) and "schema" not in foreign):
+        transcript = from_whisper(foreign)
+        if transcript is None:
+            raise DatasetError(
+                f"{name}: is JSON, but neither lyrics of lyricsep nor a transcript of Whisper; convert it to srt"
+            )
+        return transcript
     document = LyricsDocument.from_json(text, name=name)
     kept = {each.name: getattr(document, each.name) for each in fields(Transcript) if each.name != "text"}
     kept["language"] = known_language(document.language) or document.language

@@ -11,23 +11,18 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
-from typing import Any, TypeVar
+from typing import Any
 
 from lyricsep.datasets import Song
-from lyricsep.documents import LyricsDocument, Manifest
+from lyricsep.documents import Manifest
 from lyricsep.engines import Journal
 from lyricsep.errors import AudioError, DatasetError
 from lyricsep.files import shown
-from lyricsep.formats import TIMED_SUFFIXES, find_lyrics, lyrics_stem
+from lyricsep.formats import TIMED_SUFFIXES, find_lyrics, lyrics_stem, match_names
 from lyricsep.inputs import find_songs
 from lyricsep.manifest import state_folder
 from lyricsep.scoring import find_references
 from lyricsep.separators.stems import find_vocals
-
-# A page follows the audio, so timed formats come first; tables beside lyrics (songs.csv of a batch) are not lyrics.
-SUFFIXES = tuple(suffix for suffix in TIMED_SUFFIXES if suffix not in (".csv", ".tsv"))
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -92,19 +87,19 @@ def find_results(folder: Path, *, songs: Path | None = None, vocals: Path | None
         if not wanted.is_dir():
             problem = "is a file, not a folder" if wanted.exists() else "no such folder"
             raise DatasetError(f"{shown(wanted)}: {problem}", hint="name a folder that exists")
-    found = _lyrics(folder)
+    found = find_lyrics(folder, TIMED_SUFFIXES)  # a page follows the audio
     if not found:
         raise DatasetError(
-            f"{shown(folder)}: no lyrics in this folder ({', '.join(SUFFIXES)})",
+            f"{shown(folder)}: no lyrics in this folder ({', '.join(TIMED_SUFFIXES)})",
             hint="name the {output} folder of `lyricsep transcribe` or `lyricsep batch run`",
         )
     manifests = tuple(_manifests(folder))
-    named = _songs_below(songs) if songs else {}
+    named = match_names(found, _songs_below(songs), anywhere=True) if songs else {}
     recorded = _recorded_songs(folder, found, manifests)
-    beside = _songs_below(folder)
+    beside = match_names(found, _songs_below(folder))
     results = []
     for name, lyrics in found.items():
-        audio = _called(name, named) or recorded.get(name) or beside.get(name)
+        audio = named.get(name) or recorded.get(name) or beside.get(name)
         results.append(FoundSong(name, lyrics, audio, _vocals(name, folder, audio, vocals)))
     return Results(folder, tuple(results), manifests)
 
@@ -115,8 +110,7 @@ def references_of(results: Results, references: Iterable[Song]) -> dict[str, Son
     Folders of the songs may be kept or not, as in `lyricsep.scoring.find_hypotheses`.
     """
     by_id = {song.id: song for song in references}
-    found = {song.name: _called(song.name, by_id) for song in results.songs}
-    return {name: song for name, song in found.items() if song is not None}
+    return match_names((song.name for song in results.songs), by_id, anywhere=True)
 
 
 def named_references(name: str, language: str | None, results: Results) -> tuple[list[Song], dict[str, Song]]:
@@ -182,35 +176,6 @@ def manifests_of(results: Results) -> dict[str, dict[str, Any]]:
                 if name:
                     found[name] = manifest
     return found
-
-
-def _called(name: str, things: Mapping[str, T]) -> T | None:
-    """Find an entry by the name of a song: by all of it, else by its last part if that is unique."""
-    if name in things:
-        return things[name]
-    same = [key for key in things if PurePath(key).name == PurePath(name).name]
-    return things[same[0]] if len(same) == 1 else None
-
-
-def _lyrics(folder: Path) -> dict[str, Path]:
-    """Find the lyrics of a run; JSON of another kind is not lyrics, and may be beside some."""
-    found = find_lyrics(folder, SUFFIXES)
-    odd = {name for name, path in found.items() if path.suffix.lower() == ".json" and _is_of_others(path)}
-    if odd:
-        rest = find_lyrics(folder, [suffix for suffix in SUFFIXES if suffix != ".json"])
-        found = {
-            name: rest[name] if name in odd else path for name, path in found.items() if name not in odd - set(rest)
-        }
-    return found
-
-
-def _is_of_others(path: Path) -> bool:
-    # A file that cannot be read is reported when the lyrics are read.
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return False
-    return not isinstance(document, dict) or document.get("schema") != LyricsDocument.SCHEMA
 
 
 def _manifests(folder: Path) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,7 @@ from lyricsep.datasets import Song, is_dataset, open_dataset
 from lyricsep.documents import Scores, SongScores, finite
 from lyricsep.errors import DatasetError
 from lyricsep.files import shown
-from lyricsep.formats import LYRICS_SUFFIXES, find_lyrics, read_lyrics
+from lyricsep.formats import LYRICS_SUFFIXES, find_lyrics, match_names, read_lyrics
 from lyricsep.languages import language_code
 from lyricsep.scoring.certainty import bootstrap
 from lyricsep.scoring.counts import FIELDS, RATES, Counts, counts_from_dict, known_rates, pool, rates
@@ -207,10 +207,7 @@ def find_hypotheses(path: Path, songs: Sequence[Song], suffixes: Sequence[str] =
     if not path.is_dir():
         raise DatasetError(f"{shown(path)}: no such file or folder; check the name")
     files = find_lyrics(path, suffixes)
-    by_name = {Path(name).name: file for name, file in files.items()}
-    # Match with or without the subfolders of the songs; a full path takes precedence.
-    found = {song.id: files.get(song.id) or by_name.get(Path(song.id).name) for song in songs}
-    hypotheses = {song: file for song, file in found.items() if file is not None}
+    hypotheses = match_names((song.id for song in songs), files, anywhere=True)
     if not hypotheses:
         raise DatasetError(
             f"{shown(path)}: none of its {len(files)} lyrics files is named after a reference, such as "

@@ -375,11 +375,20 @@ def test_other_encodings_are_guessed(
     assert [message.split("; ")[1].split(".")[0] for message in caplog.messages] == [f"read as {encoding}"]
 
 
-@pytest.mark.parametrize("data", [b"\x81\x8d\xff la", b"\xff\xfea", b"a\0\xd8"])
-def test_broken_text_is_read_as_far_as_it_goes(tmp_path: Path, data: bytes) -> None:
+def test_broken_text_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"\x81\x8d\xff la")
+    assert read_known(path).lines
+
+
+@pytest.mark.parametrize(
+    ("data", "message"), [(b"\xff\xfea", "expected UTF-16, got truncated data"), (b"a\0\0b", "got a null character")]
+)
+def test_no_encoding_is_guessed_for_broken_utf_16(tmp_path: Path, data: bytes, message: str) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(data)
-    assert read_known(path).lines
+    with pytest.raises(DatasetError, match=message):
+        read_known(path)
 
 
 @pytest.mark.parametrize(

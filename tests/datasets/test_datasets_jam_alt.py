@@ -173,7 +173,7 @@ def test_a_broken_line_is_named(tmp_path: Path, hub_row: Row, change: Row, told:
         (b"\n\n[1]\n", r"row 3: expected a JSON object, got \[1\]"),
         (b"[" * 100_000, r"row 1: is not JSON \(RecursionError\)"),
         (b'{}\n{"name": "\xe9"}', r"row 2: is not UTF-8 \(byte 0xe9\)"),
-        ('{"name": "é"}'.encode("utf-16"), r"row 1: is not UTF-8 \(byte 0xff\)"),
+        (b'{"name": "a\0"}', r"row 1: expected text, got a null character"),
         (b"", r"the dataset has no songs"),
     ],
 )

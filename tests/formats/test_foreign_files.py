@@ -70,7 +70,7 @@ def test_broken_events(read: Read, row: str, message: str) -> None:
 
 def test_ass_without_events(read: Read) -> None:
     with pytest.raises(DatasetError, match=r"Grüße\.ass: expected a row \[Events\]"):
-        read("1\n00:00:01,000 --> 00:00:02,000\na\n", ".ass")
+        read("Dialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,a\n", ".ass")
 
 
 # TTML

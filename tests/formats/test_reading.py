@@ -40,9 +40,9 @@ def test_a_byte_order_mark_in_every_format(read, name: str, encoding: str) -> No
 
 
 def test_another_encoding_is_refused(read) -> None:
-    with pytest.raises(DatasetError, match=r"Grüße\.txt: expected UTF-8, got byte 0xe9 at 2; save it as UTF-8$"):
+    with pytest.raises(DatasetError, match=r"Grüße\.txt: row 1: is not UTF-8 \(byte 0xe9\); save it as UTF-8$"):
         read("L'été".encode("latin-1"), ".txt")
-    with pytest.raises(DatasetError, match="expected UTF-8, got byte 0x41 at 4"):
+    with pytest.raises(DatasetError, match="expected UTF-16, got truncated data at byte 4"):
         read("a".encode("utf-16") + b"A", ".txt")
 
 
@@ -198,11 +198,20 @@ def test_broken_times_are_refused(read, suffix: str, times: str) -> None:
         read(f"{content}{times}\na\n", suffix)
 
 
-def test_another_format_under_the_suffix_is_refused(read) -> None:
-    with pytest.raises(DatasetError, match=r"Grüße\.vtt: expected WEBVTT in the first row"):
-        read("1\n00:00:01,000 --> 00:00:02,000\na\n", ".vtt")
-    with pytest.raises(DatasetError, match=r"Grüße\.srt: row 1 belongs to no cue"):
-        read("WEBVTT\n\n00:01.000 --> 00:02.000\na\n", ".srt")
+@pytest.mark.parametrize("suffix", [".txt", *file_suffixes([name for name in FORMATS if name != "json"])])
+@pytest.mark.parametrize("written", [name for name in FORMATS if name != "txt"])
+def test_another_format_under_the_suffix_is_read_as_what_it_is(
+    read, suffix: str, written: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = (Line(1.0, 2.0, "a, b"), Line(3.0, 4.5, "c"))
+    found = read(render_lyrics(Lyrics(lines), written), suffix)
+    assert found.text == "a, b\nc\n"
+    assert [(line.start, line.text) for line in found.lines] == [(1.0, "a, b"), (3.0, "c")]
+    (own,) = file_suffixes([written])
+    told = [f"Grüße{suffix}: is read as {own.lower()}, which its content is; rename it"]
+    assert [message[message.index("Grüße") :] for message in caplog.messages] == (
+        [] if suffix.endswith(own) else told
+    )
 
 
 def test_text_behind_a_blank_row_is_refused_in_srt(read) -> None:
