@@ -65,8 +65,7 @@ def write_manifest(folder: Path, manifest: Manifest, weights: Iterable[WeightFil
     while path.exists():
         path = path.with_name(f"manifest-{stamp}-{number}.json")
         number += 1
-    # Arguments need not be text: what UTF-8 cannot hold becomes an escape of JSON, which reads back as it was.
-    write_text(path, manifest.to_json().encode("utf-8", "backslashreplace").decode("utf-8"))
+    write_text(path, manifest.to_json())
     return path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,6 +36,12 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     n_labels: int = 1
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Escape what would break a row or is no text: names of files may hold anything."""
+        object.__setattr__(self, "title", _shown(self.title))
+        object.__setattr__(self, "rows", tuple(tuple(map(_shown, row)) for row in self.rows))
+        object.__setattr__(self, "notes", tuple(map(_shown, self.notes)))
 
     def text(self) -> str:
         """Return the table as aligned text for a terminal."""
@@ -86,6 +93,14 @@ class Table:
             for index, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         return "  ".join(cells).rstrip()
+
+
+# Control characters, line ends, marks that turn the direction of what follows, and half characters.
+_UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def _shown(text: str) -> str:
+    return _UNSHOWN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def decimal(value: float, digits: int = 2) -> str:

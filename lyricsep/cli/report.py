@@ -167,7 +167,7 @@ def _write_song(
         content = song_content(silent, reference=reference, manifest=manifest, audio="none", page=target)
     if found.audio is None:
         say(f"{name}: audio file not found, so the page has no audio; set --songs to its folder")
-    content["home"] = home and quote(Path(os.path.relpath(home, target.parent)).as_posix())
+    content["home"] = home and quote(os.fsencode(Path(os.path.relpath(home, target.parent)).as_posix()))
     page = render_song_page(content)
     write_text(target, page)
     return f"{len(page.encode()) / 1e6:.1f} MB"
@@ -184,7 +184,7 @@ def _write_run(
     from lyricsep.pages import render_run_page, run_content
 
     links = {
-        name: "/".join(map(quote, page.relative_to(target.parent).parts))
+        name: quote(os.fsencode(page.relative_to(target.parent).as_posix()))
         for name, page in pages.items()
         if page.exists()
     }

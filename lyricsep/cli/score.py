@@ -222,22 +222,24 @@ def compare(
     condition.
     """
     show_logs(verbose=False)
+    from lyricsep.formats import match_names
     from lyricsep.scoring import compare as compare_songs
 
     documents = []
     for name, a, b in _pairs(_runs(first), _runs(second)):
-        common = sorted(set(a) & set(b))
+        named = match_names(a, b)
+        common = sorted(named)
         if not common:
             raise DatasetError(f"{name}: the runs have no song in common; score both on the same dataset")
-        left_out = len(set(a) ^ set(b))
+        left_out = len(a) + len(b) - 2 * len(common)
         if left_out:
             say(f"{name}: {left_out} songs are in only one of the runs and are ignored")
-        a, b = {song: a[song] for song in common}, {song: b[song] for song in common}
+        a, b = {song: a[song] for song in common}, {song: named[song] for song in common}
         differences = compare_songs(a, b)
         if as_json:
             documents.append(
                 {
-                    "name": name,
+                    "name": shown(Path(name)),
                     "songs": len(common),
                     "rates": {
                         rate: {

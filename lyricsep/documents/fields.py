@@ -34,13 +34,18 @@ def finite(value: float | None) -> float | None:
 
 
 def as_json(value: Any) -> Any:
-    """Return a dataclass as the dicts and lists that `json.dumps` writes."""
+    r"""Return a dataclass as the dicts and lists that `json.dumps` writes.
+
+    Half characters, which stand for the bytes of a file name that is not UTF-8, become escapes (``\udce9``).
+    """
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: as_json(getattr(value, field.name)) for field in _written(value)}
     if isinstance(value, (tuple, list)):
         return [as_json(item) for item in value]
     if isinstance(value, Mapping):
-        return {key: as_json(item) for key, item in value.items()}
+        return {as_json(key): as_json(item) for key, item in value.items()}
     return value
 
 
