@@ -198,7 +198,7 @@ def test_broken_times_are_refused(read, suffix: str, times: str) -> None:
         read(f"{content}{times}\na\n", suffix)
 
 
-@pytest.mark.parametrize("suffix", [".txt", *file_suffixes([name for name in FORMATS if name != "json"])])
+@pytest.mark.parametrize("suffix", file_suffixes([name for name in FORMATS if name != "json"]))
 @pytest.mark.parametrize("written", [name for name in FORMATS if name != "txt"])
 def test_another_format_under_the_suffix_is_read_as_what_it_is(
     read, suffix: str, written: str, caplog: pytest.LogCaptureFixture
