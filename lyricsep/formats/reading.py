@@ -47,11 +47,8 @@ HISTORY = ".history"
 """Folder inside `CORRECTED` with every revision."""
 
 
-LYRICS_SUFFIXES = (".json", ".txt", ".lrc", ".srt", ".vtt", ".ttml", ".ass", ".TextGrid")
-"""Suffixes that identify lyrics files, from the most to the least complete text.
-
-Tables (csv, tsv) can be read too, but many files with these suffixes are not lyrics.
-"""
+LYRICS_SUFFIXES = (".json", ".txt", ".lrc", ".srt", ".vtt", ".ttml", ".ass", ".TextGrid", ".tsv", ".csv")
+"""Suffixes of all formats that can be read, from the most to the least complete text."""
 
 TIMED_SUFFIXES = (
     ".json",

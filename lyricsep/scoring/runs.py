@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lyricsep.datasets import Song, is_dataset, open_dataset
 from lyricsep.documents import Scores, SongScores, finite
+from lyricsep.encodings import decode_text
 from lyricsep.errors import DatasetError
 from lyricsep.files import shown
 from lyricsep.formats import LYRICS_SUFFIXES, find_lyrics, match_names, read_lyrics
@@ -254,7 +255,7 @@ def read_runs(path: Path) -> dict[str, dict[str, Counts]]:
     try:
         if path.is_dir():
             return _runs_of_benchmark(path / "songs.csv")
-        scores = Scores.from_json(path.read_text(encoding="utf-8"), name=shown(path))
+        scores = Scores.from_json(decode_text(path.read_bytes(), shown(path)), name=shown(path))
         return {path.stem: {scored.song: counts_from_dict(scored.counts) for scored in scores.songs}}
     except OSError as error:
         raise DatasetError(

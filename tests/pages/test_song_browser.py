@@ -351,6 +351,17 @@ def test_a_song_without_vocals(opened: Opened, content: dict[str, Any]) -> None:
     assert "only the song itself" in page.locator("#notes").inner_text()
 
 
+@pytest.mark.parametrize("reference", [None, Song("a", "mine", "en", "hello there\nwe go home")])
+def test_lyrics_without_times(opened: Opened, tmp_path: Path, reference: Song | None) -> None:
+    (tmp_path / "a.txt").write_text("hello there\n...\nwe went home\n", encoding="utf-8")
+    page = opened(song_content(FoundSong("a", tmp_path / "a.txt"), reference=reference, audio="none"))
+    rows = [" ".join(row.split()) for row in page.locator(".line .text").all_inner_texts()]
+    marked = "wentgo [reference: go]" if reference else "went"  # the first go is above the word
+    assert rows == ["hello there", "...", f"we {marked} home"]
+    assert "3 lines" in page.locator("#facts").inner_text()
+    assert "These lyrics have no times" in page.locator("#notes").inner_text()
+
+
 def test_sound_that_cannot_be_played(browser: Browser, content: dict[str, Any]) -> None:
     page = browser.new_page()
     broken = "data:audio/webm;base64,AAAA"
