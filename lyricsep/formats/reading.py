@@ -101,7 +101,14 @@ def read_lyrics(path: Path) -> Transcript:
     text = read_text(path)
     content = _content_suffix(text) or suffix
     if content != suffix:
-        _tell_content(name, content)
+        _tell(f"{name}: is read as {content}, which its content is; rename it")
+    elif content == ".txt":
+        rows = [row for row in text.split("\n") if row.strip()]
+        n_timed = sum(_TIMED_ROW.match(row) is not None for row in rows)
+        if 4 * n_timed > len(rows):
+            _tell(
+                f"{name}: {n_timed} of {len(rows)} rows begin with a time, which is read as words; convert it to srt or lrc"
+            )
     return _READERS[content](text, name)
 
 
@@ -139,6 +146,8 @@ def _content_suffix(text: str) -> str:
 _CUE = re.compile(r"(?:\d+:)?\d+:\d\d[.,]\d+ *-->")
 _TT = re.compile(r"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<(?:\w+:)?tt[\s>]", re.DOTALL)
 _LABEL = re.compile(r"\d+(?:\.\d+)?\t\d+(?:\.\d+)?(?:\t.*)?|\\\t.*")  # the second kind is a frequency range
+# Times that no reader knows: of transcripts of videos, MicroDVD, MPL2, labels with decimal commas.
+_TIMED_ROW = re.compile(r"\W*\d+:\d\d\b|\{\d+\}\{\d+\}|\[\d+\]\[\d+\]|\d+[.,]\d+\t\d+[.,]\d+(?:\t|$)")
 _LRC_TAG = re.compile(r"\[[a-z#]+:.*\]", re.IGNORECASE)
 _LRC_TIME = re.compile(r"\[\d+:\d\d(?:[.:,]\d+)?\]")
 
@@ -171,8 +180,8 @@ def _is_lyrics(document: object) -> bool:
 
 
 @cache  # some commands read a file more than once
-def _tell_content(name: str, suffix: str) -> None:
-    logger.warning("%s: is read as %s, which its content is; rename it", name, suffix)
+def _tell(warning: str) -> None:
+    logger.warning("%s", warning)
 
 
 def lyrics_stem(path: Path) -> str:

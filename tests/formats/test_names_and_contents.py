@@ -116,16 +116,38 @@ def test_timed_lyrics_called_txt(
         "[Chorus]\nhello\n",
         "{hello}\n",
         "1\nhello\n2\nthere\n",
-        "10:30 I wake up\n11:45 I go\n",
-        "[00:01.00] we begin\nhello there\nmy friend\nnow\n",
+        "10:30 I wake up\nI wait\nI eat\nI go\n",
         "the end, the start\nthe text\n",
-        "1.5\t2.5\n3\thello\n",
+        "3\thello\n4\tthere\n",
         '{"a": 1}\n',
     ],
 )
 def test_plain_text_stays_text(read: Read, text: str, caplog: pytest.LogCaptureFixture) -> None:
     assert read(text, ".txt") == Transcript(text)
     assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    ("text", "n"),
+    [
+        ("0:01\nhello there\n0:03\nmy friend\n", 2),
+        ("(1:02:03) hello there\nmy friend\n", 1),
+        ("[00:01.00] hello there\nmy friend\nnow\n", 1),
+        ("0:00:01.000,0:00:02.000\nhello there\n", 1),
+        ("{24}{48}hello there\n", 1),
+        ("[10][20] hello there\n", 1),
+        ("1,000000\t2,000000\thello there\n3,000000\t4,000000\tmy friend\n", 2),
+    ],
+)
+def test_times_that_are_read_as_words_are_told(
+    read: Read, text: str, n: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert read(text, ".txt") == Transcript(text)
+    (told,) = caplog.messages
+    n_rows = text.count("\n")
+    assert told.endswith(
+        f"Grüße.txt: {n} of {n_rows} rows begin with a time, which is read as words; convert it to srt or lrc"
+    )
 
 
 # Folders
