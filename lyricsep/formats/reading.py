@@ -106,9 +106,8 @@ def read_lyrics(path: Path) -> Transcript:
         rows = [row for row in text.split("\n") if row.strip()]
         n_timed = sum(_TIMED_ROW.match(row) is not None for row in rows)
         if 4 * n_timed > len(rows):
-            _tell(
-                f"{name}: {n_timed} of {len(rows)} rows begin with a time, which is read as words; convert it to srt or lrc"
-            )
+            share = f"{n_timed} of {len(rows)} rows"
+            _tell(f"{name}: {share} begin with a time, which is read as words; convert it to srt or lrc")
     return _READERS[content](text, name)
 
 
