@@ -99,7 +99,8 @@ def read_lyrics(path: Path) -> Transcript:
         known = ", ".join(_READERS)
         raise DatasetError(f"{name}: expected a suffix among {known}, got {path.suffix!r}; rename or convert it")
     text = read_text(path)
-    content = _content_suffix(text) or suffix
+    is_json = suffix == ".json" and text.lstrip().startswith("{")  # parsed below, once
+    content = suffix if is_json else _content_suffix(text) or suffix
     if content != suffix:
         _tell(f"{name}: is read as {content}, which its content is; rename it")
     elif content == ".txt":
@@ -143,7 +144,7 @@ def _content_suffix(text: str) -> str:
 
 
 _CUE = re.compile(r"(?:\d+:)?\d+:\d\d[.,]\d+ *-->")
-_TT = re.compile(r"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<(?:\w+:)?tt[\s>]", re.DOTALL)
+_TT = re.compile(r"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*<(?:\w+:)?tt[\s>]", re.DOTALL)
 _LABEL = re.compile(r"\d+(?:\.\d+)?\t\d+(?:\.\d+)?(?:\t.*)?|\\\t.*")  # the second kind is a frequency range
 # Times that no reader knows: of transcripts of videos, MicroDVD, MPL2, labels with decimal commas.
 _TIMED_ROW = re.compile(r"\W*\d+:\d\d\b|\{\d+\}\{\d+\}|\[\d+\]\[\d+\]|\d+[.,]\d+\t\d+[.,]\d+(?:\t|$)")
@@ -321,17 +322,18 @@ def _suffix(path: Path, suffixes: Iterable[str]) -> str:
 
 def _read_json(text: str, name: str) -> Transcript:
     try:
-        foreign = json.loads(text)
+        parsed = json.loads(text)
     except (ValueError, RecursionError):
-        foreign = None  # told below
-    if isinstance(foreign, list) or (isinstance(foreign, dict) and "schema" not in foreign):
-        transcript = from_whisper(foreign)
-        if transcript is None:
-            raise DatasetError(
-                f"{name}: is JSON, but neither lyrics of lyricsep nor a transcript of Whisper; convert it to srt"
-            )
-        return transcript
-    document = LyricsDocument.from_json(text, name=name)
+        document = LyricsDocument.from_json(text, name=name)  # raises the error
+    else:
+        if not isinstance(parsed, dict) or "schema" not in parsed:
+            transcript = from_whisper(parsed)
+            if transcript is None:
+                raise DatasetError(
+                    f"{name}: is JSON, but neither lyrics of lyricsep nor a transcript of Whisper; convert it to srt"
+                )
+            return transcript
+        document = LyricsDocument.from_dict(parsed, name=name)
     kept = {each.name: getattr(document, each.name) for each in fields(Transcript) if each.name != "text"}
     kept["language"] = known_language(document.language) or document.language
     return Transcript(sectioned(document.lines), **kept)

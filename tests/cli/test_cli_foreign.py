@@ -76,10 +76,11 @@ def test_a_broken_file_costs_itself(run: Run, tmp_path: Path) -> None:
     assert "2 of 4 songs done; 2 failed" in done.err
 
 
-def test_timed_lyrics_called_txt_are_scored_without_their_times(run: Run, cases: Path) -> None:
-    folder = cases / "timed-file-called-txt"
+def test_timed_lyrics_called_txt_are_scored_without_their_times(run: Run, cases: Path, tmp_path: Path) -> None:
+    for name in ("lt.ref.txt", "lrcin.txt", "srtin.txt", "lt.txt"):
+        write(tmp_path, {name: (cases / "timed-file-called-txt" / name).read_text(encoding="utf-8")})
     for name in ("lrcin.txt", "srtin.txt", "lt.txt"):
-        done = run("score", folder / "lt.ref.txt", folder / name, "-l", "en", "--json")
+        done = run("score", "lt.ref.txt", name, "-l", "en", "--json")
         assert (done.code, json.loads(done.out)["rates"]["WER"]) == (0, 0.0), name
         assert done.err.count("which its content is") == 1
 

@@ -292,7 +292,8 @@ def test_find_lyrics(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "folder.txt").mkdir()
+    (tmp_path / "c.csv").write_text("start,end,text\n")
     found = {stem: str(path.relative_to(tmp_path)) for stem, path in find_lyrics(tmp_path, TIMED_SUFFIXES).items()}
     assert found == {"b": "b.ass", "c": "c.csv", "d": "d.TextGrid", "é/a": "é/a.words.lrc"}
     found = {stem: path.name for stem, path in find_lyrics(tmp_path, LYRICS_SUFFIXES).items()}
-    assert found == {"b": "b.srt", "d": "d.labels.txt", "é/a": "a.txt"}
+    assert found == {"b": "b.srt", "c": "c.csv", "d": "d.labels.txt", "é/a": "a.txt"}
