@@ -164,3 +164,12 @@ def test_intervals() -> None:
     assert with_interval(0.2, 0.15, 0.25) == "20.00 [15.00, 25.00]"
     assert with_interval(0.2, nan, nan) == "20.00"
     assert with_interval(nan, nan, nan) == "–"
+
+
+def test_what_breaks_a_row_is_escaped_in_every_form() -> None:
+    table = Table("a\nb", ("song", "WER"), (("caf\udce9 \x1b[31m\u202e 君が\u3000代", "1"),), notes=("c\u2028",))
+    for text in (table.text(), table.markdown(), table.html()):
+        text.encode()
+        assert "caf\\udce9 \\x1b[31m\\u202e 君が\u3000代" in text
+        assert "a\\nb" in text
+    assert table.text().splitlines()[-1] == "c\\u2028"

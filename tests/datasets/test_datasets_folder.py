@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import unicodedata
 from pathlib import Path
 
 import pytest
 from published import write_text
 
 from lyricsep.datasets import open_dataset
+from lyricsep.datasets.tables import DatasetFolder, DatasetRecord
 from lyricsep.errors import ConfigError, DatasetError
 
 
@@ -69,3 +71,36 @@ def test_empty_lyrics_are_lyrics(tmp_path: Path) -> None:
     for name in ("en/a.mp3", "en/a.txt"):
         write_text(tmp_path / name, "")
     assert open_dataset(tmp_path).songs[0].text == ""
+
+
+def test_names_match_in_any_case_and_normal_form(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    composed, parted = "fr/Été", unicodedata.normalize("NFD", "fr/été")
+    write_text(tmp_path / f"{composed}.mp3", "")
+    write_text(tmp_path / f"{parted}.TXT", "la")
+    write_text(tmp_path / "fr" / "b.mp3", "")
+    for name in ("B.txt", "b .txt"):
+        write_text(tmp_path / "fr" / name, "b")
+    dataset = open_dataset(tmp_path)
+    assert [(song.id, song.text) for song in dataset.songs] == [("fr/b", "b"), (composed, "la")]
+    assert [song.id for song in dataset.select(songs=[parted.upper()]).songs] == [composed]
+    with pytest.raises(DatasetError, match="no song is called 'fr/c'"):
+        dataset.select(songs=["fr/c"])
+    assert caplog.messages == []
+
+
+def test_files_of_a_table_are_found_in_any_case_and_normal_form(tmp_path: Path) -> None:
+    folder = DatasetFolder(tmp_path)
+    write_text(tmp_path / "Lyrics" / unicodedata.normalize("NFD", "Été.txt"), "la")
+    record = DatasetRecord({}, tmp_path)
+    assert folder.locate("lyrics/été.TXT", record, "name").read_text() == "la"
+    write_text(tmp_path / "Lyrics" / "ÉTÉ.txt", "which?")
+    assert not DatasetFolder(tmp_path).locate("lyrics/été.TXT", record, "name").exists()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-32-be"])
+def test_timed_lyrics_called_txt_keep_their_times(tmp_path: Path, encoding: str) -> None:
+    write_text(tmp_path / "fr" / "a.mp3", "")
+    (tmp_path / "fr" / "a.txt").write_bytes("[00:01.00]été\n[00:02.50]là\n".encode(encoding))
+    (song,) = open_dataset(tmp_path).songs
+    assert song.text == "été\nlà"
+    assert [(line.start, line.text) for line in song.lines] == [(1.0, "été"), (2.5, "là")]

@@ -306,3 +306,9 @@ def test_schema_of_a_dataclass() -> None:
     with pytest.raises(FieldError, match=r"^parts\.p\.flags\[0\]: expected true or false, got 1$"):
         from_json(Outer, {"a": 1, "b": 2, "parts": {"p": {"x": 1, "flags": [1]}}})
     assert asdict(from_json(Inner, {"x": 1, "unknown": 2})) == {"x": 1.0, "flags": ()}
+
+
+def test_names_that_are_no_text_are_written_as_escapes() -> None:
+    scores = Scores(missing=("caf\udce9",), counts={"\udce9": 1})
+    assert json.loads(scores.to_json())["missing"] == ["caf\\udce9"]
+    assert Scores.from_json(scores.to_json()) == Scores(missing=("caf\\udce9",), counts={"\\udce9": 1})
