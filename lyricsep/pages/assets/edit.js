@@ -1,6 +1,6 @@
 /** Editing of lyrics: words, times and lines; every change can be undone until the page is closed. */
 
-const CLOSE_UP = 120; // pixels a second at which words can be dragged
+const CLOSE_UP = 160; // pixels a second at which words can be dragged
 const CONTROL_KEYS = { "Ctrl+S": "save", "Ctrl+Z": "undo", "Ctrl+Y": "redo", "Shift+Enter": "split at the cursor" };
 const STALE = 409; // HTTP status: another page has saved
 const NUDGES = { ArrowLeft: -0.01, ArrowRight: 0.01 };
@@ -31,7 +31,7 @@ class Editor {
     lyrics.list.addEventListener("click", (event) => {
       const item = event.target.closest(".line");
       const row = item && lyrics.rows[item.dataset.index];
-      if (row?.line && !event.target.closest("input, .tools")) this.select(row.line);
+      if (row?.line && !event.target.closest("input")) this.select(row.line);
     });
     lyrics.list.addEventListener("dblclick", (event) => event.target.closest(".text") && this.open());
     lyrics.addEventListener("show", () => this.decorate());
@@ -45,6 +45,7 @@ class Editor {
     for (const [keys, text] of Object.entries(CONTROL_KEYS)) {
       document.getElementById("keys").append(element("dt", {}, element("kbd", {}, keys)), element("dd", {}, text));
     }
+    this.decorate();
     this.show();
   }
 
@@ -70,6 +71,8 @@ class Editor {
       document.getElementById("notes").append(element("p", {}, note));
       document.getElementById("notes").hidden = false;
     }
+    this.tools = element("div", { id: "tools", class: "tools", role: "group", "aria-label": "Change the selected line" });
+    document.getElementById("player").append(this.tools);
     const add = button("add-first", "Insert a line at the beginning", () => this.insert(-1));
     this.lyrics.list.before(add);
     if (this.review.machine) this.showMachine(this.review.machine);
@@ -167,7 +170,8 @@ class Editor {
 
   insert(index) {
     const next = this.following(index);
-    const line = lineAfter(this.lyrics.rows[index]?.line, this.lyrics.rows[next]?.line, this.content.duration);
+    const [before, after] = [index, next].map((at) => this.lyrics.rows[at]?.line);
+    const line = lineAt(this.player.position, before, after, this.content.duration);
     const rows = [...this.lyrics.rows];
     rows.splice(index + 1, 0, { line, words: null, start: line.start });
     this.commit(rows, line);
@@ -184,10 +188,14 @@ class Editor {
     if (this.index >= 0) this.replaceLine({ ...this.selected, flags: [] }, { keep: true });
   }
 
+  /** Let a line start or end now: while the song plays the one that is sung, else the selected one. */
   setEdge(edge) {
-    if (this.index < 0) return;
-    const line = withEdge(this.selected, null, edge, this.player.position, this.content.duration);
-    this.replaceLine(line, { keep: true });
+    const time = this.player.position;
+    const sung = this.lyrics.sung.map(({ row }) => row.line);
+    const line = this.player.playing || !this.selected ? lineMeant(sung, edge, time) : this.selected;
+    if (!line) return;
+    this.selected = line;
+    this.replaceLine(withEdgeNow(line, edge, time, this.content.duration), { keep: true });
   }
 
   /** Replace the selected line; with `keep` its words are the same, and so are its marks. */
@@ -271,25 +279,22 @@ class Editor {
   /** Add tools and handles to the selected line. */
   decorate() {
     const { lyrics } = this;
-    lyrics.list.querySelectorAll(".tools").forEach((tools) => tools.remove());
     lyrics.list.querySelectorAll(".selected").forEach((item) => item.classList.remove("selected"));
-    const item = lyrics.items[this.index];
-    item?.classList.add("selected");
-    item?.querySelector(".body").append(this.tools());
+    lyrics.items[this.index]?.classList.add("selected");
+    this.showTools();
     this.hold();
   }
 
-  tools() {
+  showTools() {
     const tool = (name, text, act) => {
       const button = element("button", { type: "button", class: "small", "data-tool": name }, text);
       button.addEventListener("pointerdown", (event) => event.preventDefault()); // the caret stays where it is
       button.addEventListener("click", act);
+      button.disabled = !selected;
       return button;
     };
-    const { selected } = this;
-    const tools = element(
-      "div",
-      { class: "tools", role: "group", "aria-label": "Change this line" },
+    const selected = this.index < 0 ? null : this.selected;
+    const parts = [
       tool("open", "Correct", () => this.open()),
       tool("split", "Split", () => this.split()),
       tool("merge", "Join with next", () => this.merge()),
@@ -297,10 +302,10 @@ class Editor {
       tool("delete", "Delete", () => this.remove()),
       tool("start", "Starts now", () => this.setEdge("start")),
       tool("end", "Ends now", () => this.setEdge("end")),
-      selected.flags.length > 0 && tool("check", "Not doubtful", () => this.check()),
-      element("span", { class: "quiet" }, `${clock(selected.start, 2)} – ${clock(selected.end, 2)}`),
-    );
-    return tools;
+      selected?.flags.length > 0 && tool("check", "Not doubtful", () => this.check()),
+      selected && element("span", { class: "quiet" }, `${clock(selected.start, 2)} – ${clock(selected.end, 2)}`),
+    ];
+    this.tools.replaceChildren(...parts.filter(Boolean));
   }
 
   /* Times on the waveform */
@@ -310,15 +315,16 @@ class Editor {
     if (!line || this.index < 0) return;
     this.held = line;
     const parts = line.words.length ? line.words : [line];
+    // Where a line and its first or last word share an edge, they share the handle.
+    const isOwn = (word, edge) => line.words[word][edge] !== line[edge];
+    const edges = line.words.flatMap((_, word) => [[word, "start"], [word, "end"]]).filter((one) => isOwn(...one));
     this.lane.append(
       ...parts.map((part) => {
         const block = this.wave.span("held", part.start, part.end);
-        block.textContent = (part.end - part.start) * this.wave.scale < 9 * part.text.length ? "" : part.text;
+        block.title = block.textContent = part.text;
         return block;
       }),
-      this.handle(null, "start"),
-      ...line.words.flatMap((_, word) => [this.handle(word, "start"), this.handle(word, "end")]),
-      this.handle(null, "end"),
+      ...[...edges, [null, "start"], [null, "end"]].map((one) => this.handle(...one)),
     );
   }
 
@@ -429,6 +435,10 @@ class Editor {
     };
   }
 
+  goneServer() {
+    return `the server has ended; start \`lyricsep review DIR --port ${location.port}\` again, then reload this page`;
+  }
+
   async save() {
     this.input?.blur();
     if (!this.canSave || this.saving) return;
@@ -450,7 +460,9 @@ class Editor {
       this.saved = rows;
       this.show();
     } catch (error) {
-      this.say(`Not saved: ${error.message}. Your changes are kept on this page; try again.`, true);
+      // A fetch that nobody answers is a TypeError, whose message differs from browser to browser.
+      const reason = error instanceof TypeError ? this.goneServer() : `${error.message}; try again`;
+      this.say(`Not saved: ${reason}. Your changes are kept on this page.`, true);
     } finally {
       this.saving = false;
     }

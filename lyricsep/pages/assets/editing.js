@@ -2,6 +2,7 @@
 
 const SHORTEST = 0.02; // shortest duration of a dragged word or line, in seconds
 const NEW_LINE = 2; // duration of an inserted line, in seconds
+const REACTION = 0.5; // seconds by which a key may miss the edge of a line
 
 const clamp = (time, low, high) => Math.min(Math.max(time, low), Math.max(low, high));
 const rounded = (time) => Math.round(time * 1000) / 1000;
@@ -114,8 +115,10 @@ function mergeLines(first, second) {
   };
 }
 
-function lineAfter(line, next, duration) {
-  const start = Math.min(line ? line.end : 0, duration);
+/** Return a new line for the playback position: there if it lies after the start of `line`, else behind `line`. */
+function lineAt(position, line, next, duration) {
+  const isBehind = position > (line ? line.start : 0) && position < (next ? next.start : duration);
+  const start = Math.min(rounded(isBehind ? position : line ? line.end : 0), duration);
   const end = Math.max(start, Math.min(next ? next.start : duration, start + NEW_LINE));
   return { start, end: end > start ? end : Math.min(start + NEW_LINE, duration), text: "", words: [], flags: [] };
 }
@@ -123,11 +126,7 @@ function lineAfter(line, next, duration) {
 /** Move the start or the end of a line (word null) or of one of its words, within its limits. */
 function withEdge(line, word, edge, time, duration) {
   const at = rounded(clamp(time, 0, duration));
-  if (word === null) {
-    const start = edge === "start" ? Math.max(0, Math.min(at, line.end - SHORTEST)) : line.start;
-    const end = edge === "end" ? Math.max(at, line.start + SHORTEST) : line.end;
-    return within({ ...line, start, end });
-  }
+  if (word === null) return withLineEdge(line, edge, at);
   const words = line.words.map((one) => ({ ...one }));
   const [before, own, after] = [words[word - 1], words[word], words[word + 1]];
   if (edge === "start") {
@@ -142,10 +141,40 @@ function withEdge(line, word, edge, time, duration) {
   return { ...line, start: Math.min(line.start, words[0].start), end: Math.max(line.end, words.at(-1).end), words };
 }
 
-/** Keep the words of a line inside it. */
-function within(line) {
-  const fit = (time) => clamp(time, line.start, line.end);
-  return { ...line, words: line.words.map((word) => ({ ...word, start: fit(word.start), end: fit(word.end) })) };
+/** Move an edge of a line; the word at that edge goes along, and all words stay inside. */
+function withLineEdge(line, edge, at) {
+  const moved = { ...line };
+  moved[edge] = edge === "start" ? Math.max(0, Math.min(at, line.end - SHORTEST)) : Math.max(at, line.start + SHORTEST);
+  const fit = (time) => clamp(time === line[edge] ? moved[edge] : time, moved.start, moved.end);
+  return { ...moved, words: line.words.map((word) => ({ ...word, start: fit(word.start), end: fit(word.end) })) };
+}
+
+/** Move a line with its words. */
+function movedBy(line, seconds, duration) {
+  const by = clamp(seconds, -line.start, Math.max(-line.start, duration - line.end));
+  const moved = ({ start, end, ...rest }) => ({ ...rest, start: rounded(start + by), end: rounded(end + by) });
+  return { ...moved(line), words: line.words.map(moved) };
+}
+
+/** Let a line start or end at a time; one that would be turned around is moved as a whole. */
+function withEdgeNow(line, edge, time, duration) {
+  const isBeyond = edge === "start" ? time > line.end - SHORTEST : time < line.start + SHORTEST;
+  return isBeyond ? movedBy(line, time - line[edge], duration) : withEdge(line, null, edge, time, duration);
+}
+
+/**
+ * Return the line whose edge is meant at a time: the one that is sung, between lines the one that follows (start) or
+ * precedes (end). Within `REACTION` of a neighbour's edge it is the neighbour's.
+ */
+function lineMeant(lines, edge, time) {
+  const at = lastStarted(lines, time);
+  if (edge === "start") {
+    const next = lines[at + 1];
+    const isNext = at < 0 || time > lines[at].end || (next && next.start - time < REACTION);
+    return (isNext ? next : lines[at]) ?? null;
+  }
+  const isLast = at > 0 && time - lines[at].start < REACTION && lines[at - 1].end > lines[at].start - REACTION;
+  return lines[isLast ? at - 1 : at] ?? null;
 }
 
 /** Return the sung spans of lines; those that touch are joined. */

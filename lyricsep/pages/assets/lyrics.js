@@ -121,7 +121,7 @@ class Lyrics extends EventTarget {
   click(event) {
     const item = event.target.closest(".line");
     const row = item && this.rows[item.dataset.index];
-    if (!row || event.target.closest("input, .tools") || row.start === null || row.start === undefined) return;
+    if (!row || event.target.closest("input") || row.start === null || row.start === undefined) return;
     const word = event.target.closest("[data-word]");
     const timed = word && row.line?.words[word.dataset.word];
     if (word || event.target.closest(".time")) this.player.seek(timed ? timed.start : row.line ? row.line.start : row.start);
@@ -144,6 +144,7 @@ class Lyrics extends EventTarget {
     if (current !== this.current) {
       this.items[this.current]?.classList.remove("current");
       this.items[this.current]?.removeAttribute("aria-current");
+      this.items[this.current]?.querySelectorAll(".word.current").forEach((word) => word.classList.remove("current"));
       this.items[current]?.classList.add("current");
       this.items[current]?.setAttribute("aria-current", "true");
       this.current = current;

@@ -1,6 +1,6 @@
 /** The waveform with sung segments, level of the vocals and lines; zoomed, and as an overview. */
 
-const CLOSEST = 200; // pixels a second
+const CLOSEST = 1000; // pixels a second: a peak is ten of them
 const MOST_POINTS = 20000; // of the drawn level
 const WHOLE_UP_TO = 360; // seconds of a song that is shown as a whole at first
 const WINDOW = 120; // seconds that are shown of a longer one
