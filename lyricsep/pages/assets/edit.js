@@ -22,7 +22,7 @@ class Editor {
     this.revision = this.review.revision;
     this.past = [];
     this.future = [];
-    this.saved = lyrics.rows;
+    this.saved = this.version;
     this.selected = null; // a line
     wave.near.getWrapper().getRootNode().prepend(element("style", {}, EDIT_STYLE));
     this.lane = wave.lane("edits");
@@ -45,8 +45,11 @@ class Editor {
     for (const [keys, text] of Object.entries(CONTROL_KEYS)) {
       document.getElementById("keys").append(element("dt", {}, element("kbd", {}, keys)), element("dd", {}, text));
     }
+    this.timing = new Timing(this);
     this.decorate();
     this.show();
+    this.restoreDraft();
+    if (this.review.vocals) this.fetchVocals();
   }
 
   furnish() {
@@ -95,8 +98,14 @@ class Editor {
     );
   }
 
+  /** What can be undone, but for the selection. */
+  get version() {
+    return { rows: this.lyrics.rows, names: [this.content.title, this.content.artist] };
+  }
+
   get isChanged() {
-    return this.lyrics.rows !== this.saved;
+    const { rows, names } = this.version;
+    return rows !== this.saved.rows || names.some((name, at) => name !== this.saved.names[at]);
   }
 
   /** Uncorrected lyrics can be saved too, which marks them as right. */
@@ -114,29 +123,32 @@ class Editor {
 
   /* Changes */
 
-  /** Show other rows, and keep the previous ones for undo. */
-  commit(rows, selected = this.selected) {
-    this.past.push({ rows: this.lyrics.rows, selected: this.selected });
+  /** Show other rows, title and artist, and keep the previous ones for undo. */
+  commit(rows, selected = this.selected, names = this.version.names) {
+    this.past.push({ ...this.version, selected: this.selected });
     this.future = [];
-    this.apply({ rows: inOrder(rows), selected });
+    this.apply({ rows: inOrder(rows), names, selected });
   }
 
-  apply({ rows, selected }) {
+  apply({ rows, names, selected }) {
     this.selected = selected;
     this.input = null;
+    [this.content.title, this.content.artist] = names;
+    showNames(this.content);
     this.lyrics.show(rows);
     this.show();
+    this.keepDraft();
   }
 
   undo() {
     if (!this.past.length) return;
-    this.future.push({ rows: this.lyrics.rows, selected: this.selected });
+    this.future.push({ ...this.version, selected: this.selected });
     this.apply(this.past.pop());
   }
 
   redo() {
     if (!this.future.length) return;
-    this.past.push({ rows: this.lyrics.rows, selected: this.selected });
+    this.past.push({ ...this.version, selected: this.selected });
     this.apply(this.future.pop());
   }
 
@@ -286,24 +298,34 @@ class Editor {
   }
 
   showTools() {
-    const tool = (name, text, act) => {
+    const tool = (name, text, act, isFree = false, isOff = false) => {
       const button = element("button", { type: "button", class: "small", "data-tool": name }, text);
       button.addEventListener("pointerdown", (event) => event.preventDefault()); // the caret stays where it is
       button.addEventListener("click", act);
-      button.disabled = !selected;
+      button.disabled = isOff || (!selected && !isFree);
+      if (name === "loop") button.setAttribute("aria-pressed", String(this.timing.isLooping));
       return button;
     };
     const selected = this.index < 0 ? null : this.selected;
+    const times = selected ? `${clock(selected.start, 2)} – ${clock(selected.end, 2)}` : "No line is selected";
     const parts = [
+      element("span", { class: "quiet span" }, times),
+      tool("tap-line", "Tap line", () => this.timing.tapLine(), true),
+      tool("tap-word", "Tap word", () => this.timing.tapWord(), true),
+      tool("start", "Starts now", () => this.setEdge("start")),
+      tool("end", "Ends now", () => this.setEdge("end")),
+      tool("snap", "To the voice", () => this.timing.snap()),
+      tool("loop", "Loop", () => this.timing.setLoop(!this.timing.isLooping)),
       tool("open", "Correct", () => this.open()),
       tool("split", "Split", () => this.split()),
       tool("merge", "Join with next", () => this.merge()),
       tool("insert", "Insert below", () => this.insert(this.index)),
       tool("delete", "Delete", () => this.remove()),
-      tool("start", "Starts now", () => this.setEdge("start")),
-      tool("end", "Ends now", () => this.setEdge("end")),
-      selected?.flags.length > 0 && tool("check", "Not doubtful", () => this.check()),
-      selected && element("span", { class: "quiet" }, `${clock(selected.start, 2)} – ${clock(selected.end, 2)}`),
+      tool("check", "Not doubtful", () => this.check(), false, !selected?.flags.length),
+      tool("shift", "Shift…", () => askShift(this), true),
+      tool("replace", "Replace…", () => askReplace(this), true),
+      tool("title", "Title…", () => askTitle(this), true),
+      this.review.align && tool("align", "Align a text…", () => askText(this), true, this.aligning),
     ];
     this.tools.replaceChildren(...parts.filter(Boolean));
   }
@@ -408,7 +430,7 @@ class Editor {
   controlKey(event) {
     if (!(event.ctrlKey || event.metaKey) || event.altKey) return;
     const key = event.key.toLowerCase();
-    const typing = this.input !== null && this.input !== undefined;
+    const typing = (this.input !== null && this.input !== undefined) || document.querySelector("dialog[open]");
     if (key === "s") this.save();
     else if (!typing && (key === "y" || (key === "z" && event.shiftKey))) this.redo();
     else if (!typing && key === "z") this.undo();
@@ -435,34 +457,117 @@ class Editor {
     };
   }
 
-  goneServer() {
-    return `the server has ended; start \`lyricsep review DIR --port ${location.port}\` again, then reload this page`;
+  /** Send JSON to the server and return its answer; an error says what to do. */
+  async send(method, url, body) {
+    const headers = { "Content-Type": "application/json" };
+    if (this.review.token) headers["X-Lyricsep-Token"] = this.review.token;
+    // Its message, where nobody answers, differs from browser to browser.
+    const answer = await fetch(url, { method, headers, body: JSON.stringify(body) }).catch(() => null);
+    if (answer === null) {
+      const command = `lyricsep review DIR --port ${location.port}`;
+      throw new Error(`the server has ended. Start \`${command}\` again and open the address that it prints.`);
+    }
+    const told = await answer.json().catch(() => ({}));
+    if (answer.status === STALE) throw new Error("the song was saved in another window. Reload the page.");
+    if (!answer.ok) throw new Error(`${told.error || `server status ${answer.status}`}; try again.`);
+    return told;
+  }
+
+  /** Let the server find the times of a text; the lines come as a change, not saved yet. */
+  async align(text) {
+    const began = performance.now();
+    const tick = () => this.say(`Finding the times… ${clock((performance.now() - began) / 1000)}`);
+    const ticking = setInterval(tick, 500);
+    this.aligning = true;
+    tick();
+    this.showTools();
+    try {
+      const { lines } = await this.send("POST", this.review.align, { text });
+      clearInterval(ticking);
+      this.commit(lines.map((line) => ({ line, words: null, start: line.start })), null);
+    } catch (error) {
+      this.say(`No times were found: ${error.message}`, true);
+    } finally {
+      clearInterval(ticking);
+      this.aligning = false;
+      this.showTools();
+    }
+  }
+
+  /** Let the server separate the vocals, which it does not keep; the page works without them meanwhile. */
+  async fetchVocals() {
+    const note = element("p", { id: "vocals-note" }, "The vocals are being separated…");
+    const notes = document.getElementById("notes");
+    notes.replaceChildren(note, ...notes.querySelectorAll("#draft"));
+    notes.hidden = false;
+    try {
+      const { audio, peaks, envelope } = await this.send("POST", this.review.vocals, {});
+      const { content } = this;
+      content.audio.vocals = audio;
+      content.peaks.vocals = peaks;
+      content.envelope = envelope;
+      this.player.add("vocals", audio);
+      this.wave.showLevel();
+      this.timing.listen();
+      note.remove();
+      notes.hidden = notes.children.length === 0;
+    } catch (error) {
+      note.textContent = `The vocals could not be separated: ${error.message}`;
+    }
+  }
+
+  /* Drafts: unsaved changes survive a crash of the browser or of the server */
+
+  get draftKey() {
+    return `lyricsep draft of ${location.pathname}`;
+  }
+
+  keepDraft() {
+    try {
+      if (this.isChanged) localStorage.setItem(this.draftKey, JSON.stringify({ ...this.version, revision: this.revision }));
+      else localStorage.removeItem(this.draftKey);
+    } catch {
+      // Without storage, or with a full one, only the page holds the changes.
+    }
+  }
+
+  restoreDraft() {
+    let draft = null;
+    try {
+      draft = JSON.parse(localStorage.getItem(this.draftKey));
+    } catch {
+      return;
+    }
+    if (!Array.isArray(draft?.rows) || !Array.isArray(draft.names)) return;
+    const isOlder = draft.revision !== this.revision;
+    const restore = () => this.commit(draft.rows, null, draft.names);
+    const note = element("p", { id: "draft" }, isOlder ? "There are unsaved changes of an older revision. " : "Unsaved changes were restored. ");
+    const act = element("button", { type: "button", class: "small" }, isOlder ? "Take them" : "Discard them");
+    act.addEventListener("click", () => {
+      note.remove();
+      if (isOlder) restore();
+      else this.undo();
+    });
+    note.append(act);
+    document.getElementById("notes").append(note);
+    document.getElementById("notes").hidden = false;
+    if (!isOlder) restore();
   }
 
   async save() {
     this.input?.blur();
     if (!this.canSave || this.saving) return;
-    const rows = this.lyrics.rows;
+    const { version } = this;
     this.saving = true;
     this.say("Saving…");
     try {
-      const headers = { "Content-Type": "application/json" };
-      if (this.review.token) headers["X-Lyricsep-Token"] = this.review.token;
-      const body = JSON.stringify({ revision: this.revision, lyrics: this.document() });
-      const answer = await fetch(this.review.save, { method: "PUT", headers, body });
-      const told = await answer.json().catch(() => ({}));
-      if (answer.status === STALE) {
-        this.say("Not saved: the song was saved in another window. Copy your changes, then reload the page.", true);
-        return;
-      }
-      if (!answer.ok) throw new Error(told.error || `server status ${answer.status}`);
+      const told = await this.send("PUT", this.review.save, { revision: this.revision, lyrics: this.document() });
       this.revision = told.revision;
-      this.saved = rows;
+      this.saved = version;
+      this.keepDraft();
       this.show();
     } catch (error) {
-      // A fetch that nobody answers is a TypeError, whose message differs from browser to browser.
-      const reason = error instanceof TypeError ? this.goneServer() : `${error.message}; try again`;
-      this.say(`Not saved: ${reason}. Your changes are kept on this page.`, true);
+      this.say(`Not saved: ${error.message} Your changes are kept in this browser.`, true);
     } finally {
       this.saving = false;
     }

@@ -177,6 +177,64 @@ function lineMeant(lines, edge, time) {
   return lines[isLast ? at - 1 : at] ?? null;
 }
 
+/**
+ * Let the line of a row start at a time. It moves with its words; lines before it end by then, and those behind it
+ * that would start earlier move to its start.
+ */
+function tappedLine(rows, index, time, duration) {
+  const to = (line, start) => movedBy(line, start - line.start, duration);
+  return rows.map((row, at) => {
+    if (!row.line) return row;
+    let { line } = row;
+    if (at === index) line = to(line, time);
+    else if (at < index && line.end > time) line = withLineEdge(line, "end", Math.max(time, line.start + SHORTEST));
+    else if (at > index && line.start < time) line = to(line, time);
+    return line === row.line ? row : { ...row, line, start: line.start };
+  });
+}
+
+/** Let a word of a line start at a time; those before it end by then, and those behind it keep their order. */
+function tappedWord(line, index, time, duration) {
+  const texts = wordsIn(line.text);
+  const known = wordsOf(line);
+  const words = (known.length ? known : spreadOver([], texts, undefined, undefined, line)).map((word) => ({ ...word }));
+  if (index > 0) {
+    const [before, own] = [words[index - 1], words[index]];
+    const touches = Math.abs(before.end - own.start) < 0.001;
+    own.start = rounded(clamp(time, before.start + SHORTEST, duration));
+    before.end = touches ? own.start : Math.min(before.end, own.start);
+  }
+  let last = words[index].start;
+  for (const word of words.slice(index)) {
+    word.start = Math.max(word.start, last);
+    word.end = rounded(Math.max(word.end, word.start + SHORTEST));
+    last = word.start + SHORTEST;
+  }
+  return { ...line, start: Math.min(line.start, words[0].start), end: Math.max(line.end, words.at(-1).end), words };
+}
+
+/** Move all lines from a row on; those before it stay. */
+function shifted(rows, from, seconds, duration) {
+  return rows.map((row, at) => {
+    if (!row.line || at < from) return row;
+    const line = movedBy(row.line, seconds, duration);
+    return { ...row, line, start: line.start };
+  });
+}
+
+/** Replace a text in all lines; returns the rows and how often it was found. */
+function withReplaced(rows, text, by, exact) {
+  const pattern = new RegExp(text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), exact ? "gu" : "giu");
+  let n = 0;
+  const changed = rows.map((row) => {
+    const found = row.line?.text.match(pattern)?.length ?? 0;
+    if (!found) return row;
+    n += found;
+    return { ...row, line: withText(row.line, row.line.text.replace(pattern, () => by)), words: null };
+  });
+  return { rows: changed.filter((row) => row.line?.text !== ""), n };
+}
+
 /** Return the sung spans of lines; those that touch are joined. */
 function sungSpans(lines) {
   const spans = [];

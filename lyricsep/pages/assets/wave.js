@@ -106,11 +106,15 @@ class Wave {
     const segments = element("div", { class: "segments" });
     for (const { start, end } of this.content.segments) segments.append(this.span("segment", start, end));
     wrapper.prepend(segments);
-    if (this.content.envelope) wrapper.append(this.level(this.content.envelope));
+    this.showLevel();
     this.ticks = this.lane("ticks");
     const sung = this.content.reference?.lines || [];
     if (sung.length) this.lane("sung").append(...sung.map(({ start, end }) => this.span("bar", start, end)));
     this.blocks = this.lane("blocks");
+  }
+
+  showLevel() {
+    if (this.content.envelope) this.near.getWrapper().append(this.level(this.content.envelope));
   }
 
   span(kind, start, end) {
