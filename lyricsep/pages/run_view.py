@@ -137,7 +137,7 @@ def _distributions(content: RunContent) -> list[tuple[str, str]]:
     groups: dict[str, list[Mark]] = {}
     for mark in marks.values():
         groups.setdefault(content.songs[mark.song].language or UNKNOWN, []).append(mark)
-    drawn = [(f"{of}, percent: number of songs", histogram(list(marks.values()), of=of))]
+    drawn: list[tuple[str, str]] = [(f"{of}, percent: number of songs", histogram(list(marks.values()), of=of))]
     if any(len(group) >= FEWEST for group in groups.values()):
         drawn.append((f"{of} by language, percent", strips(dict(sorted(groups.items())), of=of)))
     return drawn

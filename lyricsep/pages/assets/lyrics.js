@@ -10,6 +10,7 @@ const MARKS = showsChanges
   ? { substitution: "changed", deletion: "removed", insertion: "added", hallucinated: "hallucinated" }
   : { substitution: "wrong", deletion: "missed", insertion: "extra", hallucinated: "hallucinated" };
 
+const UNSURE = 0.5; // probability; two of three words below it are wrong (`data/results/doubt.md`)
 const PAUSE = 3; // seconds without a line between two sections
 const REST = 4000; // milliseconds without automatic scrolling after the reader scrolled
 
@@ -99,7 +100,8 @@ class Lyrics extends EventTarget {
   texts(row) {
     if (row.words?.length) return row.words.flatMap((word) => this.marked(word));
     return partsOf(row.line).flatMap(({ text, words }) => {
-      const timed = words.map((word) => element("span", { class: "word", "data-word": word }, row.line.words[word].text));
+      const kind = (word) => (row.line.words[word].probability < UNSURE ? "word unsure" : "word");
+      const timed = words.map((word) => element("span", { class: kind(word), "data-word": word }, row.line.words[word].text));
       return [...(timed.length ? timed : [element("span", { class: "word" }, text)]), " "];
     });
   }
