@@ -33,8 +33,6 @@ _CLOCK = r"(?:(\d{1,3}):(?=\d{1,2}:\d{1,2}[.,]))?(\d{1,9}):([0-5]?\d)(?:[.:,](\d
 _STAMP = re.compile(rf"\[{_CLOCK}\]")
 _STAMPS = re.compile(rf"(?:\[{_CLOCK}\]\s*)+")
 _WORD_STAMP = re.compile(rf"[\[<]{_CLOCK}[\]>]")
-_OFFSET = re.compile(r"\[offset:\s*([+-]?\d{1,9})\s*\]", re.IGNORECASE)
-_LENGTH = re.compile(rf"\[length:\s*{_CLOCK}\s*\]", re.IGNORECASE)
 _BACKGROUND = re.compile(r"\[bg:(.*)\]", re.IGNORECASE)
 # Who sings: first, second or more voices; in Walaoke male, female, duet.
 _VOICE = re.compile(r"\s*(?:v\d{1,4}|[MFD]):\s*")
@@ -126,7 +124,7 @@ def read_lrc(text: str, name: str) -> Transcript:
     times = sorted({row.time for row in rows if not row.is_background})
     after = [*times, None]
     lines = [_line(row, sooner, after[bisect_right(times, row.time)]) for row in rows]
-    length = _LENGTH.search(text)
+    length = re.fullmatch(_CLOCK, _tag("length", text) or "")
     return Transcript(
         tidy(line.text if is_sung(line.text) else "" for line in lines),
         tuple(sung(lines, name)),
@@ -156,10 +154,11 @@ def _timed(row: str, before: float | None) -> list[_Row]:
 
 def _offset(text: str, name: str) -> float:
     """Return the seconds by which the lyrics come sooner than their times."""
-    offset, value = _OFFSET.search(text), _tag("offset", text)
-    if value and not offset:
-        logger.warning("%s: ignored [offset:%s], which is not whole milliseconds", name, value[:20])
-    return int(offset[1]) / 1000 if offset else 0.0
+    value = _tag("offset", text) or "0"
+    if re.fullmatch(r"[+-]?\d{1,9}", value):
+        return int(value) / 1000
+    logger.warning("%s: ignored [offset:%s], which is not whole milliseconds", name, value[:20])
+    return 0.0
 
 
 def _tag(key: str, text: str) -> str | None:

@@ -5,7 +5,8 @@ cues. A cue lasts at least `MIN_CUE`; lines without text are skipped. WebVTT als
 ``some <00:00:01.500><c>words</c>``. A time at the edge of its cue is not allowed, so a single word as long as its
 line has no time of its own.
 
-SubRip has no escapes: what looks like a tag, an entity of HTML or a break of SubStation (``\N``) is read as one.
+SubRip has no escapes: an invisible word joiner (U+2060) keeps text that looks like a tag, an entity of HTML or a
+break of SubStation (``\N``) from being one.
 
 References
 ----------
@@ -41,6 +42,8 @@ _VTT_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _VTT_STAMP = re.compile(rf"<{_CUE_CLOCK}>")
 _VTT_BLOCK = re.compile(r"(?:NOTE|STYLE|REGION|WEBVTT)\b|X-TIMESTAMP-MAP=")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]*);", re.IGNORECASE)
+_SRT_MARK = re.compile(rf"{_SRT_TAG.pattern}|{_SRT_BREAK.pattern}|{_ENTITY.pattern}|\\h", re.IGNORECASE)
+_JOINER = "\u2060"
 
 _FLASH = 0.05
 """Longest cue, in seconds, that shows nothing new: rolling captions of YouTube have some of 0.01 s between others."""
@@ -51,7 +54,10 @@ _NEXT = 0.1
 
 def render_srt(lyrics: Lyrics) -> str:
     """Return lyrics as SubRip; the empty string for an instrumental."""
-    cues = [f"{number}\n{_span(line, ',')}\n{line.text}\n" for number, line in enumerate(_shown(lyrics), start=1)]
+    cues = [
+        f"{number}\n{_span(line, ',')}\n{_escape_srt(line.text)}\n"
+        for number, line in enumerate(_shown(lyrics), start=1)
+    ]
     return "\n".join(cues)
 
 
@@ -83,6 +89,10 @@ def _with_word_times(line: Line) -> str:
     return "".join(parts) if last > start else _escape(line.text)
 
 
+def _escape_srt(text: str) -> str:
+    return re.sub(r"[<{&\\]", lambda at: at[0] + _JOINER * bool(_SRT_MARK.match(text, at.start())), text)
+
+
 def _escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
@@ -107,7 +117,8 @@ def read_vtt(text: str, name: str) -> Transcript:
 
 
 def _plain_srt(row: str) -> str:
-    return _unescape(_SRT_TAG.sub("", row).replace("\\h", " ")).strip()
+    plain = _unescape(_SRT_TAG.sub("", row).replace("\\h", " "))
+    return re.sub(rf"(?<=[<{{&\\]){_JOINER}", "", plain).strip()
 
 
 def _plain_vtt(row: str) -> str:

@@ -209,7 +209,20 @@ def test_lrc_keeps_sections_that_follow_at_once(read: Read) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["[00:05.00] x", "a [00:05.00] b", "a <00:05.00>", "[bg:x]", "v1: x", "F: x", "[x]", "v1", "<00:05.00"]
+    "text",
+    [
+        "[00:05.00] x",
+        "a [00:05.00] b",
+        "a <00:05.00>",
+        "[bg:x]",
+        "v1: x",
+        "F: x",
+        "[x]",
+        "v1",
+        "<00:05.00",
+        "[offset:900]",
+        "x [length:9:00]",
+    ],
 )
 def test_lrc_text_like_a_time_comes_back(read: Read, text: str) -> None:
     lyrics = Lyrics((Line(1, 2, text),), duration=9.0)
@@ -331,6 +344,14 @@ def test_case_substation_in_subrip(cases: Path) -> None:
 )
 def test_marks_in_subrip(read: Read, row: str, expected: list[str]) -> None:
     assert texts(read(f"1\n00:00:01,000 --> 00:00:02,000\n{row}\n", ".srt")) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["<i>a</i> <br>", r"a\Nb \h", r"{\an8}", "&amp; &#10;", "<b &lt;>", "<là> {x} & 3 < 4", "<00:01:02.500>"]
+)
+def test_text_like_a_mark_comes_back_from_subrip(read: Read, text: str) -> None:
+    lyrics = Lyrics((Line(1, 2, text),))
+    assert read(render_lyrics(lyrics, "srt"), ".srt").lines == lyrics.lines
 
 
 @pytest.mark.parametrize(

@@ -192,7 +192,7 @@ def test_formats_with_escapes_hold_any_text(tmp_path_factory: pytest.TempPathFac
     lyrics = Lyrics(tuple(Line(start, start + 0.5, text) for start, text in enumerate(rows)), duration=99.0)
     # XML has no noncharacters; they come back as the sign of replacement.
     in_xml = [re.sub("[\ufffe\uffff]", "\ufffd", text) for text in rows]
-    for name in ("json", "lrc", "vtt", "ass", "ttml", "csv", "tsv", "textgrid", "audacity"):
+    for name in ("json", "lrc", "srt", "vtt", "ass", "ttml", "csv", "tsv", "textgrid", "audacity"):
         expected = in_xml if name == "ttml" else rows
         assert [line.text for line in read_back(lyrics, name, folder)] == expected, name
 
