@@ -45,6 +45,9 @@ _ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]*);", re.IGNORE
 _SRT_MARK = re.compile(rf"{_SRT_TAG.pattern}|{_SRT_BREAK.pattern}|{_ENTITY.pattern}|\\h", re.IGNORECASE)
 _JOINER = "\u2060"
 
+# The word that is sung, in cues that show the whole line once for each of its words.
+_HIGHLIGHT = re.compile(r"<(u|font)\b[^<>]*>[^<>]*</\1>", re.IGNORECASE)
+
 _FLASH = 0.05
 """Longest cue, in seconds, that shows nothing new: rolling captions of YouTube have some of 0.01 s between others."""
 
@@ -99,7 +102,7 @@ def _escape(text: str) -> str:
 
 def read_srt(text: str, name: str) -> Transcript:
     """Read SubRip; see `lyricsep.formats.reading.read_lyrics`."""
-    cues = _unrolled(_cues(text.split("\n"), name, is_srt=True), _plain_srt)
+    cues = _shown_once(_cues(text.split("\n"), name, is_srt=True), _plain_srt)
     pieces = [(cue.start, cue.end, piece) for cue in cues for row in cue.rows for piece in _SRT_BREAK.split(row)]
     return timed(sung((Line(start, end, _plain_srt(piece)) for start, end, piece in pieces), name))
 
@@ -110,7 +113,7 @@ def read_vtt(text: str, name: str) -> Transcript:
         raise DatasetError(
             f"{name}: expected WEBVTT in the first row; add it, or rename the file if it is not WebVTT"
         )
-    cues = _unrolled(_cues(text.split("\n"), name, is_srt=False), _plain_vtt)
+    cues = _shown_once(_cues(text.split("\n"), name, is_srt=False), _plain_vtt)
     pieces = [(cue.start, cue.end, piece) for cue in cues for row in cue.rows for piece in _VTT_BREAK.split(row)]
     lines = (Line(*piece[:2], _plain_vtt(piece[2]), _vtt_words(*piece)) for piece in pieces)
     return timed(sung(lines, name))
@@ -204,6 +207,37 @@ def _is_above_cue(number: str, cues: Sequence[_Cue]) -> bool:
 
 def _number(row: str) -> int:
     return int(row) if len(row.strip()) < 10 else -1
+
+
+def _shown_once(cues: Sequence[_Cue], plain: Callable[[str], str]) -> Iterator[_Cue]:
+    """Yield cues without text that is shown again, but not sung again."""
+    return _unrolled(_without_highlights(cues, plain), plain)
+
+
+def _without_highlights(cues: Sequence[_Cue], plain: Callable[[str], str]) -> list[_Cue]:
+    """Return cues, of which those that highlight one word of a line after the other are one.
+
+    Whisper and others write such files. A highlight that does not move on is that of a line that is sung again.
+    """
+    found = [_HIGHLIGHT.search("\n".join(cue.rows)) for cue in cues]
+    parts = [
+        highlight and plain(highlight[0]) != plain(" ".join(cue.rows))
+        for highlight, cue in zip(found, cues, strict=True)
+    ]
+    if 2 * sum(map(bool, parts)) < len(cues) or len(cues) < 2:
+        return list(cues)
+    joined: list[_Cue] = []
+    position = -1
+    for cue, highlight in zip(cues, found, strict=True):
+        last = joined[-1] if joined else None
+        is_same = last and abs(cue.start - last.end) <= _NEXT and [*map(plain, cue.rows)] == [*map(plain, last.rows)]
+        if last and is_same and (not highlight or highlight.start() > position):
+            joined[-1] = replace(last, end=cue.end)
+        else:
+            joined.append(cue)
+            position = -1
+        position = highlight.start() if highlight else position
+    return joined
 
 
 def _unrolled(cues: Sequence[_Cue], plain: Callable[[str], str]) -> Iterator[_Cue]:

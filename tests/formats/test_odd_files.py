@@ -319,6 +319,22 @@ def test_refrains_are_no_rolling_captions(read: Read, rows: list[str]) -> None:
     assert texts(read(content, ".vtt")) == "\n".join(rows).split("\n")
 
 
+@pytest.mark.parametrize(("begin", "end"), [("<u>", "</u>"), ('<font color="#00ff00">', "</font>")])
+def test_cues_that_highlight_each_word_are_one_line(read: Read, begin: str, end: str) -> None:
+    rows = ["[la] la", "la [la]", "[la] la", "la la", "la [la]", "[home]", "[you]"]
+    content = "".join(
+        f"{n + 1}\n00:00:0{n},000 --> 00:00:0{n + 1},000\n{row.replace('[', begin).replace(']', end)}\n\n"
+        for n, row in enumerate(rows)
+    )
+    assert spans(read(content, ".srt")) == [(0, 2, "la la"), (2, 5, "la la"), (5, 6, "home"), (6, 7, "you")]
+
+
+def test_lines_with_a_word_underlined_are_sung_again(read: Read) -> None:
+    rows = ["la la", "la <u>la</u>", "la la", "hey"]
+    content = "WEBVTT\n\n" + "".join(f"{CUE.format(n, n + 1)}{row}\n\n" for n, row in enumerate(rows))
+    assert texts(read(content, ".vtt")) == ["la la", "la la", "la la", "hey"]
+
+
 def test_case_entities_of_subrip(cases: Path) -> None:
     found = read_lyrics(cases / "srt-entities" / "ent.srt")
     assert spans(found) == [(1, 2, "rock & roll now"), (1, 2, "again")]
