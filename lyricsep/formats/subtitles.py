@@ -26,7 +26,7 @@ from lyricsep.errors import DatasetError
 from lyricsep.formats.clock import cue_ticks, from_minutes, hms, to_ticks
 from lyricsep.formats.karaoke import marks, words_of
 from lyricsep.formats.transcript import Transcript, sung, timed, warn_skipped
-from lyricsep.lyrics import Line, Lyrics, Word
+from lyricsep.lyrics import Line, Lyrics
 
 # A row that starts like the times of a cue, and a well-formed one.
 _CUE_ROW = re.compile(r"\s*\d+:\S{0,40}\s*[-–—]+>")
@@ -114,9 +114,7 @@ def read_vtt(text: str, name: str) -> Transcript:
             f"{name}: expected WEBVTT in the first row; add it, or rename the file if it is not WebVTT"
         )
     cues = _shown_once(_cues(text.split("\n"), name, is_srt=False), _plain_vtt)
-    pieces = [(cue.start, cue.end, piece) for cue in cues for row in cue.rows for piece in _VTT_BREAK.split(row)]
-    lines = (Line(*piece[:2], _plain_vtt(piece[2]), _vtt_words(*piece)) for piece in pieces)
-    return timed(sung(lines, name))
+    return timed(sung((line for cue in cues for line in _vtt_lines(cue)), name))
 
 
 def _plain_srt(row: str) -> str:
@@ -139,16 +137,21 @@ def _character(entity: re.Match[str]) -> str:
     return " " if character.isspace() else character
 
 
-def _vtt_words(start: float, end: float, row: str) -> tuple[Word, ...]:
-    stamps = list(_VTT_STAMP.finditer(row))
-    if not stamps:
-        return ()
-    times = [min(end, max(start, _seconds(*match.groups()))) for match in stamps]
-    edges = [0, *(edge for match in stamps for edge in match.span()), len(row)]
-    texts = [
-        _unescape(_VTT_TAG.sub("", row[begin:stop])) for begin, stop in zip(edges[::2], edges[1::2], strict=True)
-    ]
-    return words_of((*span, text) for span, text in zip(pairwise([start, *times, end]), texts, strict=True))
+def _vtt_lines(cue: _Cue) -> Iterator[Line]:
+    """Yield a line for each row of a cue; a row has words if a time stands in it or at its edge."""
+    content = _VTT_BREAK.sub("\n", "\n".join(cue.rows))
+    stamps = list(_VTT_STAMP.finditer(content))
+    times = [min(cue.end, max(cue.start, _seconds(*match.groups()))) for match in stamps]
+    edges = [0, *(edge for match in stamps for edge in match.span()), len(content)]
+    texts = [content[begin:stop] for begin, stop in zip(edges[::2], edges[1::2], strict=True)]
+    rows: list[list[tuple[float, float, str]]] = [[]]
+    for span, text in zip(pairwise([cue.start, *times, cue.end]), texts, strict=True):
+        first, *others = _unescape(_VTT_TAG.sub("", text)).split("\n")
+        rows[-1].append((*span, first))
+        rows += [[(*span, other)] for other in others]
+    for row in rows:
+        text = "".join(piece for _, _, piece in row).strip()
+        yield Line(cue.start, cue.end, text, words_of(row) if len(row) > 1 else ())
 
 
 @dataclass

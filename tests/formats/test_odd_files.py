@@ -384,6 +384,17 @@ def test_marks_in_webvtt(read: Read, row: str, expected: list[str]) -> None:
     assert texts(read(f"WEBVTT\n\n00:01.000 --> 00:02.000 align:start line:0%\n{row}\n", ".vtt")) == expected
 
 
+def test_word_times_of_webvtt_go_on_in_the_next_row(read: Read) -> None:
+    cue = "one <00:01.500>two<br>\n<00:02.000>three\nfour <00:02.500>five\nsix"
+    found = read(f"WEBVTT\n\n00:01.000 --> 00:03.000\n{cue}\n", ".vtt")
+    assert [(line.text, line.words) for line in found.lines] == [
+        ("one two", (Word(1, 1.5, "one"), Word(1.5, 2, "two"))),
+        ("three", (Word(2, 2.5, "three"),)),
+        ("four five", (Word(2, 2.5, "four"), Word(2.5, 3, "five"))),
+        ("six", ()),
+    ]
+
+
 def test_blocks_of_webvtt_are_no_lyrics(read: Read, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         found = read(
