@@ -169,7 +169,7 @@ def _lines(event: Mapping[str, str], where: str, value: str, n_fields: int) -> I
             f"{where}: expected {n_fields} fields with Start and End as h:mm:ss.xx, got {value.strip()[:60]!r}; "
             "correct it"
         )
-    has_times = any(_SYLLABLE.search(block) for block in _BLOCK.findall(event["Text"]))
+    has_times = any(map(_SYLLABLE.search, _parts(event["Text"])[1::2]))
     for row in _rows(event["Text"], start, end):
         content = "".join(piece for _, _, piece in row).strip()
         if content:
@@ -177,11 +177,18 @@ def _lines(event: Mapping[str, str], where: str, value: str, n_fields: int) -> I
             yield Line(start / 1000, end / 1000, content, words_of(timed))
 
 
+def _parts(text: str) -> list[str]:
+    """Cut a text at its braces: text, content of braces, text and so on."""
+    head, brace, tail = text.rpartition("}")  # only there can braces be open, which would be searched for long
+    *parts, last = _BLOCK.split(head + brace)
+    return [*parts, last + tail]
+
+
 def _rows(text: str, start: int, end: int) -> list[list[tuple[int, int, str]]]:
     """Return the pieces of each row of an event: start and end in milliseconds, and text."""
     now, length, is_drawing = start, 0, False
     rows: list[list[tuple[int, int, str]]] = [[]]
-    for index, part in enumerate(_BLOCK.split(text)):
+    for index, part in enumerate(_parts(text)):
         if index % 2:  # the content of braces
             for hundredths in _SYLLABLE.findall(part):
                 now += length

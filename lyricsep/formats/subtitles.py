@@ -37,7 +37,7 @@ _CUE_TIMES = re.compile(rf"\s*{_CUE_CLOCK}\s*-->\s*{_CUE_CLOCK}(?:\s|$)")
 _SRT_TAG = re.compile(r"</?(?:[bius]|font|c)(?:[ .][^<>]*)?>|<\d+:\d\d:\d\d[.,]\d+>|\{\\[^{}]*\}", re.IGNORECASE)
 _SRT_BREAK = re.compile(r"<br\s*/?>|\\[Nn]", re.IGNORECASE)
 # The text of a ruby is how its base is read aloud.
-_VTT_TAG = re.compile(r"<rt(?:[ .][^<>]*)?>.*?</rt>|<[^<>]*>")
+_VTT_TAG = re.compile(r"<rt(?:[ .][^<>]*)?>[^<]*</rt>|<[^<>]*>")
 _VTT_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _VTT_STAMP = re.compile(rf"<{_CUE_CLOCK}>")
 _VTT_BLOCK = re.compile(r"(?:NOTE|STYLE|REGION|WEBVTT)\b|X-TIMESTAMP-MAP=")
@@ -50,6 +50,9 @@ _HIGHLIGHT = re.compile(r"<(u|font)\b[^<>]*>[^<>]*</\1>", re.IGNORECASE)
 
 _FLASH = 0.05
 """Longest cue, in seconds, that shows nothing new: rolling captions of YouTube have some of 0.01 s between others."""
+
+_ROLLED_ROWS = 4
+"""Most rows that rolling captions of television show again."""
 
 _NEXT = 0.1
 """Longest time in seconds from a cue to the one that rolls it up."""
@@ -254,7 +257,8 @@ def _unrolled(cues: Sequence[_Cue], plain: Callable[[str], str]) -> Iterator[_Cu
     n_next = n_rolled = 0
     for (last, cue), (above, rows) in zip(pairwise(cues), pairwise(shown), strict=True):
         is_next = bool(above and rows) and abs(cue.start - last.end) <= _NEXT
-        n_same = (n for n in range(min(len(above), len(rows)), 0, -1) if above[-n:] == rows[:n])
+        n_most = min(len(above), len(rows), _ROLLED_ROWS)
+        n_same = (n for n in range(n_most, 0, -1) if above[-n:] == rows[:n])
         again.append(next(n_same, 0) if is_next else 0)
         n_next += is_next
         is_new = again[-1] < len(rows) and rows[again[-1]] != rows[again[-1] - 1]

@@ -208,7 +208,9 @@ def _words_tier(lines: str) -> str:
 
 def _with_words(lines: Sequence[Line], words: Sequence[Line]) -> Iterator[Line]:
     starts = [line.start for line in lines]
-    owners = [bisect_right(starts, (word.start + word.end) / 2) - 1 for word in words]
+    owned: dict[int, list[Word]] = {}
+    for word in words:
+        owner = bisect_right(starts, (word.start + word.end) / 2) - 1
+        owned.setdefault(owner, []).append(Word(word.start, word.end, word.text))
     for number, line in enumerate(lines):
-        own = [word for word, owner in zip(words, owners, strict=True) if owner == number]
-        yield replace(line, words=tuple(Word(word.start, word.end, word.text) for word in own))
+        yield replace(line, words=tuple(owned.get(number, ())))

@@ -566,3 +566,11 @@ def test_ass_of_a_karaoke_template(read: Read) -> None:
     assert texts(read(events(source, template, *made, credit), ".ass")) == ["hello", "by me"]
     assert texts(read(events(*made), ".ass")) == ["hel", "lo"]
     assert texts(read(events(source, credit), ".ass")) == ["by me"]
+
+
+# Files of no song
+
+
+def test_sections_of_many_lines_are_told_by_pauses(read: Read) -> None:
+    content = "".join(f"{n}.000\t{n + 1}.000\tla\n" for n in range(30_000)) + "30004.0\t30005.0\tend\n"
+    assert read(content, ".labels.txt").text == "la\n" * 30_000 + "\nend\n"
