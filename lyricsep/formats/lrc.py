@@ -135,7 +135,10 @@ def read_lrc(text: str, name: str) -> Transcript:
 
 
 def _timed(row: str, before: float | None) -> list[_Row]:
-    """Return the text of a row at each of its times; background vocals without any have that of the row before."""
+    """Return the text of a row at each of its times; without any, at that of its first word.
+
+    Background vocals without any time at all have that of the row before.
+    """
     leading = _STAMPS.match(row)
     stamps = list(_STAMP.finditer(leading[0])) if leading else []
     times = [_seconds(stamp) for stamp in stamps]
@@ -143,8 +146,10 @@ def _timed(row: str, before: float | None) -> list[_Row]:
     background = _BACKGROUND.fullmatch(content.strip())
     content = background[1] if background else content
     word = _WORD_STAMP.search(content)
-    if background and not times:
-        times = [_seconds(word)] if word else [] if before is None else [before]
+    if not times and word and (background or word.start() == 0):
+        times = [_seconds(word)]
+    elif not times and background and before is not None:
+        times = [before]
     if len(stamps) == 2 and word and word[0].startswith("[") and times[0] <= times[1] < _seconds(word):
         times, content = times[:1], row[stamps[1].start() :]  # the other is that of the first word
     voice = _VOICE.match(content)

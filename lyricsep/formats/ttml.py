@@ -25,8 +25,6 @@ _CLOCK = re.compile(r"(?:(\d{1,9}):)?(\d{1,9}):(\d{1,9}(?:\.\d+)?)")
 _OFFSET = re.compile(r"(\d{1,12}(?:\.\d+)?)(h|m|s|ms)?")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, None: 1.0}
 _XML = "{http://www.w3.org/XML/1998/namespace}"
-_METADATA = "{http://www.w3.org/ns/ttml#metadata}"
-_STYLING = "{http://www.w3.org/ns/ttml#styling}"
 # Roles of Apple Music and others.
 _BACKGROUND = "x-bg"
 _NOT_SUNG = re.compile(r"x-(?:translat|translit|roman)")
@@ -137,17 +135,22 @@ def _content(element: ET.Element) -> str:
 
 
 def _roles(element: ET.Element) -> list[str]:
-    return element.get(f"{_METADATA}role", "").split()
+    return _attribute(element, "role").split()
 
 
 def _is_beside(element: ET.Element) -> bool:
     """Return whether an element says something about the lyrics, such as a translation or how to read a ruby."""
     return (
         _tag(element) == "metadata"
-        or element.tag.startswith(_METADATA)
-        or element.get(f"{_STYLING}ruby") in ("text", "textContainer", "delimiter")
+        or "#metadata}" in element.tag
+        or _attribute(element, "ruby") in ("text", "textContainer", "delimiter")
         or any(map(_NOT_SUNG.match, _roles(element)))
     )
+
+
+def _attribute(element: ET.Element, name: str) -> str:
+    """Return an attribute of any namespace, as versions of TTML have their own; the empty string if it is missing."""
+    return next((value for key, value in element.attrib.items() if key.endswith(f"}}{name}")), "")
 
 
 def _plain(text: str | None) -> str:

@@ -137,6 +137,11 @@ def test_lrc_first_word_with_a_time_of_its_own(read: Read) -> None:
     assert found.lines == (Line(1, 2, "one two", (Word(1.25, 1.5, "one"), Word(1.5, 2, "two"))),)
 
 
+def test_lrc_row_with_word_times_only(read: Read) -> None:
+    found = read("<00:01.00>one <00:01.50>two<00:02.00>\n[00:03.00]", ".lrc")
+    assert found.lines == (Line(1, 2, "one two", (Word(1, 1.5, "one"), Word(1.5, 2, "two"))),)
+
+
 def test_lrc_end_time_before_the_start_is_ignored(read: Read) -> None:
     assert spans(read("[00:05.00]a[00:03.00]\n[00:07.00]b", ".lrc"))[0] == (5, 7, "a")
 
@@ -486,6 +491,8 @@ def test_ttml_roles_of_lines(read: Read) -> None:
     content = '<p begin="1s" end="2s">a</p><p begin="1s" end="2s" ttm:role="{}">b</p>'
     assert texts(read(TT.format(content.format("x-bg")), ".ttml")) == ["a", "(b)"]
     assert texts(read(TT.format(content.format("x-translation")), ".ttml")) == ["a"]
+    old = TT.replace("/ns/ttml", "/2006/10/ttaf1").format(content.format("x-translation"))
+    assert texts(read(old, ".ttml")) == ["a"]
 
 
 def test_ttml_of_any_depth(read: Read) -> None:
