@@ -16,7 +16,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import NamedTuple
 
 from lyricsep.errors import DatasetError
@@ -142,10 +142,24 @@ def _sung_events(events: Sequence[_Event], name: str) -> list[_Event]:
     shown = [event for event in events if (event.effect != "fx" if is_made else not event.is_comment)]
     others = sorted({event.style for event in shown if event.lines and _NOT_SUNG.search(event.style)})
     kept = [event for event in shown if event.style not in others]
-    if not others or not any(event.lines for event in kept):
-        return shown
-    logger.warning("%s: skipped the lines of the styles that are not sung: %s", name, ", ".join(others))
-    return kept
+    if others and any(event.lines for event in kept):
+        logger.warning("%s: skipped the lines of the styles that are not sung: %s", name, ", ".join(others))
+        shown = kept
+    _warn_of_translations(shown, name)
+    return shown
+
+
+def _warn_of_translations(events: Sequence[_Event], name: str) -> None:
+    """Log a warning where most lines of a style have the times of another's, with another text."""
+    styles: dict[str, dict[tuple[float, float], str]] = {}
+    for event in events:
+        styles.setdefault(event.style, {}).update({(line.start, line.end): line.text for line in event.lines})
+    for (first, lines), (second, others) in combinations(styles.items(), 2):
+        n_beside = sum(span in others and others[span] != text for span, text in lines.items())
+        if n_beside > 1 and 2 * n_beside > min(len(lines), len(others)):
+            logger.warning(
+                "%s: the styles %s and %s have the same times; delete one if it translates", name, first, second
+            )
 
 
 def _shown_once(events: Sequence[_Event]) -> list[Line]:

@@ -1,8 +1,9 @@
 """LRC: timed lines for music and karaoke players, ``[mm:ss.xx]text``.
 
 Times are rounded to hundredths; minutes may exceed 99. A timed line without text ends each section, which
-clears the screen during instrumental parts. Enhanced LRC (elrc) also has word times, before each word and at the
-end of a word that is followed by a pause: ``[mm:ss.xx]<mm:ss.xx>some <mm:ss.xx>words<mm:ss.xx>``.
+clears the screen during instrumental parts; where the next section starts at once, a blank row does. Enhanced LRC
+(elrc) also has word times, before each word and at the end of a word that is followed by a pause:
+``[mm:ss.xx]<mm:ss.xx>some <mm:ss.xx>words<mm:ss.xx>``.
 
 LRC has no escapes: an invisible word joiner (U+2060) keeps text that looks like a time or a voice from being one.
 

@@ -556,6 +556,17 @@ def test_ass_translations_are_told(read: Read, caplog: pytest.LogCaptureFixture)
     assert texts(read(events(event(0, "Translation", "hello")), ".ass")) == ["hello"]
 
 
+def test_ass_styles_with_the_same_times_are_told(read: Read, caplog: pytest.LogCaptureFixture) -> None:
+    times = [f"Dialogue: 0,0:00:0{n}.00,0:00:0{n + 1}.00," for n in range(1, 4)]
+    rows = [f"{time}{style},,0,0,0,,{style} text" for time in times for style in ("Kanji", "English")]
+    assert len(read(events(*rows), ".ass").lines) == 6
+    assert "the styles Kanji and English have the same times; delete one if it translates" in caplog.text
+    caplog.clear()
+    # Two voices that meet once.
+    assert len(read(events(*rows[::2], rows[1]), ".ass").lines) == 4
+    assert not caplog.records
+
+
 def test_ass_copies_in_other_layers_are_one_line(read: Read) -> None:
     content = events(event(0, "Shadow", r"la la\Nla la"), event(1, "Main", r"{\k50}la {\k50}la\N{\k0}la la"))
     found = read(content, ".ass")
