@@ -37,8 +37,8 @@ _WORD_STAMP = re.compile(rf"[\[<]{_CLOCK}[\]>]")
 _BACKGROUND = re.compile(r"\[bg:(.*)\]", re.IGNORECASE)
 # Who sings: first, second or more voices; in Walaoke male, female, duet.
 _VOICE = re.compile(r"\s*(?:v\d{1,4}|[MFD]):\s*")
-# Rows without lyrics: tags, headers, and the tags of RhythmicaLyrics; what begins as a time is none.
-_TAGS = re.compile(r"\[(?!\d+:).*\]|@\w+=.*")
+# Rows without lyrics: tags, and those of RhythmicaLyrics. What begins as a time, or has no colon, may be lyrics.
+_TAGS = re.compile(r"\[(?!\d+:)[^\[\]:]*:.*\]|@\w+=.*")
 
 _JOINER = "\u2060"
 _LIKE_MARK = re.compile(rf"(?<=[\[<])(?={_CLOCK}[\]>])|(?<=^\[)(?=bg:)|(?<=^[vMFD])(?=\d{{0,4}}:)")

@@ -177,11 +177,12 @@ def test_lrc_hours(read: Read) -> None:
 def test_lrc_odd_rows_are_skipped_and_named(read: Read, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         found = read(
-            "[ti:x]\n@Ruby1=夜,よる\n[00:01.00]a\nhello\n[00:99.00]b [x]\n[Chorus]\n[00:02.00]c\nd [00:03.00]", ".lrc"
+            "[ti:x]\n@Ruby1=夜,よる\n[00:01.00]a\nhello\n[00:99.00]b [x]\n[ooh]\n[00:02.00]c\nd [00:03.00]\n[#:x]",
+            ".lrc",
         )
     assert spans(found) == [(1, 2, "a"), (2, 2, "c")]
     assert [record.getMessage().partition("Grüße")[2] for record in caplog.records] == [
-        ".lrc: skipped rows 4, 5, 8: no time [mm:ss.xx] that can be read"
+        ".lrc: skipped rows 4, 5, 6, 8: no time [mm:ss.xx] that can be read"
     ]
 
 
