@@ -26,8 +26,9 @@ _COLUMNS: Mapping[str, str] = {
     "lyrics_line": "text",
 }
 
-# A row of the TSV of openai-whisper, which has whole milliseconds and never quotes.
-_WHISPER = re.compile(r"\d+\t\d+\t.*")
+# A row of times and text. Whisper does not quote, so that quotes may open in one text and close in another.
+_TIMED_ROW = re.compile(r"[\d.]+\t[\d.]+\t.*")
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 
 def render_table(lyrics: Lyrics, delimiter: str) -> str:
@@ -53,11 +54,11 @@ def render_audacity(lyrics: Lyrics) -> str:
 
 def read_table(text: str, name: str, *, delimiter: str) -> Transcript:
     """Read CSV, or TSV, whose delimiter is a tab; see `lyricsep.formats.reading.read_lyrics`."""
-    is_whisper = delimiter == "\t" and all(_WHISPER.fullmatch(row) for row in text.split("\n")[1:] if row.strip())
+    has_rows = delimiter == "\t" and all(_TIMED_ROW.fullmatch(row) for row in text.split("\n")[1:] if row.strip())
     try:
         rows = (
             [row.split(delimiter) for row in text.split("\n")]
-            if is_whisper
+            if has_rows
             else list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
         )
     except csv.Error as error:
@@ -76,11 +77,17 @@ def read_table(text: str, name: str, *, delimiter: str) -> Transcript:
     # TSV of Whisper has whole milliseconds; seconds have a fraction.
     times = [cell.get(column, "").strip() for cell in cells for column in ("start", "end")]
     per_second = 1000 if delimiter == "\t" and all(time.isdecimal() for time in times) else 1
+    if has_rows and per_second == 1:  # quoted, unless they are Whisper's
+        cells = [{**cell, "text": _unquoted(cell.get("text", ""))} for cell in cells]
     lines = [
         _line(cell, per_second, f"{name}: row {number} below the header")
         for number, cell in enumerate(cells, start=1)
     ]
     return timed(sung(lines, name))
+
+
+def _unquoted(text: str) -> str:
+    return text[1:-1].replace('""', '"') if _QUOTED.fullmatch(text) else text
 
 
 def read_audacity(text: str, name: str) -> Transcript:

@@ -442,6 +442,15 @@ def test_case_whisper_never_quotes(cases: Path, name: str, expected: list[str]) 
     assert spans(found) == [(float(n), float(n + 1), text) for n, text in enumerate(expected)]
 
 
+def test_quotes_that_open_in_one_row_and_close_in_another(read: Read) -> None:
+    content = 'start\tend\ttext\n0.5\t1.0\t"Come along\n1.0\t2.0\tto the shore"\n2.0\t3.0\t"a ""b"""\n'
+    assert texts(read(content, ".tsv")) == ['"Come along', 'to the shore"', 'a "b"']
+    with pytest.raises(DatasetError, match="row 1 below the header"):
+        read("a\tb\tstart\tend\ttext\n0.5\t1.0\tx\n", ".tsv")
+    # A quoted cell may hold a line break.
+    assert texts(read('start\tend\ttext\n0\t1000\t"a\nb"\n1000\t2000\tc\n', ".tsv")) == ["a b", "c"]
+
+
 def test_tables_of_ours_quote(read: Read) -> None:
     lyrics = Lyrics((Line(0, 1, '"Come along'), Line(1, 2, 'say "hi", x\ty'), Line(2, 3, '"la"')))
     for name in ("csv", "tsv"):
