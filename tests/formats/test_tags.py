@@ -490,8 +490,8 @@ def test_songs_whose_tags_cannot_be_read(make: Callable, tmp_path: Path) -> None
         with pytest.raises(AudioError, match="its tags cannot be read"):
             read_tagged(path)
     song = make(".flac")
-    add_text(song, "LYRICS", "[00:01.00]la\nlo")
-    with pytest.raises(DatasetError, match=r"song\.flac: row 2 has no time"):
+    add_text(song, "LYRICS", "1\n00:00:01,000 --> 00:00:02,000\nla\n\nlo")
+    with pytest.raises(DatasetError, match=r"song\.flac: row 5 belongs to no cue"):
         read_tagged(song)
 
 
