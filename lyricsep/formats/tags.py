@@ -122,6 +122,9 @@ def write_tagged(
             names = _tag(temporary, kind, song, transcript, code, overwrite=overwrite)
         if _sound(temporary) != _sound(song):
             raise AudioError(f"{shown(song)}: cannot be tagged without changing its audio; convert it to .flac")
+        # In a damaged file mutagen may put tags where nobody finds them, or leave the old ones.
+        if names and not _is_tagged(temporary, song):
+            raise AudioError(f"{shown(song)}: its tags are not found again as they were written; convert it to .flac")
     if in_place:
         place.chmod(stat.S_IMODE(before.st_mode))
         with suppress(PermissionError):  # only root may change the owner
@@ -218,8 +221,11 @@ def _tags_of(song: Path) -> Any:
     return file and file.tags
 
 
-def _other_tags(song: Path, main: Any, ending: _Ending) -> list[Any]:
-    """Return tags that a file has beside those of its format: ID3 in front of a FLAC file, APEv2 at its end."""
+def _other_tags(song: Path, main: Any, ending: _Ending, *, warn: bool = True) -> list[Any]:
+    """Return tags that a file has beside those of its format: ID3 in front of a FLAC file, APEv2 at its end.
+
+    Those that cannot be read are left out, with a warning unless it was given before.
+    """
     id3, apev2 = _mutagen("id3"), _mutagen("apev2")
     # mutagen finds no APEv2 in front of Lyrics3.
     file = io.BytesIO(song.read_bytes()[: ending.start]) if ending.fields else song
@@ -232,7 +238,7 @@ def _other_tags(song: Path, main: Any, ending: _Ending) -> list[Any]:
             with _of_song(song):
                 tags.append(opened())
         except AudioError as error:
-            if not isinstance(error.__cause__, apev2.APENoHeaderError | id3.ID3NoHeaderError):
+            if warn and not isinstance(error.__cause__, apev2.APENoHeaderError | id3.ID3NoHeaderError):
                 reason = _reason(error.__cause__ or error)
                 logger.warning("%s: its %s tags cannot be read (%s) and stay as they are", shown(song), name, reason)
     return tags
@@ -334,10 +340,14 @@ def _tag(
         names = put(file, transcript, language)
         if ending.lyrics or any(map(_lyrics_keys, others)):
             _remove_others(path, others)
-        # In a file whose sizes are wrong, mutagen may put them where nobody finds them.
-        if not _held(_mutagen(name)(path).tags):
-            raise AudioError(f"{shown(song)}: its tags cannot be found again once written; convert it to .flac")
     return names
+
+
+def _is_tagged(path: Path, song: Path) -> bool:
+    """Return whether the copy of a song has lyrics where they belong, and nowhere else."""
+    with _of_song(song):
+        tags = _tags_of(path)
+        return bool(_held(tags)) and not any(map(_held, _other_tags(path, tags, _Ending.of(path), warn=False)))
 
 
 def _remove_others(path: Path, others: Iterable[Any]) -> None:
