@@ -111,14 +111,15 @@ def write_tagged(
     before = song.stat()
     if in_place and not before.st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
         raise OutputError(f"{shown(song)}: is read-only", hint="make it writable, or write a copy with {output}")
-    if in_place and not transcript.text:
+    is_empty = not transcript.text.strip()
+    if in_place and is_empty:
         return ()
     # Replace the target of a symbolic link, not the link.
     place = target.resolve() if in_place else target
     with replacing(place, overwrite=overwrite or in_place) as temporary:
         shutil.copyfile(song, temporary)
         names: tuple[str, ...] = ()
-        if transcript.text:
+        if not is_empty:
             names = _tag(temporary, kind, song, transcript, code, overwrite=overwrite)
         if _sound(temporary) != _sound(song):
             raise AudioError(f"{shown(song)}: cannot be tagged without changing its audio; convert it to .flac")
@@ -379,7 +380,7 @@ def _give_sizes(path: Path) -> None:
     with path.open("rb+") as file:
         size, position = file.seek(0, os.SEEK_END), 12
         name, n_bytes = b"", 0
-        while position + 8 <= size and name != b"data":
+        while position + 8 <= size and name not in (b"data", bytes(4)):
             file.seek(position)
             name, n_bytes = struct.unpack("<4sI", file.read(8))
             position += 8 + (0 if name == b"data" else n_bytes + n_bytes % 2)

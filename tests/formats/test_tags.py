@@ -248,7 +248,8 @@ def test_a_read_only_song_is_left(make: Callable, tmp_path: Path) -> None:
 def test_an_instrumental_has_nothing_to_embed(make: Callable, tmp_path: Path) -> None:
     song, copy = make(".mp3"), tmp_path / "copy.mp3"
     before = song.read_bytes()
-    assert write_tagged(song, copy, Transcript("")) == ()
+    assert write_tagged(song, copy, Transcript(" \n")) == ()
+    assert write_tagged(song, copy, Transcript(""), overwrite=True) == ()
     assert write_tagged(song, song, Transcript("")) == ()
     assert copy.read_bytes() == song.read_bytes() == before
 
@@ -553,6 +554,26 @@ def test_what_is_no_lyrics_stays(make: Callable, tmp_path: Path, key: str, value
     tags = mutagen.File(song).tags
     assert [frame.text for frame in tags.getall("USLT")] == ["la la"]
     assert [frame.text for frame in tags.getall("TXXX") if desc in frame.HashKey] == ([[value]] if desc else [])
+
+
+def test_lyrics_of_id3v2_2(make: Callable, tmp_path: Path) -> None:
+    song, copy = make(".mp3"), tmp_path / "copy.mp3"
+    mutagen.File(song).delete()
+    frames = b"".join(
+        name + len(value).to_bytes(3, "big") + value
+        for name, value in (
+            (b"TT2", b"\0Title"),
+            (b"ULT", b"\0eng\0" + OLD.encode()),
+            (b"TXX", b"\0LYRICS\0old words"),
+        )
+    )
+    song.write_bytes(b"ID3\2\0\0\0\0\0" + bytes([len(frames)]) + frames + song.read_bytes())
+    assert (read_tagged(song).text, read_tagged(song).title) == ("old words\n", "Title")
+    with pytest.raises(OutputError, match=r"has lyrics already \(TXXX:LYRICS, USLT\)"):
+        write_tagged(song, copy, PLAIN)
+    write_tagged(song, copy, PLAIN, overwrite=True)
+    assert (read_tagged(copy).text, read_tagged(copy).title) == ("la la\n", "Title")
+    assert OLD.encode() not in copy.read_bytes()
 
 
 def test_apev2_that_cannot_be_read(make: Callable, caplog: pytest.LogCaptureFixture) -> None:
