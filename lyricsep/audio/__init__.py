@@ -1,5 +1,6 @@
 """Sound in and out of files, on one clock: time 0 is the first sample that is decoded."""
 
+from lyricsep.audio.names import read_names
 from lyricsep.audio.reading import AudioReader, load_audio, open_audio
 from lyricsep.audio.resampling import StreamResampler, resample, resampled_length
 from lyricsep.audio.signal import Audio, Damage, downmix
@@ -14,6 +15,7 @@ __all__ = [
     "downmix",
     "load_audio",
     "open_audio",
+    "read_names",
     "resample",
     "resampled_length",
     "save_audio",
