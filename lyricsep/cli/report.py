@@ -213,7 +213,7 @@ def _separating(device: str, *, offline: bool) -> Separate:
         name, query, then = used
         try:
             plan = resolve(SeparateOptions(separator=name, query=query, then=then, device=device, offline=offline))
-            return Session(plan, models=models).load_signals(found.audio).vocals
+            return Session(plan, models=models).load_signals(found.audio).recorded().vocals
         except LyricsepError as error:
             say(f"{in_flags(error)}; the page of {shown(Path(found.name))} has no vocals")
             return None
