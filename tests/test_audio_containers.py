@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import struct
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -312,6 +314,21 @@ def test_a_link_that_cannot_be_read_is_told(tmp_path: Path, caplog: pytest.LogCa
     (damage,) = reader.damage
     assert (damage.start, damage.reason) == (4.0, "a link of the chain could not be decoded")
     assert "damaged in 1 place, how much is lost is not known; the first at 4.00 s: a link" in caplog.text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs RLIMIT_NOFILE")
+def test_a_stream_of_hundreds_of_links_is_read(tmp_path: Path) -> None:
+    link = encode(tmp_path / "1.ogg", "libopus", bursts(48_000, 1, 1), 48_000)
+    n_samples = load_audio(link).n_samples
+    path = tmp_path / "chain.ogg"
+    path.write_bytes(400 * link.read_bytes())
+    code = (
+        "import resource, sys; from lyricsep.audio import load_audio; load_audio(sys.argv[2])\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100)); print(load_audio(sys.argv[1]).n_samples)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path, link], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == 400 * n_samples
+    assert done.stderr == ""
 
 
 def test_links_are_found_behind_damage(tmp_path: Path) -> None:

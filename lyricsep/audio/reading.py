@@ -161,6 +161,7 @@ class AudioReader:
     def __init__(self, path: Path, resources: ExitStack, *, track: int | None, quiet: bool) -> None:
         self.path = path
         self._resources = resources
+        self._opened = resources.enter_context(ExitStack())
         self._track = track
         self._quiet = quiet
         self._damage: list[Damage] = []
@@ -241,25 +242,35 @@ class AudioReader:
     def _blocks(self, block_length: int) -> Iterator[torch.Tensor]:
         builder = BlockBuilder(self.n_channels, block_length)
         yield from builder.add_silence(round(self._lead * self.sample_rate))
-        yield from self._add_pieces(builder, self._all_pieces, self.path.stat().st_size)
-        if self._later_links:
-            self._declared_duration = None
-        for start, end in self._later_links:
-            try:
-                self._open((start, end))
-                yield from self._add_pieces(builder, self._pieces(), end - start)
-            except AudioError:
-                self._add_damage(builder.n_samples, builder.n_samples, "a link of the chain could not be decoded")
+        duration = self._declared_duration or self._find_duration()
+        yield from self._add_pieces(builder, self._all_pieces, duration, self.path.stat().st_size)
+        for link in self._later_links:
+            yield from self._add_link(builder, link)
         if self._converter is not None:
             yield from builder.add(self._converter.rest())
         yield from builder.rest()
         self._check_end(builder.n_samples / self.sample_rate)
         self._log_damage()
 
+    def _add_link(self, builder: BlockBuilder, link: tuple[int, int]) -> Iterator[torch.Tensor]:
+        """Go on with the next link of a chain."""
+        self._declared_duration = None
+        start = builder.n_samples
+        if self._clock.lost_at_end() is not None:
+            self._add_damage(start, start, "the end of a link could not be decoded")
+        try:
+            self._open(link)
+        except AudioError:
+            pass
+        else:
+            yield from self._add_pieces(builder, self._pieces(), self._find_duration(), link[1] - link[0])
+        if builder.n_samples == start:
+            self._add_damage(start, start, "a link of the chain could not be decoded")
+
     def _add_pieces(
-        self, builder: BlockBuilder, pieces: Iterator[DecodedFrame], n_bytes: int
+        self, builder: BlockBuilder, pieces: Iterator[DecodedFrame], duration: float | None, n_bytes: int
     ) -> Iterator[torch.Tensor]:
-        exact, duration = self._format in _SAMPLE_COUNTING, self._find_duration()
+        exact = self._format in _SAMPLE_COUNTING
         for missing, piece in with_gaps(pieces, exact=exact, duration=duration, n_bytes=n_bytes):
             n_missing = round(missing * self.sample_rate)
             if n_missing:
@@ -271,12 +282,13 @@ class AudioReader:
 
     def _open(self, link: tuple[int, int] | None) -> None:
         """Open the file, or one link of it, and choose its stream."""
+        self._opened.close()  # a recorded stream has hundreds of links
         check_file(self.path)
         part = ByteSpan(self.path, *link) if link else with_completed_header(self.path)
         if part:
-            self._resources.enter_context(part)
+            self._opened.enter_context(part)
         self._container = open_container(self.path, part)
-        self._resources.callback(self._container.close)
+        self._opened.callback(self._container.close)
         self._stream, self._choice = choose_audio_stream(self.path, self._container, self._track)
         self._format = self._container.format.name
         self._clock = self._make_clock()
@@ -285,7 +297,7 @@ class AudioReader:
         frame_size = {"mp3": mpeg_frame_size, "aac": adts_frame_size}.get(self._format)
         if frame_size is None:
             return Clock(counts_samples=self._format == "flac")
-        return ByteClock(self._resources.enter_context(self.path.open("rb")), frame_size)
+        return ByteClock(self._opened.enter_context(self.path.open("rb")), frame_size)
 
     def _find_lead(self, start: float | None) -> float:
         """Return the seconds of silence before the sound: 0 but in a video whose sound starts late."""
