@@ -345,8 +345,9 @@ def separate(song: Name, **options: Any) -> Stems:
     """
     from lyricsep.audio import load_audio
 
-    mixture = load_audio(Path(song))
-    separator = resolve(SeparateOptions(**options)).load_separator()
+    plan = resolve(SeparateOptions(**options))
+    mixture = load_audio(Path(song), track=plan.track)
+    separator = plan.load_separator()
     vocals = separator.separate(mixture, path=Path(song)).samples.numpy()
     return Stems(vocals, mixture.samples.numpy() - vocals, mixture.sample_rate)
 

@@ -483,15 +483,17 @@ class Session:
 
     def _load_signals(self, path: Path, digests: Sequence[str], report: Progress) -> Signals:
         if self.signals:
-            kept = self.signals.load(self.plan.vocals_key(digests), digests, path, report)
+            kept = self.signals.load(self.plan.vocals_key(digests), digests, path, report, self.plan.track)
             if kept:
                 return kept
         try:
             separator = self.models.separator(self.plan)
         except LyricsepError as error:
             raise _ModelError(error) from error  # no song is to blame
-        signals = load_signals(path, separator, on_progress=report)
-        return self.signals.save(self.plan.vocals_key(digests), digests, signals) if self.signals else signals
+        signals = load_signals(path, separator, track=self.plan.track, on_progress=report)
+        if not self.signals:
+            return signals
+        return self.signals.save(self.plan.vocals_key(digests), digests, signals, self.plan.track)
 
 
 class _ModelError(Exception):

@@ -64,7 +64,7 @@ class Redo:
         name, query, then = used
         plan = resolve(replace(self._options, separator=name, query=query, then=then))
         with self._lock:
-            return Session(plan, models=self._models).load_signals(found.audio).vocals
+            return Session(plan, models=self._models).load_signals(found.audio).recorded().vocals
 
     def times(self, found: FoundSong, text: str) -> Lyrics:
         """Time a text in a song, with the separator and the model of its run.
