@@ -36,9 +36,9 @@ class SongLyrics(Lyrics):
     Parameters
     ----------
     title : str
-        By default the name of the file.
+        As the known lyrics state it, or the song's own tags; else the name of the file.
     artist : str or None
-        Where known lyrics state one.
+        As the known lyrics or the song's own tags state it.
     """
 
     title: str = ""
@@ -345,8 +345,9 @@ def separate(song: Name, **options: Any) -> Stems:
     """
     from lyricsep.audio import load_audio
 
-    mixture = load_audio(Path(song))
-    separator = resolve(SeparateOptions(**options)).load_separator()
+    plan = resolve(SeparateOptions(**options))
+    mixture = load_audio(Path(song), track=plan.track)
+    separator = plan.load_separator()
     vocals = separator.separate(mixture, path=Path(song)).samples.numpy()
     return Stems(vocals, mixture.samples.numpy() - vocals, mixture.sample_rate)
 
@@ -403,8 +404,7 @@ def _known(lyrics: str | os.PathLike[str], *, fill_repeats: bool = False) -> Kno
 def _finished(outcome: Outcome) -> Outcome:
     if outcome.error:
         return outcome
-    known = outcome.job.known or KnownLyrics()
-    return replace(outcome, lyrics=_named(outcome.lyrics, known.title or outcome.path.stem, known.artist))
+    return replace(outcome, lyrics=_named(outcome.lyrics, outcome.title or outcome.path.stem, outcome.artist))
 
 
 def _named(lyrics: Lyrics, title: str, artist: str | None) -> SongLyrics:

@@ -91,6 +91,8 @@ class Line:
     section : str or None
         Opens a section: its header as written (``[Chorus]``), or an empty text. None: the section continues; if no
         line opens one, sections are not known.
+    confidence : float or None
+        Share of its words that are expected to be right, 0 to 1 (`lyricsep.transcribers.guard`); None: not known.
     """
 
     start: float
@@ -99,6 +101,7 @@ class Line:
     words: tuple[Word, ...] = ()
     flags: tuple[str, ...] = ()
     section: str | None = field(default=None, metadata={"omit_default": True})
+    confidence: float | None = field(default=None, metadata={"omit_default": True})
 
     def __post_init__(self) -> None:
         """Check the times, and that the text is one line."""

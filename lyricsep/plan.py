@@ -91,6 +91,12 @@ class SeparateOptions:
             "none",
         ),
     ] = None
+    track: Annotated[
+        int | None,
+        About(
+            "Which audio track of a file with several, counted from 1.", "the one flagged as default, or the first", 1
+        ),
+    ] = None
     device: Annotated[str, About("Where the models run: auto, cpu, cuda, cuda:1 or mps.")] = "auto"
     offline: Annotated[bool, About("Make no network requests.")] = False
 
@@ -249,6 +255,8 @@ class Plan:
         None leaves the windows to Whisper.
     query : str or None
         For the first separator.
+    track : int or None
+        Which of several audio tracks of a file, from 1; None takes the default one.
     model : WhisperSpec or None
         None where nothing is transcribed.
     backend : str
@@ -274,6 +282,7 @@ class Plan:
     device: torch.device
     segmentation: RmsVadOptions | None
     query: str | None = None
+    track: int | None = None
     model: WhisperSpec | None = None
     backend: str = ""
     transcription: WhisperOptions = field(default_factory=WhisperOptions)
@@ -377,6 +386,7 @@ class Plan:
                 ],
                 "query": self.query,
                 "device": self.device.type,
+                **({"track": self.track} if self.track else {}),
             }
             lyrics = {
                 "vocals": vocals,
@@ -403,6 +413,7 @@ class Plan:
             "separator": self.separators[0].name,
             "then": self.separators[1].name if len(self.separators) > 1 else None,
             "query": self.query,
+            "track": self.track,
             "model": self.model.name if self.model else None,
             "backend": self.backend or None,
             "aligner": self.aligner.name if self.aligner else None,
@@ -456,6 +467,7 @@ def resolve(options: SeparateOptions) -> Plan:
         device,
         preset.segmentation,
         query=options.query,
+        track=options.track,
         offline=options.offline,
         is_default=options.preset is None,
         names={key: name for key, name in zip(("separator", "then"), names, strict=True) if name},

@@ -13,13 +13,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from lyricsep.aligners import KnownClips, KnownLyrics, LyricsAligner
-from lyricsep.audio import Damage
+from lyricsep.audio import Damage, read_names
 from lyricsep.documents import LyricsDocument, rounded
 from lyricsep.errors import AudioError, LyricsepError
 from lyricsep.files import file_digest, shown
@@ -87,6 +88,8 @@ class Outcome:
         The sung spans; None where the plan does not segment, or the song failed.
     parts : tuple of Lyrics
         Of each segment, for a job whose segments are transcribed apart; `lyrics` is then empty.
+    title, artist : str or None
+        As the known lyrics state them, else the tags of the file: they are no part of what a store keeps.
     error : LyricsepError or None
         Why it failed.
     damage : tuple of Damage
@@ -108,6 +111,8 @@ class Outcome:
     lyrics: Lyrics = field(default_factory=Lyrics)
     segments: tuple[Segment, ...] | None = None
     parts: tuple[Lyrics, ...] = ()
+    title: str | None = None
+    artist: str | None = None
     error: LyricsepError | None = None
     damage: tuple[Damage, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
@@ -391,7 +396,7 @@ class Session:
                 yield job
                 continue
             try:
-                outcome = self._prepared(job, report)
+                outcome = _named(self._prepared(job, report))
             except LyricsepError as error:
                 outcome = Outcome(job, error=error)
             yield outcome
@@ -478,15 +483,17 @@ class Session:
 
     def _load_signals(self, path: Path, digests: Sequence[str], report: Progress) -> Signals:
         if self.signals:
-            kept = self.signals.load(self.plan.vocals_key(digests), digests, path, report)
+            kept = self.signals.load(self.plan.vocals_key(digests), digests, path, report, self.plan.track)
             if kept:
                 return kept
         try:
             separator = self.models.separator(self.plan)
         except LyricsepError as error:
             raise _ModelError(error) from error  # no song is to blame
-        signals = load_signals(path, separator, on_progress=report)
-        return self.signals.save(self.plan.vocals_key(digests), digests, signals) if self.signals else signals
+        signals = load_signals(path, separator, track=self.plan.track, on_progress=report)
+        if not self.signals:
+            return signals
+        return self.signals.save(self.plan.vocals_key(digests), digests, signals, self.plan.track)
 
 
 class _ModelError(Exception):
@@ -542,6 +549,14 @@ def _once(loaded: list[tuple[object, T]], wanted: object, load: Callable[[], T])
 def _drained(outcomes: deque[Outcome]) -> Iterator[Outcome]:
     while outcomes:
         yield outcomes.popleft()
+
+
+def _named(outcome: Outcome) -> Outcome:
+    title, artist = None, None
+    with suppress(AudioError):  # a file that is gone by now has been read
+        title, artist = read_names(outcome.path)
+    known = outcome.job.known or KnownLyrics()
+    return replace(outcome, title=known.title or title, artist=known.artist or artist)
 
 
 def _digest(path: Path) -> str:

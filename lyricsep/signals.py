@@ -1,11 +1,13 @@
 """From a file to the signals that the later stages need: mixture and vocals, mono at 16 kHz.
 
 A song is decoded and separated block by block, so an hour takes about half a gigabyte; the next blocks are decoded
-while one is separated.
+while one is separated. Before, it is decoded once to measure its level and the polarity of its channels
+(`lyricsep.audio.normalising`).
 """
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -17,7 +19,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lyricsep.audio import AudioReader, AudioWriter, Damage, StreamResampler, downmix, open_audio
+from lyricsep.audio import (
+    AudioReader,
+    AudioWriter,
+    Damage,
+    Normalisation,
+    StreamResampler,
+    downmix,
+    measured,
+    open_audio,
+)
+from lyricsep.audio.normalising import Channels
 from lyricsep.errors import AudioError
 from lyricsep.files import shown
 from lyricsep.lyrics import Segment
@@ -37,7 +49,12 @@ QUIETEST_MASTER = -23.0  # dBFS
 LOWEST_FLOOR = -60.0  # dBFS, above the noise of 16 bit recordings
 
 BLOCKS_AHEAD = 2  # of 10 s each
-LOUDEST = 1e6  # times full scale: unscaled integers are below, a misread file above
+LOUDEST = 2.0**32  # times full scale: unscaled integers are below, a misread file above
+
+# Vocals with less of the song's energy are what a separator lets through of a band.
+FAINT = 0.01
+
+logger = logging.getLogger(__name__)
 
 Progress = Callable[[Path, str, float], None]
 """Called with a song, what is being done with it, and the share done, 0 to 1; from more than one thread."""
@@ -53,35 +70,108 @@ class Signals:
         float32 mono at 16 kHz, equally long.
     damage : tuple of Damage
         What could not be decoded.
+    gain : float
+        What the song was multiplied by, so that its level is ordinary.
     """
 
     mixture: NDArray[np.float32]
     vocals: NDArray[np.float32]
     damage: tuple[Damage, ...] = ()
+    gain: float = 1.0
 
     @property
     def duration(self) -> float:
         """Length in seconds."""
         return len(self.mixture) / SAMPLE_RATE
 
+    def recorded(self) -> Signals:
+        """Return the same at the level of the file."""
+        if self.gain == 1:
+            return self
+        return Signals(self.mixture / np.float32(self.gain), self.vocals / np.float32(self.gain), self.damage)
 
-def load_signals(path: Path, separator: Separator, *, on_progress: Progress | None = None) -> Signals:
-    """Decode a song, separate it, and keep both as mono at 16 kHz; raise an `AudioError` if that fails."""
+
+def load_signals(
+    path: Path, separator: Separator, *, track: int | None = None, on_progress: Progress | None = None
+) -> Signals:
+    """Decode a song, separate it, and keep both as mono at 16 kHz, at an ordinary level.
+
+    Vocals that a mono mix would cancel are separated again from a song with inverted channels.
+
+    Parameters
+    ----------
+    path : Path
+        The song.
+    separator : Separator
+        From `lyricsep.separators.create_separator`.
+    track : int, optional
+        As in `lyricsep.audio.open_audio`.
+    on_progress : callable, optional
+        See `Progress`.
+
+    Raises
+    ------
+    AudioError
+        If it cannot be decoded or separated, or is no sound.
+    """
     report = on_progress or _silent
     report(path, "separating", 0.0)
-    with open_audio(path) as reader:
-        mixture = _Mono(reader.sample_rate)
-        vocals = _Mono(reader.sample_rate)
-        with _mixture(reader, report, mixture.feed) as blocks:
-            for block in separator.stream(blocks):
-                vocals.feed(block)
-        signals = Signals(mixture.finish(), vocals.finish(), reader.damage)
-    _check(signals, path, separator)
+    normalisation, energy = _measured(path, track)
+    signals, channels = _separated(path, separator, track, normalisation, report)
+    if channels.polarity and channels.energy > FAINT * energy * normalisation.gain**2:
+        logger.warning("%s: its vocals have opposite phases in its channels; %s", shown(path), _INVERTED)
+        inverted = normalisation.inverted(channels.polarity)
+        again, _ = _separated(path, separator, track, inverted, report, quiet=True)
+        signals = replace(signals, vocals=again.vocals)
     return signals
 
 
+_INVERTED = "one was inverted, since they cancel each other in mono"
+
+
+def _measured(path: Path, track: int | None) -> tuple[Normalisation, float]:
+    """Return how a song is to be normalised, and the energy of all its samples."""
+    with open_audio(path, track=track, quiet=True) as reader:
+        meter = measured(reader.blocks(1.0), reader.sample_rate)
+    if not meter.peak < LOUDEST:
+        raise AudioError(
+            f"{shown(path)}: the song has samples beyond {LOUDEST:.0e} times full scale; export or download it again"
+        )
+    if meter.polarity:
+        logger.warning("%s: its channels have opposite phases; %s", shown(path), _INVERTED)
+    return meter.normalisation, meter.energy
+
+
+def _separated(
+    path: Path,
+    separator: Separator,
+    track: int | None,
+    normalisation: Normalisation,
+    report: Progress,
+    *,
+    quiet: bool = False,
+) -> tuple[Signals, Channels]:
+    """Return the signals of a song, and how the channels of the vocals go together."""
+    channels = Channels()
+    with open_audio(path, track=track, quiet=quiet) as reader:
+        mixture, vocals = _Mono(reader.sample_rate), _Mono(reader.sample_rate)
+        with _mixture(reader, normalisation, report, mixture.feed) as blocks:
+            for block in separator.stream(blocks):
+                channels.feed(block)
+                vocals.feed(block)
+        signals = Signals(mixture.finish(), vocals.finish(), reader.damage, normalisation.gain)
+    _check(signals, path, separator)
+    return signals, channels
+
+
 def save_vocals(
-    path: Path, target: Path, separator: Separator, *, overwrite: bool = False, on_progress: Progress | None = None
+    path: Path,
+    target: Path,
+    separator: Separator,
+    *,
+    track: int | None = None,
+    overwrite: bool = False,
+    on_progress: Progress | None = None,
 ) -> tuple[Damage, ...]:
     """Separate a song of any length into a file, block by block.
 
@@ -91,6 +181,8 @@ def save_vocals(
         The song, and a ``.wav`` or ``.flac`` of the same rate, channels, length and level.
     separator : Separator
         From `lyricsep.separators.create_separator`.
+    track : int, optional
+        As in `lyricsep.audio.open_audio`.
     overwrite : bool
         Replace a file that exists.
     on_progress : callable, optional
@@ -103,13 +195,14 @@ def save_vocals(
     """
     report = on_progress or _silent
     report(path, "separating", 0.0)
+    normalisation, _ = _measured(path, track)
     with (
-        open_audio(path) as reader,
+        open_audio(path, track=track) as reader,
         AudioWriter(target, reader.sample_rate, reader.n_channels, overwrite=overwrite) as writer,
-        _mixture(reader, report) as blocks,
+        _mixture(reader, normalisation, report) as blocks,
     ):
         for block in separator.stream(blocks):
-            writer.write(block)
+            writer.write(normalisation.undo(block))
         return reader.damage
 
 
@@ -119,7 +212,7 @@ def find_vocal_segments(signals: Signals, options: RmsVadOptions) -> list[Segmen
 
 
 def options_for(signals: Signals, options: RmsVadOptions) -> RmsVadOptions:
-    """Return options whose floor follows a recording that is quieter than masters are."""
+    """Return options whose floor follows a recording that is quieter than masters are, at the level of `signals`."""
     if options.floor_db is None or not len(signals.mixture):
         return options
     power = float(np.vdot(signals.mixture, signals.mixture)) / len(signals.mixture)
@@ -127,35 +220,46 @@ def options_for(signals: Signals, options: RmsVadOptions) -> RmsVadOptions:
     return replace(options, floor_db=max(options.floor_db + too_quiet, min(options.floor_db, LOWEST_FLOOR)))
 
 
+def recorded_options(signals: Signals, options: RmsVadOptions) -> RmsVadOptions:
+    """Return the options of `options_for` at the level of the file, for `Signals.recorded`."""
+    found = options_for(signals, options)
+    if found.floor_db is None or signals.gain == 1:
+        return found
+    return replace(found, floor_db=min(0.0, found.floor_db - 20 * math.log10(signals.gain)))
+
+
 def _check(signals: Signals, path: Path, separator: Separator) -> None:
-    """Refuse what no later stage could work with, saying whether the song or the separator is to blame."""
+    """Refuse vocals that no later stage could work with."""
     if len(signals.vocals) != len(signals.mixture):
         raise AudioError(
             f"{shown(path)}: {separator.name} returned {len(signals.vocals) / SAMPLE_RATE:.2f} s of vocals for a "
             f"song of {signals.duration:.2f} s; this is a bug in the separator",
             hint="choose another {separator}",
         )
-    for what, samples in (("the song", signals.mixture), (f"the output of {separator.name}", signals.vocals)):
-        # Two extremes see every sample without a copy; NaN fails the comparison.
-        if len(samples) and not max(samples.max(), -samples.min()) < LOUDEST:
-            raise AudioError(
-                f"{shown(path)}: {what} has samples beyond {LOUDEST:.0e} times full scale, or samples that are no "
-                "numbers (NaN); export or download the song again"
-            )
+    # Two extremes see every sample without a copy; NaN fails the comparison.
+    if len(signals.vocals) and not max(signals.vocals.max(), -signals.vocals.min()) < LOUDEST:
+        raise AudioError(
+            f"{shown(path)}: the output of {separator.name} has samples beyond {LOUDEST:.0e} times full scale, or "
+            "samples that are no numbers (NaN)",
+            hint="choose another {separator}",
+        )
 
 
 @contextmanager
 def _mixture(
-    reader: AudioReader, report: Progress, overhear: Callable[[Tensor], None] | None = None
+    reader: AudioReader,
+    normalisation: Normalisation,
+    report: Progress,
+    overhear: Callable[[Tensor], None] | None = None,
 ) -> Iterator[Mixture]:
-    """Yield a file as a `Mixture`; pass each block to `overhear` and the progress to `report`.
+    """Yield a file, normalised, as a `Mixture`; pass each block to `overhear` and the progress to `report`.
 
     A thread decodes the next blocks while the separator works. It has ended when the ``with`` block ends, so the file
     can be closed then.
     """
 
     def decoded() -> Iterator[Tensor]:
-        for block in reader.blocks():
+        for block in map(normalisation.apply, reader.blocks()):
             if overhear:
                 overhear(block)
             yield block
@@ -172,7 +276,7 @@ def _mixture(
 
     source = decoded()
     with ThreadPoolExecutor(1, "lyricsep-decode") as ahead:
-        yield Mixture(blocks(), reader.sample_rate, reader.n_channels, reader.path)
+        yield Mixture(blocks(), reader.sample_rate, reader.n_channels, reader.path, normalisation)
 
 
 class _Mono:

@@ -104,7 +104,9 @@ class KeptVocals:
         self._store = store
         self._keep = keep
 
-    def load(self, key: str, audio: Sequence[str], path: Path, report: Progress) -> Signals | None:
+    def load(
+        self, key: str, audio: Sequence[str], path: Path, report: Progress, track: int | None = None
+    ) -> Signals | None:
         """Return the signals of a song, by the key of its vocals and the digests of its files; None to make them."""
         from lyricsep.separators.passthrough import Passthrough
         from lyricsep.signals import load_signals
@@ -112,9 +114,9 @@ class KeptVocals:
         vocals = self._store.load_sound("vocals", key)
         if vocals is None:
             return None
-        return replace(load_signals(path, Passthrough(), on_progress=report), vocals=vocals)
+        return replace(load_signals(path, Passthrough(), track=track, on_progress=report), vocals=vocals)
 
-    def save(self, key: str, audio: Sequence[str], signals: Signals) -> Signals:
+    def save(self, key: str, audio: Sequence[str], signals: Signals, track: int | None = None) -> Signals:
         """Keep the vocals; what is kept is what is used, so that a second run gets the same."""
         if not self._keep:
             return signals
@@ -129,22 +131,25 @@ class KeptSignals:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def load(self, key: str, audio: Sequence[str], path: Path, report: Progress) -> Signals | None:
+    def load(
+        self, key: str, audio: Sequence[str], path: Path, report: Progress, track: int | None = None
+    ) -> Signals | None:
         """Return the signals of a song."""
         from lyricsep.signals import Signals
 
-        mixture = self._store.load_signal("mixtures", self._mixture_key(audio))
+        mixture = self._store.load_signal("mixtures", self._mixture_key(audio, track))
         vocals = self._store.load_signal("vocals", key)
         return None if mixture is None or vocals is None else Signals(mixture, vocals)
 
-    def save(self, key: str, audio: Sequence[str], signals: Signals) -> Signals:
+    def save(self, key: str, audio: Sequence[str], signals: Signals, track: int | None = None) -> Signals:
         """Keep the signals of a song."""
-        self._store.save_signal("mixtures", self._mixture_key(audio), signals.mixture)
+        self._store.save_signal("mixtures", self._mixture_key(audio, track), signals.mixture)
         self._store.save_signal("vocals", key, signals.vocals)
         return signals
 
-    def _mixture_key(self, audio: Sequence[str]) -> str:
-        return key_of({"audio": audio[0], "version": VOCALS["decoding"]})
+    def _mixture_key(self, audio: Sequence[str], track: int | None) -> str:
+        chosen = {"track": track} if track else {}
+        return key_of({"audio": audio[0], "version": VOCALS["decoding"], **chosen})
 
 
 SignalStore = KeptVocals | KeptSignals

@@ -12,7 +12,7 @@ from types import MappingProxyType
 VOCALS: Mapping[str, int] = MappingProxyType({"decoding": 1, "separation": 1})
 """Stages that make the vocals of a song."""
 
-LYRICS: Mapping[str, int] = MappingProxyType({**VOCALS, "segmentation": 1, "transcription": 2})
+LYRICS: Mapping[str, int] = MappingProxyType({**VOCALS, "segmentation": 1, "transcription": 3})
 """Stages that make its lyrics."""
 
 ALIGNMENT: Mapping[str, int] = MappingProxyType({**VOCALS, "segmentation": LYRICS["segmentation"], "alignment": 2})

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 import typer
+from tagged_songs import make
 from typer.models import OptionInfo
 
 import lyricsep
@@ -119,6 +120,14 @@ def test_a_song_gives_lyrics(lyrics: lyricsep.SongLyrics) -> None:
 
 def test_the_function_gives_what_the_transcriber_gives(lyrics: lyricsep.SongLyrics, song: Path) -> None:
     assert lyricsep.transcribe(str(song), **QUICK) == lyrics
+
+
+def test_lyrics_have_the_names_in_the_songs_tags(transcriber: lyricsep.Transcriber, tmp_path: Path) -> None:
+    samples = np.zeros((2, 44100), np.float32)
+    paths = [make(tmp_path / "a.m4a", {"title": "T", "artist": "A"}, samples=samples), make(tmp_path / "b.flac", {})]
+    found = [outcome.unwrap() for outcome in transcriber.stream(paths)]
+    assert [(lyrics.title, lyrics.artist) for lyrics in found] == [("T", "A"), ("b", None)]
+    assert found[0].save(tmp_path / "a.lrc").read_text().startswith("[ti:T]\n[ar:A]\n")
 
 
 def test_a_stream_gives_outcomes(transcriber: lyricsep.Transcriber, song: Path, tmp_path: Path) -> None:

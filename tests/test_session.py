@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from lyricsep import session as session_module
+from lyricsep.aligners import KnownLyrics
 from lyricsep.errors import AudioError, LyricsepError, OutputError, WeightsError
 from lyricsep.lyrics import Lyrics, Segment
 from lyricsep.plan import Plan
@@ -393,6 +395,28 @@ def test_what_the_store_holds_is_not_made_again(songs: list[Path], tmp_path: Pat
         assert again.key
         assert again.versions == a_plan().versions
     assert models.n_separations == 0
+
+
+def test_songs_have_the_names_of_their_tags_or_of_their_lyrics(songs: list[Path], tmp_path: Path) -> None:
+    tagged, gone = (shutil.copy(songs[0], tmp_path / name) for name in ("tagged.wav", "gone.wav"))
+    with soundfile.SoundFile(tagged, "r+") as file:
+        file.seek(0, soundfile.SEEK_END)
+        file.title, file.artist = "Title", "Artist"
+    known = [None, KnownLyrics(title="Known"), KnownLyrics(artist="Somebody")]
+    jobs = [Job(songs[0]), *(Job(tagged, known=each) for each in known)]
+    expected = [(None, None), ("Title", "Artist"), ("Known", "Artist"), ("Title", "Somebody")]
+    for _ in ("made", "from the store"):
+        outcomes = list(kept(tmp_path).stream(jobs))
+        assert [(outcome.title, outcome.artist) for outcome in outcomes] == expected
+    assert [outcome.fresh for outcome in outcomes] == [False] * 4
+
+    class Removes(Fickle):  # what has been heard needs no file any more
+        def stream(self, mixture: Mixture) -> Iterator[Tensor]:
+            yield from super().stream(mixture)
+            gone.unlink(missing_ok=True)
+
+    (outcome,) = stream([gone], Removes())
+    assert (outcome.title, outcome.unwrap().text) == (None, "1.00 s")
 
 
 def test_without_a_store_nothing_is_hashed_or_kept(songs: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:

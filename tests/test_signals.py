@@ -41,7 +41,10 @@ def _decoding(monkeypatch, fails_at: int = 99) -> list[int]:
     decoded: list[int] = []
     blocks = AudioReader.blocks
 
-    def watched(reader: AudioReader) -> Iterator[Tensor]:
+    def watched(reader: AudioReader, block_duration: float = 10.0) -> Iterator[Tensor]:
+        if block_duration != 10.0:  # the song is measured
+            yield from blocks(reader, block_duration)
+            return
         for number, block in enumerate(blocks(reader)):
             if number == fails_at:
                 raise AudioError("the disk is gone")
@@ -122,10 +125,10 @@ def test_vocals_of_another_length_are_the_separators_fault(songs: list[Path], dr
         load_signals(songs[2], Fickle(drops=drops))
 
 
-@pytest.mark.parametrize("amplitude", [1e7, 1e30])
+@pytest.mark.parametrize("amplitude", [1e10, 1e30])
 def test_what_is_no_sound_is_refused(tmp_path: Path, amplitude: float) -> None:
     soundfile.write(tmp_path / "wild.wav", tone(1, amplitude=amplitude), 16_000, subtype="FLOAT")
-    with pytest.raises(AudioError, match=r"wild\.wav: the song has samples beyond 1e\+06 times full scale"):
+    with pytest.raises(AudioError, match=r"wild\.wav: the song has samples beyond 4e\+09 times full scale"):
         load_signals(tmp_path / "wild.wav", NONE)
 
 

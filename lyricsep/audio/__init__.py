@@ -1,5 +1,7 @@
-"""Sound in and out of files, on one clock: time 0 is the first sample that is decoded."""
+"""Sound in and out of files, on one clock (`lyricsep.audio.reading`) and at one level."""
 
+from lyricsep.audio.names import read_names
+from lyricsep.audio.normalising import Normalisation, measured
 from lyricsep.audio.reading import AudioReader, load_audio, open_audio
 from lyricsep.audio.resampling import StreamResampler, resample, resampled_length
 from lyricsep.audio.signal import Audio, Damage, downmix
@@ -10,10 +12,13 @@ __all__ = [
     "AudioReader",
     "AudioWriter",
     "Damage",
+    "Normalisation",
     "StreamResampler",
     "downmix",
     "load_audio",
+    "measured",
     "open_audio",
+    "read_names",
     "resample",
     "resampled_length",
     "save_audio",

@@ -100,6 +100,13 @@ class FrameConverter:
                 self._source = source
             frame.pts = None
             frames += self._resampler.resample(frame)
+        return self._joined(frames)
+
+    def rest(self) -> NDArray[np.float32]:
+        """Return the samples that a conversion still holds, shape (channels, n_samples)."""
+        return self._joined(self._flush())
+
+    def _joined(self, frames: list[av.AudioFrame]) -> NDArray[np.float32]:
         empty = np.empty((self.n_channels, 0), np.float32)
         return np.concatenate([empty, *(_to_float(frame) for frame in frames)], axis=1)
 

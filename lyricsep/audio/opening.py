@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
+from lyricsep.audio.headers import completed_header
 from lyricsep.errors import AudioError
 from lyricsep.files import shown
 
@@ -18,8 +21,53 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 
-def open_container(path: Path) -> InputContainer:
-    """Open a file by FFmpeg.
+_OGG_CODECS = (b"\x01vorbis", b"OpusHead", b"\x7fFLAC", b"Speex   ", b"\x80theora", b"fishead\0", b"CELT    ")
+
+
+class ByteSpan(io.RawIOBase):
+    """The bytes from `start` to `end` of a file, as a file of their own, of which the first may be replaced."""
+
+    def __init__(self, path: Path, start: int, end: int, header: bytes = b"") -> None:
+        self._file = path.open("rb")
+        self._start, self._size = start, end - start
+        self._header = header
+        self._position = 0
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move to an offset; return the new position."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+        self._position = max(0, base + offset)
+        return self._position
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        """Return up to `size` bytes."""
+        left = max(0, self._size - self._position)
+        self._file.seek(self._start + self._position)
+        data = self._file.read(left if size < 0 else min(size, left))
+        replaced = self._header[self._position :][: len(data)]
+        self._position += len(data)
+        return replaced + data[len(replaced) :]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()
+
+
+def open_container(path: Path, part: ByteSpan | None = None) -> InputContainer:
+    """Open a file by FFmpeg, or the part of it that is to be read.
 
     Raises
     ------
@@ -28,10 +76,10 @@ def open_container(path: Path) -> InputContainer:
     """
     import av
 
-    _check_file(path)
+    check_file(path)
     try:
         # The protocol is given, so that no name is taken for a URL or an option.
-        return av.open(f"file:{path}", metadata_errors="replace")
+        return av.open(part or f"file:{path}", "r", metadata_errors="replace")
     except av.FFmpegError as error:
         raise AudioError(
             f"{shown(path)}: FFmpeg cannot read it as audio ({error.strerror or error}); "
@@ -39,8 +87,14 @@ def open_container(path: Path) -> InputContainer:
         ) from error
 
 
-def _check_file(path: Path) -> None:
-    """Raise a specific error for the common failures, which FFmpeg reports as one."""
+def with_completed_header(path: Path) -> ByteSpan | None:
+    """Return a file that was written into a pipe with the sizes that its header lacks; None for all others."""
+    header = completed_header(path)
+    return ByteSpan(path, 0, path.stat().st_size, header) if header else None
+
+
+def check_file(path: Path) -> None:
+    """Raise an `AudioError` for the common failures, which FFmpeg reports as one."""
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
@@ -58,14 +112,54 @@ def _check_file(path: Path) -> None:
 
 def first_audio_stream(path: Path, container: InputContainer) -> av.AudioStream:
     """Return the first audio stream, ready to be decoded; raise an `AudioError` if it or its decoder is missing."""
+    return _ready(path, container, _audio_tracks(path, container)[0])
+
+
+def choose_audio_stream(
+    path: Path, container: InputContainer, track: int | None = None
+) -> tuple[av.AudioStream, str]:
+    """Return an audio stream, ready to be decoded, and a line about the choice, empty where there was none.
+
+    Parameters
+    ----------
+    path : Path
+        For messages.
+    container : InputContainer
+        Open for reading.
+    track : int or None
+        Number of the stream among those of sound, from 1. None takes the first that is flagged as default, or else
+        the first, of those that can be decoded.
+
+    Raises
+    ------
+    AudioError
+        If there is no such stream, or no decoder for it.
+    """
+    tracks = _audio_tracks(path, container)
+    if track is not None and not 1 <= track <= len(tracks):
+        count = "1 audio track" if len(tracks) == 1 else f"{len(tracks)} audio tracks"
+        raise AudioError(
+            f"{shown(path)}: has {count}, but track {track} is asked for", hint="set {track} to one that is there"
+        )
+    chosen = _best_track(tracks) if track is None else track - 1
+    stream = _ready(path, container, tracks[chosen])
+    if len(tracks) == 1 or track is not None:
+        return stream, ""
+    listed = "; ".join(f"{number}: {_described(each)}" for number, each in enumerate(tracks, 1))
+    return stream, f"has {len(tracks)} audio tracks ({listed}); track {chosen + 1} is read"
+
+
+def _audio_tracks(path: Path, container: InputContainer) -> Sequence[av.AudioStream]:
     if not container.streams.audio:
         found = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
         raise AudioError(
             f"{shown(path)}: has no audio stream (it is {container.format.name} with {found}); name a file with sound"
         )
-    stream = container.streams.audio[0]
-    # PyAV's annotation leaves out that a stream whose codec is unknown has no context.
-    context: AudioCodecContext | None = stream.codec_context
+    return container.streams.audio
+
+
+def _ready(path: Path, container: InputContainer, stream: av.AudioStream) -> av.AudioStream:
+    context = _context(stream)
     if context is None:
         raise AudioError(
             f"{shown(path)}: FFmpeg has no decoder for its audio stream ({container.format.name}); convert it to .wav"
@@ -74,6 +168,52 @@ def first_audio_stream(path: Path, container: InputContainer) -> av.AudioStream:
         # Without it a damaged frame is decoded to noise at full scale.
         context.options = {"err_detect": "crccheck+explode"}
     return stream
+
+
+def _context(stream: av.AudioStream) -> AudioCodecContext | None:
+    # PyAV's annotation leaves out that a stream whose codec is unknown has no context.
+    return stream.codec_context
+
+
+def _best_track(tracks: Sequence[av.AudioStream]) -> int:
+    """Return the index of the first track that is flagged as default, among those with a decoder if there are any."""
+    from av.stream import Disposition
+
+    readable = [index for index, stream in enumerate(tracks) if _context(stream)]
+    default = [index for index in readable if tracks[index].disposition & Disposition.default]
+    return next(iter(default or readable), 0)
+
+
+def _described(stream: av.AudioStream) -> str:
+    from av.stream import Disposition
+
+    context = _context(stream)
+    words = [
+        stream.metadata.get("language", ""),
+        stream.metadata.get("title", ""),
+        context.name if context else "unknown codec",
+        "default" if stream.disposition & Disposition.default else "",
+    ]
+    return ", ".join(shown(Path(word)) for word in words if word)
+
+
+def picture_start(container: InputContainer) -> tuple[float, float | None] | None:
+    """Return when the first picture of a video is shown and how long they last, in seconds; None without a video.
+
+    The cover of an album is no video.
+    """
+    from av.stream import Disposition
+
+    for stream in container.streams.video:
+        if stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails):
+            continue
+        duration = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
+        if duration is None and container.duration:
+            duration = container.duration / 1_000_000
+        if stream.start_time is None or stream.time_base is None:
+            return 0.0, duration
+        return float(stream.start_time * stream.time_base), duration
+    return None
 
 
 def xing_duration(path: Path, first_packet: int, sample_rate: int) -> float | None:
@@ -110,3 +250,42 @@ def ends_within_ogg_page(path: Path) -> bool:
     if len(page) < 27 or len(page) < 27 + page[26]:
         return page.startswith(b"OggS")
     return len(page) < 27 + page[26] + sum(page[27 : 27 + page[26]])
+
+
+def ogg_links(path: Path) -> list[tuple[int, int]]:
+    """Return the first byte and the end of each link of a chained Ogg file, of which FFmpeg reads the first alone.
+
+    A link starts where pages that begin streams follow pages of data (RFC 3533, section 4).
+    """
+    starts = [0]
+    among_data = False
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        position = 0
+        while position < size:
+            file.seek(position)
+            header = file.read(27 + 255)
+            if len(header) < 27 or not header.startswith(b"OggS"):
+                position = _next_ogg_page(file, position + 1)
+                continue
+            n_segments = header[26]
+            begins = header[5] & 2 and header[27 + n_segments :].startswith(_OGG_CODECS)
+            if begins and among_data:
+                starts.append(position)
+            among_data = not begins
+            position += 27 + n_segments + sum(header[27 : 27 + n_segments])
+    return list(pairwise([*starts, size]))
+
+
+def _next_ogg_page(file: BinaryIO, position: int) -> int:
+    """Return where the next page starts, from a position on; the end of the file if there is none."""
+    file.seek(position)
+    while window := file.read(2**16):
+        found = window.find(b"OggS")
+        if found >= 0:
+            return position + found
+        if len(window) < 2**16:
+            break
+        position += len(window) - 3
+        file.seek(position)
+    return file.seek(0, os.SEEK_END)

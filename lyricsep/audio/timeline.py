@@ -4,7 +4,9 @@ A decoder silently leaves out what it cannot decode, so counting samples makes e
 early. Containers say when a frame sounds, and that is used here, with care: timestamps are rounded (Matroska, ASF
 and FLV count milliseconds), they wobble where Vorbis changes its block size, recorders stamp them with a wall
 clock, and MPEG-TS wraps around. So only jumps count, never a slow drift, and a jump counts only when the frame
-after it agrees.
+after it agrees. A timestamp can be wrong by hours, so what is missing is believed only as far as the file is long:
+never beyond the duration that is known, and in all never more than what all its bytes would last at the mean bit rate
+of the sound before the gap.
 
 MP3 and ADTS files have no timestamps at all: FFmpeg numbers the packets it finds, however many bytes it had to
 skip between them. There the bytes are the clock: what was skipped, over the mean size of the frames before it, is
@@ -61,18 +63,31 @@ class DecodedFrame:
         When it starts on that clock, in seconds; None where the container does not say.
     doubtful : bool
         Whether the decoder refused something just before.
+    offset : int or None
+        Where its packet starts in the file, in bytes; None where the container does not say.
+    size : int
+        Bytes of the packet; 0 for frames of it after the first.
     """
 
     samples: NDArray[np.float32]
     duration: float
     start: float | None
     doubtful: bool
+    offset: int | None = None
+    size: int = 0
 
 
 class Clock:
-    """The clock of containers that know when their frames sound."""
+    """The clock of containers that know when their frames sound.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    counts_samples : bool
+        Whether timestamps are numbers of samples, as in .flac, whatever unit the header makes of them.
+    """
+
+    def __init__(self, *, counts_samples: bool = False) -> None:
+        self._counts_samples = counts_samples
         self._doubtful = False
 
     def refused(self, packet: av.Packet[av.AudioStream] | None) -> None:
@@ -85,7 +100,10 @@ class Clock:
         """Return the start in seconds (None: unknown) of each frame of a packet, and whether to doubt it."""
         places: list[tuple[float | None, bool]] = []
         for frame in frames:
-            places.append((frame.time, self._doubtful))
+            start = frame.time
+            if self._counts_samples and frame.pts is not None:
+                start = frame.pts / frame.sample_rate
+            places.append((start, self._doubtful))
             self._doubtful = False
         return places
 
@@ -109,6 +127,7 @@ class ByteClock(Clock):
     """
 
     def __init__(self, file: BinaryIO, frame_size: Callable[[bytes], int | None]) -> None:
+        super().__init__()
         self._file = file
         self._frame_size = frame_size
         self._sizes: deque[int] = deque(maxlen=128)  # about 3 s: the local mean of a variable bit rate
@@ -213,7 +232,7 @@ def adts_frame_size(data: bytes) -> int | None:
 
 
 def with_gaps(
-    pieces: Iterable[DecodedFrame], *, exact: bool, duration: float | None
+    pieces: Iterable[DecodedFrame], *, exact: bool, duration: float | None, n_bytes: int | None = None
 ) -> Iterator[tuple[float, DecodedFrame]]:
     """Yield every frame with the seconds that are missing before it.
 
@@ -225,6 +244,8 @@ def with_gaps(
         Whether the timestamps count samples, so that half a frame is already a gap.
     duration : float or None
         Length of the file in seconds as far as it is known; a gap that would end beyond it is not believed.
+    n_bytes : int or None
+        Size of the file; gaps that together would last longer than its bytes are not believed.
 
     Yields
     ------
@@ -233,18 +254,24 @@ def with_gaps(
     """
     expected: float | None = None
     position = 0.0
+    budget = _Budget(n_bytes)
     for piece, following in _with_next(pieces):
         missing = 0.0
         start = expected if piece.start is None else piece.start
         if start is not None and expected is not None:
             jump = start - expected
             tolerance = piece.duration / 2 if exact or piece.doubtful else LOOSE_TOLERANCE
-            if abs(jump) > tolerance and not _carries_on(start + piece.duration, following, tolerance):
+            end = start + piece.duration
+            is_agreed = _is_confirmed(piece, end, following, tolerance) or (
+                following is None and duration is not None and abs(duration - position - end + expected) < tolerance
+            )
+            if abs(jump) > tolerance and not is_agreed:
                 start = expected
-            elif tolerance < jump <= _longest_gap(position, duration):
+            elif tolerance < jump <= min(_longest_gap(position, duration), budget.left):
                 missing = jump
         expected = None if start is None else start + piece.duration
         position += missing + piece.duration
+        budget.count(missing, piece)
         yield missing, piece
 
 
@@ -253,6 +280,33 @@ def _longest_gap(position: float, duration: float | None) -> float:
     if duration is None or position > duration:
         return LONGEST_GAP
     return min(LONGEST_GAP, duration + 1.0 - position)
+
+
+class _Budget:
+    """How much sound may be missing: as much as the bytes of the file would last at the rate of what was decoded."""
+
+    def __init__(self, n_bytes: int | None) -> None:
+        self._n_bytes = n_bytes
+        self._missing = self._decoded = 0.0
+        self._n_packed = self._n_passed = 0  # bytes of the packets alone, and with what stands between them
+        self._offset: int | None = None
+
+    @property
+    def left(self) -> float:
+        """Seconds."""
+        n_decoded = max(self._n_packed, self._n_passed)
+        if self._n_bytes is None or not n_decoded:
+            return LONGEST_GAP
+        return self._n_bytes * self._decoded / n_decoded - self._missing
+
+    def count(self, missing: float, piece: DecodedFrame) -> None:
+        """Count a frame, and what is missing before it."""
+        if piece.offset is not None and self._offset is not None and not missing:
+            self._n_passed += max(0, piece.offset - self._offset)
+        self._offset = piece.offset
+        self._missing += missing
+        self._decoded += piece.duration
+        self._n_packed += piece.size
 
 
 def _with_next(pieces: Iterable[DecodedFrame]) -> Iterator[tuple[DecodedFrame, DecodedFrame | None]]:
@@ -264,6 +318,11 @@ def _with_next(pieces: Iterable[DecodedFrame]) -> Iterator[tuple[DecodedFrame, D
         piece = following
 
 
-def _carries_on(end: float, following: DecodedFrame | None, tolerance: float) -> bool:
-    """Return whether the next frame confirms that this one ended at `end`, rather than jumping back."""
-    return following is None or following.start is None or following.start > end - tolerance
+def _is_confirmed(piece: DecodedFrame, end: float, following: DecodedFrame | None, tolerance: float) -> bool:
+    """Return whether the decoder or the next frame confirms that a frame ended at `end`."""
+    if following is None:
+        return piece.doubtful
+    if following.start is None:
+        return True
+    # Between two holes a frame stands alone.
+    return following.start > end - tolerance and (piece.doubtful or following.start < end + tolerance)

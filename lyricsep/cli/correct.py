@@ -109,7 +109,7 @@ def _find(path: Path) -> Results:
 
 
 def _correct(song: SongFile, known: KnownLyrics | LyricsepError) -> tuple[Correction, Transcript]:
-    """Return corrected lyrics, and the file that they were in; print what changed."""
+    """Return corrected lyrics, and the file that they were in, named as the text names them; print what changed."""
     from lyricsep.correction import correct as correct_lyrics
 
     if isinstance(known, LyricsepError):
@@ -128,7 +128,8 @@ def _correct(song: SongFile, known: KnownLyrics | LyricsepError) -> tuple[Correc
         f"{correction.only_heard} only heard, {correction.only_in_text} only in the text"
     )
     say(f"{shown(song.path)}: {counts}")
-    return correction, transcript
+    title, artist = known.title or transcript.title, known.artist or transcript.artist
+    return correction, replace(transcript, title=title, artist=artist)
 
 
 def _save(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -69,17 +71,33 @@ def embed(
 
         language = language_code(language)
     run = _Copies(output, [], overwrite=overwrite)
-    todo = run.find(songs)
-    found = _find(lyrics, todo)
     options = {"lyrics": lyrics, "language": language, "in_place": in_place, "overwrite": overwrite}
-    with run.recorded(new_manifest("embed", None, **options)):
-        for song in todo:
-            try:
-                _embed(song, found.get(song.stem.as_posix()), lyrics, run, language)
-            except ConfigError:
-                raise
-            except LyricsepError as error:
-                run.fail(song.path, error)
+    with _without_empty_folders(output):
+        todo = run.find(songs)
+        found = _find(lyrics, todo)
+        if todo and not any(song.stem.as_posix() in found for song in todo):
+            run.output = None  # nothing will be written, so no manifest either
+        with run.recorded(new_manifest("embed", None, **options)):
+            for song in todo:
+                try:
+                    _embed(song, found.get(song.stem.as_posix()), lyrics, run, language)
+                except ConfigError:
+                    raise
+                except LyricsepError as error:
+                    run.fail(song.path, error)
+
+
+@contextmanager
+def _without_empty_folders(output: Path | None) -> Iterator[None]:
+    """Remove the folders that the block made for results, if they are empty."""
+    folders = (output, *output.parents) if output else ()
+    missing = [folder for folder in folders if not os.path.exists(folder)]  # noqa: PTH110
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            for folder in missing:
+                folder.rmdir()
 
 
 class _Copies(CommandRun):

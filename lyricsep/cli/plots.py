@@ -35,17 +35,18 @@ def draw_song(
     if not paths or signals is None:
         return
     from lyricsep.reports.song_plots import plot_song, plot_spectrograms
-    from lyricsep.signals import options_for
+    from lyricsep.signals import recorded_options
 
     song, spectrograms = paths
+    recorded = signals.recorded()
     plot_song(
         song,
-        signals.mixture,
-        signals.vocals,
+        recorded.mixture,
+        recorded.vocals,
         segments=outcome.segments or (),
-        options=options and options_for(signals, options),
+        options=options and recorded_options(signals, options),
         lines=outcome.lyrics.lines or None,
         title=title,
         overwrite=overwrite,
     )
-    plot_spectrograms(spectrograms, signals.mixture, signals.vocals, title=title, overwrite=overwrite)
+    plot_spectrograms(spectrograms, recorded.mixture, recorded.vocals, title=title, overwrite=overwrite)

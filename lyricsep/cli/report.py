@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
@@ -25,16 +25,13 @@ from lyricsep.cli.options import (
 )
 from lyricsep.errors import AudioError, ConfigError, LyricsepError, OutputError
 from lyricsep.files import shown, write_text
-from lyricsep.plan import SeparateOptions, resolve
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from lyricsep.datasets import Song
-    from lyricsep.pages import FoundSong, Results
-
-    Separate = Callable[[FoundSong, Mapping[str, Any]], NDArray[np.float32] | None]
+    from lyricsep.pages import FoundSong, Redo, Results
 
 SOUND = ("embed", "link", "none")
 MOST_EMBEDDED = 20
@@ -87,7 +84,7 @@ def report(
     if versus and not reference:
         raise ConfigError("--versus compares the scores of two runs; add --reference")
 
-    from lyricsep.pages import find_results, named_references, with_sound_of
+    from lyricsep.pages import Redo, find_results, named_references, with_sound_of
 
     results = find_results(folder, songs=songs, vocals=vocals)
     other = find_results(versus) if versus else None
@@ -100,9 +97,9 @@ def report(
     if existing and not overwrite:
         raise OutputError(f"{shown(existing)}: exists already", hint="set {overwrite=True} to replace it")
     mode = audio or ("embed" if len(results.songs) <= MOST_EMBEDDED else "link")
-    separate = _separating(device, offline=offline) if separation and mode == "embed" else None
+    redo = Redo(results, device=device, offline=offline) if separation and mode == "embed" else None
     home = whole if is_run else None
-    n_failed = _write_songs(results, known, targets, home, cast("Literal['embed', 'link', 'none']", mode), separate)
+    n_failed = _write_songs(results, known, targets, home, cast("Literal['embed', 'link', 'none']", mode), redo)
     if is_run:
         n_failed = max(n_failed, _write_run(whole, results, references, other, targets))
     if n_failed:
@@ -115,7 +112,7 @@ def _write_songs(
     targets: Mapping[str, Path],
     home: Path | None,
     mode: Literal["embed", "link", "none"],
-    separate: Separate | None,
+    redo: Redo | None,
 ) -> int:
     """Write the page of every song, with a link to that of the run, and return how many failed."""
     from lyricsep.pages import manifests_of
@@ -129,7 +126,7 @@ def _write_songs(
             error = ""
             try:
                 target, reference = targets[found.name], known.get(found.name)
-                how = _write_song(found, target, home, reference, manifests.get(found.name), mode, separate)
+                how = _write_song(found, target, home, reference, manifests.get(found.name), mode, redo)
             except OutputError:
                 raise
             except LyricsepError as failure:
@@ -152,14 +149,14 @@ def _write_song(
     reference: Song | None,
     manifest: Mapping[str, Any] | None,
     mode: Literal["embed", "link", "none"],
-    separate: Separate | None,
+    redo: Redo | None,
 ) -> str:
     """Write the page of a song, and return its size for the progress line."""
     from lyricsep.pages import render_song_page, song_content
 
     name = shown(Path(found.name))
     try:
-        vocals = separate(found, manifest or {}) if separate else None
+        vocals = _vocals_of(found, redo) if redo else None
         content = song_content(found, reference=reference, manifest=manifest, audio=mode, page=target, vocals=vocals)
     except AudioError as error:
         say(f"{in_flags(error)}; the page of {name} has no audio")
@@ -171,6 +168,14 @@ def _write_song(
     page = render_song_page(content)
     write_text(target, page)
     return f"{len(page.encode()) / 1e6:.1f} MB"
+
+
+def _vocals_of(found: FoundSong, redo: Redo) -> NDArray[np.float32] | None:
+    try:
+        return redo.vocals(found)
+    except LyricsepError as error:
+        say(f"{in_flags(error)}; the page of {shown(Path(found.name))} has no vocals")
+        return None
 
 
 def _write_run(
@@ -196,26 +201,3 @@ def _write_run(
         say(f"{shown(Path(name))}: no lyrics for this reference in {shown(results.folder)}; it is not scored")
     typer.echo(target)
     return len(content.unread)
-
-
-def _separating(device: str, *, offline: bool) -> Separate:
-    """Return a function that separates the vocals of a song as its run did, where there is no file of them."""
-    from lyricsep.session import Models, Session
-
-    models = Models()
-
-    def separate(found: FoundSong, manifest: Mapping[str, Any]) -> NDArray[np.float32] | None:
-        from lyricsep.pages import separators_of
-
-        used = separators_of(manifest)
-        if found.vocals or not found.audio or used is None:
-            return None
-        name, query, then = used
-        try:
-            plan = resolve(SeparateOptions(separator=name, query=query, then=then, device=device, offline=offline))
-            return Session(plan, models=models).load_signals(found.audio).vocals
-        except LyricsepError as error:
-            say(f"{in_flags(error)}; the page of {shown(Path(found.name))} has no vocals")
-            return None
-
-    return separate

@@ -91,7 +91,9 @@ def separate(
                 started = perf_counter()
                 try:
                     (target,) = run.results(song)
-                    damage = save_vocals(song.path, target, separates, overwrite=overwrite, on_progress=progress)
+                    damage = save_vocals(
+                        song.path, target, separates, track=plan.track, overwrite=overwrite, on_progress=progress
+                    )
                     seconds = round(perf_counter() - started, 3)
                     score = None
                     if stem:

@@ -154,9 +154,7 @@ def _take(outcome: Outcome, run: CommandRun, formats: Sequence[str], plan: Plan)
         run.fail(song.name, renamed(outcome.error, outcome.path, song.name) if song.url else outcome.error)
         return
     # A file name may not be valid text; the title in a file must be.
-    known = outcome.job.known
-    title, artist = (known.title, known.artist) if known else (None, None)
-    title = title or shown(Path(song.stem.name))
+    title, artist = outcome.title or shown(Path(song.stem.name)), outcome.artist
     try:
         for name, path in zip(formats, run.results(song), strict=False):
             write_lyrics(path, lyrics, name, overwrite=run.overwrite, title=title, artist=artist)

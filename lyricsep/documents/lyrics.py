@@ -91,7 +91,7 @@ class LyricsDocument(Document):
 
 
 def rounded(lyrics: Lyrics) -> Lyrics:
-    """Return lyrics with times rounded to milliseconds and the probabilities of words to four digits."""
+    """Return lyrics with times rounded to milliseconds, and probabilities of words and lines to four digits."""
     return replace(
         lyrics,
         duration=_seconds(lyrics.duration),
@@ -103,7 +103,8 @@ def rounded(lyrics: Lyrics) -> Lyrics:
 
 
 def _rounded_line(line: Line) -> Line:
-    return replace(_rounded(line), words=tuple(map(_rounded_word, line.words)))
+    confidence = None if line.confidence is None else round(line.confidence, PROBABILITY_DIGITS)
+    return replace(_rounded(line), words=tuple(map(_rounded_word, line.words)), confidence=confidence)
 
 
 def _rounded(span: _Span) -> _Span:

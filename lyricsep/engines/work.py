@@ -28,7 +28,6 @@ from lyricsep.store import KeptVocals, Store
 if TYPE_CHECKING:
     from lyricsep.aligners import KnownLyrics
     from lyricsep.inputs import SongFile
-    from lyricsep.lyrics import Lyrics
     from lyricsep.remote import Copy
 
 # What no song is to blame for: nothing can be written any more.
@@ -169,7 +168,7 @@ class Worker:
                     Job(copy.path, task.language, known=task.known, before=partial(self._refuse_taken, task))
                 )
                 lyrics = outcome.unwrap()
-            results = self._write(task, lyrics)
+            results = self._write(task, outcome)
             if self.delivery.copy_to:
                 put(results, self.delivery.folder, self.delivery.copy_to)
         except StopError:
@@ -226,11 +225,10 @@ class Worker:
         except (OSError, ValueError):
             return False
 
-    def _write(self, task: Task, lyrics: Lyrics) -> dict[Path, str]:
+    def _write(self, task: Task, outcome: Outcome) -> dict[Path, str]:
         """Write the lyrics in every format, and return the sha256 of each file."""
-        known = None if isinstance(task.known, LyricsepError) else task.known
-        title, artist = (known.title, known.artist) if known else (None, None)
-        title = title or shown(Path(task.song.stem.name))
+        lyrics, artist = outcome.lyrics, outcome.artist
+        title = outcome.title or shown(Path(task.song.stem.name))
         paths = self._results(task)
         for name, path in paths:
             text = render_lyrics(lyrics, name, title=title, artist=artist)

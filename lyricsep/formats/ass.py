@@ -13,15 +13,19 @@ libass: https://github.com/libass/libass/wiki/ASS-File-Format-Guide
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations, pairwise
+from typing import NamedTuple
 
 from lyricsep.errors import DatasetError
 from lyricsep.formats.clock import cue_ticks
 from lyricsep.formats.karaoke import marks, words_of
-from lyricsep.formats.transcript import Transcript, timed
+from lyricsep.formats.transcript import Transcript, sung, timed
 from lyricsep.lyrics import Line, Lyrics
+
+logger = logging.getLogger(__name__)
 
 _FIELDS = ("Layer", "Start", "End", "Style", "Name", "MarginL", "MarginR", "MarginV", "Effect", "Text")
 
@@ -43,10 +47,12 @@ Style: Default,Arial,48,&H00FFFFFF,&H00909090,&H00000000,&H80000000,0,0,0,0,100,
 Format: {fields}
 """
 
-_CLOCK = re.compile(r"(\d+):([0-5]?\d):([0-5]?\d(?:[.,:]\d{1,3})?)")
+_CLOCK = re.compile(r"(\d{1,9}):([0-5]?\d):([0-5]?\d(?:[.,:]\d{1,9})?)")
 _BLOCK = re.compile(r"(?<!\\)\{([^}]*)\}")
 _SYLLABLE = re.compile(r"\\[kK][fo]?(\d+(?:\.\d+)?)")
 _DRAWING = re.compile(r"\\p(\d+)")
+# Styles of what viewers read but nobody sings.
+_NOT_SUNG = re.compile(r"translat|translit|romani[sz]|furigana", re.IGNORECASE)
 
 
 def render_ass(lyrics: Lyrics, *, title: str | None = None) -> str:
@@ -91,8 +97,9 @@ def _unescape(text: str) -> str:
 def read_ass(text: str, name: str) -> Transcript:
     r"""Read ASS or its predecessor SSA; see `lyricsep.formats.reading.read_lyrics`.
 
-    Styles, comments and drawings are ignored; each row of an event is a line. ``\k``, ``\K``, ``\kf`` and ``\ko``
-    become word times.
+    Each row of an event is a line. ``\k``, ``\K``, ``\kf`` and ``\ko`` become word times. Comments, drawings, copies
+    of an event in other layers, and the effects of a karaoke template (whose source stands in comments) are ignored;
+    styles of translations are ignored with a warning.
     """
     rows = [row.strip() for row in text.split("\n")]
     events = next((number for number, row in enumerate(rows) if row.lower() == "[events]"), None)
@@ -101,43 +108,107 @@ def read_ass(text: str, name: str) -> Transcript:
             raise DatasetError(f"{name}: expected a row [Events]; add it, or rename the file if it is not ASS")
         return Transcript("")
     title = next((row[6:].strip() for row in rows[:events] if row.startswith("Title:")), None)
-    lines: list[Line] = []
+    found: list[_Event] = []
     fields: tuple[str, ...] = _FIELDS
     for number, row in enumerate(rows[events:], start=events + 1):
         key, _, value = row.partition(":")
         if key == "Format":
             fields = tuple(field.strip() for field in value.split(","))
-        elif key == "Dialogue":
-            lines += _lines(value, fields, f"{name}: row {number}")
-    return timed(lines, title=title or None)
+        elif key in ("Dialogue", "Comment"):
+            cells = dict(zip(fields, value.split(",", len(fields) - 1), strict=False))
+            layer, style, effect = (cells.get(field, "").strip() for field in ("Layer", "Style", "Effect"))
+            if key == "Dialogue" or effect == "karaoke":
+                lines = tuple(_lines(cells, f"{name}: row {number}", value, len(fields)))
+                found.append(_Event(key == "Comment", layer, style, effect, lines))
+    return timed(sung(_shown_once(_sung_events(found, name)), name), title=title or None)
 
 
-def _lines(value: str, fields: tuple[str, ...], where: str) -> Iterator[Line]:
-    event = dict(zip(fields, value.split(",", len(fields) - 1), strict=False))
+class _Event(NamedTuple):
+    """The lines of an event, and what tells whether it is lyrics."""
+
+    is_comment: bool
+    layer: str
+    style: str
+    effect: str
+    lines: tuple[Line, ...]
+
+
+def _sung_events(events: Sequence[_Event], name: str) -> list[_Event]:
+    """Return the events whose text is sung.
+
+    A karaoke template makes many events of the effect fx from each comment of the effect karaoke.
+    """
+    is_made = {event.is_comment for event in events if event.is_comment or event.effect == "fx"} == {True, False}
+    shown = [event for event in events if (event.effect != "fx" if is_made else not event.is_comment)]
+    others = sorted({event.style for event in shown if event.lines and _NOT_SUNG.search(event.style)})
+    kept = [event for event in shown if event.style not in others]
+    if others and any(event.lines for event in kept):
+        logger.warning("%s: skipped the lines of the styles that are not sung: %s", name, ", ".join(others))
+        shown = kept
+    _warn_of_translations(shown, name)
+    return shown
+
+
+def _warn_of_translations(events: Sequence[_Event], name: str) -> None:
+    """Log a warning where most lines of a style have the times of another's, with another text."""
+    styles: dict[str, dict[tuple[float, float], str]] = {}
+    for event in events:
+        styles.setdefault(event.style, {}).update({(line.start, line.end): line.text for line in event.lines})
+    for (first, lines), (second, others) in combinations(styles.items(), 2):
+        n_beside = sum(span in others and others[span] != text for span, text in lines.items())
+        if n_beside > 1 and 2 * n_beside > min(len(lines), len(others)):
+            logger.warning(
+                "%s: the styles %s and %s have the same times; delete one if it translates", name, first, second
+            )
+
+
+def _shown_once(events: Sequence[_Event]) -> list[Line]:
+    """Return the lines of events, without copies in other layers and styles such as shadows; word times are kept."""
+    owners: dict[tuple[float, float, str], tuple[str, str]] = {}
+    for event in sorted(events, key=lambda event: not any(line.words for line in event.lines)):
+        for line in event.lines:
+            owners.setdefault((line.start, line.end, line.text), (event.layer, event.style))
+    return [
+        line
+        for event in events
+        for line in event.lines
+        if owners[line.start, line.end, line.text] == (event.layer, event.style)
+    ]
+
+
+def _lines(event: Mapping[str, str], where: str, value: str, n_fields: int) -> Iterator[Line]:
     start, end = (_milliseconds(event.get(field, "")) for field in ("Start", "End"))
     if not 0 <= start <= end or "Text" not in event:
         raise DatasetError(
-            f"{where}: expected {len(fields)} fields with Start and End as h:mm:ss.xx, got {value.strip()[:60]!r}; "
+            f"{where}: expected {n_fields} fields with Start and End as h:mm:ss.xx, got {value.strip()[:60]!r}; "
             "correct it"
         )
-    has_times = any(_SYLLABLE.search(block) for block in _BLOCK.findall(event["Text"]))
-    for row in _rows(event["Text"], start):
+    has_times = any(map(_SYLLABLE.search, _parts(event["Text"])[1::2]))
+    for row in _rows(event["Text"], start, end):
         content = "".join(piece for _, _, piece in row).strip()
         if content:
-            timed = [(begin / 1000, min(stop, end) / 1000, piece) for begin, stop, piece in row if has_times]
+            timed = [(begin / 1000, stop / 1000, piece) for begin, stop, piece in row if has_times]
             yield Line(start / 1000, end / 1000, content, words_of(timed))
 
 
-def _rows(text: str, start: int) -> list[list[tuple[int, int, str]]]:
+def _parts(text: str) -> list[str]:
+    """Cut a text at its braces: text, content of braces, text and so on."""
+    head, brace, tail = text.rpartition("}")  # only there can braces be open, which would be searched for long
+    *parts, last = _BLOCK.split(head + brace)
+    return [*parts, last + tail]
+
+
+def _rows(text: str, start: int, end: int) -> list[list[tuple[int, int, str]]]:
     """Return the pieces of each row of an event: start and end in milliseconds, and text."""
     now, length, is_drawing = start, 0, False
     rows: list[list[tuple[int, int, str]]] = [[]]
-    for index, part in enumerate(_BLOCK.split(text)):
+    for index, part in enumerate(_parts(text)):
         if index % 2:  # the content of braces
             for hundredths in _SYLLABLE.findall(part):
-                now, length = now + length, round(10 * float(hundredths))
+                now += length
+                length = round(min(10 * float(hundredths), end - now))
             for scale in _DRAWING.findall(part):
-                is_drawing = int(scale) > 0
+                is_drawing = scale.strip("0") != ""
         elif not is_drawing:
             first, *others = (_unescape(piece) for piece in re.split(r"\\[Nn]", part))
             rows[-1].append((now, now + length, first))

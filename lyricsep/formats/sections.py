@@ -24,6 +24,10 @@ SECTION_LIKENESS = 0.6
 """Lowest normalised Levenshtein similarity at which two lines count as a repetition."""
 
 
+SONG_LINES = 1000
+"""Most lines among which repetitions are looked for: every line is compared with every other."""
+
+
 def section_ends(lyrics: Lyrics) -> Iterator[float | None]:
     """Yield for each line the end of the section that it closes, or None if the section continues.
 
@@ -72,7 +76,7 @@ def _longest_pause(pauses: Sequence[float]) -> float:
 
 def _passage_edges(texts: Sequence[str]) -> set[int]:
     """Return the first lines of repeated passages of `SECTION_LINES` or more lines, and the lines after them."""
-    if len(texts) < 2 * SECTION_LINES:
+    if not 2 * SECTION_LINES <= len(texts) <= SONG_LINES:
         return set()
 
     from rapidfuzz import process

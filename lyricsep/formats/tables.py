@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping
 
 from lyricsep.errors import DatasetError
 from lyricsep.formats.clock import decimal
-from lyricsep.formats.transcript import Transcript, timed
+from lyricsep.formats.transcript import Transcript, sung, timed
 from lyricsep.lyrics import Line, Lyrics
 
 # Column names of lyricsep and Jam-ALT, then of JamendoLyrics.
@@ -24,6 +25,10 @@ _COLUMNS: Mapping[str, str] = {
     "end_time": "end",
     "lyrics_line": "text",
 }
+
+# A row of times and text. Whisper does not quote, so that quotes may open in one text and close in another.
+_TIMED_ROW = re.compile(r"[\d.]+\t[\d.]+\t.*")
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 
 def render_table(lyrics: Lyrics, delimiter: str) -> str:
@@ -49,8 +54,13 @@ def render_audacity(lyrics: Lyrics) -> str:
 
 def read_table(text: str, name: str, *, delimiter: str) -> Transcript:
     """Read CSV, or TSV, whose delimiter is a tab; see `lyricsep.formats.reading.read_lyrics`."""
+    has_rows = delimiter == "\t" and all(_TIMED_ROW.fullmatch(row) for row in text.split("\n")[1:] if row.strip())
     try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+        rows = (
+            [row.split(delimiter) for row in text.split("\n")]
+            if has_rows
+            else list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+        )
     except csv.Error as error:
         raise DatasetError(f"{name}: not a table ({error}); quote texts with quotes or line breaks") from error
     rows = [row for row in rows if any(cell.strip() for cell in row)]
@@ -60,14 +70,24 @@ def read_table(text: str, name: str, *, delimiter: str) -> Transcript:
     if not {"start", "end", "text"} <= set(header):
         expected = delimiter.join(("start", "end", "text"))
         raise DatasetError(f"{name}: expected the header {expected!r}, got {delimiter.join(rows[0])[:60]!r}; add it")
-    cells = [dict(zip(header, row, strict=False)) for row in rows[1:]]
+    last = len(header) - 1
+    # A text in the last column may hold delimiters that are not quoted.
+    joined = [[*row[:last], delimiter.join(row[last:])] if header[last] == "text" else row for row in rows[1:]]
+    cells = [dict(zip(header, row, strict=False)) for row in joined]
     # TSV of Whisper has whole milliseconds; seconds have a fraction.
     times = [cell.get(column, "").strip() for cell in cells for column in ("start", "end")]
     per_second = 1000 if delimiter == "\t" and all(time.isdecimal() for time in times) else 1
-    return timed(
+    if has_rows and per_second == 1:  # quoted, unless they are Whisper's
+        cells = [{**cell, "text": _unquoted(cell.get("text", ""))} for cell in cells]
+    lines = [
         _line(cell, per_second, f"{name}: row {number} below the header")
         for number, cell in enumerate(cells, start=1)
-    )
+    ]
+    return timed(sung(lines, name))
+
+
+def _unquoted(text: str) -> str:
+    return text[1:-1].replace('""', '"') if _QUOTED.fullmatch(text) else text
 
 
 def read_audacity(text: str, name: str) -> Transcript:
@@ -75,10 +95,11 @@ def read_audacity(text: str, name: str) -> Transcript:
     rows = enumerate(text.split("\n"), start=1)
     # Rows that begin with a backslash are the frequency range of a label.
     labels = [(number, row.split("\t", 2)) for number, row in rows if row.strip() and not row.startswith("\\")]
-    return timed(
+    lines = [
         _line(dict(zip(("start", "end", "text"), row, strict=False)), 1, f"{name}: row {number}")
         for number, row in labels
-    )
+    ]
+    return timed(sung(lines, name))
 
 
 def _line(cell: Mapping[str, str], per_second: int, where: str) -> Line:

@@ -12,6 +12,8 @@ Praat: https://www.fon.hum.uva.nl/praat/manual/TextGrid_file_formats.html
 
 from __future__ import annotations
 
+import logging
+import math
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,8 +22,10 @@ from dataclasses import replace
 from lyricsep.errors import DatasetError
 from lyricsep.formats.clock import to_ticks
 from lyricsep.formats.karaoke import whole_words
-from lyricsep.formats.transcript import Transcript, timed
+from lyricsep.formats.transcript import Transcript, sung, timed
 from lyricsep.lyrics import Line, Lyrics, Segment, Word
+
+logger = logging.getLogger(__name__)
 
 SHORTEST = 0.001
 """Seconds; Praat refuses intervals that end when they begin."""
@@ -126,12 +130,13 @@ def read_textgrid(text: str, name: str) -> Transcript:
     """Read a TextGrid, long or short; see `lyricsep.formats.reading.read_lyrics`.
 
     Lines are the intervals of the tiers ``lines``, ``lines 2`` and so on, or those of the only tier of intervals;
-    their words are the intervals of ``words``, ``words 2`` and so on that have their middle in them.
+    their words are the intervals of ``words``, ``words 2`` and so on that have their middle in them. A warning names
+    the other tiers with text.
     """
     if not text.strip():
         return Transcript("")
     try:
-        duration, tiers = _parse(text)
+        duration, tiers, points = _parse(text)
     except (StopIteration, TypeError) as error:
         raise DatasetError(f"{name}: not a complete TextGrid; save it again from Praat as a text file") from error
     except ValueError as error:
@@ -139,33 +144,45 @@ def read_textgrid(text: str, name: str) -> Transcript:
     chosen = [tier for tier in tiers if _LINES.fullmatch(tier)] or (list(tiers) if len(tiers) == 1 else [])
     if not chosen:
         raise DatasetError(f"{name}: expected a tier called lines, got {', '.join(tiers) or 'none'}; rename one")
-    lines = [line for tier in chosen for line in _with_words(tiers[tier], tiers.get(_words_tier(tier), []))]
-    return timed(lines, duration=duration)
+    words = {tier: key for tier in chosen for key in tiers if key.lower() == _words_tier(tier)}
+    others = [*(tier for tier in tiers if tiers[tier] and tier not in chosen and tier not in words.values()), *points]
+    if others:
+        logger.warning("%s: read the lines of %s; skipped %s", name, ", ".join(chosen), ", ".join(others))
+    lines = [line for tier in chosen for line in _with_words(tiers[tier], tiers.get(words.get(tier, ""), []))]
+    return timed(sung(lines, name), duration=duration)
 
 
-def _parse(text: str) -> tuple[float, dict[str, list[Line]]]:
-    """Return the duration, and the intervals with text of each tier of intervals."""
+def _parse(text: str) -> tuple[float, dict[str, list[Line]], list[str]]:
+    """Return the duration, the intervals with text of each tier of intervals, and the tiers of points with text.
+
+    Tiers of the same name are one.
+    """
     tokens = (
         match[1].replace('""', '"') if match[1] is not None else float(match[2])
         for match in _TOKEN.finditer(text)
         if match[1] is not None or match[2]
     )
-    if (_string(tokens), _string(tokens)) != ("ooTextFile", "TextGrid"):
+    # Older programs write "ooTextFile short" above a short file.
+    if (_string(tokens).removesuffix(" short"), _string(tokens)) != ("ooTextFile", "TextGrid"):
         raise ValueError("expected an ooTextFile that is a TextGrid")
     _float(tokens)
     duration = _float(tokens)
-    tiers = {}
+    tiers: dict[str, list[Line]] = {}
+    points = []
     for _ in range(int(_float(tokens))):
-        kind, tier = _string(tokens), _string(tokens).strip()
+        kind, tier = _string(tokens), " ".join(_string(tokens).split())
         _float(tokens), _float(tokens)
         n_items = int(_float(tokens))
         if kind == "IntervalTier":
             intervals = [(_float(tokens), _float(tokens), _string(tokens)) for _ in range(n_items)]
-            tiers[tier] = [Line(start, end, " ".join(label.split("\n")).strip()) for start, end, label in intervals]
+            lines = (Line(start, end, " ".join(label.split("\n")).strip()) for start, end, label in intervals)
+            tiers[tier] = sorted(
+                [*tiers.get(tier, []), *(line for line in lines if line.text)], key=lambda line: line.start
+            )
         else:
-            for _ in range(n_items):
-                _float(tokens), _string(tokens)
-    return duration, {tier: [line for line in lines if line.text] for tier, lines in tiers.items()}
+            labels = [(_float(tokens), _string(tokens))[1] for _ in range(n_items)]
+            points += [tier] if "".join(labels).strip() else []
+    return duration, tiers, points
 
 
 def _string(tokens: Iterator[str | float]) -> str:
@@ -179,6 +196,8 @@ def _float(tokens: Iterator[str | float]) -> float:
     token = next(tokens)
     if not isinstance(token, float):
         raise TypeError
+    if not math.isfinite(token):
+        raise ValueError("expected finite numbers, got one of hundreds of digits")
     return token
 
 
@@ -189,7 +208,9 @@ def _words_tier(lines: str) -> str:
 
 def _with_words(lines: Sequence[Line], words: Sequence[Line]) -> Iterator[Line]:
     starts = [line.start for line in lines]
-    owners = [bisect_right(starts, (word.start + word.end) / 2) - 1 for word in words]
+    owned: dict[int, list[Word]] = {}
+    for word in words:
+        owner = bisect_right(starts, (word.start + word.end) / 2) - 1
+        owned.setdefault(owner, []).append(Word(word.start, word.end, word.text))
     for number, line in enumerate(lines):
-        own = [word for word, owner in zip(words, owners, strict=True) if owner == number]
-        yield replace(line, words=tuple(Word(word.start, word.end, word.text) for word in own))
+        yield replace(line, words=tuple(owned.get(number, ())))

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from lyricsep.formats.sections import render_txt
 from lyricsep.lyrics import Decoding, Line, Lyrics, Segment
+
+logger = logging.getLogger(__name__)
+
+_NOTES = frozenset("♩♪♫♬🎵🎶🎼…")
+_MARKS = _NOTES | set(" .-–—*~#_()[]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,32 @@ def timed(lines: Iterable[Line], *, duration: float = 0.0, title: str | None = N
     """Return the transcript of lines from a file without sections; lines without text are left out."""
     kept = in_order(line for line in lines if line.text)
     return Transcript(sectioned(kept), kept, duration=duration, title=title)
+
+
+def is_sung(text: str) -> bool:
+    """Return whether a text is more than the marks of music or silence, such as ♪ or "...", that subtitles show."""
+    return not set(text) <= _MARKS or not (".." in text or _NOTES & set(text))
+
+
+def sung(lines: Iterable[Line], name: str) -> list[Line]:
+    """Return the lines that are `is_sung`; `name` is the file in the log."""
+    read = [line for line in lines if line.text]
+    kept = [line for line in read if is_sung(line.text)]
+    if len(kept) < len(read):
+        logger.info("%s: left out %d lines of marks without words", name, len(read) - len(kept))
+    return kept
+
+
+def in_parentheses(text: str) -> str:
+    """Return a text, as background vocals are written: in parentheses, unless it stands in them already."""
+    return text if text.startswith("(") and text.endswith(")") else f"({text})"
+
+
+def warn_skipped(name: str, numbers: Sequence[int], reason: str) -> None:
+    """Log a warning that names the skipped rows of a file, if there are any."""
+    if numbers:
+        shown = ", ".join(map(str, numbers[:5])) + (f" and {len(numbers) - 5} more" if len(numbers) > 5 else "")
+        logger.warning("%s: skipped row%s %s: %s", name, "s" if len(numbers) > 1 else "", shown, reason)
 
 
 def tidy(rows: Iterable[str]) -> str:

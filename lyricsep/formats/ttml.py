@@ -17,14 +17,17 @@ from xml.sax.saxutils import escape, quoteattr
 from lyricsep.errors import DatasetError
 from lyricsep.formats.clock import cue_ticks, from_minutes, hms
 from lyricsep.formats.sections import section_ends
-from lyricsep.formats.transcript import Transcript, in_order, tidy
+from lyricsep.formats.transcript import Transcript, in_order, in_parentheses, is_sung, sung, tidy
 from lyricsep.languages import known_language
 from lyricsep.lyrics import Line, Lyrics
 
-_CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
-_OFFSET = re.compile(r"(\d+(?:\.\d+)?)(h|m|s|ms)?")
+_CLOCK = re.compile(r"(?:(\d{1,9}):)?(\d{1,9}):(\d{1,9}(?:\.\d+)?)")
+_OFFSET = re.compile(r"(\d{1,12}(?:\.\d+)?)(h|m|s|ms)?")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, None: 1.0}
 _XML = "{http://www.w3.org/XML/1998/namespace}"
+# Roles of Apple Music and others.
+_BACKGROUND = "x-bg"
+_NOT_SUNG = re.compile(r"x-(?:translat|translit|roman)")
 # Characters that XML cannot contain.
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -82,12 +85,13 @@ def read_ttml(text: str, name: str) -> Transcript:
     is_relative = not any(key.endswith("}timing") for key in root.attrib)
     try:
         found = list(_lines(root, 0.0, is_relative))
+    except RecursionError as error:
+        raise DatasetError(f"{name}: has elements in too many others; convert it with a subtitle editor") from error
     except ValueError as error:
         raise DatasetError(f"{name}: {error}; correct it, or convert it with a subtitle editor") from error
-    lines = in_order(line for line in found if line)
     return Transcript(
-        tidy(line.text if line else "" for line in found),
-        lines,
+        tidy(line.text if line and is_sung(line.text) else "" for line in found),
+        in_order(sung((line for line in found if line), name)),
         language=known_language(root.get(_XML + "lang")),
         title=next(("".join(title.itertext()).strip() for title in root.iter() if _tag(title) == "title"), None)
         or None,
@@ -96,6 +100,8 @@ def read_ttml(text: str, name: str) -> Transcript:
 
 def _lines(element: ET.Element, since: float, is_relative: bool) -> Iterator[Line | None]:
     """Yield the lines below an element in document order, and None at the end of each section."""
+    if _is_beside(element):
+        return
     start = round(since + _seconds(element.get("begin", "0s")), 6)
     if _tag(element) == "p":
         rows = [row.strip() for row in _content(element).split("\n")]
@@ -116,11 +122,35 @@ def _end(element: ET.Element, start: float, since: float) -> float:
 
 
 def _content(element: ET.Element) -> str:
-    """Return the text below an element, with its line breaks."""
-    text = "" if _tag(element) == "metadata" else _plain(element.text)
+    """Return the text below an element, with its line breaks; background vocals are in parentheses."""
+    text = _plain(element.text)
     for child in element:
-        text += ("\n" if _tag(child) == "br" else _content(child)) + _plain(child.tail)
+        content = "" if _is_beside(child) else "\n" if _tag(child) == "br" else _content(child)
+        for piece in (content, _plain(child.tail)):
+            text += piece.lstrip(" ") if text.endswith(" ") else piece
+    if _BACKGROUND in _roles(element) and text.strip():
+        # It follows what others sing, often without a space.
+        return f" {in_parentheses(text.strip())} "
     return text
+
+
+def _roles(element: ET.Element) -> list[str]:
+    return _attribute(element, "role").split()
+
+
+def _is_beside(element: ET.Element) -> bool:
+    """Return whether an element says something about the lyrics, such as a translation or how to read a ruby."""
+    return (
+        _tag(element) == "metadata"
+        or "#metadata}" in element.tag
+        or _attribute(element, "ruby") in ("text", "textContainer", "delimiter")
+        or any(map(_NOT_SUNG.match, _roles(element)))
+    )
+
+
+def _attribute(element: ET.Element, name: str) -> str:
+    """Return an attribute of any namespace, as versions of TTML have their own; the empty string if it is missing."""
+    return next((value for key, value in element.attrib.items() if key.endswith(f"}}{name}")), "")
 
 
 def _plain(text: str | None) -> str:

@@ -1,6 +1,6 @@
 """Results → HTML pages: one for a song, one for a run."""
 
-from lyricsep.pages.manifests import separators_of
+from lyricsep.pages.redo import Redo
 from lyricsep.pages.results import (
     FoundSong,
     Results,
@@ -18,6 +18,7 @@ from lyricsep.pages.sound import PageSound, SongSound, song_sound
 __all__ = [
     "FoundSong",
     "PageSound",
+    "Redo",
     "Results",
     "RunContent",
     "SongSound",
@@ -28,7 +29,6 @@ __all__ = [
     "render_run_page",
     "render_song_page",
     "run_content",
-    "separators_of",
     "song_content",
     "song_sound",
     "with_sound_of",

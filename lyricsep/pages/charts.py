@@ -95,7 +95,8 @@ def strips(groups: Mapping[str, Sequence[Mark]], *, of: str) -> Markup:
             _point(mark.song, f"{mark.name}: {mark.value:.1f} %", _x(value, top), middle + shift, len(marks))
             for mark, value, shift in zip(marks, values, _shifts(len(marks)), strict=True)
         ]
-        shapes.append(_path("median", f"M{_x(median, top):.1f} {middle - 14:.1f}v28"))
+        if len(values) > 1:
+            shapes.append(_path("median", f"M{_x(median, top):.1f} {middle - 14:.1f}v28"))
         labels.append(f"{name}: {len(marks)} songs, median {median:.1f} %")
     return _chart(shapes, height + 22, f"{of} by language. {'; '.join(labels)}")
 

@@ -33,6 +33,9 @@ COUNTED = {
 }
 
 SIGNIFICANCE = 0.05
+FEWEST = 5
+"""Songs of which a distribution is drawn."""
+
 UNKNOWN = "–"
 """The language of songs whose language is unknown."""
 
@@ -115,7 +118,10 @@ def _errors(scored: Sequence[PageSong]) -> dict[str, Any]:
 
 
 def _distributions(content: RunContent) -> list[tuple[str, str]]:
-    """Return captions and charts of the word error rates or, without them, of the shares of doubtful lines."""
+    """Return captions and charts of the word error rates or, without them, of the shares of doubtful lines.
+
+    Few songs are told in words.
+    """
     marks, of = _wers(content), "Word error rate"
     if not marks:
         of = "Doubtful lines"
@@ -126,13 +132,21 @@ def _distributions(content: RunContent) -> list[tuple[str, str]]:
         }
     if len(marks) < 2:
         return []
+    if len(marks) < FEWEST:
+        return [(f"{of} of each song", _told(marks.values(), "{:.1f} %"))]
     groups: dict[str, list[Mark]] = {}
     for mark in marks.values():
         groups.setdefault(content.songs[mark.song].language or UNKNOWN, []).append(mark)
-    return [
-        (f"{of}, percent: number of songs", histogram(list(marks.values()), of=of)),
-        (f"{of} by language, percent", strips(dict(sorted(groups.items())), of=of)),
-    ]
+    drawn: list[tuple[str, str]] = [(f"{of}, percent: number of songs", histogram(list(marks.values()), of=of))]
+    if any(len(group) >= FEWEST for group in groups.values()):
+        drawn.append((f"{of} by language, percent", strips(dict(sorted(groups.items())), of=of)))
+    return drawn
+
+
+def _told(marks: Iterable[Mark], number: str) -> str:
+    """Return the values of so few songs that a drawing would say less."""
+    values = (f"{mark.name} {number.format(mark.value)}" for mark in sorted(marks, key=lambda mark: -mark.value))
+    return f"{'; '.join(values).replace('-', '−')}."
 
 
 def _comparison(content: RunContent) -> dict[str, Any] | None:
@@ -158,7 +172,7 @@ def _comparison(content: RunContent) -> dict[str, Any] | None:
         "outcome": _outcome(differences["WER"]),
         "charts": _changes_of_songs(content, both),
         "rates": _rate_differences(differences),
-        "counts": [(label, before[kind], now[kind]) for kind, label in COUNTED.items()],
+        "counts": [(label, before[kind], now[kind]) for kind, label in COUNTED.items() if before[kind] or now[kind]],
         "moved": [
             (int(index), *(rates(run[index])["WER"] for run in (first, second)), steps)
             for index, steps in most_changed(first, second)
@@ -181,10 +195,17 @@ def _changes_of_songs(content: RunContent, both: Iterable[int]) -> list[tuple[st
     common = [index for index in both if index in now and index in before]
     if len(common) < 2:
         return []
+    caption = "Change of WER of each song, points"
     steps = [Mark(index, now[index].name, now[index].value - before[index].value) for index in common]
+    changed = [mark for mark in steps if abs(mark.value) >= 0.05]
+    if not changed:
+        return [(caption, f"None of the {len(steps)} songs changed.")]
+    if len(changed) < FEWEST:
+        n_same = len(steps) - len(changed)
+        return [(caption, _told(changed, "{:+.1f}") + (f" The other {n_same} did not change." if n_same else ""))]
     pairs = [(before[index], now[index]) for index in common]
     return [
-        ("Change of WER of each song, points", bars(steps, of="Change of the word error rate")),
+        (caption, bars(changed, of="Change of the word error rate")),
         (
             f"WER: {content.versus} across, {content.title} up",
             scatter(pairs, first=content.versus or "", second=content.title),

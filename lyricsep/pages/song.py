@@ -166,7 +166,7 @@ def render_song_page(content: Mapping[str, Any]) -> str:
         content,
         title=f"{content['title']} – {'review' if editing else 'lyrics'}",
         styles=("page.css", "song.css", *(["edit.css"] if editing else [])),
-        scripts=(*_SCRIPTS, *(["editing.js", "edit.js"] if editing else [])),
+        scripts=(*_SCRIPTS, *(["editing.js", "timing.js", "dialogs.js", "edit.js"] if editing else [])),
         libraries=("wavesurfer.min.js",),
     )
 

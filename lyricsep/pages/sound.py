@@ -33,7 +33,7 @@ VOCALS_BIT_RATE = 40_000
 
 OPUS_RATE = 48_000
 PEAKS_PER_SECOND = 100
-"""At the closest zoom, where a second is 200 pixels wide, a peak is two of them."""
+"""At the closest zoom, where a second is 1000 pixels wide, a peak is ten of them."""
 
 QUIETEST = -60.0
 """dBFS of the lowest level of an envelope."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import threading
@@ -13,23 +14,27 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from lyricsep.audio import Audio, save_audio
 from lyricsep.errors import AudioError, DatasetError
 from lyricsep.files import replacing, shown
 from lyricsep.formats import read_lyrics
-from lyricsep.pages import FoundSong, Results, manifests_of
+from lyricsep.pages import FoundSong, Redo, Results, manifests_of
 from lyricsep.pages.html import render_page
 from lyricsep.pages.song import changes_since, render_song_page, song_content
 from lyricsep.pages.sound import MIXTURE_BIT_RATE, VOCALS_BIT_RATE, SongSound, read_sound, song_sound
 from lyricsep.review.saving import Corrections
+from lyricsep.segmentation import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from lyricsep.datasets import Song
 
 logger = logging.getLogger(__name__)
 
+KINDS = ("songs", "mixture", "vocals", "api/songs", "api/vocals", "api/times")
+
 
 def url_of(kind: str, name: str) -> str:
-    """Return the URL path of a part of a song: ``songs``, ``audio`` or ``api/songs``."""
+    """Return the URL path of a part of a song: ``songs``, ``audio``, or one of `KINDS` that makes something."""
     return f"/{kind}/{quote(name, errors='surrogateescape')}"
 
 
@@ -46,30 +51,41 @@ class Content:
         Reference lyrics, by the name of the song.
     token : str
         Secret that pages send when they save.
+    redo : Redo, optional
+        Separates vocals and times texts.
     """
 
     def __init__(
-        self, results: Results, corrections: Corrections, references: Mapping[str, Song], token: str
+        self,
+        results: Results,
+        corrections: Corrections,
+        references: Mapping[str, Song],
+        token: str,
+        redo: Redo | None = None,
     ) -> None:
         self.results = results
         self.corrections = corrections
         self._references = references
         self._token = token
+        self._redo = redo
         self._manifests = manifests_of(results)
         self._folder = TemporaryDirectory(prefix="lyricsep-review-")
         folder = Path(self._folder.name)
         self._songs = {song.name: song for song in results.songs}
-        self._sounds = {song.name: _Sound(song, folder / str(number)) for number, song in enumerate(results.songs)}
+        self._sounds = {
+            song.name: _Sound(song, folder / str(number), redo) for number, song in enumerate(results.songs)
+        }
 
     def find(self, path: str) -> tuple[str, FoundSong | None]:
-        """Return what a path stands for: ``list``, ``songs``, ``api``, ``mixture`` or ``vocals``, and of which song.
+        """Return what a path stands for, and of which song.
 
         Names are looked up among those of the songs: a path is never made of them.
 
         Returns
         -------
         kind : str
-            Empty if unknown.
+            ``list``, ``songs``, ``mixture`` or ``vocals`` to be shown or played; ``api/songs`` (save), ``api/times``
+            or ``api/vocals`` (make); empty if unknown.
         song : FoundSong or None
             None for the list.
         """
@@ -79,8 +95,9 @@ class Content:
         if kind == "audio":
             name, _, kind = name.rpartition("/")
         elif kind == "api":
-            name = name.removeprefix("songs/") if name.startswith("songs/") else ""
-        song = self._songs.get(name) if kind in ("songs", "api", "mixture", "vocals") else None
+            part, _, name = name.partition("/")
+            kind = f"api/{part}"
+        song = self._songs.get(name) if kind in KINDS else None
         return (kind if song else ""), song
 
     def list_page(self) -> str:
@@ -104,7 +121,8 @@ class Content:
             If its lyrics cannot be read.
         """
         revision = self.corrections.load(song.name)
-        sound = self._sounds[song.name].drawn()
+        kept = self._sounds[song.name]
+        sound = kept.drawn()
         content = song_content(
             replace(song, lyrics=revision.file),
             reference=self._references.get(song.name),
@@ -122,6 +140,8 @@ class Content:
             content["reference"] = changes_since(machine, revision.transcript)
         content["review"] = {
             "save": url_of("api/songs", song.name),
+            "align": url_of("api/times", song.name) if self._redo and song.audio else None,
+            "vocals": url_of("api/vocals", song.name) if kept.lacks_vocals else None,
             "revision": revision.number,
             "token": self._token,
             "machine": machine and [asdict(line) for line in machine.lines],
@@ -142,6 +162,34 @@ class Content:
         """
         return self._sounds[song.name].file(stem)
 
+    def make_vocals(self, song: FoundSong) -> dict[str, Any]:
+        """Separate the vocals of a song, and return what its page shows and plays of them.
+
+        Raises
+        ------
+        LyricsepError
+            As `Redo.vocals`; also if the folder of temporary files is full.
+        """
+        sound = self._sounds[song.name].with_vocals()
+        return {
+            "audio": f"{url_of('audio', song.name)}/vocals",
+            "peaks": sound.vocals and base64.b64encode(sound.vocals.peaks).decode(),
+            "envelope": sound.envelope,
+        }
+
+    def make_times(self, song: FoundSong, body: bytes) -> dict[str, Any]:
+        """Time a text that a page sent, ``{"text": str}``, and return its lines.
+
+        Raises
+        ------
+        LyricsepError
+            As `Redo.times`.
+        """
+        text = _request(body, "text", str)["text"]
+        if self._redo is None:
+            raise DatasetError("this server times no lyrics")
+        return {"lines": [asdict(line) for line in self._redo.times(song, text).lines]}
+
     def save(self, song: FoundSong, body: bytes) -> tuple[int, list[Path]]:
         """Save the lyrics that a page sent: ``{"revision": int, "lyrics": {...}}``.
 
@@ -150,14 +198,8 @@ class Content:
         DatasetError, StaleError, OutputError
             As `Corrections.save`.
         """
-        try:
-            request = json.loads(body)
-            base, lyrics = request["revision"], json.dumps(request["lyrics"])
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            message = 'expected JSON such as {"revision": 0, "lyrics": {...}}'
-            raise DatasetError(message, hint="reload the page") from error
-        if type(base) is not int:
-            raise DatasetError(f"revision: expected a whole number, got {base!r:.40}", hint="reload the page")
+        request = _request(body, "revision", int)
+        base, lyrics = request["revision"], json.dumps(request.get("lyrics"))
         return self.corrections.save(song.name, base, lyrics, duration=self._sounds[song.name].duration)
 
     def close(self) -> None:
@@ -177,6 +219,17 @@ class Content:
         return {**row, **sizes, "revision": revision.number, "is_outdated": is_outdated}
 
 
+def _request(body: bytes, name: str, kind: type) -> dict[str, Any]:
+    """Return the JSON that a page sent, an object with a value of a kind."""
+    try:
+        request = json.loads(body)
+    except (ValueError, RecursionError):
+        request = None
+    if not isinstance(request, dict) or type(request.get(name)) is not kind:
+        raise DatasetError(f"expected JSON with a {kind.__name__} called {name!r}", hint="reload the page")
+    return request
+
+
 @lru_cache(maxsize=10_000)
 def _sizes(file: Path, mtime_ns: int, size: int) -> tuple[float, int, int]:
     """Return the duration of a song in seconds, and the numbers of its lines and of the doubtful ones.
@@ -190,11 +243,30 @@ def _sizes(file: Path, mtime_ns: int, size: int) -> tuple[float, int, int]:
 class _Sound:
     """The audio of a song, read on first use."""
 
-    def __init__(self, song: FoundSong, stem: Path) -> None:
+    def __init__(self, song: FoundSong, stem: Path, redo: Redo | None) -> None:
         self._song = song
         self._stem = stem
-        self._locks = {"drawn": threading.Lock(), "mixture": threading.Lock(), "vocals": threading.Lock()}
+        self._redo = redo
+        self._locks = {name: threading.Lock() for name in ("drawn", "mixture", "vocals", "made")}
         self._drawn: SongSound | None = None
+
+    @property
+    def lacks_vocals(self) -> bool:
+        """Whether the vocals can be separated, and are not yet."""
+        return self._redo is not None and self._redo.has_vocals(self._song)
+
+    def with_vocals(self) -> SongSound:
+        """Separate the vocals, once, and return peaks and envelope with them."""
+        with self._locks["made"]:
+            if self._redo and self.lacks_vocals:
+                import torch
+
+                vocals = self._redo.vocals(self._song)
+                path = self._stem.with_suffix(".wav")
+                save_audio(path, Audio(torch.from_numpy(vocals)[None], SAMPLE_RATE))
+                with self._locks["drawn"]:
+                    self._song, self._drawn = replace(self._song, vocals=path), None
+        return self.drawn()
 
     @property
     def duration(self) -> float:

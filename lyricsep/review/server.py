@@ -23,7 +23,7 @@ import socketserver
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
@@ -35,7 +35,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from lyricsep.errors import ConfigError, DatasetError, LyricsepError
 from lyricsep.files import shown
-from lyricsep.pages import FoundSong, Results
+from lyricsep.pages import FoundSong, Redo, Results
 from lyricsep.review.content import Content, url_of
 from lyricsep.review.saving import Corrections, StaleError
 
@@ -58,6 +58,8 @@ MAX_CONNECTIONS = 64
 
 _END = 2.0  # seconds that the threads may take to end
 _CHUNK = 2**16  # bytes of a file that are sent at a time
+
+_METHODS = {"api/songs": "PUT", "api/vocals": "POST", "api/times": "POST"}
 
 _HEADERS = {
     # Each page has a policy of its own. These hold for all pages, and work only as headers.
@@ -83,6 +85,8 @@ class ReviewServer:
         ISO 639-1 code of lyrics that do not state theirs.
     port : int
         Port to listen on; 0 takes a free one.
+    redo : Redo, optional
+        Separates vocals of which there is no file, and times texts.
 
     Raises
     ------
@@ -99,6 +103,7 @@ class ReviewServer:
         references: Mapping[str, Song] | None = None,
         language: str | None = None,
         port: int = 0,
+        redo: Redo | None = None,
     ) -> None:
         token = secrets.token_urlsafe(32)
         corrections = Corrections(results, language)
@@ -108,7 +113,7 @@ class ReviewServer:
         except (OSError, OverflowError) as error:
             reason = error.strerror if isinstance(error, OSError) else "there is no such port"
             raise ConfigError(f"port {port}: {reason}", hint="choose another {port}, or 0 for a free one") from error
-        self._server.content = self._content = Content(results, corrections, references or {}, token)
+        self._server.content = self._content = Content(results, corrections, references or {}, token, redo)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True)
 
     @property
@@ -248,8 +253,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(HTTPStatus.BAD_REQUEST, "a GET request must not have a body")
             return
         kind, song = self.server.content.find(self._target[0])
-        if kind == "api":
-            self._refuse_method("PUT")
+        if kind in _METHODS:
+            self._refuse_method(_METHODS[kind])
         elif not kind:
             self.send_error(HTTPStatus.NOT_FOUND, "no such page; the songs are listed at /")
         elif kind in ("list", "songs") and self._target[1]:
@@ -266,23 +271,39 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         """Save a song."""
+        self._act("api/songs", self._save)
+
+    def do_POST(self) -> None:
+        """Separate the vocals of a song, or find the times of a text."""
+        content = self.server.content
+        if self._target[0].startswith("/api/vocals/"):
+            self._act("api/vocals", lambda song, _body: content.make_vocals(song))
+        else:
+            self._act("api/times", content.make_times)
+
+    def _save(self, song: FoundSong, body: bytes) -> dict[str, Any]:
+        number, files = self.server.content.save(song, body)
+        self.server.saved[song.name] = number
+        logger.info("%s: saved as revision %d", shown(Path(song.name)), number)
+        return {"revision": number, "files": [shown(file) for file in files]}
+
+    def _act(self, wanted: str, act: Callable[[FoundSong, bytes], dict[str, Any]]) -> None:
+        """Answer a request that changes or makes something, with JSON."""
         if not self._is_admitted(by_header_alone=True):
             return
         kind, song = self.server.content.find(self._target[0])
         if song is None:
             self.send_error(HTTPStatus.NOT_FOUND, "no such song")
-        elif kind != "api":
-            self._refuse_method("GET, HEAD")
+        elif kind != wanted:
+            self._refuse_method(_METHODS.get(kind, "GET, HEAD"))
         elif (body := self._body()) is not None:
             try:
-                number, files = self.server.content.save(song, body)
+                answer = act(song, body)
             except LyricsepError as error:
                 kinds = {StaleError: HTTPStatus.CONFLICT, DatasetError: HTTPStatus.BAD_REQUEST}
                 self.send_error(kinds.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR), str(error))
                 return
-            self.server.saved[song.name] = number
-            logger.info("%s: saved as revision %d", shown(Path(song.name)), number)
-            self._send(json.dumps({"revision": number, "files": [shown(file) for file in files]}), "application/json")
+            self._send(json.dumps(answer), "application/json")
 
     def version_string(self) -> str:
         """Return the name of the server, without the version of Python."""

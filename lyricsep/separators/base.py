@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lyricsep.audio import Audio
+from lyricsep.audio import Audio, Normalisation, measured
 from lyricsep.errors import AudioError
 from lyricsep.weights import WeightFile
 
@@ -94,12 +94,15 @@ class Mixture:
         Channels of every block.
     path : Path or None
         The file, for separators that look beside it.
+    normalisation : Normalisation
+        What the blocks were multiplied by, which those of a file beside it are not yet.
     """
 
     blocks: Iterable[Tensor]
     sample_rate: int
     n_channels: int
     path: Path | None = None
+    normalisation: Normalisation = field(default_factory=Normalisation)
 
 
 class Separator(ABC):
@@ -140,8 +143,10 @@ class Separator(ABC):
         import torch
 
         samples = mixture.samples.cpu()
-        source = Mixture([samples], mixture.sample_rate, mixture.n_channels, path)
-        vocals = torch.cat([samples[:, :0], *self.stream(source)], dim=1)
+        normalisation = measured([samples], mixture.sample_rate).normalisation
+        blocks = [normalisation.apply(samples)]
+        source = Mixture(blocks, mixture.sample_rate, mixture.n_channels, path, normalisation)
+        vocals = normalisation.undo(torch.cat([samples[:, :0], *self.stream(source)], dim=1))
         if vocals.shape != mixture.samples.shape:
             raise AudioError(
                 f"{self.name}: returned vocals of shape {tuple(vocals.shape)} for a mixture of shape "
@@ -161,5 +166,4 @@ class Chain(Separator):
 
     def stream(self, mixture: Mixture) -> Iterator[Tensor]:
         """Yield consecutive blocks of vocals, together as long as the mixture."""
-        between = Mixture(self._first.stream(mixture), mixture.sample_rate, mixture.n_channels, mixture.path)
-        yield from self._then.stream(between)
+        yield from self._then.stream(replace(mixture, blocks=self._first.stream(mixture)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,8 +90,11 @@ def _blocks(path: Path, mixture: Mixture) -> Iterator[Tensor]:
                 "make both the same, or the vocals mono"
             )
         resampler = StreamResampler(reader.sample_rate, mixture.sample_rate, mixture.n_channels)
+        normalisation = mixture.normalisation
+        if reader.n_channels != mixture.n_channels:
+            normalisation = replace(normalisation, polarity=())
         for block in reader.blocks():
             # Other tools write stereo vocals for mono songs.
             fitting = downmix(block) if mixture.n_channels == 1 else block.expand(mixture.n_channels, -1)
-            yield resampler.feed(fitting)
+            yield resampler.feed(normalisation.apply(fitting))
         yield resampler.flush()

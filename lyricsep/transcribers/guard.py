@@ -45,6 +45,28 @@ RELATIVE_LEVEL = 0.03  # of the loudest frame: -30 dB, well below the RMS-VAD's 
 ABSOLUTE_LEVEL = 10 ** (-55 / 20)  # full scale is 1; quieter than any intended voice
 
 
+# The chance that a word is right, as a logistic function of its own logit and of the mean log-probability of its
+# segment: fitted to the words of five songs (base, preset fast); `scripts/benchmark_doubt.py` fits it anew.
+CONSTANT, PER_LOGIT, PER_LOGPROB = 1.64, 0.32, 4.6
+SUREST = 0.999  # probability; beyond it, and below what is left of 1, probabilities say no more
+DOUBTFUL = 0.5  # a line of which more than half of the words are expected to be wrong
+
+
+def confidence_of(probability: float, avg_logprob: float) -> float:
+    """Return the chance that a word is right, 0 to 1.
+
+    Parameters
+    ----------
+    probability : float
+        Of its tokens according to the model, 0 to 1, which is too sure of itself.
+    avg_logprob : float
+        Mean natural log-probability of the tokens of its segment.
+    """
+    kept = min(max(probability, 1 - SUREST), SUREST)
+    logit = CONSTANT + PER_LOGIT * math.log(kept / (1 - kept)) + PER_LOGPROB * avg_logprob
+    return 1 / (1 + math.exp(-logit))
+
+
 class Activity:
     """Where the vocals have energy, in frames of 20 ms.
 

@@ -82,20 +82,20 @@ class TimedWord:
 
 
 def lines_of_words(words: Sequence[TimedWord], language: str, decode: Callable[[list[int]], str]) -> list[Line]:
-    """Group aligned words into lines (`line_starts`), each from its first word to its last."""
+    """Group aligned words into lines (`line_starts`), each from its first word to its last; no line is only marks."""
     groups = _written_together(words, decode)
     starts = line_starts([_joined(group) for group in groups], language)
     lines = [
         _line([timed for group in groups[first:last] for timed in group], decode)
         for first, last in pairwise([*starts, len(groups)])
     ]
-    return [line for line in lines if line.text]
+    return [line for line in lines if _is_lyric(line.text)]
 
 
 def lines_of_phrases(
     phrases: Sequence[Phrase], words: Sequence[TimedWord], span: Segment, decode: Callable[[list[int]], str]
 ) -> list[Line]:
-    """Convert each phrase that the model timed to a line.
+    """Convert each phrase that the model timed to a line, unless it is only marks.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def lines_of_phrases(
         if phrase_words:
             start, end = min(start, phrase_words[0].start), max(end, phrase_words[-1].end)
         text = _text(phrase.tokens, decode)
-        if text:
+        if _is_lyric(text):
             lines.append(Line(start, end, text, tuple(phrase_words)))
     return lines
 
@@ -131,6 +131,11 @@ def lines_of_phrases(
 def _line(words: Sequence[TimedWord], decode: Callable[[list[int]], str]) -> Line:
     text = _text([token for timed in words for token in timed.tokens], decode)
     return Line(words[0].word.start, words[-1].word.end, text, tuple(timed.word for timed in words))
+
+
+def _is_lyric(text: str) -> bool:
+    """Return whether a text has a letter or a digit; Whisper also writes "..." and "♪" where nothing is sung."""
+    return any(map(str.isalnum, text))
 
 
 def _text(tokens: Sequence[int], decode: Callable[[list[int]], str]) -> str:

@@ -11,6 +11,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from statistics import fmean
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -23,7 +24,16 @@ from lyricsep.languages import WHISPER_LANGUAGES, from_whisper, language_name, t
 from lyricsep.lyrics import Decoding, Line, Lyrics, Segment, Word
 from lyricsep.transcribers.alignment import AlignedWord
 from lyricsep.transcribers.base import SAMPLE_RATE, Clips, WhisperOptions
-from lyricsep.transcribers.guard import Activity, compression_ratio, flags_of, is_accepted, repeats_itself
+from lyricsep.transcribers.guard import (
+    DOUBTFUL,
+    FLAGS,
+    Activity,
+    compression_ratio,
+    confidence_of,
+    flags_of,
+    is_accepted,
+    repeats_itself,
+)
 from lyricsep.transcribers.lines import TimedWord, lines_of_phrases, lines_of_words
 from lyricsep.transcribers.log_mel import FRAMES_PER_SECOND, N_FRAMES, clip_log_mel, song_log_mel
 from lyricsep.transcribers.tokens import Phrase, split_phrases, unfinished_cut
@@ -404,7 +414,7 @@ class WhisperTranscriber:
             attempts=len(clip.candidates),
             flags=flags,
         )
-        clip.song.add(decoding, tuple(self._marked(line, flags, activity) for line in lines))
+        clip.song.add(decoding, tuple(self._marked(line, flags, decoded.avg_logprob, activity) for line in lines))
 
     def _align(
         self, clips: Sequence[_Clip], phrases: Sequence[Sequence[Phrase]], features: Tensor, tokenizer: Tokenizer
@@ -422,11 +432,17 @@ class WhisperTranscriber:
                 words[index] = _on_the_songs_clock(clips[index], aligned, tokenizer)
         return words
 
-    def _marked(self, line: Line, flags: tuple[str, ...], activity: Activity) -> Line:
-        """Return a line with its segment's flags, and its own flag if the vocals are silent there."""
-        if "over-silence" not in flags and activity.share(line.start, line.end) == 0:
-            flags = (*flags, "over-silence")
-        return replace(line, flags=flags)
+    def _marked(self, line: Line, flags: tuple[str, ...], avg_logprob: float, activity: Activity) -> Line:
+        """Return a line with its confidence, its segment's flags, and flags of its own."""
+        own = set(flags)
+        if activity.share(line.start, line.end) == 0:
+            own.add("over-silence")
+        confidence = None
+        if line.words:
+            confidence = fmean(confidence_of(word.probability, avg_logprob) for word in line.words)
+            if confidence < DOUBTFUL:
+                own.add("low-confidence")
+        return replace(line, flags=tuple(flag for flag in FLAGS if flag in own), confidence=confidence)
 
     def _tokenizer(self, language: str) -> Tokenizer:
         from lyricsep.transcribers.whisper_internals import load_tokenizer

@@ -57,6 +57,16 @@ def test_a_song_gets_a_revision_for_the_review(run: Callable, songs: Path) -> No
     assert [song.name for song in find_results(songs).songs] == ["song", "sub/other"]
 
 
+def test_names_are_those_of_the_text_or_of_the_lyrics(run: Callable, songs: Path) -> None:
+    write_lyrics(songs / "song.json", heard_lyrics(), "json", title="Tag", artist="Band", overwrite=True)
+    for text, names in ((TEXT, ("Tag", "Band")), (f"Title: Night Train\n\n{TEXT}", ("Night Train", "Band"))):
+        (songs.parent / "texts" / "song.txt").write_text(text)
+        done = run("correct", "in/song.json", "--with", "texts/song.txt", "-o", "out", "-f", "json", "--overwrite")
+        assert done.code == 0
+        found = read_lyrics(Path("out/song.json"))
+        assert (found.title, found.artist) == names
+
+
 def test_corrections_of_a_person_are_not_replaced(run: Callable, songs: Path) -> None:
     assert run("correct", "in/song.json", "--with", "texts/song.txt").code == 0
     again = run("correct", "in/song.json", "--with", "texts/song.txt")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +13,8 @@ import pytest
 import soundfile
 from command_line import manifest_of
 
-from lyricsep.formats import write_lyrics
+from lyricsep.formats import read_lyrics, write_lyrics
+from lyricsep.formats.tags import read_tagged
 from lyricsep.lyrics import Line, Lyrics
 
 mutagen = pytest.importorskip("mutagen")
@@ -106,6 +109,57 @@ def test_an_instrumental_is_no_failure(run: Callable, album: Path, tmp_path: Pat
 def test_the_language_may_be_told(run: Callable, album: Path) -> None:
     assert run("embed", album, "--lyrics", "lyrics", "-o", "tagged", "-l", "French").code == 1
     assert mutagen.File("tagged/CD 2/two.mp3").tags.getall("USLT")[0].lang == "fre"
+
+
+def test_no_lyrics_leave_no_folder(run: Callable, album: Path, tmp_path: Path) -> None:
+    write_lyrics(tmp_path / "others" / "else.txt", SONG, "txt")
+    (tmp_path / "empty").mkdir()
+    for lyrics, code, message in (
+        ("empty", 1, "empty: no lyrics files found; name a file, or a folder that holds some"),
+        ("others", 1, "0 of 3 songs done; 3 failed"),
+        ("others/else.txt", 2, "one file for 3 songs; name a folder of lyrics"),
+    ):
+        told = run("embed", album, "--lyrics", lyrics, "-o", "deep/tagged")
+        assert (told.code, told.out) == (code, "")
+        assert message in told.err
+        assert not (tmp_path / "deep").exists()
+    (tmp_path / "deep").mkdir()
+    assert run("embed", album, "--lyrics", "empty", "-o", "deep").code == 1
+    assert (tmp_path / "deep").is_dir()  # it was there before
+
+
+def test_a_song_that_the_tagger_cannot_write_costs_itself(
+    run: Callable, album: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise struct.error("argument out of range")
+
+    monkeypatch.setattr("mutagen.mp3.MP3.save", fails)
+    told = run("embed", album, "--lyrics", "lyrics", "-o", "tagged")
+    assert (told.code, told.written) == (1, [Path("tagged/Été.flac")])
+    assert f"failed: {album}/CD 2/two.mp3: its tags cannot be read or written (argument out of range)" in told.err
+    assert not (Path("tagged") / "CD 2" / "two.mp3").exists()
+
+
+def test_a_streamed_wav(run: Callable, shared: Path) -> None:
+    folder = shared / "cases" / "embed-streamed-wav"
+    told = run("embed", folder / "in", "--lyrics", folder / "ly", "-o", "out")
+    assert (told.code, told.written) == (0, [Path("out/a_stream.wav"), Path("out/b_ok.mp3")])
+    for path in told.written:
+        assert mutagen.File(path).tags.getall("USLT")
+        assert read_tagged(path).lines == read_lyrics(folder / "ly" / f"{path.stem}.lrc").lines
+
+
+@pytest.mark.parametrize("name", ["txxx.mp3", "itun.m4a"])
+def test_lyrics_under_other_names(run: Callable, shared: Path, tmp_path: Path, name: str) -> None:
+    song = shared / "cases" / "embed-other-lyrics-tags" / name
+    write_lyrics(tmp_path / "new.lrc", SONG, "lrc")
+    told = run("embed", song, "--lyrics", "new.lrc", "-o", "tagged")
+    assert (told.code, told.out) == (1, "")
+    assert re.search(r"has lyrics already \(.+LYRICS, .+UNSYNCEDLYRICS\); set --overwrite to replace them", told.err)
+    assert run("embed", song, "--lyrics", "new.lrc", "-o", "tagged", "--overwrite").code == 0
+    assert read_tagged(Path("tagged") / name).text == "la la\nla\n"
+    assert "old" not in str({k: v for k, v in mutagen.File(Path("tagged") / name).tags.items() if k != "covr"})
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import soundfile
 from command_line import start
 from numpy.typing import NDArray
 
+from lyricsep.cli.review import _port_of
 from lyricsep.documents import LyricsDocument
 from lyricsep.formats import write_lyrics
 from lyricsep.lyrics import Line, Lyrics, Segment
@@ -191,3 +192,13 @@ def test_what_is_corrected_is_benchmarked(run: Callable, corrected: Path, tmp_pa
     told = run("benchmark", "grid.toml", "--dataset", corrected, "-o", "out", "--seeds", "1")
     assert told.code == 0, told.err
     assert "song" in (tmp_path / "out" / "songs.csv").read_text(encoding="utf-8")
+
+
+def test_a_folder_has_a_port_of_its_own_unless_that_is_taken(tmp_path: Path) -> None:
+    port = _port_of(tmp_path)
+    assert port == _port_of(tmp_path / "inner" / "..")
+    assert port != _port_of(tmp_path / "inner")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        assert _port_of(tmp_path) == 0

@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 import soundfile
 from command_line import EXAMPLE, QUICK, QUICKEST, Outcome, finish, manifest_of
+from numpy.typing import NDArray
+from tagged_songs import make
 
 from lyricsep.files import file_digest
 from lyricsep.formats import FORMATS, file_suffixes
@@ -91,6 +93,34 @@ def test_every_format_tells_the_same_lines(whole: Outcome, folder: Path) -> None
         plain = re.sub(r"<[\d:.]+>|</?c>|\{\\kf?\d+\}", "", texts[name])
         plain = " ".join(html.unescape(plain).split()) if name in ("elrc", "ttml", "vtt") else plain
         assert all(line in plain for line in lines), name
+
+
+def test_results_have_the_names_in_the_songs_tags(
+    run: Callable, excerpt: NDArray[np.float32], tmp_path: Path
+) -> None:
+    suffixes = (".mp3", ".ogg", ".mkv")
+    samples = np.ascontiguousarray(excerpt.T)
+    for suffix in suffixes:
+        make(
+            tmp_path / "in" / suffix[1:] / f"{suffix[1:]}{suffix}",
+            {"title": "Été 題", "artist": "Zoë"},
+            samples=samples,
+        )
+    make(tmp_path / "in" / "none.mp3", {"album": "Album"}, samples=samples)
+    told = run("transcribe", "in", "-o", "out", "-f", "lrc,json,ass,ttml", *QUICKEST)
+    assert told.code == 0, told.err
+    assert len(told.written) == 4 * (len(suffixes) + 1)
+    for name in [f"{suffix[1:]}/{suffix[1:]}" for suffix in suffixes]:
+        texts = {kind: Path(f"out/{name}.{kind}").read_text() for kind in ("lrc", "json", "ass", "ttml")}
+        assert texts["lrc"].startswith("[ti:Été 題]\n[ar:Zoë]\n")
+        document = json.loads(texts["json"])
+        assert (document["title"], document["artist"]) == ("Été 題", "Zoë")
+        assert "\nTitle: Été 題\n" in texts["ass"]
+        assert "<ttm:title>Été 題</ttm:title>" in texts["ttml"]
+    assert Path("out/none.lrc").read_text().startswith("[ti:none]\n[length:")
+    # And on the pages of songs, of the run, and of the review.
+    assert run("report", "out", "--audio", "none").code == 0
+    assert "Été 題 – lyrics" in Path("out/report/mp3/mp3.html").read_text()
 
 
 def test_lines_are_sung_when_the_file_says(whole: Outcome, folder: Path) -> None:

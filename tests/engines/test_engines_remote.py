@@ -10,7 +10,10 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from tagged_songs import make
 
 from lyricsep.engines import Batch, Delivery, Seat, Task, Worker, run_local
 from lyricsep.engines import work as worker_module
@@ -47,7 +50,7 @@ def forbidden(*_: object) -> None:
 
 
 def test_a_remote_song_gives_what_the_local_one_gives(
-    plan: Plan, songs: Path, bucket: Any, tmp_path: Path, monkeypatch
+    plan: Plan, songs: Path, bucket: Any, excerpt: NDArray[np.float32], tmp_path: Path, monkeypatch
 ) -> None:
     here, there = Delivery(tmp_path / "here", ("txt", "json")), Delivery(tmp_path / "there", ("txt", "json"))
     local, *_ = tasks_of(str(songs))
@@ -61,6 +64,13 @@ def test_a_remote_song_gives_what_the_local_one_gives(
             task.song.result(there.folder, suffix).read_bytes() == task.song.result(here.folder, suffix).read_bytes()
         )
     assert [path.name for path in incoming_folder(there.folder).iterdir()] == ["lock"]
+
+    # Title and artist are those of the copy that was heard.
+    tagged = make(tmp_path / "tagged.mp3", {"title": "Title", "artist": "Artist"}, samples=excerpt.T.copy())
+    bucket.pipe("/tagged/a.mp3", tagged.read_bytes())
+    (named,) = tasks_of("memory://tagged")
+    assert worker(plan, replace(there, formats=("lrc",))).do(named).status == "done"
+    assert named.song.result(there.folder, ".lrc").read_text().startswith("[ti:Title]\n[ar:Artist]\n")
 
     # Another run asks for no more than whether it changed.
     batch = Batch(there.folder)

@@ -8,12 +8,15 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from tagged_songs import make
 
 from lyricsep import files
 from lyricsep.aligners import KnownLine, KnownLyrics
 from lyricsep.documents import LyricsDocument
-from lyricsep.engines import Delivery, Record, StopError, Task, Worker
+from lyricsep.engines import Batch, Delivery, Record, StopError, Task, Worker
 from lyricsep.errors import DatasetError
 from lyricsep.inputs import SongFile, find_songs
 from lyricsep.plan import Plan
@@ -218,6 +221,45 @@ def test_stems_beside_the_song_are_part_of_it(plan: Plan, songs: Path, tmp_path:
     assert second.fresh
     assert second.key != first.key
     assert not task.is_done(second, stems, Delivery(tmp_path / "out", ("txt",)))
+
+
+def names_of(path: Path) -> tuple[str | None, str | None]:
+    document = LyricsDocument.from_json(path.read_text(encoding="utf-8"))
+    return document.title, document.artist
+
+
+def test_results_have_the_names_in_the_songs_tags(
+    plan: Plan, excerpt: NDArray[np.float32], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path / "songs" / "a.mp3", {"title": "Title", "artist": "Artist"}, samples=excerpt.T.copy())
+    out, batch = tmp_path / "out", Batch(tmp_path / "out")
+    delivery = Delivery(out, ("txt", "json"))
+    (task,) = tasks_of(tmp_path / "songs")
+    with monkeypatch.context() as patch:  # as before songs had names
+        patch.setattr("lyricsep.session.read_names", lambda _: (None, None))
+        batch.journal.add(worker(plan, out).do(task))
+    assert names_of(out / "a.json") == ("a", None)
+    before = (out / "a.json").read_bytes()
+
+    # What is done stays done, and as it is.
+    assert batch.begin([task], plan, delivery).todo == ()
+    assert (out / "a.json").read_bytes() == before
+
+    # What is written again, here for another format, has the names; nothing is transcribed for that.
+    monkeypatch.setattr(Session, "_load_signals", forbidden)
+    delivery = replace(delivery, formats=("txt", "json", "lrc"))
+    (todo,) = batch.begin([task], plan, delivery).todo
+    record = Worker(plan, delivery).do(todo)
+    assert (record.status, record.fresh, record.error) == ("done", False, "")
+    assert names_of(out / "a.json") == ("Title", "Artist")
+    assert (out / "a.lrc").read_text().startswith("[ti:Title]\n[ar:Artist]\n")
+    batch.journal.add(record)
+    assert batch.begin([task], plan, delivery).todo == ()
+    # Corrections by hand stay.
+    (out / "a.json").write_bytes(before)
+    (out / "a.lrc").unlink()
+    (todo,) = batch.begin([task], plan, delivery).todo
+    assert "a.json: exists already, and this batch did not write it" in Worker(plan, delivery).do(todo).error
 
 
 def test_what_makes_a_record_still_true(plan: Plan, tmp_path: Path) -> None:

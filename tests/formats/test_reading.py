@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from lyricsep.errors import DatasetError
 from lyricsep.formats import FORMATS, file_suffixes, render_lyrics, write_lyrics
 from lyricsep.formats.reading import Transcript, read_lyrics
+from lyricsep.formats.transcript import is_sung
 from lyricsep.lyrics import Decoding, Line, Lyrics, Segment, Word
 
 # Plain text and encodings
@@ -112,10 +113,6 @@ def test_lrc_offset(read, offset: str, start: float, end: float) -> None:
     assert found.lines[1] == Line(end, end + 1, "b", (Word(end, end + 1, "b"),))
 
 
-def test_lrc_a_bracket_behind_the_time_is_text(read) -> None:
-    assert read("[00:01.00] [00:05.00] x\n", ".lrc").text == "[00:05.00] x\n"
-
-
 def test_lrc_word_times(read) -> None:
     found = read(
         "[00:01.00]One <00:01.50>two,  <00:02.00>three\n"
@@ -139,10 +136,10 @@ def test_lrc_word_times_of_a_repeated_line_move_with_it(read) -> None:
     assert found.lines[1] == Line(11, 12.5, "a b", (Word(11.5, 12, "a"), Word(12, 12.5, "b")))
 
 
-def test_lrc_a_text_without_time_is_refused(read) -> None:
+def test_lrc_without_any_time_is_refused(read) -> None:
     for row in ["hello", "[00:75.00]hello", "hello [00:01.00]"]:
         with pytest.raises(DatasetError, match=r"Grüße\.lrc: row 2 has no time \[mm:ss\.xx\]; add one"):
-            read(f"[00:01.00]a\n{row}\n", ".lrc")
+            read(f"[ti:x]\n{row}\n", ".lrc")
 
 
 # Subtitles
@@ -251,6 +248,7 @@ texts = (
     )
     .map(str.strip)
     .filter(bool)
+    .filter(is_sung)
 )
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import shutil
 import signal
 import stat
+import struct
 import subprocess
 import sys
+import wave
 from collections.abc import Callable
 from pathlib import Path
 
@@ -244,7 +248,8 @@ def test_a_read_only_song_is_left(make: Callable, tmp_path: Path) -> None:
 def test_an_instrumental_has_nothing_to_embed(make: Callable, tmp_path: Path) -> None:
     song, copy = make(".mp3"), tmp_path / "copy.mp3"
     before = song.read_bytes()
-    assert write_tagged(song, copy, Transcript("")) == ()
+    assert write_tagged(song, copy, Transcript(" \n")) == ()
+    assert write_tagged(song, copy, Transcript(""), overwrite=True) == ()
     assert write_tagged(song, song, Transcript("")) == ()
     assert copy.read_bytes() == song.read_bytes() == before
 
@@ -431,6 +436,198 @@ def test_timed_lyrics_are_preferred(make: Callable) -> None:
     assert read_tagged(song).text == "la la\nlo\n"
 
 
+OLD = "old words"
+OLD_LRC = "[00:01.00]old words"
+
+
+def add_front_id3(song: Path, **frames: object) -> None:
+    """Put ID3 in front of a file of another format."""
+    tags = mutagen.id3.ID3()
+    tags.add(mutagen.id3.TALB(encoding=3, text="Album"))
+    for name, values in frames.items():
+        tags.add(getattr(mutagen.id3, name)(encoding=3, **values))
+    tags.save(song)
+
+
+def add_end(song: Path, end: bytes) -> None:
+    with song.open("ab") as file:
+        file.write(end)
+
+
+def lyrics3(**values: bytes) -> bytes:
+    """Return a Lyrics3 block of version 2."""
+    block = b"LYRICSBEGIN" + b"".join(b"%b%05d%b" % (k.encode(), len(v), v) for k, v in values.items())
+    return block + b"%06dLYRICS200" % len(block)
+
+
+ID3V1 = b"TAG" + b"Title".ljust(30, b"\0") + b"Artist".ljust(30, b"\0") + bytes(64) + b"\xff"
+
+OTHERS = [
+    (".mp3", lambda song: add_id3(song, "TXXX", desc="LYRICS", text=[OLD_LRC]), "TXXX:LYRICS"),
+    (".mp3", lambda song: add_id3(song, "TXXX", desc="Unsynced Lyrics", text=[OLD]), "TXXX:Unsynced Lyrics"),
+    (".mp3", lambda song: add_id3(song, "TXXX", desc="USLT", text=[OLD]), "TXXX:USLT"),
+    # FFmpeg writes what it read from USLT, to ID3 and to all others.
+    (".mp3", lambda song: add_id3(song, "TXXX", desc="lyrics-eng", text=[OLD]), "TXXX:lyrics"),
+    (".flac", lambda song: add_text(song, "lyrics-eng", OLD), "LYRICS"),
+    (".wav", lambda song: add_id3(song, "TXXX", desc="SYNCEDLYRICS", text=[OLD_LRC]), "TXXX:SYNCEDLYRICS"),
+    (".aiff", lambda song: add_id3(song, "USLT", lang="deu", desc="x", text=OLD), "USLT"),
+    (".mp3", lambda song: add_id3(song, "SYLT", lang="eng", desc="", format=2, type=1, text=[(OLD, 5)]), "SYLT"),
+    (".mp3", lambda song: add_ape(song, "Lyrics", OLD), "LYRICS"),
+    (".mp3", lambda song: (add_ape(song, "UNSYNCEDLYRICS", OLD), add_end(song, ID3V1)), "UNSYNCEDLYRICS"),
+    (".mp3", lambda song: add_end(song, lyrics3(IND=b"110", LYR=b"[00:01]old words", EAL=b"Album")), "Lyrics3"),
+    (".mp3", lambda song: add_end(song, lyrics3(LYR=b"old words\r\nmore") + ID3V1), "Lyrics3"),
+    (".mp3", lambda song: add_end(song, b"LYRICSBEGINold words\r\nmoreLYRICSEND" + ID3V1), "Lyrics3"),
+    (".flac", lambda song: add_front_id3(song, USLT={"lang": "eng", "desc": "", "text": OLD}), "USLT"),
+    (".flac", lambda song: add_front_id3(song, TXXX={"desc": "LYRICS", "text": [OLD]}), "TXXX:LYRICS"),
+    (".flac", lambda song: add_ape(song, "Lyrics", OLD), "LYRICS"),
+    (".flac", lambda song: add_text(song, "SyncedLyrics", OLD_LRC), "SYNCEDLYRICS"),
+    (".ogg", lambda song: add_text(song, "UNSYNCED LYRICS", OLD), "UNSYNCED LYRICS"),
+    (".opus", lambda song: add_text(song, "UnsynchronisedLyrics", OLD), "UNSYNCHRONISEDLYRICS"),
+    (
+        ".m4a",
+        lambda song: add_text(song, "----:com.apple.iTunes:LYRICS", OLD.encode()),
+        "----:com.apple.iTunes:LYRICS",
+    ),
+    (
+        ".m4a",
+        lambda song: add_text(song, "----:org.example:Unsynced Lyrics", [OLD.encode(), b""]),
+        "----:org.example:Unsynced Lyrics",
+    ),
+]
+
+
+@pytest.mark.parametrize(("suffix", "add", "name"), OTHERS, ids=[f"{suffix}-{name}" for suffix, _, name in OTHERS])
+def test_lyrics_of_other_programs_are_told_and_replaced(
+    make: Callable, tmp_path: Path, suffix: str, add: Callable, name: str
+) -> None:
+    copy = tmp_path / f"copy{suffix}"
+    for has_ours in (False, True):
+        song = make(suffix)
+        if has_ours:
+            write_tagged(song, song, TIMED)
+        add(song)
+        assert has_ours or OLD in read_tagged(song).text
+        with pytest.raises(OutputError, match=rf"has lyrics already \(.*{re.escape(name)}.*\); set overwrite=True"):
+            write_tagged(song, copy, PLAIN)
+        assert not copy.exists()
+        others = {key: value for key, value in ffmpeg_tags(song).items() if not is_lyrics(key)}
+        write_tagged(song, copy, PLAIN, overwrite=True)
+        assert (read_tagged(copy).text, read_tagged(copy).lines) == ("la la\n", ())
+        assert OLD.encode() not in copy.read_bytes()
+        assert {key: value for key, value in ffmpeg_tags(copy).items() if not is_lyrics(key)} == others
+        np.testing.assert_array_equal(sound(copy), sound(song))
+        copy.unlink()
+
+
+def test_what_is_beside_old_lyrics_stays(make: Callable, tmp_path: Path) -> None:
+    song, copy = make(".mp3"), tmp_path / "copy.mp3"
+    ape = mutagen.apev2.APEv2()
+    ape.update({"Lyrics": OLD, "Album": "APE album", "Cover": mutagen.apev2.APEValue(b"\0\1", mutagen.apev2.BINARY)})
+    ape.save(song)
+    add_end(song, lyrics3(IND=b"110", LYR=b"old words", EAL=b"Album") + ID3V1)
+    write_tagged(song, copy, PLAIN, overwrite=True)
+    end = copy.read_bytes()
+    assert end[-128:] == mutagen.id3.MakeID3v1(mutagen.id3.ID3(copy))
+    assert end.endswith(lyrics3(IND=b"010", EAL=b"Album") + end[-128:])
+    tags = mutagen.apev2.APEv2(io.BytesIO(end[: end.rindex(b"LYRICSBEGIN")]))
+    assert {key: bytes(value) if value.kind == 1 else str(value) for key, value in tags.items()} == {
+        "Album": "APE album",
+        "Cover": b"\0\1",
+    }
+    song = make(".flac")
+    add_front_id3(song, USLT={"lang": "eng", "desc": "", "text": OLD}, TPE2={"text": "Band"})
+    write_tagged(song, song, PLAIN, overwrite=True)
+    assert {str(frame) for frame in mutagen.id3.ID3(song).values()} == {"Album", "Band"}
+    assert mutagen.flac.FLAC(song)["lyrics"] == ["la la"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("TXXX:LYRICIST", "Ann"), ("TXXX:Lyrics by", "Ann"), ("TXXX:LYRICS_SOURCE", "x"), ("USLT", " \n")],
+)
+def test_what_is_no_lyrics_stays(make: Callable, tmp_path: Path, key: str, value: str) -> None:
+    song = make(".mp3")
+    name, _, desc = key.partition(":")
+    add_id3(song, name, **({"desc": desc, "text": [value]} if desc else {"lang": "eng", "desc": "", "text": value}))
+    assert read_tagged(song) is None
+    write_tagged(song, song, PLAIN)
+    tags = mutagen.File(song).tags
+    assert [frame.text for frame in tags.getall("USLT")] == ["la la"]
+    assert [frame.text for frame in tags.getall("TXXX") if desc in frame.HashKey] == ([[value]] if desc else [])
+
+
+def test_lyrics_of_id3v2_2(make: Callable, tmp_path: Path) -> None:
+    song, copy = make(".mp3"), tmp_path / "copy.mp3"
+    mutagen.File(song).delete()
+    frames = b"".join(
+        name + len(value).to_bytes(3, "big") + value
+        for name, value in (
+            (b"TT2", b"\0Title"),
+            (b"ULT", b"\0eng\0" + OLD.encode()),
+            (b"TXX", b"\0LYRICS\0old words"),
+        )
+    )
+    song.write_bytes(b"ID3\2\0\0\0\0\0" + bytes([len(frames)]) + frames + song.read_bytes())
+    assert (read_tagged(song).text, read_tagged(song).title) == ("old words\n", "Title")
+    with pytest.raises(OutputError, match=r"has lyrics already \(TXXX:LYRICS, USLT\)"):
+        write_tagged(song, copy, PLAIN)
+    write_tagged(song, copy, PLAIN, overwrite=True)
+    assert (read_tagged(copy).text, read_tagged(copy).title) == ("la la\n", "Title")
+    assert OLD.encode() not in copy.read_bytes()
+
+
+def test_apev2_that_cannot_be_read(make: Callable, caplog: pytest.LogCaptureFixture) -> None:
+    song = make(".mp3")
+    add_end(song, b"APETAGEX" + struct.pack("<4I", 2000, 32 + 9, 5, 0) + bytes(8))
+    write_tagged(song, song, PLAIN)
+    assert read_tagged(song).text == "la la\n"
+    assert "song.mp3: its APEv2 tags cannot be read (" in caplog.text
+
+
+@pytest.mark.parametrize("codec", ["pcm_s16le", "pcm_u8"])
+@pytest.mark.parametrize(
+    ("riff", "data"),
+    [(2**32 - 1, 2**32 - 1), (0, 0), (0x7FFFF024, 0x7FFFF000), (2**32 - 1, None), (None, 0), (0, None)],
+)
+def test_a_wav_without_sizes(tmp_path: Path, codec: str, riff: int | None, data: int | None) -> None:
+    song, copy = make_song(tmp_path / "song.wav", codec, 11025), tmp_path / "copy.wav"
+    content = bytearray(song.read_bytes())
+    assert content[36:40] == b"LIST"  # a chunk in front of the sound
+    at = content.index(b"data") + 4
+    n_bytes = int.from_bytes(content[at : at + 4], "little")
+    if codec == "pcm_u8":  # an odd size, without padding at the end
+        n_bytes -= 1
+        del content[at + 4 + n_bytes :]
+    content[4:8] = struct.pack("<I", len(content) - 8 if riff is None else riff)
+    content[at : at + 4] = struct.pack("<I", n_bytes if data is None else data)
+    song.write_bytes(content)
+    write_tagged(song, copy, TIMED)
+    np.testing.assert_array_equal(sound(copy), sound(song))
+    assert read_tagged(copy).text == TIMED.text
+    assert song.read_bytes() == content
+    written = copy.read_bytes()
+    assert struct.unpack("<I", written[4:8]) == (len(written) - 8,)
+    with wave.open(str(copy)) as file:  # another reader
+        assert file.readframes(10**6) == bytes(content[at + 4 : at + 4 + n_bytes])
+
+
+def test_whatever_a_tagger_raises_costs_one_song(make: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    song = make(".flac")
+    before = song.read_bytes()
+    for error in (struct.error("too large"), IndexError("no item"), AssertionError(), MemoryError(), EOFError()):
+        for method, call in (("load", read_tagged), ("save", lambda song: write_tagged(song, song, PLAIN))):
+
+            def fails(*_: object, error: Exception = error, **__: object) -> None:
+                raise error
+
+            with monkeypatch.context() as patch:
+                patch.setattr(f"mutagen.flac.FLAC.{method}", fails)
+                reason = str(error) or type(error).__name__
+                with pytest.raises(AudioError, match=rf"song\.flac: its tags cannot be read or written \({reason}\)"):
+                    call(song)
+    assert song.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("entries", "expected"),
     [
@@ -490,8 +687,8 @@ def test_songs_whose_tags_cannot_be_read(make: Callable, tmp_path: Path) -> None
         with pytest.raises(AudioError, match="its tags cannot be read"):
             read_tagged(path)
     song = make(".flac")
-    add_text(song, "LYRICS", "[00:01.00]la\nlo")
-    with pytest.raises(DatasetError, match=r"song\.flac: row 2 has no time"):
+    add_text(song, "LYRICS", "1\n00:00:01,000 --> 00:00:02,000\nla\n\nlo")
+    with pytest.raises(DatasetError, match=r"song\.flac: row 5 belongs to no cue"):
         read_tagged(song)
 
 

@@ -14,6 +14,7 @@ from lyricsep.datasets import open_dataset
 from lyricsep.formats import FORMATS as ALL_FORMATS
 from lyricsep.formats import file_suffixes, read_lyrics, render_lyrics, write_lyrics
 from lyricsep.formats.karaoke import marks, words_of
+from lyricsep.formats.transcript import is_sung
 from lyricsep.lyrics import Line, Lyrics, Word, join_words
 
 LINE = Line(0.5, 2.0, "(Même si l'été)", (Word(0.6, 0.9, "Même"), Word(1.0, 1.2, "si"), Word(1.2, 1.9, "l'été)")))
@@ -181,6 +182,7 @@ any_text = (
     )
     .map(str.strip)
     .filter(bool)
+    .filter(is_sung)
 )
 
 
@@ -190,7 +192,7 @@ def test_formats_with_escapes_hold_any_text(tmp_path_factory: pytest.TempPathFac
     lyrics = Lyrics(tuple(Line(start, start + 0.5, text) for start, text in enumerate(rows)), duration=99.0)
     # XML has no noncharacters; they come back as the sign of replacement.
     in_xml = [re.sub("[\ufffe\uffff]", "\ufffd", text) for text in rows]
-    for name in ("json", "vtt", "ass", "ttml", "csv", "tsv", "textgrid", "audacity"):
+    for name in ("json", "lrc", "srt", "vtt", "ass", "ttml", "csv", "tsv", "textgrid", "audacity"):
         expected = in_xml if name == "ttml" else rows
         assert [line.text for line in read_back(lyrics, name, folder)] == expected, name
 

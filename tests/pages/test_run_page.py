@@ -10,6 +10,7 @@ from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_runs import leave_manifest, lyrics_of, make_run
@@ -19,7 +20,7 @@ from lyricsep.formats import write_lyrics
 from lyricsep.pages import find_results, render_run_page, run_content
 from lyricsep.pages.charts import Mark, bars, histogram, interval, scatter, strips
 from lyricsep.pages.manifests import changes, facts, failures, separators_of
-from lyricsep.scoring import find_hypotheses, find_references, score_songs
+from lyricsep.scoring import find_hypotheses, find_references, rates, score_songs
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> \"'&amp; {{ content }} <!-- \u2028"
 
@@ -172,6 +173,35 @@ def test_the_same_run_is_no_better_than_itself(tmp_path: Path) -> None:
     assert "0.0 points [0.0, 0.0], p = 1.0000, 3 songs. No significant difference" in told
     assert "the interval contains zero." in told
     assert "Songs that changed most" not in told
+
+
+@pytest.mark.parametrize(("n_songs", "n_charts"), [(2, 0), (4, 0), (5, 1), (24, 2)])
+def test_few_songs_are_told_in_words_and_many_are_drawn(tmp_path: Path, n_songs: int, n_charts: int) -> None:
+    make_run(tmp_path / "run", tmp_path / "ref", n_songs)
+    content = run_content(find_results(tmp_path / "run"), references=find_references(str(tmp_path / "ref")))
+    page = Page(render_run_page(content))
+    assert [value for _, value in page.attributes].count("chart") == n_charts
+    assert ("Word error rate of each song" in page.text) == (not n_charts)
+    if not n_charts:
+        assert all(f"{one.title} {100 * rates(one.lyrics.counts)['WER']:.1f} %" in page.text for one in content.songs)
+
+
+def test_what_did_not_change_is_said_and_not_drawn(tmp_path: Path) -> None:
+    make_run(tmp_path / "run", tmp_path / "ref", 6)
+    results, references = find_results(tmp_path / "run"), find_references(str(tmp_path / "ref"))
+    page = Page(render_run_page(run_content(results, references=references, versus=results)))
+    assert "None of the 6 songs changed." in page.text
+    assert "No song changed." in page.text
+    assert not {"better", "worse", "diagonal"} & {value for name, value in page.attributes if name == "class"}
+
+
+def test_one_song_that_changed_is_named(tmp_path: Path) -> None:
+    for name in "abc":
+        write(tmp_path / "now", name, "one two")
+        write(tmp_path / "before", name, "one two" if name > "a" else "one")
+    results = [find_results(tmp_path / run) for run in ("now", "before")]
+    content = run_content(results[0], references=[song(name, "one two") for name in "abc"], versus=results[1])
+    assert "a −50.0. The other 2 did not change." in Page(render_run_page(content)).text
 
 
 def test_few_songs_do_not_tell_which_run_is_better(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from night_train import EXAMPLE, HEARD
+from night_train import EXAMPLE, HEARD, TIMED
 
 from lyricsep.formats import write_lyrics
 from lyricsep.pages import Results, find_results
@@ -29,3 +29,13 @@ def folder(tmp_path: Path) -> Path:
 def results(folder: Path) -> Results:
     """The folder, as it is found."""
     return find_results(folder, songs=folder.parent / "songs")
+
+
+@pytest.fixture
+def timed(tmp_path: Path) -> Results:
+    """The results of a run over the example, with word times."""
+    songs = tmp_path / "songs"
+    songs.mkdir()
+    shutil.copy(EXAMPLE / "night_train.mp3", songs / "song.mp3")
+    write_lyrics(tmp_path / "lyrics" / "song.json", TIMED, "json")
+    return find_results(tmp_path / "lyrics", songs=songs)

@@ -25,6 +25,22 @@ HEARD = Lyrics(
 )
 
 
+TIMED = Lyrics(
+    (
+        Line(
+            5.0, 8.0, "Red lights ahead", (Word(5.0, 6.0, "Red"), Word(6.0, 6.1, "lights"), Word(6.1, 8.0, "ahead"))
+        ),
+        Line(8.0, 10.0, "I ride", (Word(8.0, 9.0, "I"), Word(9.0, 10.0, "ride"))),
+        Line(12.0, 14.0, "the train", (Word(12.0, 13.0, "the"), Word(13.0, 14.0, "train"))),
+        Line(20.0, 24.0, "Night train", (Word(20.0, 22.0, "Night"), Word(22.0, 24.0, "train"))),
+    ),
+    "en",
+    49.5,
+    (Segment(4.5, 14.5), Segment(19.5, 24.5)),
+)
+"""Lines with a time for every word; the first two touch."""
+
+
 def document(lyrics: Lyrics, *, title: str | None = "Night Train") -> str:
     """What a page sends."""
     return LyricsDocument.of(lyrics, title=title).to_json()

@@ -14,6 +14,7 @@ from lyricsep.errors import ConfigError
 from lyricsep.languages import language_code
 from lyricsep.lyrics import Segment
 from lyricsep.transcribers import Clips, WhisperOptions
+from lyricsep.transcribers.guard import confidence_of
 from lyricsep.transcribers.whisper import N_VOTERS, Attempt, WhisperTranscriber
 
 ONCE = WhisperOptions(mix_back=0.0, batch_size=4)
@@ -381,12 +382,23 @@ def test_a_line_over_silence_is_flagged_among_others(fake, said) -> None:
     vocals = np.zeros(8 * 16_000, np.float32)
     vocals[: 3 * 16_000] = 0.1
     job = Clips(vocals, vocals, [Segment(0, 8)], "en")
-    backend = fake(lambda c, s, a: said("this is what is sung over here. But all of this is not sung there."))
+    backend = fake(lambda c, s, a: said("this is what is sung over here. But all of this is not sung there.", -0.2))
     (lyrics,) = WhisperTranscriber(backend, WhisperOptions(mix_back=0.0)).transcribe([job])
     assert [(line.text, line.flags) for line in lyrics.lines] == [
         ("this is what is sung over here.", ()),
         ("But all of this is not sung there.", ("over-silence",)),
     ]
+    assert lyrics.decodings[0].flags == ()
+
+
+@pytest.mark.parametrize(("logprob", "flags"), [(-0.2, ()), (-0.8, ("low-confidence",))])
+def test_a_line_whose_words_are_probably_wrong_is_flagged(fake, song, said, logprob, flags) -> None:
+    backend = fake(lambda c, s, a: said("one two", avg_logprob=logprob))
+    (lyrics,) = WhisperTranscriber(backend, ONCE).transcribe([song([20])])
+    (line,) = lyrics.lines
+    expected = [confidence_of(word.probability, logprob) for word in line.words]
+    assert line.confidence == pytest.approx(sum(expected) / 2)
+    assert line.flags == flags
     assert lyrics.decodings[0].flags == ()
 
 

@@ -199,6 +199,22 @@ def test_words_of_the_example_song_are_where_they_are_sung(sung_example, runner)
     assert lyrics.lines[0].start == pytest.approx(4.79, abs=0.3)
 
 
+@pytest.mark.parametrize(
+    ("song", "language", "span", "word", "start"),
+    [("de_bonne", "fr", (44.0, 58.0), "Même", 47.21), ("Veränderung", "de", (50.0, 60.0), "Es", 54.33)],
+)
+def test_a_first_word_does_not_reach_back_over_a_silence(
+    real, vocals, mixture, song, language, span, word, start
+) -> None:
+    """As it was decoded, the word would take the silence before it and start 1.0 or 1.3 s early."""
+    voice, sound = (each(song, *span) for each in (vocals, mixture))
+    job = Clips(sound[: len(voice)], voice[: len(sound)], segment(voice), language)
+    options = replace(GREEDY, beam_size=5, mix_back=0.3)
+    (lyrics,) = WhisperTranscriber(real("base", "openai-whisper"), options).transcribe([job])
+    starts = [line.start + span[0] for line in lyrics.lines if line.words[0].text == word]
+    assert starts[0] == pytest.approx(start, abs=0.3)
+
+
 @pytest.mark.parametrize("runner", RUNNERS)
 @pytest.mark.parametrize("timestamps", [False, True])
 def test_words_stay_in_their_line_and_lines_in_their_segment(real, vocals, mixture, runner, timestamps) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lyricsep.lyrics import Segment
 from lyricsep.transcribers import WhisperOptions
-from lyricsep.transcribers.guard import FLAGS, Activity, compression_ratio, flags_of, is_accepted
+from lyricsep.transcribers.guard import FLAGS, Activity, compression_ratio, confidence_of, flags_of, is_accepted
 
 OPTIONS = WhisperOptions()
 PHRASE = "I want to hold your hand tonight"
@@ -169,3 +169,18 @@ def test_vocals_shorter_than_a_frame() -> None:
     activity = Activity(np.ones(100, np.float32))
     assert activity.share(0, 1) == 0.0
     assert activity.trimmed(0, 0.005) == (0, 0.005)
+
+
+@pytest.mark.parametrize(
+    ("probability", "avg_logprob", "chance"),
+    [(0.9, -0.2, 0.806), (0.9, -0.6, 0.397), (0.3, -0.2, 0.610), (0.3, -0.6, 0.199), (1.0, 0.0, 0.979)],
+)
+def test_a_word_is_less_likely_to_be_right_than_the_model_thinks(probability, avg_logprob, chance) -> None:
+    assert confidence_of(probability, avg_logprob) == pytest.approx(chance, abs=0.001)
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(-5, 0))
+def test_a_more_probable_word_is_more_likely_to_be_right(first, second, avg_logprob) -> None:
+    low, high = sorted((first, second))
+    assert 0 <= confidence_of(low, avg_logprob) <= confidence_of(high, avg_logprob) <= 1
+    assert confidence_of(first, avg_logprob) <= confidence_of(first, 0.0)

@@ -143,6 +143,10 @@ words_of_any_kind = st.lists(
 )
 
 
+def has_letter(text: str) -> bool:
+    return any(character.isalnum() for character in text)
+
+
 def timed(rows: list[tuple[str, float, float]]) -> list[TimedWord]:
     """Words whose token is their index."""
     words, clock = [], 0.0
@@ -157,10 +161,11 @@ def timed(rows: list[tuple[str, float, float]]) -> list[TimedWord]:
 def test_every_word_is_in_one_line_in_order(rows, language) -> None:
     words = timed(rows)
     lines = lines_of_words(words, language, lambda tokens: "".join(f" {rows[i][0]}" for i in tokens))
-    assert [word for line in lines for word in line.words] == [t.word for t in words]
-    assert " ".join(line.text for line in lines) == " ".join(text for text, _, _ in rows)
+    kept = [word for line in lines for word in line.words]
+    assert [word for word in kept if has_letter(word.text)] == [t.word for t in words if has_letter(t.word.text)]
+    assert " ".join(line.text for line in lines) == " ".join(word.text for word in kept)
     for line in lines:
-        assert line.words
+        assert has_letter(line.text)
         assert (line.start, line.end) == (line.words[0].start, line.words[-1].end)
     for before, after in pairwise(lines):
         assert before.end <= after.start
@@ -213,6 +218,15 @@ def test_languages_without_spaces_get_none() -> None:
 
 def test_words_without_text_make_no_line() -> None:
     assert lines_of_words(timed([("a", 0, 0.1)]), "en", lambda tokens: " ") == []
+
+
+@pytest.mark.parametrize("marks", ["...", "…", "♪", " ♪♪ ", " -", "(?)", "。"])
+def test_a_line_without_a_letter_or_a_digit_is_no_lyric(marks) -> None:
+    rows = [(marks, 0.0, 0.5), ("1999", 5.0, 5.5), (marks, 9.0, 9.5)]
+    lines = lines_of_words(timed(rows), "en", lambda tokens: "".join(rows[i][0] for i in tokens))
+    assert [line.text for line in lines] == ["1999"]
+    lines = of_pieces((0.0, 1.0, marks.strip()), (3.0, 4.0, "c"), (5.0, 6.0, marks.strip()))
+    assert [line.text for line in lines] == ["c"]
 
 
 SPAN = Segment(10.0, 20.0)

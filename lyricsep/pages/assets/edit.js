@@ -1,6 +1,6 @@
 /** Editing of lyrics: words, times and lines; every change can be undone until the page is closed. */
 
-const CLOSE_UP = 120; // pixels a second at which words can be dragged
+const CLOSE_UP = 160; // pixels a second at which words can be dragged
 const CONTROL_KEYS = { "Ctrl+S": "save", "Ctrl+Z": "undo", "Ctrl+Y": "redo", "Shift+Enter": "split at the cursor" };
 const STALE = 409; // HTTP status: another page has saved
 const NUDGES = { ArrowLeft: -0.01, ArrowRight: 0.01 };
@@ -22,7 +22,7 @@ class Editor {
     this.revision = this.review.revision;
     this.past = [];
     this.future = [];
-    this.saved = lyrics.rows;
+    this.saved = this.version;
     this.selected = null; // a line
     wave.near.getWrapper().getRootNode().prepend(element("style", {}, EDIT_STYLE));
     this.lane = wave.lane("edits");
@@ -31,7 +31,7 @@ class Editor {
     lyrics.list.addEventListener("click", (event) => {
       const item = event.target.closest(".line");
       const row = item && lyrics.rows[item.dataset.index];
-      if (row?.line && !event.target.closest("input, .tools")) this.select(row.line);
+      if (row?.line && !event.target.closest("input")) this.select(row.line);
     });
     lyrics.list.addEventListener("dblclick", (event) => event.target.closest(".text") && this.open());
     lyrics.addEventListener("show", () => this.decorate());
@@ -45,7 +45,11 @@ class Editor {
     for (const [keys, text] of Object.entries(CONTROL_KEYS)) {
       document.getElementById("keys").append(element("dt", {}, element("kbd", {}, keys)), element("dd", {}, text));
     }
+    this.timing = new Timing(this);
+    this.decorate();
     this.show();
+    this.restoreDraft();
+    if (this.review.vocals) this.fetchVocals();
   }
 
   furnish() {
@@ -70,6 +74,8 @@ class Editor {
       document.getElementById("notes").append(element("p", {}, note));
       document.getElementById("notes").hidden = false;
     }
+    this.tools = element("div", { id: "tools", class: "tools", role: "group", "aria-label": "Change the selected line" });
+    document.getElementById("player").append(this.tools);
     const add = button("add-first", "Insert a line at the beginning", () => this.insert(-1));
     this.lyrics.list.before(add);
     if (this.review.machine) this.showMachine(this.review.machine);
@@ -92,8 +98,14 @@ class Editor {
     );
   }
 
+  /** What can be undone, but for the selection. */
+  get version() {
+    return { rows: this.lyrics.rows, names: [this.content.title, this.content.artist] };
+  }
+
   get isChanged() {
-    return this.lyrics.rows !== this.saved;
+    const { rows, names } = this.version;
+    return rows !== this.saved.rows || names.some((name, at) => name !== this.saved.names[at]);
   }
 
   /** Uncorrected lyrics can be saved too, which marks them as right. */
@@ -111,29 +123,32 @@ class Editor {
 
   /* Changes */
 
-  /** Show other rows, and keep the previous ones for undo. */
-  commit(rows, selected = this.selected) {
-    this.past.push({ rows: this.lyrics.rows, selected: this.selected });
+  /** Show other rows, title and artist, and keep the previous ones for undo. */
+  commit(rows, selected = this.selected, names = this.version.names) {
+    this.past.push({ ...this.version, selected: this.selected });
     this.future = [];
-    this.apply({ rows: inOrder(rows), selected });
+    this.apply({ rows: inOrder(rows), names, selected });
   }
 
-  apply({ rows, selected }) {
+  apply({ rows, names, selected }) {
     this.selected = selected;
     this.input = null;
+    [this.content.title, this.content.artist] = names;
+    showNames(this.content);
     this.lyrics.show(rows);
     this.show();
+    this.keepDraft();
   }
 
   undo() {
     if (!this.past.length) return;
-    this.future.push({ rows: this.lyrics.rows, selected: this.selected });
+    this.future.push({ ...this.version, selected: this.selected });
     this.apply(this.past.pop());
   }
 
   redo() {
     if (!this.future.length) return;
-    this.past.push({ rows: this.lyrics.rows, selected: this.selected });
+    this.past.push({ ...this.version, selected: this.selected });
     this.apply(this.future.pop());
   }
 
@@ -167,7 +182,8 @@ class Editor {
 
   insert(index) {
     const next = this.following(index);
-    const line = lineAfter(this.lyrics.rows[index]?.line, this.lyrics.rows[next]?.line, this.content.duration);
+    const [before, after] = [index, next].map((at) => this.lyrics.rows[at]?.line);
+    const line = lineAt(this.player.position, before, after, this.content.duration);
     const rows = [...this.lyrics.rows];
     rows.splice(index + 1, 0, { line, words: null, start: line.start });
     this.commit(rows, line);
@@ -184,10 +200,14 @@ class Editor {
     if (this.index >= 0) this.replaceLine({ ...this.selected, flags: [] }, { keep: true });
   }
 
+  /** Let a line start or end now: while the song plays the one that is sung, else the selected one. */
   setEdge(edge) {
-    if (this.index < 0) return;
-    const line = withEdge(this.selected, null, edge, this.player.position, this.content.duration);
-    this.replaceLine(line, { keep: true });
+    const time = this.player.position;
+    const sung = this.lyrics.sung.map(({ row }) => row.line);
+    const line = this.player.playing || !this.selected ? lineMeant(sung, edge, time) : this.selected;
+    if (!line) return;
+    this.selected = line;
+    this.replaceLine(withEdgeNow(line, edge, time, this.content.duration), { keep: true });
   }
 
   /** Replace the selected line; with `keep` its words are the same, and so are its marks. */
@@ -271,36 +291,43 @@ class Editor {
   /** Add tools and handles to the selected line. */
   decorate() {
     const { lyrics } = this;
-    lyrics.list.querySelectorAll(".tools").forEach((tools) => tools.remove());
     lyrics.list.querySelectorAll(".selected").forEach((item) => item.classList.remove("selected"));
-    const item = lyrics.items[this.index];
-    item?.classList.add("selected");
-    item?.querySelector(".body").append(this.tools());
+    lyrics.items[this.index]?.classList.add("selected");
+    this.showTools();
     this.hold();
   }
 
-  tools() {
-    const tool = (name, text, act) => {
+  showTools() {
+    const tool = (name, text, act, isFree = false, isOff = false) => {
       const button = element("button", { type: "button", class: "small", "data-tool": name }, text);
       button.addEventListener("pointerdown", (event) => event.preventDefault()); // the caret stays where it is
       button.addEventListener("click", act);
+      button.disabled = isOff || (!selected && !isFree);
+      if (name === "loop") button.setAttribute("aria-pressed", String(this.timing.isLooping));
       return button;
     };
-    const { selected } = this;
-    const tools = element(
-      "div",
-      { class: "tools", role: "group", "aria-label": "Change this line" },
+    const selected = this.index < 0 ? null : this.selected;
+    const times = selected ? `${clock(selected.start, 2)} – ${clock(selected.end, 2)}` : "No line is selected";
+    const parts = [
+      element("span", { class: "quiet span" }, times),
+      tool("tap-line", "Tap line", () => this.timing.tapLine(), true),
+      tool("tap-word", "Tap word", () => this.timing.tapWord(), true),
+      tool("start", "Starts now", () => this.setEdge("start")),
+      tool("end", "Ends now", () => this.setEdge("end")),
+      tool("snap", "To the voice", () => this.timing.snap()),
+      tool("loop", "Loop", () => this.timing.setLoop(!this.timing.isLooping)),
       tool("open", "Correct", () => this.open()),
       tool("split", "Split", () => this.split()),
       tool("merge", "Join with next", () => this.merge()),
       tool("insert", "Insert below", () => this.insert(this.index)),
       tool("delete", "Delete", () => this.remove()),
-      tool("start", "Starts now", () => this.setEdge("start")),
-      tool("end", "Ends now", () => this.setEdge("end")),
-      selected.flags.length > 0 && tool("check", "Not doubtful", () => this.check()),
-      element("span", { class: "quiet" }, `${clock(selected.start, 2)} – ${clock(selected.end, 2)}`),
-    );
-    return tools;
+      tool("check", "Not doubtful", () => this.check(), false, !selected?.flags.length),
+      tool("shift", "Shift…", () => askShift(this), true),
+      tool("replace", "Replace…", () => askReplace(this), true),
+      tool("title", "Title…", () => askTitle(this), true),
+      this.review.align && tool("align", "Align a text…", () => askText(this), true, this.aligning),
+    ];
+    this.tools.replaceChildren(...parts.filter(Boolean));
   }
 
   /* Times on the waveform */
@@ -310,15 +337,16 @@ class Editor {
     if (!line || this.index < 0) return;
     this.held = line;
     const parts = line.words.length ? line.words : [line];
+    // Where a line and its first or last word share an edge, they share the handle.
+    const isOwn = (word, edge) => line.words[word][edge] !== line[edge];
+    const edges = line.words.flatMap((_, word) => [[word, "start"], [word, "end"]]).filter((one) => isOwn(...one));
     this.lane.append(
       ...parts.map((part) => {
         const block = this.wave.span("held", part.start, part.end);
-        block.textContent = (part.end - part.start) * this.wave.scale < 9 * part.text.length ? "" : part.text;
+        block.title = block.textContent = part.text;
         return block;
       }),
-      this.handle(null, "start"),
-      ...line.words.flatMap((_, word) => [this.handle(word, "start"), this.handle(word, "end")]),
-      this.handle(null, "end"),
+      ...[...edges, [null, "start"], [null, "end"]].map((one) => this.handle(...one)),
     );
   }
 
@@ -402,7 +430,7 @@ class Editor {
   controlKey(event) {
     if (!(event.ctrlKey || event.metaKey) || event.altKey) return;
     const key = event.key.toLowerCase();
-    const typing = this.input !== null && this.input !== undefined;
+    const typing = (this.input !== null && this.input !== undefined) || document.querySelector("dialog[open]");
     if (key === "s") this.save();
     else if (!typing && (key === "y" || (key === "z" && event.shiftKey))) this.redo();
     else if (!typing && key === "z") this.undo();
@@ -429,28 +457,117 @@ class Editor {
     };
   }
 
+  /** Send JSON to the server and return its answer; an error says what to do. */
+  async send(method, url, body) {
+    const headers = { "Content-Type": "application/json" };
+    if (this.review.token) headers["X-Lyricsep-Token"] = this.review.token;
+    // Its message, where nobody answers, differs from browser to browser.
+    const answer = await fetch(url, { method, headers, body: JSON.stringify(body) }).catch(() => null);
+    if (answer === null) {
+      const command = `lyricsep review DIR --port ${location.port}`;
+      throw new Error(`the server has ended. Start \`${command}\` again and open the address that it prints.`);
+    }
+    const told = await answer.json().catch(() => ({}));
+    if (answer.status === STALE) throw new Error("the song was saved in another window. Reload the page.");
+    if (!answer.ok) throw new Error(`${told.error || `server status ${answer.status}`}; try again.`);
+    return told;
+  }
+
+  /** Let the server find the times of a text; the lines come as a change, not saved yet. */
+  async align(text) {
+    const began = performance.now();
+    const tick = () => this.say(`Finding the times… ${clock((performance.now() - began) / 1000)}`);
+    const ticking = setInterval(tick, 500);
+    this.aligning = true;
+    tick();
+    this.showTools();
+    try {
+      const { lines } = await this.send("POST", this.review.align, { text });
+      clearInterval(ticking);
+      this.commit(lines.map((line) => ({ line, words: null, start: line.start })), null);
+    } catch (error) {
+      this.say(`No times were found: ${error.message}`, true);
+    } finally {
+      clearInterval(ticking);
+      this.aligning = false;
+      this.showTools();
+    }
+  }
+
+  /** Let the server separate the vocals, which it does not keep; the page works without them meanwhile. */
+  async fetchVocals() {
+    const note = element("p", { id: "vocals-note" }, "The vocals are being separated…");
+    const notes = document.getElementById("notes");
+    notes.replaceChildren(note, ...notes.querySelectorAll("#draft"));
+    notes.hidden = false;
+    try {
+      const { audio, peaks, envelope } = await this.send("POST", this.review.vocals, {});
+      const { content } = this;
+      content.audio.vocals = audio;
+      content.peaks.vocals = peaks;
+      content.envelope = envelope;
+      this.player.add("vocals", audio);
+      this.wave.showLevel();
+      this.timing.listen();
+      note.remove();
+      notes.hidden = notes.children.length === 0;
+    } catch (error) {
+      note.textContent = `The vocals could not be separated: ${error.message}`;
+    }
+  }
+
+  /* Drafts: unsaved changes survive a crash of the browser or of the server */
+
+  get draftKey() {
+    return `lyricsep draft of ${location.pathname}`;
+  }
+
+  keepDraft() {
+    try {
+      if (this.isChanged) localStorage.setItem(this.draftKey, JSON.stringify({ ...this.version, revision: this.revision }));
+      else localStorage.removeItem(this.draftKey);
+    } catch {
+      // Without storage, or with a full one, only the page holds the changes.
+    }
+  }
+
+  restoreDraft() {
+    let draft = null;
+    try {
+      draft = JSON.parse(localStorage.getItem(this.draftKey));
+    } catch {
+      return;
+    }
+    if (!Array.isArray(draft?.rows) || !Array.isArray(draft.names)) return;
+    const isOlder = draft.revision !== this.revision;
+    const restore = () => this.commit(draft.rows, null, draft.names);
+    const note = element("p", { id: "draft" }, isOlder ? "There are unsaved changes of an older revision. " : "Unsaved changes were restored. ");
+    const act = element("button", { type: "button", class: "small" }, isOlder ? "Take them" : "Discard them");
+    act.addEventListener("click", () => {
+      note.remove();
+      if (isOlder) restore();
+      else this.undo();
+    });
+    note.append(act);
+    document.getElementById("notes").append(note);
+    document.getElementById("notes").hidden = false;
+    if (!isOlder) restore();
+  }
+
   async save() {
     this.input?.blur();
     if (!this.canSave || this.saving) return;
-    const rows = this.lyrics.rows;
+    const { version } = this;
     this.saving = true;
     this.say("Saving…");
     try {
-      const headers = { "Content-Type": "application/json" };
-      if (this.review.token) headers["X-Lyricsep-Token"] = this.review.token;
-      const body = JSON.stringify({ revision: this.revision, lyrics: this.document() });
-      const answer = await fetch(this.review.save, { method: "PUT", headers, body });
-      const told = await answer.json().catch(() => ({}));
-      if (answer.status === STALE) {
-        this.say("Not saved: the song was saved in another window. Copy your changes, then reload the page.", true);
-        return;
-      }
-      if (!answer.ok) throw new Error(told.error || `server status ${answer.status}`);
+      const told = await this.send("PUT", this.review.save, { revision: this.revision, lyrics: this.document() });
       this.revision = told.revision;
-      this.saved = rows;
+      this.saved = version;
+      this.keepDraft();
       this.show();
     } catch (error) {
-      this.say(`Not saved: ${error.message}. Your changes are kept on this page; try again.`, true);
+      this.say(`Not saved: ${error.message} Your changes are kept in this browser.`, true);
     } finally {
       this.saving = false;
     }

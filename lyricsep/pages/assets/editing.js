@@ -2,6 +2,7 @@
 
 const SHORTEST = 0.02; // shortest duration of a dragged word or line, in seconds
 const NEW_LINE = 2; // duration of an inserted line, in seconds
+const REACTION = 0.5; // seconds by which a key may miss the edge of a line
 
 const clamp = (time, low, high) => Math.min(Math.max(time, low), Math.max(low, high));
 const rounded = (time) => Math.round(time * 1000) / 1000;
@@ -114,8 +115,10 @@ function mergeLines(first, second) {
   };
 }
 
-function lineAfter(line, next, duration) {
-  const start = Math.min(line ? line.end : 0, duration);
+/** Return a new line for the playback position: there if it lies after the start of `line`, else behind `line`. */
+function lineAt(position, line, next, duration) {
+  const isBehind = position > (line ? line.start : 0) && position < (next ? next.start : duration);
+  const start = Math.min(rounded(isBehind ? position : line ? line.end : 0), duration);
   const end = Math.max(start, Math.min(next ? next.start : duration, start + NEW_LINE));
   return { start, end: end > start ? end : Math.min(start + NEW_LINE, duration), text: "", words: [], flags: [] };
 }
@@ -123,11 +126,7 @@ function lineAfter(line, next, duration) {
 /** Move the start or the end of a line (word null) or of one of its words, within its limits. */
 function withEdge(line, word, edge, time, duration) {
   const at = rounded(clamp(time, 0, duration));
-  if (word === null) {
-    const start = edge === "start" ? Math.max(0, Math.min(at, line.end - SHORTEST)) : line.start;
-    const end = edge === "end" ? Math.max(at, line.start + SHORTEST) : line.end;
-    return within({ ...line, start, end });
-  }
+  if (word === null) return withLineEdge(line, edge, at);
   const words = line.words.map((one) => ({ ...one }));
   const [before, own, after] = [words[word - 1], words[word], words[word + 1]];
   if (edge === "start") {
@@ -142,10 +141,98 @@ function withEdge(line, word, edge, time, duration) {
   return { ...line, start: Math.min(line.start, words[0].start), end: Math.max(line.end, words.at(-1).end), words };
 }
 
-/** Keep the words of a line inside it. */
-function within(line) {
-  const fit = (time) => clamp(time, line.start, line.end);
-  return { ...line, words: line.words.map((word) => ({ ...word, start: fit(word.start), end: fit(word.end) })) };
+/** Move an edge of a line; the word at that edge goes along, and all words stay inside. */
+function withLineEdge(line, edge, at) {
+  const moved = { ...line };
+  moved[edge] = edge === "start" ? Math.max(0, Math.min(at, line.end - SHORTEST)) : Math.max(at, line.start + SHORTEST);
+  const fit = (time) => clamp(time === line[edge] ? moved[edge] : time, moved.start, moved.end);
+  return { ...moved, words: line.words.map((word) => ({ ...word, start: fit(word.start), end: fit(word.end) })) };
+}
+
+/** Move a line with its words. */
+function movedBy(line, seconds, duration) {
+  const by = clamp(seconds, -line.start, Math.max(-line.start, duration - line.end));
+  const moved = ({ start, end, ...rest }) => ({ ...rest, start: rounded(start + by), end: rounded(end + by) });
+  return { ...moved(line), words: line.words.map(moved) };
+}
+
+/** Let a line start or end at a time; one that would be turned around is moved as a whole. */
+function withEdgeNow(line, edge, time, duration) {
+  const isBeyond = edge === "start" ? time > line.end - SHORTEST : time < line.start + SHORTEST;
+  return isBeyond ? movedBy(line, time - line[edge], duration) : withEdge(line, null, edge, time, duration);
+}
+
+/**
+ * Return the line whose edge is meant at a time: the one that is sung, between lines the one that follows (start) or
+ * precedes (end). Within `REACTION` of a neighbour's edge it is the neighbour's.
+ */
+function lineMeant(lines, edge, time) {
+  const at = lastStarted(lines, time);
+  if (edge === "start") {
+    const next = lines[at + 1];
+    const isNext = at < 0 || time > lines[at].end || (next && next.start - time < REACTION);
+    return (isNext ? next : lines[at]) ?? null;
+  }
+  const isLast = at > 0 && time - lines[at].start < REACTION && lines[at - 1].end > lines[at].start - REACTION;
+  return lines[isLast ? at - 1 : at] ?? null;
+}
+
+/**
+ * Let the line of a row start at a time. It moves with its words; lines before it end by then, and those behind it
+ * that would start earlier move to its start.
+ */
+function tappedLine(rows, index, time, duration) {
+  const to = (line, start) => movedBy(line, start - line.start, duration);
+  return rows.map((row, at) => {
+    if (!row.line) return row;
+    let { line } = row;
+    if (at === index) line = to(line, time);
+    else if (at < index && line.end > time) line = withLineEdge(line, "end", Math.max(time, line.start + SHORTEST));
+    else if (at > index && line.start < time) line = to(line, time);
+    return line === row.line ? row : { ...row, line, start: line.start };
+  });
+}
+
+/** Let a word of a line start at a time; those before it end by then, and those behind it keep their order. */
+function tappedWord(line, index, time, duration) {
+  const texts = wordsIn(line.text);
+  const known = wordsOf(line);
+  const words = (known.length ? known : spreadOver([], texts, undefined, undefined, line)).map((word) => ({ ...word }));
+  if (index > 0) {
+    const [before, own] = [words[index - 1], words[index]];
+    const touches = Math.abs(before.end - own.start) < 0.001;
+    own.start = rounded(clamp(time, before.start + SHORTEST, duration));
+    before.end = touches ? own.start : Math.min(before.end, own.start);
+  }
+  let last = words[index].start;
+  for (const word of words.slice(index)) {
+    word.start = Math.max(word.start, last);
+    word.end = rounded(Math.max(word.end, word.start + SHORTEST));
+    last = word.start + SHORTEST;
+  }
+  return { ...line, start: Math.min(line.start, words[0].start), end: Math.max(line.end, words.at(-1).end), words };
+}
+
+/** Move all lines from a row on; those before it stay. */
+function shifted(rows, from, seconds, duration) {
+  return rows.map((row, at) => {
+    if (!row.line || at < from) return row;
+    const line = movedBy(row.line, seconds, duration);
+    return { ...row, line, start: line.start };
+  });
+}
+
+/** Replace a text in all lines; returns the rows and how often it was found. */
+function withReplaced(rows, text, by, exact) {
+  const pattern = new RegExp(text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), exact ? "gu" : "giu");
+  let n = 0;
+  const changed = rows.map((row) => {
+    const found = row.line?.text.match(pattern)?.length ?? 0;
+    if (!found) return row;
+    n += found;
+    return { ...row, line: withText(row.line, row.line.text.replace(pattern, () => by)), words: null };
+  });
+  return { rows: changed.filter((row) => row.line?.text !== ""), n };
 }
 
 /** Return the sung spans of lines; those that touch are joined. */

@@ -10,6 +10,7 @@ const MARKS = showsChanges
   ? { substitution: "changed", deletion: "removed", insertion: "added", hallucinated: "hallucinated" }
   : { substitution: "wrong", deletion: "missed", insertion: "extra", hallucinated: "hallucinated" };
 
+const UNSURE = 0.5; // probability; two of three words below it are wrong (`data/results/doubt.md`)
 const PAUSE = 3; // seconds without a line between two sections
 const REST = 4000; // milliseconds without automatic scrolling after the reader scrolled
 
@@ -101,7 +102,8 @@ class Lyrics extends EventTarget {
   texts(row) {
     if (row.words?.length) return row.words.flatMap((word) => this.marked(word));
     return partsOf(row.line).flatMap(({ text, words }) => {
-      const timed = words.map((word) => element("span", { class: "word", "data-word": word }, row.line.words[word].text));
+      const kind = (word) => (row.line.words[word].probability < UNSURE ? "word unsure" : "word");
+      const timed = words.map((word) => element("span", { class: kind(word), "data-word": word }, row.line.words[word].text));
       return [...(timed.length ? timed : [element("span", { class: "word" }, text)]), " "];
     });
   }
@@ -123,7 +125,7 @@ class Lyrics extends EventTarget {
   click(event) {
     const item = event.target.closest(".line");
     const row = item && this.rows[item.dataset.index];
-    if (!row || event.target.closest("input, .tools") || row.start === null || row.start === undefined) return;
+    if (!row || event.target.closest("input") || row.start === null || row.start === undefined) return;
     const word = event.target.closest("[data-word]");
     const timed = word && row.line?.words[word.dataset.word];
     if (word || event.target.closest(".time")) this.player.seek(timed ? timed.start : row.line ? row.line.start : row.start);
@@ -146,6 +148,7 @@ class Lyrics extends EventTarget {
     if (current !== this.current) {
       this.items[this.current]?.classList.remove("current");
       this.items[this.current]?.removeAttribute("aria-current");
+      this.items[this.current]?.querySelectorAll(".word.current").forEach((word) => word.classList.remove("current"));
       this.items[current]?.classList.add("current");
       this.items[current]?.setAttribute("aria-current", "true");
       this.current = current;

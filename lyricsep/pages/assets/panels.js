@@ -17,13 +17,16 @@ function fillHead(content) {
     flagged > 0 && counted(flagged, "doubtful line"),
     content.scores && `${percent(content.scores.rates.WER)} word errors`,
   ];
-  // File names without spaces are easier to read with them.
-  const name = /\s/.test(content.title) ? content.title : content.title.replaceAll("_", " ");
-  document.getElementById("title").textContent = name;
+  showNames(content);
   const home = content.review ? content.review.home : content.home;
   if (home) document.getElementById("title").before(element("a", { href: home, class: "home" }, "← All songs"));
-  document.getElementById("artist").textContent = content.artist || "";
   document.getElementById("facts").replaceChildren(...facts.filter(Boolean).map((fact) => element("li", {}, fact)));
+}
+
+function showNames({ title, artist }) {
+  // File names without spaces are easier to read with them.
+  document.getElementById("title").textContent = /\s/.test(title) ? title : title.replaceAll("_", " ");
+  document.getElementById("artist").textContent = artist || "";
 }
 
 function languageName(code) {

@@ -39,6 +39,17 @@ class Player extends EventTarget {
     return sound;
   }
 
+  /** Add a sound that was made while the page is open. */
+  add(name, url) {
+    this.elements[name] = this.open(name, url);
+    this.names = Object.keys(this.elements);
+    this.heard ??= name;
+    this.mute();
+    this.setSpeed(this.speed);
+    this.elements[name].currentTime = this.position;
+    this.tell("state");
+  }
+
   /** Continue without a sound that cannot be played. */
   fail(name) {
     this.still = this.position;

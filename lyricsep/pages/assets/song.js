@@ -52,6 +52,7 @@ function run() {
   running = true;
   const frame = () => {
     showPosition();
+    player.tell("time");
     running = player.playing;
     if (running) requestAnimationFrame(frame);
   };
@@ -172,7 +173,7 @@ document.addEventListener("keydown", (event) => {
   const typing = within.closest?.("input:not([type=range]), textarea, select, [contenteditable]");
   const held = within.closest?.("[role=slider], input[type=range]") && event.key.startsWith("Arrow");
   const presses = event.key === " " && within.closest?.("button, summary, a");
-  if (event.ctrlKey || event.metaKey || event.altKey || typing || held || presses || byId("help").open) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || typing || held || presses || document.querySelector("dialog[open]")) return;
   const act = page.shortcuts.get(event.key.length === 1 ? event.key.toLowerCase() : event.key);
   if (!act) return;
   event.preventDefault();

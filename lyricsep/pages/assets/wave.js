@@ -1,6 +1,6 @@
 /** The waveform with sung segments, level of the vocals and lines; zoomed, and as an overview. */
 
-const CLOSEST = 200; // pixels a second
+const CLOSEST = 1000; // pixels a second: a peak is ten of them
 const MOST_POINTS = 20000; // of the drawn level
 const WHOLE_UP_TO = 360; // seconds of a song that is shown as a whole at first
 const WINDOW = 120; // seconds that are shown of a longer one
@@ -106,11 +106,15 @@ class Wave {
     const segments = element("div", { class: "segments" });
     for (const { start, end } of this.content.segments) segments.append(this.span("segment", start, end));
     wrapper.prepend(segments);
-    if (this.content.envelope) wrapper.append(this.level(this.content.envelope));
+    this.showLevel();
     this.ticks = this.lane("ticks");
     const sung = this.content.reference?.lines || [];
     if (sung.length) this.lane("sung").append(...sung.map(({ start, end }) => this.span("bar", start, end)));
     this.blocks = this.lane("blocks");
+  }
+
+  showLevel() {
+    if (this.content.envelope) this.near.getWrapper().append(this.level(this.content.envelope));
   }
 
   span(kind, start, end) {
