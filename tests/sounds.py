@@ -10,8 +10,10 @@ import av
 import numpy as np
 import torch
 
-from lyricsep.audio import AudioReader, open_audio
+from lyricsep.audio import AudioReader, load_audio, open_audio
 
+RATE = 44100
+FRAME = 4608  # samples; as FFmpeg encodes FLAC at this rate
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 
 
@@ -83,3 +85,33 @@ def encode(
             container.mux(stream.encode(converted))
         container.mux(stream.encode(None))
     return path
+
+
+def encoded(stream: Any, sound: np.ndarray) -> list[av.Packet]:
+    """Encode in frames of one length."""
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound), "fltp", LAYOUTS[len(sound)])
+    frame.sample_rate, frame.time_base, frame.pts = RATE, Fraction(1, RATE), 0
+    resampler = av.AudioResampler(stream.format, stream.layout, RATE, frame_size=FRAME)
+    frames = [*resampler.resample(frame), *resampler.resample(None), None]
+    return [packet for frame in frames for packet in stream.encode(frame)]
+
+
+def several(path: Path, tracks: list[tuple[float, dict[str, str], bool]]) -> Path:
+    """Write a tone of its own for each track: frequency, metadata, and whether it is the default."""
+    with av.open(str(path), "w") as container:
+        streams: list[Any] = []
+        for _, metadata, is_default in tracks:
+            stream: Any = container.add_stream("flac", rate=RATE, layout="mono")
+            stream.metadata.update(metadata)
+            stream.disposition = av.stream.Disposition.default if is_default else av.stream.Disposition(0)
+            streams.append(stream)
+        for stream, (frequency, _, _) in zip(streams, tracks, strict=True):
+            tone = 0.5 * np.sin(2 * np.pi * frequency * np.arange(2 * RATE) / RATE)
+            container.mux(encoded(stream, tone.astype(np.float32)[None]))
+    return path
+
+
+def pitch(path: Path, track: int | None = None) -> int:
+    audio = load_audio(path, track=track)
+    spectrum = np.abs(np.fft.rfft(audio.samples[0].numpy()))
+    return round(np.argmax(spectrum) / audio.duration)

@@ -6,7 +6,6 @@ import logging
 import struct
 import subprocess
 import sys
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +13,12 @@ import av
 import numpy as np
 import pytest
 import soundfile
-from sounds import LAYOUTS, bursts, encode, onsets, streamed
+from sounds import FRAME, LAYOUTS, RATE, bursts, encode, encoded, onsets, pitch, several, streamed
 
 from lyricsep.audio import Damage, load_audio, open_audio
 from lyricsep.audio.opening import ogg_links
 from lyricsep.audio.timeline import DecodedFrame, with_gaps
 from lyricsep.errors import AudioError
-
-RATE = 44100
-FRAME = 4608  # as FFmpeg encodes FLAC at this rate
-
-
-def encoded(stream: Any, sound: np.ndarray) -> list[av.Packet]:
-    """Encode in frames of one length."""
-    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound), "fltp", LAYOUTS[len(sound)])
-    frame.sample_rate, frame.time_base, frame.pts = RATE, Fraction(1, RATE), 0
-    resampler = av.AudioResampler(stream.format, stream.layout, RATE, frame_size=FRAME)
-    frames = [*resampler.resample(frame), *resampler.resample(None), None]
-    return [packet for frame in frames for packet in stream.encode(frame)]
 
 
 def stamped(path: Path, starts: list[float], codec: str = "flac", options: dict[str, str] | None = None) -> Path:
@@ -190,27 +177,6 @@ def test_the_sound_of_a_video_is_on_its_clock(shared: Path) -> None:
 
 
 # --- tracks -------------------------------------------------------------------------------------------------------
-
-
-def several(path: Path, tracks: list[tuple[float, dict[str, str], bool]]) -> Path:
-    """Write a tone of its own for each track: frequency, metadata, and whether it is the default."""
-    with av.open(str(path), "w") as container:
-        streams: list[Any] = []
-        for _, metadata, is_default in tracks:
-            stream: Any = container.add_stream("flac", rate=RATE, layout="mono")
-            stream.metadata.update(metadata)
-            stream.disposition = av.stream.Disposition.default if is_default else av.stream.Disposition(0)
-            streams.append(stream)
-        for stream, (frequency, _, _) in zip(streams, tracks, strict=True):
-            tone = 0.5 * np.sin(2 * np.pi * frequency * np.arange(2 * RATE) / RATE)
-            container.mux(encoded(stream, tone.astype(np.float32)[None]))
-    return path
-
-
-def pitch(path: Path, track: int | None = None) -> int:
-    audio = load_audio(path, track=track)
-    spectrum = np.abs(np.fft.rfft(audio.samples[0].numpy()))
-    return round(np.argmax(spectrum) / audio.duration)
 
 
 THREE = [(300.0, {"language": "eng", "title": "Commentary"}, False), (500.0, {}, True), (700.0, {}, False)]

@@ -23,7 +23,7 @@ FAILING = {
     "empty.mp3": "empty.mp3: is empty (0 bytes)",
     "header.wav": "header.wav: holds no audio samples",
     "text.mp3": "text.mp3: FFmpeg cannot read it as audio",
-    "huge.wav": "huge.wav: the song has samples beyond 1e+06 times full scale",
+    "huge.wav": "huge.wav: the song has samples beyond 4e+09 times full scale",
     "missing.wav": "missing.wav: no such file",
     "silent folder": "silent folder: no audio files found",
     "*.ogg": "*.ogg: no audio files found",
