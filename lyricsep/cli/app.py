@@ -25,6 +25,7 @@ from lyricsep.cli.segment import segment
 from lyricsep.cli.separate import separate
 from lyricsep.cli.transcribe import transcribe
 from lyricsep.errors import ConfigError, LyricsepError
+from lyricsep.terminal import status
 from lyricsep.version import __version__
 
 # The base class of usage errors. Some versions of Typer vendor click, others use the installed one; the class that
@@ -77,7 +78,8 @@ def run() -> int:
         # Lyrics are in any script, and file names may not be valid text.
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
-        code = app(prog_name="lyricsep", standalone_mode=False)
+        with status("working"):
+            code = app(prog_name="lyricsep", standalone_mode=False)
     except WrongUsageError as error:
         say(_one_line(error))
         return error.exit_code

@@ -17,6 +17,7 @@ from lyricsep.cli.options import (
     VocalsFolderOption,
 )
 from lyricsep.files import shown
+from lyricsep.terminal import status
 
 
 def review(
@@ -48,7 +49,7 @@ def review(
     results = find_results(folder, songs=songs, vocals=vocals)
     references = named_references(reference, code, results)[1] if reference else {}
     results = with_sound_of(results, references)
-    with ReviewServer(results, references=references, language=code, port=port) as server:
+    with ReviewServer(results, references=references, language=code, port=port) as server, status(""):
         typer.echo(server.url)
         say(f"songs: {len(results.songs)}; press Ctrl-C to stop")
         try:
