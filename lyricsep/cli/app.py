@@ -17,6 +17,7 @@ from lyricsep.cli.correct import correct
 from lyricsep.cli.datasets import datasets
 from lyricsep.cli.doctor import doctor
 from lyricsep.cli.embed import embed
+from lyricsep.cli.hints import hint_of
 from lyricsep.cli.models import models
 from lyricsep.cli.report import report
 from lyricsep.cli.review import review
@@ -97,4 +98,7 @@ def _one_line(error: typer.BadParameter) -> str:
         return message
     command = error.ctx.command_path if error.ctx else "lyricsep"
     message = message.replace("Input should be", "must be").partition(", unable to parse")[0]  # where Typer validates
+    hint = hint_of(error)
+    if hint:
+        return f"{command}: {error.message.rstrip('.')}; {hint}"
     return f"{command}: {message.rstrip('.')}{' See' if message.endswith('?') else '; see'} `{command} --help`"

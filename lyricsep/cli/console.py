@@ -61,7 +61,7 @@ class _Lines(logging.Handler):
 def watching(n_songs: int) -> Iterator[Progress]:
     """Show the progress of songs (`lyricsep.signals.Progress`): of the first that is not done, on a terminal.
 
-    Elsewhere, print a line for each of several songs that ends.
+    Elsewhere, print a line for each of several songs that is done; one that failed has a line already.
     """
     lock = threading.Lock()  # stages report from several threads
     doing: dict[Path, tuple[str, float]] = {}
@@ -73,11 +73,11 @@ def watching(n_songs: int) -> Iterator[Progress]:
         def show(path: Path, stage: str, share: float) -> None:
             nonlocal n_done
             with lock:
-                if stage == "done":
+                if stage in ("done", "failed"):
                     doing.pop(path, None)
                     n_done += 1
                     left = _left(began, n_done, n_songs)
-                    if n_songs > 1 and not can_show_status():
+                    if stage == "done" and n_songs > 1 and not can_show_status():
                         parts = [spoken(time.monotonic() - began), left]
                         say(f"[{n_done}/{n_songs}] {shown(path)}: {'; '.join(filter(None, parts))}")
                     shown_status.left = left

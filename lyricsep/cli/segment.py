@@ -74,6 +74,7 @@ def segment(
                     draw_song(drawn, outcome, plan.segmentation, title, overwrite=overwrite)
                 except LyricsepError as error:
                     run.fail(song.path, error)
+                    progress(song.path, "failed", 1.0)
                 else:
                     run.done(
                         song,
@@ -83,4 +84,4 @@ def segment(
                         seconds={stage: round(seconds, 3) for stage, seconds in outcome.seconds.items()},
                         damage=[asdict(damage) for damage in outcome.damage],
                     )
-                progress(song.path, "done", 1.0)
+                    progress(song.path, "done", 1.0)

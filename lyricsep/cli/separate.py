@@ -99,6 +99,7 @@ def separate(
                         score = _score(stem, target)
                 except LyricsepError as error:
                     run.fail(song.path, error)
+                    progress(song.path, "failed", 1.0)
                 else:
                     run.done(
                         song,
@@ -108,7 +109,7 @@ def separate(
                     )
                     if score:
                         typer.echo(_table(score, is_generative=is_generative).text(), nl=False)
-                progress(song.path, "done", 1.0)
+                    progress(song.path, "done", 1.0)
 
 
 def _score(stem: Audio, target: Path) -> SeparationScore:

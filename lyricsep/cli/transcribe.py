@@ -121,8 +121,9 @@ def make_lyrics(
             session = Session(plan, keep_signals=bool(plots), on_progress=progress)
             session.load()
             for outcome in session.stream(jobs):
+                n_failed = run.n_failed
                 _take(outcome, run, formats, plan)
-                progress(outcome.path, "done", 1.0)
+                progress(outcome.path, "done" if run.n_failed == n_failed else "failed", 1.0)
 
 
 def _jobs(
