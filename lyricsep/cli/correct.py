@@ -81,10 +81,10 @@ def correct(
     wanted = chosen_formats(formats, to_stdout=to_stdout)
     if to_stdout and len(songs) > 1:
         raise ConfigError(f"--output -: prints the lyrics of one song, and there are {len(songs)}; name a folder")
+    run = CommandRun(folder, file_suffixes(wanted), overwrite=overwrite)
     if folder:
         check_writable(folder)
     corrections = Corrections(results) if output is None else None
-    run = CommandRun(folder, file_suffixes(wanted), overwrite=overwrite)
     with run.recorded(new_manifest("correct", None, text=str(text), formats=wanted, overwrite=overwrite)):
         for song, known in zip(songs, texts, strict=True):
             try:

@@ -47,8 +47,6 @@ _INSTEAD: Mapping[str, str] = {
     "--vad-filter": "the sung segments are found by their energy: --onset, --offset, --min-silence, --floor-db",
     "--vad-method": "the sung segments are found by their energy: --onset, --offset, --min-silence, --floor-db",
     "--align-model": "use `lyricsep align --aligner ctc:MODEL` for lyrics that are known",
-    "--verbose": "messages of its workers are shown anyway",
-    "-v": "messages of its workers are shown anyway",
 }
 
 

@@ -18,6 +18,7 @@ from lyricsep.separators import SeparatorSpec, find_separator, separator_catalog
 from lyricsep.separators.bridge import environment_variable, has_environment
 from lyricsep.tables import Table
 from lyricsep.transcribers import WhisperSpec, find_model, model_catalog
+from lyricsep.transcribers.catalog import ALIASES
 from lyricsep.weights import WeightFile, check_file, convert_checkpoint, fetch, is_available_offline, pinned
 
 models = typer.Typer(help="List, show, download and check models.", no_args_is_help=True)
@@ -197,7 +198,7 @@ def convert_model(
 def _find(name: str) -> Spec:
     if name in separator_catalog():
         return separator_catalog()[name]  # including those that cannot be selected
-    if name in model_catalog():
+    if name in model_catalog() or name in ALIASES:
         return find_model(name)
     aliases = {alias for spec in separator_catalog().values() for alias in spec.aliases}
     if name.endswith(".toml") or name.startswith("uvr:") or name in aliases:

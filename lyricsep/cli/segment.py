@@ -49,8 +49,8 @@ def segment(
         raise ConfigError(f"--format {file_format}: choose one of {', '.join(SEGMENT_FORMATS)}")
     plots = plot_suffixes(plot)
     plan = resolve(options)
-    say(plan.summary)
     run = CommandRun(output, [segments_suffix(file_format), *plots], overwrite=overwrite)
+    say(plan.summary)
     todo = run.find(songs)
 
     from lyricsep.session import Job, Session

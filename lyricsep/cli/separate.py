@@ -72,8 +72,8 @@ def separate(
     from lyricsep.signals import save_vocals
 
     plan = resolve(options)
-    say(plan.summary)
     run = CommandRun(output, [f".vocals.{file_format}"], overwrite=overwrite)
+    say(plan.summary)
     todo = run.find(songs)
     if reference and any(path.resolve() == reference.resolve() for song in todo for path in run.results(song)):
         raise ConfigError(

@@ -20,13 +20,13 @@ from lyricsep.cli.options import (
 )
 from lyricsep.cli.plots import draw_song, plot_suffixes
 from lyricsep.cli.run import CommandRun
-from lyricsep.cli.settings import chosen_formats
+from lyricsep.cli.settings import chosen_formats, languages_of
 from lyricsep.errors import ConfigError, LyricsepError
 from lyricsep.files import shown
 from lyricsep.formats import file_suffixes, render_lyrics, write_lyrics
 from lyricsep.lyrics import NOT_SUNG, clock
 from lyricsep.manifest import new_manifest
-from lyricsep.plan import Plan, TranscribeOptions, language_for, resolve
+from lyricsep.plan import Plan, TranscribeOptions, resolve
 from lyricsep.remote import renamed
 
 if TYPE_CHECKING:
@@ -106,9 +106,9 @@ def make_lyrics(
     plots = plot_suffixes(wanted.plot)
     if plots and to_stdout:
         raise ConfigError(f"--plot {wanted.plot}: --output - prints only lyrics; choose a folder for --output")
-    say(plan.summary)
     suffixes = [*file_suffixes(formats), *plots]
     run = CommandRun(None if to_stdout else wanted.output, suffixes, overwrite=wanted.overwrite)
+    say(plan.summary)
     found = run.find(names, remote=True, offline=plan.offline)
     jobs = _jobs(found, plan, known(found) if known else [None] * len(found))
 
@@ -133,7 +133,7 @@ def _jobs(
     from lyricsep.session import Job, Outcome
 
     # Read them before the work, so that a wrong name in a list fails at once.
-    languages = [language_for(song.language, plan.model) for song in songs]
+    languages = languages_of(songs, plan.model)
 
     def jobs() -> Iterator[Job | Outcome]:
         for song, language, lyrics in zip(songs, languages, known, strict=True):
