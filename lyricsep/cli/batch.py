@@ -13,7 +13,7 @@ import typer
 
 from lyricsep.cli.console import counting, in_flags, say, show_logs, spoken
 from lyricsep.cli.known import LyricsOption, known_for
-from lyricsep.cli.options import FormatsOption, JsonOption, SongsArgument, with_options
+from lyricsep.cli.options import FormatsOption, JsonOption, OutputOption, SongsArgument, with_options
 from lyricsep.cli.settings import check_folder, chosen_formats, languages_of
 from lyricsep.documents import Manifest
 from lyricsep.engines import (
@@ -46,7 +46,7 @@ batch = typer.Typer(help="Transcribe large libraries with many workers.", no_arg
 @with_options
 def run_batch(
     songs: SongsArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results; created if missing.")],
+    output: OutputOption,
     formats: FormatsOption = None,
     lyrics: LyricsOption = None,
     *,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lyricsep.cli.console import say, show_logs
-from lyricsep.cli.options import SongOption
+from lyricsep.cli.options import JsonOption, SongOption
 from lyricsep.cli.settings import find_names
 from lyricsep.documents import finite
 from lyricsep.errors import ConfigError, DatasetError
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 RATE_COLUMNS = ("SR", "DR", "IR", "IR_hal", "IR_hal_sub", "WER_case", "CER", "F1_punc", "F1_line", "F1_sect")
 COMPARED = ("WER", "SR", "DR", "IR", "IR_hal", "IR_hal_sub", "WER_case", "CER", "F1_line")
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, with every count and rate.")]
 
 
 def score(

@@ -16,6 +16,8 @@ from lyricsep.plan import language_for
 if TYPE_CHECKING:
     from lyricsep.transcribers import WhisperSpec
 
+STDOUT = Path("-")  # as --output: print the result
+
 
 def chosen_formats(names: str | None, *, to_stdout: bool = False) -> list[str]:
     """Read the value of ``--format``; raise a `ConfigError` for an unknown format, or more than one for stdout."""

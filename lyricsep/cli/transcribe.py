@@ -20,7 +20,7 @@ from lyricsep.cli.options import (
 )
 from lyricsep.cli.plots import draw_song, plot_suffixes
 from lyricsep.cli.run import CommandRun
-from lyricsep.cli.settings import chosen_formats, languages_of
+from lyricsep.cli.settings import STDOUT, chosen_formats, languages_of
 from lyricsep.errors import ConfigError, LyricsepError
 from lyricsep.files import shown
 from lyricsep.formats import file_suffixes, render_lyrics, write_lyrics
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from lyricsep.aligners import KnownLyrics
     from lyricsep.inputs import SongFile
     from lyricsep.session import Job, Outcome
-
-STDOUT = Path("-")
-
 
 LyricsOutputOption = Annotated[
     Path,
