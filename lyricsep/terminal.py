@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TextIO, cast
 
@@ -129,8 +129,8 @@ class _Line:
                 entry = self._entries[-1] if self._entries else None
                 if entry and entry.text and self._is_free and time.monotonic() - self._printed > PAUSE / 2:
                     columns = self._columns()
-                    line = entry.line(columns)
-                    self._write(f"\r{line}{' ' * (columns - text_width(line))}")
+                    line = entry.line(columns - 2)  # the terminal shows ^C behind it
+                    self._write(f"\r{line}{' ' * (columns - text_width(line))}\r{line}")
                     self._is_drawn = True
 
     def print(self, stream: TextIO, text: str) -> int:
@@ -153,8 +153,9 @@ class _Line:
 
     def _write(self, text: str) -> None:
         if self._terminal:
-            self._terminal.write(text)
-            self._terminal.flush()
+            with suppress(OSError, ValueError):  # the terminal is gone
+                self._terminal.write(text)
+                self._terminal.flush()
 
     def _columns(self) -> int:
         """Return how many columns can be written without a line break."""

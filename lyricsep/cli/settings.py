@@ -37,6 +37,8 @@ def chosen_formats(names: str | None, *, to_stdout: bool = False) -> list[str]:
 
 def check_folder(output: Path) -> None:
     """Raise a `ConfigError` if ``--output`` is a file, or was meant to be one."""
+    if output == STDOUT:
+        raise ConfigError("--output -: this command writes files; name a folder")
     if output.is_dir():
         return
     if output.exists():

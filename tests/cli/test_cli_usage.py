@@ -111,6 +111,8 @@ def test_no_arguments_show_the_help(run: Callable, command: tuple[str, ...]) -> 
             "--output song.srt: names a folder for the results, which are named like",
         ),
         ("separate x -o vocals.WAV", "--output vocals.WAV: names a folder for the results"),
+        ("segment x -o -", "--output -: this command writes files; name a folder"),
+        ("batch run x -o -", "--output -: this command writes files; name a folder"),
         # What contradicts itself.
         ("transcribe x --onset 0.1 --offset 0.2", "0 < offset <= onset <= 1"),
         ("transcribe x --native --min-silence 2", "which does not segment; leave out --onset"),
