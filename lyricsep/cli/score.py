@@ -273,7 +273,7 @@ def compare(
     second: Annotated[str, typer.Argument(metavar="B", help="Same as A, for the same songs.", show_default=False)],
     as_json: JsonOption = False,
 ) -> None:
-    """Compare two runs on the same songs: B against A.
+    """Compare two runs on the same songs: differences are B - A.
 
     Prints the difference of each rate with a paired bootstrap interval over songs and the p-value of a paired
     permutation test, the songs that changed most, and by which kind of error. Two folders are compared condition by
@@ -372,6 +372,7 @@ def _comparison(name: str, a: Mapping[str, Counts], b: Mapping[str, Counts], dif
     ]
     notes = (
         f"{len(a)} song{'s' * (len(a) > 1)}; percent; paired over songs: bootstrap interval, permutation p",
+        "differences are B - A: below 0, B has fewer errors",
         _kinds_note(a, b),
     )
     found = [Table(name, ("rate", "A", "B", "B - A [95 %]", "p"), tuple(rows), 1, notes)]
