@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from lyricsep.errors import ConfigError
 from lyricsep.files import shown
@@ -102,7 +102,7 @@ def find_listed(path: Path, name: str) -> Path:
     compressed.
     """
     if name.lower().startswith("file://") and not is_remote(path, name):
-        name = unquote(urlsplit(name).path, errors="surrogateescape")
+        name = unquote("/" + name[len("file://") :].partition("/")[2], errors="surrogateescape")
     candidates = [name]
     if not name.isascii():
         candidates.append(name.encode("utf-8", "surrogateescape").decode("cp1252", "replace"))
@@ -171,7 +171,7 @@ def _encoding(content: bytes) -> str:
 def _table(text: str, delimiter: str | None) -> list[tuple[int, dict[str, str]]]:
     first, _, rest = text.partition("\n")
     n_before = 0
-    named = re.fullmatch(r"sep=(.)", first.strip("\r \ufeff"))  # as Excel writes it
+    named = re.fullmatch(r"sep=([,;\t|])", first.strip("\r \ufeff"))  # as Excel writes it
     if named:
         delimiter, text, n_before = named[1], rest, 1
         first = rest.partition("\n")[0]
