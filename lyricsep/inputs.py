@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import glob
-import importlib.util
-import io
 import os
 import unicodedata
 from collections import defaultdict
@@ -13,12 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Any
 
 from lyricsep import remote
-from lyricsep.encodings import text_encoding
 from lyricsep.errors import ConfigError, reason_of
 from lyricsep.files import shown
+from lyricsep.lists import LIST_SUFFIXES, find_listed, is_list, is_remote, read_list
 
 # What is taken from a folder or a pattern; a file that is named is taken whatever its suffix.
 # fmt: off
@@ -28,8 +25,6 @@ AUDIO_SUFFIXES = frozenset((
     ".wma", ".wv", ".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv",
 ))
 # fmt: on
-
-LIST_SUFFIXES = (".txt", ".csv", ".tsv", ".parquet")
 
 # Names may have 255 bytes where results are usually kept; a result's suffix and number need some of them.
 LONGEST_NAME = 225  # bytes
@@ -54,6 +49,8 @@ class SongFile:
         URL of a remote song; it may hold a password, so messages and records use `name`.
     listed : tuple of int and str
         Size and version from a folder listing, which saves one request per song (`lyricsep.remote.state_of`).
+    row : str
+        The list and row that name it, for messages.
     """
 
     path: Path
@@ -62,6 +59,7 @@ class SongFile:
     lyrics: Path | None = None
     url: str = field(default="", repr=False)
     listed: tuple[int, str] = field(default=(-1, ""), repr=False, compare=False)
+    row: str = field(default="", repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -104,10 +102,10 @@ def find_songs(names: Iterable[str], *, offline: bool = False) -> Found:
     names : iterable of str
         Files; folders, searched to the bottom; patterns such as ``"albums/*.mp3"`` or ``"**/*.flac"``. A file that
         does not exist is left to whoever opens it. What is hidden (``.name``) is a song only when it is named.
-        Lists: a ``.txt`` with one path per line, or a ``.csv``, ``.tsv`` or ``.parquet`` with a column ``path``
-        and perhaps ``id`` (the name of its results), ``language`` and ``lyrics`` (a file), in UTF-8, or UTF-16 with
-        its mark. Their paths start where the list lies. Empty rows are passed over, and in a ``.txt`` what begins
-        with ``#`` and is no file.
+        Lists: a ``.txt`` with one path per line, a playlist (``.m3u``, ``.m3u8``, ``.pls``, ``.cue``), or a ``.csv``,
+        ``.tsv`` or ``.parquet`` with a column ``path`` and perhaps ``id`` (the name of its results), ``language``
+        and ``lyrics`` (a file). Their paths start where the list lies. Empty rows are passed over, and in a ``.txt``
+        or M3U what begins with ``#`` and is no file.
         Files, folders, patterns and the paths of lists may be URLs, such as ``"s3://bucket/albums/**/*.flac"``. A
         folder of the web ends in a slash.
     offline : bool
@@ -135,7 +133,7 @@ def find_songs(names: Iterable[str], *, offline: bool = False) -> Found:
     _refuse_shared(ids, stems)
     stems |= ids
     songs_found = (
-        SongFile(song.path, stems[key], song.language, song.lyrics, song.url, song.listed)
+        SongFile(song.path, stems[key], song.language, song.lyrics, song.url, song.listed, song.row)
         for key, song in found.items()
     )
     return Found(tuple(songs_found), tuple(empty))
@@ -152,6 +150,7 @@ class _Named:
     url: str = ""
     listed: tuple[int, str] = (-1, "")
     lyrics: Path | None = None
+    row: str = ""
 
 
 def _name(path: Path, url: str) -> str:
@@ -163,7 +162,8 @@ def _named(name: str, *, offline: bool) -> Iterator[_Named]:
     if remote.is_url(name):
         remote.check_driver(name, offline=offline)
         return _remote_songs(name)
-    return _listed(Path(name)) if _is_list(name) else (_Named(*song) for song in _songs_of(name))
+    is_file = os.path.isfile(name)  # noqa: PTH113
+    return _listed(Path(name)) if is_file and is_list(Path(name)) else (_Named(*song) for song in _songs_of(name))
 
 
 def _merged(first: _Named, second: _Named) -> _Named:
@@ -179,25 +179,10 @@ def _merged(first: _Named, second: _Named) -> _Named:
     )
 
 
-def _is_list(name: str) -> bool:
-    suffix = Path(name).suffix.lower()
-    if suffix not in LIST_SUFFIXES or not os.path.isfile(name):  # noqa: PTH113
-        return False
-    if suffix != ".txt":
-        return True
-    # Sound comes under any suffix.
-    try:
-        with Path(name).open("rb") as file:
-            start = file.read(4096)
-        return b"\0" not in start or text_encoding(start) != "utf-8-sig"
-    except OSError:
-        return False
-
-
 def _listed(path: Path) -> Iterator[_Named]:
     """Read a list of songs."""
     try:
-        rows = _rows(path)
+        rows = read_list(path)
     except (OSError, ValueError, csv.Error) as error:
         raise ConfigError(
             f"{shown(path)}: cannot be read as a list of songs ({reason_of(error)}); correct it"
@@ -213,8 +198,8 @@ def _listed(path: Path) -> Iterator[_Named]:
             continue
         if not row["path"]:
             raise ConfigError(f"{shown(path)}: row {number} has no path; add one")
-        url = row["path"] if remote.is_url(row["path"]) else ""
-        song = remote.path_of(url) if url else path.parent / row["path"]
+        url = row["path"] if is_remote(path, row["path"]) else ""
+        song = remote.path_of(url) if url else find_listed(path, row["path"])
         if not song.name or "\0" in row["path"]:
             raise ConfigError(f"{shown(path)}: row {number}: a path must name a file, got {row['path'][:60]!r}")
         id_ = row.get("id", "")
@@ -225,15 +210,17 @@ def _listed(path: Path) -> Iterator[_Named]:
                 f"{shown(path)}: row {number}: an id has at most {LONGEST_NAME} bytes, got {id_[:60]!r}..."
             )
         relative = Path(song.name) if url else _below(song, path.parent)
-        lyrics = path.parent / row["lyrics"] if row.get("lyrics") else None
-        yield _Named(song, relative, id_, row.get("language") or None, url, lyrics=lyrics)
+        lyrics = find_listed(path, row["lyrics"]) if row.get("lyrics") else None
+        yield _Named(
+            song, relative, id_, row.get("language") or None, url, lyrics=lyrics, row=f"{shown(path)}: row {number}"
+        )
 
 
 def _refuse_prose(path: Path, rows: Sequence[tuple[int, Mapping[str, str]]]) -> None:
     """Refuse a text file that is no list of songs, such as lyrics: nothing in it is a file or looks like one."""
     names = [row["path"] for _, row in rows if row.get("path")]
     is_prose = not any(
-        remote.is_url(name) or Path(name).suffix.lower() in AUDIO_SUFFIXES or os.path.lexists(path.parent / name)
+        remote.is_url(name) or Path(name).suffix.lower() in AUDIO_SUFFIXES or os.path.lexists(find_listed(path, name))
         for name in names
     )
     if path.suffix.lower() == ".txt" and names and is_prose:
@@ -241,41 +228,6 @@ def _refuse_prose(path: Path, rows: Sequence[tuple[int, Mapping[str, str]]]) -> 
             f"{shown(path)}: is not a list of songs, as {names[0][:60]!r} is no file; name a song, or a list "
             "with one path per line"
         )
-
-
-def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """Read the rows of a list, with the numbers that an editor shows."""
-    suffix = path.suffix.lower()
-    if suffix == ".parquet":
-        if not importlib.util.find_spec("pyarrow"):
-            raise ConfigError(f"{shown(path)}: reading parquet needs pyarrow: pip install 'lyricsep[benchmark]'")
-        import pyarrow.parquet as pq
-
-        # Not pandas, which hides columns that it made an index of.
-        return [(number, _cleaned(row)) for number, row in enumerate(pq.read_table(path).to_pylist(), 1)]
-    content = path.read_bytes()
-    text = io.StringIO(content.decode(text_encoding(content), errors="surrogateescape"), newline=None).read()
-    if suffix == ".txt":
-        lines = enumerate((line.strip() for line in text.split("\n")), 1)
-        return [(number, {"path": line}) for number, line in lines if not _is_comment(line, path.parent)]
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if suffix == ".tsv" else ",", strict=True)
-    return [(reader.line_num, _cleaned(row)) for row in reader]
-
-
-def _cleaned(row: Mapping[Any, object]) -> dict[str, str]:
-    return {str(key).strip().lower(): _text(value).strip() for key, value in row.items()}
-
-
-def _is_comment(line: str, folder: Path) -> bool:
-    # "#9 Dream.mp3" is a song where there is one.
-    return line.startswith("#") and not os.path.exists(folder / line)  # noqa: PTH110
-
-
-def _text(value: object) -> str:
-    # Empty cells are None or NaN, the only value that is not itself; a column with gaps makes fractions of numbers.
-    if value is None or value != value:
-        return ""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _refuse_shared(ids: Mapping[Path, Path], stems: Mapping[Path, Path]) -> None:
@@ -294,9 +246,7 @@ def _songs_of(name: str) -> list[tuple[Path, Path]]:
     if os.path.isdir(name):  # noqa: PTH112
         top, paths = Path(name), sorted(Path(name).rglob("*"))
     elif glob.has_magic(name) and not os.path.exists(name):  # noqa: PTH110
-        top = _fixed_part(name)
-        # Path.glob refuses absolute patterns.
-        paths = sorted(Path(match) for match in glob.glob(name, recursive=True))  # noqa: PTH207
+        top, paths = _matches(name)
     else:
         path = Path(name)
         return [(path, Path(_absolute(path).name))] if name else []
@@ -324,11 +274,23 @@ def _remote_songs(url: str) -> Iterator[_Named]:
             yield _Named(remote.path_of(file.url), file.relative, url=file.url, listed=file.state)
 
 
-def _fixed_part(pattern: str) -> Path:
-    """Return the folder before the first part of a pattern that holds wildcards."""
+def _matches(pattern: str) -> tuple[Path, list[Path]]:
+    """Return the folder before the first wildcard of a pattern, and the files that it matches.
+
+    Brackets, as in ``music [2020]/*.mp3``, belong to a name where it exists, or where the pattern finds nothing.
+    """
     parts = Path(pattern).parts
-    n_fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
-    return Path(*parts[:n_fixed])
+    n_fixed, top = 0, Path()
+    while n_fixed < len(parts) and (not glob.has_magic(parts[n_fixed]) or os.path.lexists(top / parts[n_fixed])):
+        top /= parts[n_fixed]
+        n_fixed += 1
+    fixed = glob.escape(str(top)) if n_fixed else ""
+    found: list[str] = []
+    for escaped in ("[", "[[]"):
+        rest = [part.replace("[", escaped) for part in parts[n_fixed:]]
+        # Path.glob refuses absolute patterns.
+        found = found or glob.glob(os.path.join(fixed, *rest), recursive=True)  # noqa: PTH118, PTH207
+    return top, sorted(map(Path, found))
 
 
 def _absolute(path: Path) -> Path:

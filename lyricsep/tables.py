@@ -45,7 +45,7 @@ class Table:
 
     def text(self) -> str:
         """Return the table as aligned text for a terminal."""
-        widths = [max(map(_width, column)) for column in zip(self.headers, *self.rows, strict=True)]
+        widths = [max(map(text_width, column)) for column in zip(self.headers, *self.rows, strict=True)]
         lines = [self._spaced(self.headers, widths), "  ".join("-" * width for width in widths)]
         lines += [self._spaced(row, widths) for row in self.rows]
         return "\n".join([*([self.title] if self.title else []), *lines, *self.notes]) + "\n"
@@ -89,7 +89,9 @@ class Table:
 
     def _spaced(self, row: Sequence[str], widths: Sequence[int]) -> str:
         cells = [
-            cell + " " * (width - _width(cell)) if index < self.n_labels else " " * (width - _width(cell)) + cell
+            cell + " " * (width - text_width(cell))
+            if index < self.n_labels
+            else " " * (width - text_width(cell)) + cell
             for index, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         return "  ".join(cells).rstrip()
@@ -154,7 +156,7 @@ def _html_row(tag: str, row: Sequence[str], n_labels: int) -> str:
     return f"<tr>{''.join(cells)}</tr>"
 
 
-def _width(text: str) -> int:
+def text_width(text: str) -> int:
     """Return the width of a text in columns of a terminal."""
     # Skip combining marks (also those of combining class 0, as in Thai) and format characters such as joiners.
     seen = [c for c in text if unicodedata.category(c) not in ("Mn", "Me", "Cf")]

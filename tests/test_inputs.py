@@ -80,6 +80,24 @@ def test_a_name_with_magic_is_a_file_where_there_is_one(here: Path) -> None:
     assert stems(find_songs(["song [live].mp3"])) == {"song [live].mp3": "song [live]"}
 
 
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("music [2020]/*.mp3", {"a": "music [2020]/a.mp3", "b [live]": "music [2020]/b [live].mp3"}),
+        ("music [2020]/**/*.mp3", {"a": "music [2020]/a.mp3", "b [live]": "music [2020]/b [live].mp3"}),
+        ("music [2020]/* [live].mp3", {"b [live]": "music [2020]/b [live].mp3"}),
+        ("*/b [live].mp3", {"music [2020]/b [live]": "music [2020]/b [live].mp3"}),
+        ("music [[]2020]/[a].mp3", {"music [2020]/a": "music [2020]/a.mp3"}),
+        ("what?/*.wav", {"c*": "what?/c*.wav"}),
+        ("what?/c*.wav", {"c*": "what?/c*.wav"}),
+    ],
+)
+def test_brackets_and_wildcards_that_are_names(here: Path, pattern: str, found: dict[str, str]) -> None:
+    touch("music [2020]/a.mp3", "music [2020]/b [live].mp3", "music 2/x.mp3", "what?/c*.wav")
+    expected = {path: Path(stem).name if pattern == "what?/c*.wav" else stem for stem, path in found.items()}
+    assert stems(find_songs([pattern])) == expected
+
+
 def test_what_holds_no_song_is_told(here: Path) -> None:
     touch("a.mp3", "folder/cover.jpg")
     found = find_songs(["folder", "a.mp3", "*.ogg", ""])
@@ -128,6 +146,13 @@ LISTED = {"a, b.mp3": "1", "cd/c.mp3": "x/2"}
         ("l.csv", b'year,path,id\r1999,"a, b.mp3",1,more\r,,\r2000, cd/c.mp3 ,x/2\r'),
         ("l.TSV", b"path\tid\na, b.mp3\t1\ncd/c.mp3\tx/2\n"),
         ("l.tsv", "path\tid\r\na, b.mp3\t1\r\ncd/c.mp3\tx/2\r\n".encode("utf-16")),
+        ("l.tsv", "path\tid\r\na, b.mp3\t1\r\ncd/c.mp3\tx/2\r\n".encode("utf-16-le")),
+        ("l.csv", 'path,id\n"a, b.mp3",1\ncd/c.mp3,x/2\n'.encode("utf-16-be")),
+        ("l.csv", 'path,id\n"a, b.mp3",1\ncd/c.mp3,x/2\n'.encode("utf-32")),
+        ("l.csv", b'path;id\r\na, b.mp3;1\r\n"cd/c.mp3";x/2\r\n'),
+        ("l.csv", b'"id";"path"\r\n1;"a, b.mp3"\r\nx/2;"cd/c.mp3"\r\n'),
+        ("l.csv", b"sep=;\r\npath;id\r\na, b.mp3;1\r\ncd/c.mp3;x/2\r\n"),
+        ("l.csv", b"path\tid\na, b.mp3\t1\ncd/c.mp3\tx/2\n"),
     ],
 )
 def test_a_list_names_songs_and_their_results(here: Path, name: str, content: bytes) -> None:
@@ -138,7 +163,7 @@ def test_a_list_names_songs_and_their_results(here: Path, name: str, content: by
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 def test_a_text_list_has_a_path_a_line(here: Path, end: str, encoding: str) -> None:
     touch("#9 Dream.mp3")
     lines = ["# our songs", "", "#9 Dream.mp3", "  a/b\u2028c.mp3 ", "#gone.mp3", str(here / "é.mp3"), ""]
@@ -164,8 +189,8 @@ def test_a_parquet_list(here: Path) -> None:
     ("content", "match"),
     [
         (
-            "path;id\na.mp3;1\n",
-            "l.csv: has no column 'path' .columns: path;id.; name the columns in the first row",
+            "file;id\na.mp3;1\n",
+            "l.csv: has no column 'path' .columns: file;id.; name the columns in the first row",
         ),
         ("a.mp3,1\n\nb.mp3,2\n", "l.csv: has no column 'path' .columns: a.mp3, 1.; name the columns"),
         ("path,id\n\n,\na.mp3,1\n,2\n", "l.csv: row 5 has no path; add one"),
@@ -187,6 +212,64 @@ def test_a_list_that_is_wrong_says_where(here: Path, content: str, match: str) -
     with pytest.raises(ConfigError, match=match) as error:
         find_songs(["l.csv"])
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("l.m3u", "#EXTM3U\r\n#EXTINF:123,Café – Ça\r\nCafé/ça.mp3\r\n\r\n#EXTINF:1,b\r\n{here}/b 1.mp3\r\n"),
+        ("l.M3U8", "\ufeff#EXTM3U\nCafé\\ça.mp3\nb%201.mp3\n"),
+        ("l.m3u8", "#EXTM3U\nCafe\u0301/c\u0327a.mp3\nB 1.MP3\n"),
+        ("l.m3u", "file://{here}/Caf%C3%A9/%C3%A7a.mp3\nfile://{here}/b%201.mp3\n"),
+        ("l.pls", "[playlist]\nFile2=b 1.mp3\nTitle2=x\nfile1=Café/ça.mp3\nLength1=-1\nNumberOfEntries=2\n"),
+        (
+            "l.cue",
+            'TITLE "x"\nFILE "Café/ça.wav" WAVE\n  TRACK 01 AUDIO\n    TITLE "FILE"\n'
+            "FILE b 1.mp3 MP3\n  TRACK 02 AUDIO\n",
+        ),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16-le"])
+def test_a_playlist_names_songs(here: Path, name: str, content: str, encoding: str) -> None:
+    touch("Café/ça.mp3", "b 1.mp3")
+    try:
+        Path(name).write_bytes(content.format(here=here).encode(encoding))
+    except UnicodeEncodeError:
+        pytest.skip("not in this encoding")
+    assert [song.path.as_posix().removeprefix(f"{here}/") for song in find_songs([name]).songs] == [
+        "Café/ça.mp3",
+        "b 1.mp3",
+    ]
+
+
+def test_names_that_are_no_text_are_found(here: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.mp3")
+    touch(name)
+    Path("l.m3u").write_bytes(b"caf\xe9.mp3\n")
+    assert [song.path.name for song in find_songs(["l.m3u"]).songs] == [name]
+
+
+def test_a_missing_song_of_a_playlist_is_left_to_whoever_opens_it(here: Path) -> None:
+    Path("l.m3u").write_text("C:\\Music\\gone.mp3\n", encoding="utf-8")
+    assert [song.path.name for song in find_songs(["l.m3u"]).songs] == ["C:\\Music\\gone.mp3"]
+
+
+def test_the_parts_of_a_stream_are_no_list(here: Path) -> None:
+    Path("l.m3u8").write_text("#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n1.ts\n", encoding="utf-8")
+    assert stems(find_songs(["l.m3u8"])) == {"l.m3u8": "l.m3u8"}
+
+
+def test_a_cue_sheet_of_one_file_says_so(here: Path, caplog: pytest.LogCaptureFixture) -> None:
+    touch("disc.flac", "disc.jpg")
+    tracks = "".join(f'  TRACK {number:02d} AUDIO\n    TITLE "Song {number}"\n' for number in range(1, 13))
+    Path("disc.cue").write_text(f'FILE "disc.wav" WAVE\n{tracks}', encoding="utf-8")
+    assert stems(find_songs(["disc.cue"])) == {"disc.flac": "disc"}
+    assert caplog.messages == ["disc.cue: disc.wav holds 12 tracks, which are taken as one song"]
+
+
+def test_a_sound_file_called_txt_is_no_list(here: Path) -> None:
+    Path("song.txt").write_bytes(b"RIFF\x24\x08\0\0WAVEfmt \x10\0\0\0\x01\0\x02\0" + bytes(range(256)) * 8)
+    assert stems(find_songs(["song.txt"])) == {"song.txt": "song.txt"}
 
 
 def test_lyrics_are_not_a_list_of_songs(here: Path) -> None:

@@ -17,6 +17,7 @@ from lyricsep.cli.correct import correct
 from lyricsep.cli.datasets import datasets
 from lyricsep.cli.doctor import doctor
 from lyricsep.cli.embed import embed
+from lyricsep.cli.hints import hint_of
 from lyricsep.cli.models import models
 from lyricsep.cli.report import report
 from lyricsep.cli.review import review
@@ -25,6 +26,7 @@ from lyricsep.cli.segment import segment
 from lyricsep.cli.separate import separate
 from lyricsep.cli.transcribe import transcribe
 from lyricsep.errors import ConfigError, LyricsepError
+from lyricsep.terminal import status
 from lyricsep.version import __version__
 
 # The base class of usage errors. Some versions of Typer vendor click, others use the installed one; the class that
@@ -77,7 +79,8 @@ def run() -> int:
         # Lyrics are in any script, and file names may not be valid text.
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
-        code = app(prog_name="lyricsep", standalone_mode=False)
+        with status("working"):
+            code = app(prog_name="lyricsep", standalone_mode=False)
     except WrongUsageError as error:
         say(_one_line(error))
         return error.exit_code
@@ -95,4 +98,7 @@ def _one_line(error: typer.BadParameter) -> str:
         return message
     command = error.ctx.command_path if error.ctx else "lyricsep"
     message = message.replace("Input should be", "must be").partition(", unable to parse")[0]  # where Typer validates
+    hint = hint_of(error)
+    if hint:
+        return f"{command}: {error.message.rstrip('.')}; {hint}"
     return f"{command}: {message.rstrip('.')}{' See' if message.endswith('?') else '; see'} `{command} --help`"

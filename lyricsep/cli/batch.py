@@ -13,8 +13,8 @@ import typer
 
 from lyricsep.cli.console import counting, in_flags, say, show_logs, spoken
 from lyricsep.cli.known import LyricsOption, known_for
-from lyricsep.cli.options import FormatsOption, JsonOption, SongsArgument, with_options
-from lyricsep.cli.settings import chosen_formats
+from lyricsep.cli.options import FormatsOption, JsonOption, OutputOption, SongsArgument, with_options
+from lyricsep.cli.settings import check_folder, chosen_formats, languages_of
 from lyricsep.documents import Manifest
 from lyricsep.engines import (
     Batch,
@@ -33,7 +33,7 @@ from lyricsep.files import check_writable
 from lyricsep.formats import file_suffixes
 from lyricsep.inputs import find_songs
 from lyricsep.manifest import new_manifest, state_folder, write_manifest
-from lyricsep.plan import LibraryOptions, Plan, aligning, language_for, resolve
+from lyricsep.plan import LibraryOptions, Plan, aligning, resolve
 from lyricsep.remote import check_driver, put
 from lyricsep.weights import fetch
 
@@ -46,9 +46,7 @@ batch = typer.Typer(help="Transcribe large libraries with many workers.", no_arg
 @with_options
 def run_batch(
     songs: SongsArgument,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for the results; created if missing.", file_okay=False)
-    ],
+    output: OutputOption,
     formats: FormatsOption = None,
     lyrics: LyricsOption = None,
     *,
@@ -68,16 +66,15 @@ def run_batch(
     if lyrics is None and options.aligner != LibraryOptions.aligner:
         raise ConfigError(f"--aligner {options.aligner}: nothing is aligned without --lyrics")
     plan = resolve(options if lyrics is None else aligning(options))
+    check_folder(output)
     say(plan.summary)
     check_writable(output)
     found = find_songs(songs, offline=options.offline)
     for named in found.empty:
         say(f"failed: {named}: no audio files found; name a song, a folder of songs, or a list of songs")
     known = [None] * len(found.songs) if lyrics is None else known_for(found.songs, lyrics)
-    tasks = [
-        Task(song, language_for(song.language, plan.model), words)
-        for song, words in zip(found.songs, known, strict=True)
-    ]
+    languages = languages_of(found.songs, plan.model)
+    tasks = [Task(*each) for each in zip(found.songs, languages, known, strict=True)]
     delivery = Delivery(
         output,
         tuple(wanted),
@@ -87,7 +84,7 @@ def run_batch(
         copy_to=running.copy_to or "",
     )
     the_batch = Batch(output)
-    with the_batch.alone():
+    with the_batch.alone(), the_batch.unchanged_if_refused():
         beginning = the_batch.begin(tasks, plan, delivery, prune=running.prune)
         todo = beginning.todo
         _tell(beginning, len(tasks), pruned=running.prune)
@@ -98,6 +95,8 @@ def run_batch(
         records = _records(todo, plan, delivery, running)
         try:
             _follow(the_batch, records, len(todo), delivery, {task.id: task for task in todo})
+        except ConfigError:
+            raise
         except BaseException:  # Ctrl-C too: write the table of what is done, then raise
             with suppress(OutputError):  # a full disk is reported once
                 _conclude(the_batch, manifest, plan)

@@ -18,9 +18,11 @@ from lyricsep.cli.options import (
     LimitOption,
     MusdbOption,
     OfflineOption,
+    SongOption,
     SplitOption,
     VerboseOption,
 )
+from lyricsep.cli.settings import check_folder
 from lyricsep.documents import DatasetRevision
 from lyricsep.errors import ConfigError
 from lyricsep.files import check_writable, shown, write_text
@@ -58,7 +60,6 @@ def benchmark(
             "--output",
             "-o",
             help="Folder for the report and for results that are reused; created if missing.",
-            file_okay=False,
         ),
     ] = Path("benchmark"),
     preset: Annotated[
@@ -82,7 +83,7 @@ def benchmark(
     ] = None,
     language: LanguagesOption = None,
     split: SplitOption = None,
-    song: Annotated[list[str] | None, typer.Option(help="Only this song; repeatable.")] = None,
+    song: SongOption = None,
     limit: LimitOption = None,
     musdb18hq: MusdbOption = None,
     device: DeviceOption = "auto",
@@ -118,6 +119,7 @@ def benchmark(
         seeds=wanted.seeds if seeds is None else tuple(range(seeds)),
     )
     datasets = [open_selected(name, language, split, limit, song, musdb18hq) for name in wanted.datasets]
+    check_folder(output)
     check_writable(output)
     runner = Runner(wanted, datasets, Store(output / "store"), chosen, backend=backend, offline=offline)
     name = find_model(wanted.model).name

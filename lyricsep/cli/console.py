@@ -1,9 +1,10 @@
-"""Messages of the commands on stderr, one line each, and progress bars on a terminal."""
+"""Messages of the commands on stderr, one line each, and their progress."""
 
 from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,11 +13,9 @@ from typing import TYPE_CHECKING
 
 from lyricsep.errors import LyricsepError
 from lyricsep.files import shown
+from lyricsep.terminal import can_show_status, status
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bars
-    from rich.progress import ProgressColumn, TaskID
-
     from lyricsep.signals import Progress
 
 Start = Callable[[str], None]
@@ -52,7 +51,7 @@ def show_logs(*, verbose: bool) -> None:
 
 
 class _Lines(logging.Handler):
-    """Handler that prints through `say`, and so to the current stderr; bars and lines do not mix."""
+    """Handler that prints through `say`, and so to the current stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
         say(self.format(record))
@@ -60,70 +59,71 @@ class _Lines(logging.Handler):
 
 @contextmanager
 def watching(n_songs: int) -> Iterator[Progress]:
-    """Show the progress of the songs (`lyricsep.signals.Progress`): one bar each on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda path, stage, share: None
-        return
-    from rich.progress import TaskProgressColumn
+    """Show the progress of songs (`lyricsep.signals.Progress`): of the first that is not done, on a terminal.
 
-    tasks: dict[Path, TaskID] = {}
-    with _bars(TaskProgressColumn()) as bars:
-        total = bars.add_task(f"{n_songs} songs", total=n_songs) if n_songs > 1 else None
-        stages: dict[Path, str] = {}
+    Elsewhere, print a line for each of several songs that is done; one that failed has a line already.
+    """
+    lock = threading.Lock()  # stages report from several threads
+    doing: dict[Path, tuple[str, float]] = {}
+    n_done = 0
+
+    with status("loading models") as shown_status:
+        began = shown_status.began
 
         def show(path: Path, stage: str, share: float) -> None:
-            if stage == "done":
-                bars.remove_task(tasks.pop(path))
-                if total is not None:
-                    bars.advance(total)
-                return
-            if path not in tasks:
-                tasks[path] = bars.add_task("", total=1.0)
-            if stages.get(path) != stage:
-                stages[path] = stage
-                bars.reset(tasks[path], description=f"{stage} {shown(Path(path.name))}")
-            bars.update(tasks[path], completed=share)
+            nonlocal n_done
+            with lock:
+                if stage in ("done", "failed"):
+                    doing.pop(path, None)
+                    n_done += 1
+                    left = _left(began, n_done, n_songs)
+                    if stage == "done" and n_songs > 1 and not can_show_status():
+                        parts = [spoken(time.monotonic() - began), left]
+                        say(f"[{n_done}/{n_songs}] {shown(path)}: {'; '.join(filter(None, parts))}")
+                    shown_status.left = left
+                else:
+                    doing[path] = stage, share
+                number = f"[{n_done + 1}/{n_songs}] " if n_songs > 1 else ""
+                for first, (doing_now, done) in doing.items():
+                    shown_status.text = f"{number}{doing_now} {shown(Path(first.name))}"
+                    shown_status.share = done
+                    break
 
         yield show
 
 
 @contextmanager
 def counting(n_items: int) -> Iterator[tuple[Start, Finish]]:
-    """Show how many items are done and the time left: a bar on a terminal, one line per item elsewhere."""
-    began = time.monotonic()
+    """Show how many items are done and the time left: on a terminal below all lines, else one line per item."""
     n_done = 0
-
-    def line(name: str, outcome: str, error: str) -> None:
-        nonlocal n_done
-        n_done += 1
-        left = max(0.0, (time.monotonic() - began) / n_done * (n_items - n_done))
-        say(f"[{n_done}/{n_items}] {name}: {f'failed: {error}' if error else outcome}; about {spoken(left)} left")
-
-    if not sys.stderr.isatty() or not n_items:
-        yield lambda name: None, line
+    if not n_items:
+        yield lambda name: None, lambda name, outcome, error: None
         return
-    from rich.progress import MofNCompleteColumn
+    with status(f"0 of {n_items} done") as shown_status:
+        began = shown_status.began
 
-    with _bars(MofNCompleteColumn()) as bars:
-        task = bars.add_task("", total=n_items)
+        def start(name: str) -> None:
+            shown_status.text = f"[{n_done + 1}/{n_items}] {name}"
 
-        def finished(name: str, outcome: str, error: str) -> None:
-            bars.advance(task)
-            bars.update(task, description=name)
-            if error:
+        def finish(name: str, outcome: str, error: str) -> None:
+            nonlocal n_done
+            n_done += 1
+            left = _left(began, n_done, n_items)
+            if not can_show_status():
+                parts = [f"failed: {error}" if error else outcome, left]
+                say(f"[{n_done}/{n_items}] {name}: {'; '.join(filter(None, parts))}")
+            elif error:
                 say(f"failed: {name}: {error}")
+            shown_status.text = f"{n_done} of {n_items} done: {name}"
+            shown_status.share = n_done / n_items
+            shown_status.left = left
 
-        yield lambda name: bars.update(task, description=name), finished
+        yield start, finish
 
 
-def _bars(done: ProgressColumn) -> Bars:
-    """Return bars on stderr with a column that tells how much is done."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), done, TimeRemainingColumn())
-    # stdout holds data: it is redirected around the bars only where both are on the terminal.
-    return Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty())
+def _left(began: float, n_done: int, n_items: int) -> str:
+    seconds = (time.monotonic() - began) / n_done * (n_items - n_done)
+    return f"about {spoken(seconds)} left" if n_done < n_items else ""
 
 
 def spoken(seconds: float) -> str:

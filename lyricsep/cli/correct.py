@@ -14,7 +14,7 @@ from lyricsep.cli.console import say, show_logs
 from lyricsep.cli.known import known_for
 from lyricsep.cli.options import FormatsOption, OverwriteOption
 from lyricsep.cli.run import CommandRun
-from lyricsep.cli.settings import chosen_formats
+from lyricsep.cli.settings import STDOUT, chosen_formats
 from lyricsep.documents import LyricsDocument
 from lyricsep.errors import ConfigError, DatasetError, LyricsepError, OutputError
 from lyricsep.files import check_writable, shown, write_text
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from lyricsep.correction import Correction
     from lyricsep.pages import Results
     from lyricsep.review import Corrections
-
-STDOUT = Path("-")
 
 
 def correct(
@@ -81,10 +79,10 @@ def correct(
     wanted = chosen_formats(formats, to_stdout=to_stdout)
     if to_stdout and len(songs) > 1:
         raise ConfigError(f"--output -: prints the lyrics of one song, and there are {len(songs)}; name a folder")
+    run = CommandRun(folder, file_suffixes(wanted), overwrite=overwrite)
     if folder:
         check_writable(folder)
     corrections = Corrections(results) if output is None else None
-    run = CommandRun(folder, file_suffixes(wanted), overwrite=overwrite)
     with run.recorded(new_manifest("correct", None, text=str(text), formats=wanted, overwrite=overwrite)):
         for song, known in zip(songs, texts, strict=True):
             try:

@@ -20,6 +20,7 @@ from lyricsep.cli.options import (
     SplitOption,
     VerboseOption,
 )
+from lyricsep.cli.settings import find_names
 from lyricsep.datasets import Dataset, DatasetSpec, Song, dataset_catalog, find_dataset, is_pulled, open_dataset
 from lyricsep.errors import ConfigError, LyricsepError
 from lyricsep.tables import Table
@@ -109,7 +110,10 @@ def verify_dataset(
 def show_dataset(
     dataset: DatasetArgument,
     song: Annotated[
-        str | None, typer.Option(help="Show the lyrics of this song.", metavar="ID", show_default="a table of all")
+        str | None,
+        typer.Option(
+            help="Show the lyrics of this song, by its name or a part of it.", show_default="a table of all"
+        ),
     ] = None,
     languages: LanguagesOption = None,
     split: SplitOption = None,
@@ -147,7 +151,8 @@ def open_selected(
     """Open a dataset and select songs by the options of a command."""
     wanted = languages or ()
     opened = open_dataset(name, language=wanted[0] if wanted else None, musdb18hq=musdb18hq)
-    return opened.select(languages=wanted, splits=[split] if split else (), songs=songs or (), limit=limit)
+    chosen = find_names(songs or (), [song.id for song in opened.songs], "--song")
+    return opened.select(languages=wanted, splits=[split] if split else (), songs=chosen, limit=limit)
 
 
 def _status(spec: DatasetSpec) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -14,16 +15,19 @@ from lyricsep.cli.console import in_flags, say, show_logs
 from lyricsep.cli.options import JsonOption, OfflineOption, OverwriteOption, VerboseOption
 from lyricsep.errors import ConfigError, LyricsepError
 from lyricsep.files import file_digest, shown
+from lyricsep.presets import PRESETS
 from lyricsep.separators import SeparatorSpec, find_separator, separator_catalog
 from lyricsep.separators.bridge import environment_variable, has_environment
 from lyricsep.tables import Table
 from lyricsep.transcribers import WhisperSpec, find_model, model_catalog
+from lyricsep.transcribers.catalog import ALIASES
 from lyricsep.weights import WeightFile, check_file, convert_checkpoint, fetch, is_available_offline, pinned
 
 models = typer.Typer(help="List, show, download and check models.", no_args_is_help=True)
 
 Spec = SeparatorSpec | WhisperSpec
 
+COLUMNS = 80  # of the list
 WHISPER = "whisper"  # family and kind of every Whisper model
 
 NameArgument = Annotated[
@@ -49,7 +53,8 @@ def list_models(
 ) -> None:
     """List separators and Whisper models.
 
-    Shows whether each is installed, its licence, and why it cannot be used, if so.
+    Shows what is recommended for which hardware; whether each is installed, its licence, and why it cannot be used,
+    if so.
     """
     everything: list[Spec] = [*separator_catalog().values(), *model_catalog().values()]
     families = sorted({_family(spec) for spec in everything})
@@ -68,7 +73,9 @@ def list_models(
         return
     separators = [spec for spec in specs if isinstance(spec, SeparatorSpec)]
     others = [spec for spec in specs if isinstance(spec, WhisperSpec)]
-    tables = [_table("Separators (--separator)", separators), _table("Whisper models (--model)", others)]
+    everything_is_shown = not (family or licence or installed or vocals)
+    tables = [_recommended()] if everything_is_shown else []
+    tables += [_models("Separators (--separator)", separators), _models("Whisper models (--model)", others)]
     typer.echo("\n".join(table for table in tables if table), nl=False)
     if not specs:
         say("no matching models; `lyricsep models list` without options shows all")
@@ -197,7 +204,7 @@ def convert_model(
 def _find(name: str) -> Spec:
     if name in separator_catalog():
         return separator_catalog()[name]  # including those that cannot be selected
-    if name in model_catalog():
+    if name in model_catalog() or name in ALIASES:
         return find_model(name)
     aliases = {alias for spec in separator_catalog().values() for alias in spec.aliases}
     if name.endswith(".toml") or name.startswith("uvr:") or name in aliases:
@@ -251,18 +258,31 @@ def _labels(spec: Spec) -> str:
     return ", ".join(label for label, is_so in labels.items() if is_so)
 
 
-def _table(title: str, specs: Sequence[Spec]) -> str:
-    if not specs:
-        return ""
-    rows = tuple(
-        (spec.name, _state(spec), _family(spec), _licence(spec), _labels(spec) or "-", _what(spec)) for spec in specs
-    )
-    return Table(title, ("name", "state", "family", "licence", "labels", "what"), rows, n_labels=6).text()
+def _recommended() -> str:
+    rows = [(name, f"{preset.separator} + {preset.model}", preset.summary) for name, preset in PRESETS.items()]
+    return _table("Recommended (--preset)", ("preset", "separator + model", "for"), rows)
+
+
+def _models(title: str, specs: Sequence[Spec]) -> str:
+    rows = [(spec.name, _state(spec), _what(spec)) for spec in specs]
+    return _table(title, ("name", "state", "what"), rows) if rows else ""
+
+
+def _table(title: str, headers: tuple[str, str, str], rows: Sequence[tuple[str, str, str]]) -> str:
+    """Return a table that fits a terminal: the texts of its last column are wrapped."""
+    room = COLUMNS - sum(2 + max(map(len, column)) for column in list(zip(*rows, strict=True))[:2])
+    wrapped = []
+    for first, second, text in rows:
+        line, *others = textwrap.wrap(text, room)
+        wrapped += [(first, second, line), *(("", "", other) for other in others)]
+    return Table(title, headers, tuple(wrapped), n_labels=3).text()
 
 
 def _what(spec: Spec) -> str:
     reason = spec.reason if isinstance(spec, SeparatorSpec) else ""
-    return f"{spec.summary} ({reason})" if reason else spec.summary
+    licence = _licence(spec)
+    parts = [f"{spec.summary} ({reason})" if reason else spec.summary, _labels(spec), licence.removeprefix("-")]
+    return "; ".join(filter(None, parts))
 
 
 def _described(spec: Spec) -> dict[str, object]:

@@ -111,8 +111,8 @@ def _read_numbers(name: str, text: str, number: type[int] | type[float]) -> tupl
 
 _LOCAL_SONGS = (
     "Audio or video files, folders (searched recursively), quoted patterns such as 'albums/**/*.flac', or lists: a "
-    ".txt with one path per line, or a .csv, .tsv or .parquet with a column path and, optionally, id (name of the "
-    "results), language and lyrics (a file)."
+    ".txt with one path per line, a playlist (.m3u, .m3u8, .pls, .cue), or a .csv, .tsv or .parquet with a column "
+    "path and, optionally, id (name of the results), language and lyrics (a file)."
 )
 LocalSongsArgument = Annotated[list[str], typer.Argument(metavar="SONG", help=_LOCAL_SONGS, show_default=False)]
 SongsArgument = Annotated[
@@ -123,9 +123,7 @@ SongsArgument = Annotated[
         show_default=False,
     ),
 ]
-OutputOption = Annotated[
-    Path, typer.Option("--output", "-o", help="Folder for the results; created if missing.", file_okay=False)
-]
+OutputOption = Annotated[Path, typer.Option("--output", "-o", help="Folder for the results; created if missing.")]
 ResultsArgument = Annotated[
     Path,
     typer.Argument(metavar="DIR", help="Folder of lyrics: the --output of a run, or any other.", show_default=False),
@@ -192,6 +190,10 @@ LanguagesOption = Annotated[
         "a plain folder.",
         show_default="all",
     ),
+]
+SongOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Only this song, by its name or a part of it; repeatable.", show_default="all"),
 ]
 SplitOption = Annotated[str | None, typer.Option(help="Only this split: test or train.", show_default="all")]
 LimitOption = Annotated[int | None, typer.Option(min=1, help="At most this many songs.", show_default="all")]

@@ -55,7 +55,8 @@ def report(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Another run on the same songs to compare with; needs --reference.",
+            help="Another run, B, on the same songs; differences are B - DIR, as `lyricsep compare` has them. Needs "
+            "--reference.",
             show_default="none",
             file_okay=False,
         ),

@@ -22,6 +22,7 @@ from lyricsep.cli.options import (
     VocalsFolderOption,
 )
 from lyricsep.files import shown
+from lyricsep.terminal import status
 
 FIRST_PORT, N_PORTS = 20_000, 10_000
 
@@ -65,7 +66,8 @@ def review(
     results = with_sound_of(results, references)
     redo = Redo(results, device=device, offline=offline)
     wanted = _port_of(folder) if port is None else port
-    with ReviewServer(results, references=references, language=code, port=wanted, redo=redo) as server:
+    server = ReviewServer(results, references=references, language=code, port=wanted, redo=redo)
+    with server, status(""):
         typer.echo(server.url)
         say(f"songs: {len(results.songs)}; press Ctrl-C to stop")
         try:

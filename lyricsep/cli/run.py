@@ -11,6 +11,7 @@ from time import perf_counter
 import typer
 
 from lyricsep.cli.console import in_flags, say
+from lyricsep.cli.settings import check_folder
 from lyricsep.documents import Manifest, SongRecord
 from lyricsep.errors import AudioError, LyricsepError, OutputError
 from lyricsep.files import check_writable, file_digest, shown
@@ -33,6 +34,8 @@ class CommandRun:
     """
 
     def __init__(self, output: Path | None, suffixes: Sequence[str], *, overwrite: bool) -> None:
+        if output:
+            check_folder(output)
         self.output = output
         self.suffixes = suffixes
         self.overwrite = overwrite

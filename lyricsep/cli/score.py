@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,19 +13,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lyricsep.cli.console import say, show_logs
-from lyricsep.cli.options import ReferenceLanguageOption
+from lyricsep.cli.options import JsonOption, SongOption
+from lyricsep.cli.settings import find_names
 from lyricsep.documents import finite
 from lyricsep.errors import ConfigError, DatasetError
 from lyricsep.files import shown
 
 if TYPE_CHECKING:
+    from lyricsep.datasets import Song
     from lyricsep.scoring import AlignedRun, AlignmentScore, Comparison, Counts, ScoredRun, SongScore
     from lyricsep.tables import Table
 
 RATE_COLUMNS = ("SR", "DR", "IR", "IR_hal", "IR_hal_sub", "WER_case", "CER", "F1_punc", "F1_line", "F1_sect")
 COMPARED = ("WER", "SR", "DR", "IR", "IR_hal", "IR_hal_sub", "WER_case", "CER", "F1_line")
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, with every count and rate.")]
 
 
 def score(
@@ -40,7 +41,17 @@ def score(
             show_default=False,
         ),
     ],
-    language: ReferenceLanguageOption = None,
+    language: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--language",
+            "-l",
+            help="Only songs in this language (en, fr, ...); repeatable. The first is also the language of "
+            "references that do not state it.",
+            show_default="all; for references without a language, that of HYP",
+        ),
+    ] = None,
+    song: SongOption = None,
     times: Annotated[
         bool,
         typer.Option(
@@ -59,7 +70,11 @@ def score(
     ] = False,
     show: Annotated[
         str | None,
-        typer.Option(metavar="SONG", help="Also show the word alignment of this song.", show_default="none"),
+        typer.Option(
+            metavar="SONG",
+            help="Also show the word alignment of this song, by its name or a part of it.",
+            show_default="none",
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -73,18 +88,19 @@ def score(
     if times:
         if show is not None or normalise:
             raise ConfigError(f"--times: cannot be combined with {'--normalise' if normalise else '--show'}")
-        _score_times(reference, hypothesis, language, as_json=as_json)
+        _score_times(reference, hypothesis, language or (), song or (), as_json=as_json)
         return
-    from lyricsep.formats import read_lyrics
-    from lyricsep.scoring import find_hypotheses, find_references, score_songs
+    from lyricsep.formats import LYRICS_SUFFIXES, read_lyrics
+    from lyricsep.scoring import find_hypotheses, score_songs
     from lyricsep.scoring import score as score_text
 
-    songs = find_references(reference, language)
+    songs = _references(reference, hypothesis, language or (), song or (), LYRICS_SUFFIXES)
     hypotheses = find_hypotheses(hypothesis, songs)
     run = score_songs(songs, hypotheses, normalise=normalise)
-    shown_song = next((one for one in run.songs if one.song.id == show), None)
-    if show is not None and shown_song is None:
-        raise ConfigError(f"--show {show}: no such song was scored; name one such as {run.songs[0].song.id!r}")
+    shown_song = None
+    if show is not None:
+        (name,) = find_names([show], [one.song.id for one in run.songs], "--show")
+        shown_song = next(one.song for one in run.songs if one.song.id == name)
     if as_json:
         typer.echo(json.dumps(run.as_document(), ensure_ascii=False, indent=1))
     else:
@@ -93,20 +109,62 @@ def score(
     if shown_song is not None and not as_json:
         from lyricsep.reports.alignment import render_alignment
 
-        song = shown_song.song
+        text, code = shown_song.text, shown_song.language
         # Alignments of all songs would fill the memory; only this one is computed again.
-        edits = score_text(song.text, read_lyrics(hypotheses[song.id]).text, song.language, normalise=normalise).edits
-        typer.echo(render_alignment(song.text, edits, song.language, colour=sys.stdout.isatty()))
+        heard = read_lyrics(hypotheses[shown_song.id]).text
+        edits = score_text(text, heard, code, normalise=normalise).edits
+        colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        typer.echo(render_alignment(text, edits, code, colour=colour))
     for name in run.missing:
         say(f"failed: {name}: no hypothesis in {shown(hypothesis)}; it is not scored")
     if run.missing:
         raise typer.Exit(1)
 
 
-def _score_times(reference: str, hypothesis: Path, language: str | None, *, as_json: bool) -> None:
-    from lyricsep.scoring import TIMES_SUFFIXES, find_hypotheses, find_references, score_times
+def _references(
+    reference: str, hypothesis: Path, languages: Sequence[str], names: Sequence[str], suffixes: Sequence[str]
+) -> list[Song]:
+    """Return the references that pass the filters; one that states no language has that of the hypotheses."""
+    from lyricsep.languages import language_code
+    from lyricsep.scoring import find_references
 
-    songs = find_references(reference, language, TIMES_SUFFIXES)
+    try:
+        songs = find_references(reference, languages[0] if languages else None, suffixes)
+    except DatasetError as error:
+        code = _language_of(hypothesis) if "{language" in error.hint else None
+        if code is None:
+            raise
+        say(f"language: {code}, as {shown(hypothesis)} states it")
+        songs = find_references(reference, code, suffixes)
+    codes = {language_code(language) for language in languages}
+    chosen = set(find_names(names, [song.id for song in songs], "--song"))
+    kept = [song for song in songs if (not codes or song.language in codes) and (not chosen or song.id in chosen)]
+    if not kept:
+        raise DatasetError(
+            f"{shown(Path(reference))}: none of its {len(songs)} songs passes the filters",
+            hint="change {language} or {song}",
+        )
+    return kept
+
+
+def _language_of(hypothesis: Path) -> str | None:
+    """Return the language that all lyrics of a file or folder state; None where they do not."""
+    from lyricsep.formats import find_lyrics, read_lyrics
+
+    files = find_lyrics(hypothesis).values() if hypothesis.is_dir() else [hypothesis]
+    try:
+        stated = {read_lyrics(file).language for file in files}
+    except DatasetError:
+        return None
+    return stated.pop() if len(stated) == 1 else None
+
+
+def _score_times(
+    reference: str, hypothesis: Path, languages: Sequence[str], names: Sequence[str], *, as_json: bool
+) -> None:
+    from lyricsep.scoring import TIMES_SUFFIXES, find_hypotheses, score_times
+
+    songs = _references(reference, hypothesis, languages, names, TIMES_SUFFIXES)
     run = score_times(songs, find_hypotheses(hypothesis, songs, TIMES_SUFFIXES))
     if as_json:
         typer.echo(json.dumps(run.scores().as_dict(), ensure_ascii=False, indent=1))
@@ -215,7 +273,7 @@ def compare(
     second: Annotated[str, typer.Argument(metavar="B", help="Same as A, for the same songs.", show_default=False)],
     as_json: JsonOption = False,
 ) -> None:
-    """Compare two runs on the same songs: B against A.
+    """Compare two runs on the same songs: differences are B - A.
 
     Prints the difference of each rate with a paired bootstrap interval over songs and the p-value of a paired
     permutation test, the songs that changed most, and by which kind of error. Two folders are compared condition by
@@ -266,12 +324,25 @@ def _runs(name: str) -> dict[str, Mapping[str, Counts]]:
     path, mark, condition = name.rpartition("#")
     if not mark or Path(name).exists():
         path, condition = name, ""
+    if Path(path).is_dir() and not _is_benchmark(Path(path)):
+        raise ConfigError(
+            f"{shown(Path(path))}: is a folder, but not of `lyricsep benchmark`; score its lyrics first "
+            "(`lyricsep score REF DIR --json > FILE`) and name the file"
+        )
     runs = read_runs(Path(path))
     if not condition:
         return dict(runs)
     if condition not in runs:
         raise ConfigError(f"{shown(Path(path))}: no condition {condition!r}; expected one of {'; '.join(runs)}")
     return {condition: runs[condition]}
+
+
+def _is_benchmark(folder: Path) -> bool:
+    try:
+        with (folder / "songs.csv").open(encoding="utf-8", errors="replace") as file:
+            return "segmentation" in file.readline().split(",")  # unlike the table of a batch
+    except OSError:
+        return False
 
 
 def _pairs(
@@ -303,6 +374,7 @@ def _comparison(name: str, a: Mapping[str, Counts], b: Mapping[str, Counts], dif
     ]
     notes = (
         f"{len(a)} song{'s' * (len(a) > 1)}; percent; paired over songs: bootstrap interval, permutation p",
+        "differences are B - A: below 0, B has fewer errors",
         _kinds_note(a, b),
     )
     found = [Table(name, ("rate", "A", "B", "B - A [95 %]", "p"), tuple(rows), 1, notes)]

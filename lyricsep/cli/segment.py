@@ -49,8 +49,8 @@ def segment(
         raise ConfigError(f"--format {file_format}: choose one of {', '.join(SEGMENT_FORMATS)}")
     plots = plot_suffixes(plot)
     plan = resolve(options)
-    say(plan.summary)
     run = CommandRun(output, [segments_suffix(file_format), *plots], overwrite=overwrite)
+    say(plan.summary)
     todo = run.find(songs)
 
     from lyricsep.session import Job, Session
@@ -74,6 +74,7 @@ def segment(
                     draw_song(drawn, outcome, plan.segmentation, title, overwrite=overwrite)
                 except LyricsepError as error:
                     run.fail(song.path, error)
+                    progress(song.path, "failed", 1.0)
                 else:
                     run.done(
                         song,
@@ -83,4 +84,4 @@ def segment(
                         seconds={stage: round(seconds, 3) for stage, seconds in outcome.seconds.items()},
                         damage=[asdict(damage) for damage in outcome.damage],
                     )
-                progress(song.path, "done", 1.0)
+                    progress(song.path, "done", 1.0)

@@ -72,8 +72,8 @@ def separate(
     from lyricsep.signals import save_vocals
 
     plan = resolve(options)
-    say(plan.summary)
     run = CommandRun(output, [f".vocals.{file_format}"], overwrite=overwrite)
+    say(plan.summary)
     todo = run.find(songs)
     if reference and any(path.resolve() == reference.resolve() for song in todo for path in run.results(song)):
         raise ConfigError(
@@ -101,6 +101,7 @@ def separate(
                         score = _score(stem, target)
                 except LyricsepError as error:
                     run.fail(song.path, error)
+                    progress(song.path, "failed", 1.0)
                 else:
                     run.done(
                         song,
@@ -110,7 +111,7 @@ def separate(
                     )
                     if score:
                         typer.echo(_table(score, is_generative=is_generative).text(), nl=False)
-                progress(song.path, "done", 1.0)
+                    progress(song.path, "done", 1.0)
 
 
 def _score(stem: Audio, target: Path) -> SeparationScore:

@@ -20,22 +20,19 @@ from lyricsep.cli.options import (
 )
 from lyricsep.cli.plots import draw_song, plot_suffixes
 from lyricsep.cli.run import CommandRun
-from lyricsep.cli.settings import chosen_formats
+from lyricsep.cli.settings import STDOUT, chosen_formats, languages_of
 from lyricsep.errors import ConfigError, LyricsepError
 from lyricsep.files import shown
 from lyricsep.formats import file_suffixes, render_lyrics, write_lyrics
 from lyricsep.lyrics import NOT_SUNG, clock
 from lyricsep.manifest import new_manifest
-from lyricsep.plan import Plan, TranscribeOptions, language_for, resolve
+from lyricsep.plan import Plan, TranscribeOptions, resolve
 from lyricsep.remote import renamed
 
 if TYPE_CHECKING:
     from lyricsep.aligners import KnownLyrics
     from lyricsep.inputs import SongFile
     from lyricsep.session import Job, Outcome
-
-STDOUT = Path("-")
-
 
 LyricsOutputOption = Annotated[
     Path,
@@ -106,9 +103,9 @@ def make_lyrics(
     plots = plot_suffixes(wanted.plot)
     if plots and to_stdout:
         raise ConfigError(f"--plot {wanted.plot}: --output - prints only lyrics; choose a folder for --output")
-    say(plan.summary)
     suffixes = [*file_suffixes(formats), *plots]
     run = CommandRun(None if to_stdout else wanted.output, suffixes, overwrite=wanted.overwrite)
+    say(plan.summary)
     found = run.find(names, remote=True, offline=plan.offline)
     jobs = _jobs(found, plan, known(found) if known else [None] * len(found))
 
@@ -121,8 +118,9 @@ def make_lyrics(
             session = Session(plan, keep_signals=bool(plots), on_progress=progress)
             session.load()
             for outcome in session.stream(jobs):
+                n_failed = run.n_failed
                 _take(outcome, run, formats, plan)
-                progress(outcome.path, "done", 1.0)
+                progress(outcome.path, "done" if run.n_failed == n_failed else "failed", 1.0)
 
 
 def _jobs(
@@ -132,7 +130,7 @@ def _jobs(
     from lyricsep.session import Job, Outcome
 
     # Read them before the work, so that a wrong name in a list fails at once.
-    languages = [language_for(song.language, plan.model) for song in songs]
+    languages = languages_of(songs, plan.model)
 
     def jobs() -> Iterator[Job | Outcome]:
         for song, language, lyrics in zip(songs, languages, known, strict=True):

@@ -171,6 +171,23 @@ class Batch:
         finally:
             lock.release()
 
+    @contextmanager
+    def unchanged_if_refused(self) -> Iterator[None]:
+        """Leave the batch as it was if a `ConfigError` ends the block before the outcome of any song is written."""
+        paths = (self._state, self._plan)
+        before = [path.read_bytes() if path.exists() else None for path in paths]
+        records = list(self.journal)
+        try:
+            yield
+        except ConfigError:
+            if list(self.journal) == records:
+                for path, content in zip(paths, before, strict=True):
+                    if content is None:
+                        path.unlink(missing_ok=True)
+                    else:
+                        path.write_bytes(content)
+            raise
+
     def begin(self, tasks: Sequence[Task], plan: Plan, delivery: Delivery, *, prune: bool = False) -> Beginning:
         """Begin a run, or go on with one: write down what it is about, and find what is left to do.
 
@@ -220,6 +237,12 @@ class Batch:
         except (OSError, ValueError):
             return
         now = plan.describe()
+        kinds = [_kind(before), _kind(now)]
+        if kinds[0] != kinds[1]:
+            raise ConfigError(
+                f"{shown(self.folder)}: holds lyrics that were {kinds[0]}, and in this run they are {kinds[1]}",
+                hint="choose another {output}, or set {overwrite=True} to replace them",
+            )
         changes = [
             f"{name} {_value(before.get(name))} → {_value(now.get(name))}"
             for name in dict.fromkeys([*before, *now])
@@ -320,6 +343,11 @@ def _rows(records: Iterable[Record]) -> list[dict[str, Any]]:
             {**row, "worker": record.worker, "ended": record.at, "versions": record.versions, "key": record.key}
         )
     return rows
+
+
+def _kind(described: Mapping[str, Any]) -> str:
+    """Return what a described plan does: only a transcription has temperatures."""
+    return "transcribed" if "temperatures" in described else "aligned"
 
 
 def _value(value: object) -> str:

@@ -22,6 +22,7 @@ from lyricsep.engines.journal import Record
 from lyricsep.engines.work import Delivery, StopError, Task, Worker
 from lyricsep.errors import LyricsepError
 from lyricsep.plan import Plan
+from lyricsep.terminal import make_room
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -272,7 +273,7 @@ def _advice(process: BaseProcess) -> str:
 def _work(pipe: Connection, seat: Seat, plan: Plan, delivery: Delivery) -> None:
     """Worker process: run tasks read from the pipe until it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where nothing could be blocked
-    signal.signal(signal.SIGTERM, _leave)
+    make_room()
     with suppress(OSError):  # there may be no stderr
         os.dup2(2, 1)  # stdout is for the names of results, whatever libraries print
     import torch
@@ -286,15 +287,19 @@ def _work(pipe: Connection, seat: Seat, plan: Plan, delivery: Delivery) -> None:
         try:
             task = pipe.recv()
         except (EOFError, OSError):
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends anyway
             return
+        # Without a song there is nothing to clean up, and the exception of the handler could end up in a callback of
+        # a library, as during the imports, which would print it and go on.
+        signal.signal(signal.SIGTERM, _leave)
         answer = _answer(worker, task)
+        if signal.signal(signal.SIGTERM, signal.SIG_DFL) is not _leave:
+            return  # a callback kept the exception
         with suppress(OSError):
             pipe.send(answer)
 
 
 def _leave(*_: object) -> None:
-    """End the process through every `finally`; a second signal would interrupt those, and callbacks of libraries."""
+    """End the process through every `finally`, which a second signal would interrupt."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.exit(1)
 

@@ -150,11 +150,11 @@ def _told(marks: Iterable[Mark], number: str) -> str:
 
 
 def _comparison(content: RunContent) -> dict[str, Any] | None:
-    """Return what differs from the other run; only its name where no song is scored in both."""
+    """Return how the other run, B, differs from this one, A, as B - A; only its name if no song is scored in both."""
     if content.versus is None:
         return None
     both = {
-        index: (song.versus.counts, song.lyrics.counts)
+        index: (song.lyrics.counts, song.versus.counts)
         for index, song in enumerate(content.songs)
         if song.versus and song.versus.counts and song.lyrics.counts
     }
@@ -163,7 +163,7 @@ def _comparison(content: RunContent) -> dict[str, Any] | None:
     first = {str(index): counts for index, (counts, _) in both.items()}
     second = {str(index): counts for index, (_, counts) in both.items()}
     differences = compare(first, second)
-    before, now = (pool(run.values()).as_fields() for run in (first, second))
+    of_first, of_second = (pool(run.values()).as_fields() for run in (first, second))
     return {
         "name": content.versus,
         "n_songs": len(both),
@@ -172,7 +172,11 @@ def _comparison(content: RunContent) -> dict[str, Any] | None:
         "outcome": _outcome(differences["WER"]),
         "charts": _changes_of_songs(content, both),
         "rates": _rate_differences(differences),
-        "counts": [(label, before[kind], now[kind]) for kind, label in COUNTED.items() if before[kind] or now[kind]],
+        "counts": [
+            (label, of_first[kind], of_second[kind])
+            for kind, label in COUNTED.items()
+            if of_first[kind] or of_second[kind]
+        ],
         "moved": [
             (int(index), *(rates(run[index])["WER"] for run in (first, second)), steps)
             for index, steps in most_changed(first, second)
@@ -185,30 +189,30 @@ def _outcome(wer: Difference) -> str:
     # An interval over a handful of songs is too narrow; the permutation test takes their number into account.
     is_clear = step.low > 0 or step.high < 0
     if is_clear and wer.p <= SIGNIFICANCE:
-        return f"This run is {'worse' if step.value > 0 else 'better'}."
+        return f"This run, A, is {'better' if step.value > 0 else 'worse'}."
     why = f"p is above {SIGNIFICANCE:g}" if is_clear else "the interval contains zero"
     return f"No significant difference: {why}."
 
 
 def _changes_of_songs(content: RunContent, both: Iterable[int]) -> list[tuple[str, str]]:
-    before, now = _wers(content, of_versus=True), _wers(content)
-    common = [index for index in both if index in now and index in before]
+    first, second = _wers(content), _wers(content, of_versus=True)
+    common = [index for index in both if index in first and index in second]
     if len(common) < 2:
         return []
-    caption = "Change of WER of each song, points"
-    steps = [Mark(index, now[index].name, now[index].value - before[index].value) for index in common]
+    caption = "WER of each song, B - A, points"
+    steps = [Mark(index, first[index].name, second[index].value - first[index].value) for index in common]
     changed = [mark for mark in steps if abs(mark.value) >= 0.05]
     if not changed:
-        return [(caption, f"None of the {len(steps)} songs changed.")]
+        return [(caption, f"None of the {len(steps)} songs differs.")]
     if len(changed) < FEWEST:
         n_same = len(steps) - len(changed)
-        return [(caption, _told(changed, "{:+.1f}") + (f" The other {n_same} did not change." if n_same else ""))]
-    pairs = [(before[index], now[index]) for index in common]
+        return [(caption, _told(changed, "{:+.1f}") + (f" The other {n_same} do not differ." if n_same else ""))]
+    pairs = [(first[index], second[index]) for index in common]
     return [
-        (caption, bars(changed, of="Change of the word error rate")),
+        (caption, bars(changed, of="Difference of the word error rate, B - A,")),
         (
-            f"WER: {content.versus} across, {content.title} up",
-            scatter(pairs, first=content.versus or "", second=content.title),
+            f"WER: A, {content.title}, across; B, {content.versus}, up",
+            scatter(pairs, first=content.title, second=content.versus or ""),
         ),
     ]
 
@@ -246,13 +250,13 @@ def _song_row(index: int, song: PageSong, *, scored: bool) -> dict[str, Any]:
         "instrumental": not song.n_lines,
         "unscored": scored and not counts,
     }
-    before = song.versus.counts if song.versus else None
+    other = song.versus.counts if song.versus else None
     return {
         "index": index,
         "tags": " ".join(tag for tag, applies in tags.items() if applies),
         "searched": f"{song.title} {song.name}".casefold(),
         "wer": rates(counts)["WER"] if counts else math.nan,
-        "change": rates(counts)["WER"] - rates(before)["WER"] if counts and before else math.nan,
+        "difference": rates(other)["WER"] - rates(counts)["WER"] if counts and other else math.nan,
         "stack": _stack(counts) if counts else "",
         "errors": _error_counts(counts),
         "n_flagged": n_flagged,

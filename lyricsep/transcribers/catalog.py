@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 BACKENDS = ("openai-whisper", "ctranslate2")
 OLD_BACKENDS = {"faster-whisper": "ctranslate2"}  # names of earlier releases
+ALIASES = {"turbo": "large-v3-turbo", "large": "large-v3"}  # as openai-whisper names them
 VOCABULARIES = ("vocabulary.json", "vocabulary.txt")  # of a CTranslate2 folder, which holds one of them
 
 
@@ -100,9 +101,10 @@ def find_model(name: str) -> WhisperSpec:
     Parameters
     ----------
     name : str
-        A name of the catalogue; or the path of a model of your own: a checkpoint of openai-whisper, or a CTranslate2
-        folder (``model.bin``, ``config.json``, ``vocabulary.json`` or ``.txt``). A name that ends in ``.pt``, holds a
-        slash, or exists as a file is a path, unless the catalogue has it: ``./base`` is never the published model.
+        A name of the catalogue, or of `ALIASES`; or the path of a model of your own: a checkpoint of openai-whisper,
+        or a CTranslate2 folder (``model.bin``, ``config.json``, ``vocabulary.json`` or ``.txt``). A name that ends
+        in ``.pt``, holds a slash, or exists as a file is a path, unless the catalogue has it: ``./base`` is never
+        the published model.
 
     Returns
     -------
@@ -119,6 +121,8 @@ def find_model(name: str) -> WhisperSpec:
     """
     if name in model_catalog() or not name:
         return look_up(model_catalog(), name, "Whisper model")
+    if name in ALIASES and not Path(name).exists():
+        return model_catalog()[ALIASES[name]]
     path = Path(name).expanduser()
     try:
         if path.is_dir():

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urljoin, urlsplit
 
 from lyricsep.errors import WeightsError
+from lyricsep.terminal import can_show_status, status
 from lyricsep.weights.sources import is_safe_url
 
 if TYPE_CHECKING:
@@ -247,21 +248,16 @@ def _reason(error: requests.RequestException, policy: DownloadPolicy) -> str:
 
 @contextmanager
 def _progress(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar on a terminal, else one plain line; yield a function that takes the bytes so far."""
-    if not sys.stderr.isatty():
-        size = "" if total is None else f" ({total / 1e6:.1f} MB)"
+    """Show the progress on a terminal, else print one plain line; yield a function that takes the bytes so far."""
+    size = "" if total is None else f" ({total / 1e6:.1f} MB)"
+    if not can_show_status():
         sys.stderr.write(f"downloading {label}{size}\n")
-        yield lambda done: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+    with status(f"downloading {label}{size}") as shown:
 
-    columns = (
-        TextColumn("downloading {task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=total)
-        yield lambda done: bar.update(task, completed=done)
+        def show(done: int) -> None:
+            if total:
+                shown.share = done / total
+            else:
+                shown.text = f"downloading {label} ({done / 1e6:.1f} MB)"
+
+        yield show

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -237,6 +238,15 @@ def test_wrong_usage(run: Callable, library: Path, arguments: list[str], match: 
     assert told.code == 2
     assert match in told.err
     assert len(told.err.splitlines()) <= 2
+
+
+def test_a_run_without_ray_changes_nothing(run: Callable, library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    told = run("batch", "run", "library", *OPTIONS, "--engine", "ray")
+    assert told.code == 2
+    assert told.err.splitlines()[-1].endswith("pip install 'lyricsep[ray]'")
+    assert run("batch", "status", "out").err.startswith("lyricsep: out: no batch was run in this folder; ")
+    assert [path.name for path in Path("out").rglob("*") if path.is_file() and path.name != "lock"] == []
 
 
 def test_no_batch_there(run: Callable, tmp_path: Path) -> None:

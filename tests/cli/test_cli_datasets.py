@@ -110,9 +110,11 @@ def test_show_a_song(run: Callable, folder: Path) -> None:
     assert song["lyrics_duration"] == 75.5
     assert song["lines"][0] == {"start": 1.0, "end": 2.0, "text": "La"}
     assert song["text"] == "<nl> La </nl>\n\nmy (my) song"
+    assert run("datasets", "show", folder, "--song", "E\u0301T").out == told.out, "a part, in another spelling"
     told = run("datasets", "show", folder, "--song", "x")
-    assert (told.code, told.out) == (1, "")
-    assert "no song is called 'x'; `lyricsep datasets show` lists them" in told.err
+    assert (told.code, told.out) == (2, "")
+    assert told.err.startswith("lyricsep: --song x: no song has this name; choose from ")
+    assert "Été" in told.err
 
 
 def test_filters(run: Callable, folder: Path) -> None:

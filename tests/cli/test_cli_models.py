@@ -35,27 +35,42 @@ def _no_environments(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def listed(text: str) -> dict[str, str]:
-    """The lines of `models list` by the name of the model."""
-    lines = [line for line in text.splitlines() if line and not line.startswith(("Separators (", "Whisper models ("))]
-    return {line.split()[0]: line for line in lines if not line.startswith(("name ", "---"))}
+    """The entries of `models list` by the name of the model, each as one line."""
+    entries: dict[str, str] = {}
+    for line in text.splitlines():
+        if line.startswith(" "):  # the last entry goes on
+            name, entry = entries.popitem()
+            entries[name] = f"{entry} {line.strip()}"
+        elif line and not line.startswith(("name ", "---", "Separators (", "Whisper models (")):
+            entries[line.split()[0]] = line
+    return entries
 
 
 def test_list_shows_every_model_and_whether_it_is_installed(run: Callable) -> None:
     told = run("models", "list")
     assert (told.code, told.err) == (0, "")
-    shown = listed(told.out)
+    recommended, separators, whisper = told.out.split("\n\n")
+    shown = listed(f"{separators}\n{whisper}")
     assert set(shown) == {*separator_catalog(), *model_catalog()}
     for name in ("none", "stems", "spleeter", "tiny.en", "base"):
         assert "installed" in shown[name]
     for name in ("htdemucs", "large-v2"):
         assert "needs download" in shown[name]
     for name in ("flowsep", "bimodal", "macs", "mossformer2", "gensvs_sgmsvs", "gensvs_melrofo_bigvgan"):
-        assert "needs setup     exec" in shown[name]
+        assert "needs setup" in shown[name]
     for name in ("hsm_tss", "one_avm"):
         assert "unavailable" in shown[name]
-        assert shown[name].endswith("(neither its code nor its weights are public)")
+        assert "(neither its code nor its weights are public)" in shown[name]
     assert "generative, text query" in shown["flowsep"]
     assert "no vocals" in shown["mossformer2"]
+    assert shown["umxl"].endswith("; non-commercial; CC BY-NC-SA 4.0")
+    names = [line.split()[0] for line in recommended.splitlines()[3:] if not line.startswith(" ")]
+    assert names == ["fast", "balanced", "best", "paper"]
+    assert "spleeter + base" in recommended
+
+
+def test_list_fits_a_terminal(run: Callable) -> None:
+    assert max(map(len, run("models", "list").out.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(

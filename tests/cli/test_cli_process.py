@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -73,34 +72,6 @@ def test_whoever_reads_may_stop_reading(song: Path, tmp_path: Path) -> None:
     _, err = process.communicate()
     assert process.returncode == 1
     assert err.splitlines()[1:] == []
-
-
-def test_bars_are_on_the_terminal_and_paths_in_the_pipe(song: Path, tmp_path: Path) -> None:
-    pty = pytest.importorskip("pty")
-    master, slave = pty.openpty()
-    shutil.copy(song, tmp_path / "gone astray [1].wav")
-    songs = (song, "gone astray [1].wav", "missing.wav")
-    process = start("segment", *songs, "--separator", "none", cwd=tmp_path, stderr=slave)
-    os.close(slave)
-    seen = b""
-    while chunk := _read(master):
-        seen += chunk
-    out, _ = process.communicate()
-    os.close(master)
-    assert process.returncode == 1
-    assert out == "segments/song.segments.csv\nsegments/gone astray [1].segments.csv\n"
-    terminal = seen.decode()
-    assert "\x1b[" in terminal
-    assert "separating" in terminal
-    assert "failed: missing.wav: no such file" in terminal
-    assert "gone astray [1].wav" in terminal
-
-
-def _read(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 65536)
-    except OSError:  # Linux's way to say that the other end is closed
-        return b""
 
 
 def _disk_of(n_bytes: int) -> Callable[[], None]:

@@ -42,7 +42,7 @@ def test_json_holds_every_count_and_rate(run: Callable, files: tuple[Path, Path]
     told = run("score", *files, "--language", "en", "--json", "--normalise")
     document = json.loads(told.out)
     assert (document["schema"], document["normalise"], document["missing"]) == ("lyricsep/scores", True, [])
-    assert document["rates"]["WER"] == 0.625
+    assert document["rates"]["WER"] == document["songs"][0]["rates"]["WER"] == 0.625
     assert document["rates"]["DR_NL"] == 0.25
     assert document["songs"][0]["counts"]["nonlexical_deletions"] == 2
     assert document["songs"][0]["counts"]["backing_hits"] == 1
@@ -56,10 +56,44 @@ def test_the_words_of_a_song_are_shown(run: Callable, files: tuple[Path, Path]) 
 
 
 def test_a_language_must_be_known(run: Callable, files: tuple[Path, Path]) -> None:
+    reference, hypothesis = files
     told = run("score", *files)
+    assert (told.code, told.err) == (0, f"language: en, as {hypothesis} states it\n")
+    assert told.out == run("score", *files, "-l", "en").out
+    plain = hypothesis.with_suffix(".txt")
+    plain.write_text("one", encoding="utf-8")
+    told = run("score", reference, plain)
     assert told.code == 1
     assert "word splitting depends on it; set it, for example --language en" in told.err
     assert run("score", *files, "--language", "klingonese").code == 2
+
+
+def test_songs_are_selected(run: Callable, tmp_path: Path) -> None:
+    for name, language in (("One", "en"), ("Deux", "fr"), ("Trois", "fr")):
+        for folder in ("ref", "hyp"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            words = Lyrics((Line(0.0, 1.0, f"{name} la"),), language, 60.0, (Segment(0.0, 30.0),))
+            write_lyrics(tmp_path / folder / f"{name}.json", words, "json")
+
+    def scored(*options: str) -> list[str]:
+        told = run("score", "ref", "hyp", "--json", *options)
+        assert told.code == 0, told.err
+        return sorted(song["song"] for song in json.loads(told.out)["songs"])
+
+    assert scored("--song", "deux") == ["Deux"]
+    assert scored("--song", "Deux", "--song", "one") == ["Deux", "One"]
+    assert scored("-l", "fr") == ["Deux", "Trois"]
+    assert scored("-l", "French", "-l", "en", "--song", "tr") == ["Trois"]
+    assert "Times" in run("score", "ref", "hyp", "--times", "--song", "one").out
+    for options, code, message in (
+        (("-l", "de"), 1, "ref: none of its 3 songs passes the filters; change --language or --song"),
+        (("--song", "q"), 2, "--song q: no song has this name; choose from Deux, One, Trois"),
+        (("--song", "o"), 2, "--song o: 2 songs have it in their names; choose from One, Trois"),
+        (("--show", "q"), 2, "--show q: no song has this name; choose from Deux, One, Trois"),
+    ):
+        told = run("score", "ref", "hyp", *options)
+        assert told.code == code, options
+        assert message in told.err
 
 
 def test_folders_are_matched_by_name(run: Callable, tmp_path: Path) -> None:
@@ -141,3 +175,16 @@ def test_what_is_no_run(run: Callable, folder: Path) -> None:
         told = run("compare", folder / name, folder / name)
         assert told.code == 1
         assert told.err.count("\n") == 1
+
+
+def test_folders_that_are_no_runs(run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "lyrics").mkdir()
+    (tmp_path / "batch").mkdir()
+    (tmp_path / "batch" / "songs.csv").write_text("id,path,status\n")
+    for name in ("lyrics", "batch"):
+        told = run("compare", name, "lyrics")
+        assert (told.code, told.out) == (2, "")
+        assert told.err == (
+            f"lyricsep: {name}: is a folder, but not of `lyricsep benchmark`; score its lyrics first "
+            "(`lyricsep score REF DIR --json > FILE`) and name the file\n"
+        )

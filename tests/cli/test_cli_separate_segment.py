@@ -66,11 +66,11 @@ def test_one_song_that_fails_costs_one_song(run: Callable, song: Path, tmp_path:
     told = run(command, "empty.wav", "gone.wav", song, "-o", "out", "--separator", "none")
     assert told.code == 1
     assert len(told.written) == 1
-    assert told.err.splitlines()[1:] == [
-        "failed: empty.wav: is empty (0 bytes); download it again",
-        "failed: gone.wav: no such file; check the name and the folder",
-        "1 of 3 songs done; 2 failed",
-    ]
+    _, empty, gone, done, total = told.err.splitlines()
+    assert empty == "failed: empty.wav: is empty (0 bytes); download it again"
+    assert gone == "failed: gone.wav: no such file; check the name and the folder"
+    assert done.startswith(f"[3/3] {song}: ")
+    assert total == "1 of 3 songs done; 2 failed"
     assert len([path for path in (tmp_path / "out").iterdir() if path.is_file()]) == 1
     recorded = manifest_of(tmp_path / "out")
     assert recorded["command"][1] == command

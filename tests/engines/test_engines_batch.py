@@ -71,6 +71,47 @@ def test_another_aligner_is_refused_by_its_name(plan: Plan, tasks: list[Task], t
         batch.begin(tasks, ctc, delivery)
 
 
+def test_an_alignment_of_what_was_transcribed_is_refused_in_words(
+    plan: Plan, tasks: list[Task], tmp_path: Path
+) -> None:
+    batch, delivery = Batch(tmp_path), Delivery(tmp_path, ("txt",))
+    batch.begin(tasks, plan, delivery)
+    batch.journal.add(done(tasks[0], plan))
+    with pytest.raises(
+        ConfigError, match=r"holds lyrics that were transcribed, and in this run they are aligned; choose another out"
+    ):
+        batch.begin(tasks, replace(plan, alignment=AlignmentOptions()), delivery)
+    other = Batch(tmp_path / "other")
+    other.begin(tasks, replace(plan, alignment=AlignmentOptions()), Delivery(tmp_path / "other", ("txt",)))
+    other.journal.add(done(tasks[0], plan))
+    with pytest.raises(ConfigError, match=r"that were aligned, and in this run they are transcribed; choose"):
+        other.begin(tasks, plan, Delivery(tmp_path / "other", ("txt",)))
+
+
+def test_a_run_that_is_refused_changes_nothing(plan: Plan, tasks: list[Task], tmp_path: Path) -> None:
+    batch, delivery = Batch(tmp_path), Delivery(tmp_path, ("txt",))
+
+    def refused(todo: list[Task], *records: Record) -> None:
+        with batch.unchanged_if_refused():
+            batch.begin(todo, plan, delivery)
+            for record in records:
+                batch.journal.add(record)
+            raise ConfigError("Ray is missing")
+
+    with pytest.raises(ConfigError, match="Ray is missing"):
+        refused(tasks)
+    with pytest.raises(ConfigError, match="no batch was run in this folder"):
+        batch.status()
+    batch.begin(tasks, plan, delivery)
+    batch.journal.add(done(tasks[0], plan))
+    with pytest.raises(ConfigError, match="Ray is missing"):
+        refused(tasks[:1])
+    assert (batch.status().n_songs, batch.status().n_done) == (3, 1)
+    with pytest.raises(ConfigError, match="Ray is missing"):
+        refused(tasks[:2], done(tasks[1], plan))
+    assert batch.status().n_songs == 2
+
+
 def test_results_of_an_older_version_are_done_and_told(plan: Plan, tasks: list[Task], tmp_path: Path) -> None:
     batch, delivery = Batch(tmp_path), Delivery(tmp_path, ("txt",))
     batch.begin(tasks, plan, delivery)

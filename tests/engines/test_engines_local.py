@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
 import textwrap
 from dataclasses import fields, replace
@@ -156,3 +158,39 @@ def test_seats_on_gpus(monkeypatch) -> None:
     assert [seat.device for seat in seats_of("cuda")] == ["cuda:0", "cuda:1", "cuda:2"]
     assert [seat.device for seat in seats_of("cuda", 4)] == ["cuda:0", "cuda:1", "cuda:2", "cuda:0"]
     assert [seat.device for seat in seats_of("cuda:1")] == ["cuda:1"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="ends workers without a signal")
+@pytest.mark.parametrize(("when", "code"), [("start", -signal.SIGTERM), ("song", 0)])
+def test_a_signal_in_a_callback_of_a_library_ends_the_worker(when: str, code: int) -> None:
+    # An exception in such a callback is printed, and goes no further.
+    script = textwrap.dedent("""
+        import os, signal, sys, types, weakref
+        from lyricsep.engines import local
+
+        class Thing: pass
+
+        def ended_in_a_callback():
+            thing = Thing()
+            kept = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGTERM))
+            del thing
+
+        class Pipe:
+            n_received = 0
+            def send(self, message):
+                print(message, file=sys.stderr)
+                if message == "ready" and sys.argv[1] == "start":
+                    ended_in_a_callback()
+            def recv(self):
+                self.n_received += 1
+                if self.n_received > 1:
+                    raise EOFError
+                return "task"
+
+        local.replace = lambda plan, **_: plan
+        local.Worker = lambda *_: types.SimpleNamespace(do=lambda task: ended_in_a_callback())
+        sys.unraisablehook = lambda _: None
+        local._work(Pipe(), local.Seat("cpu", 1), None, None)
+    """)
+    done = subprocess.run([sys.executable, "-c", script, when], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (code, "ready\n")

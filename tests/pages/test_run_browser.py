@@ -195,7 +195,7 @@ def test_marks_of_charts_open_their_songs(opened: Open, content: RunContent) -> 
     assert page.locator("#comparison circle[data-song]").count() == 30
     page.locator("#comparison rect[data-song]").first.click()
     steps = [
-        (one.lyrics.counts.words.errors - one.versus.counts.words.errors, one.title)
+        (one.versus.counts.words.errors - one.lyrics.counts.words.errors, one.title)
         for one in content.songs
         if one.lyrics.counts and one.versus and one.versus.counts
     ]

@@ -160,7 +160,8 @@ def test_two_runs_are_compared_over_the_songs_of_both(tmp_path: Path) -> None:
     )
     assert [one.versus is None for one in content.songs] == [False] * 11 + [True]
     told = Page(render_run_page(content)).text
-    assert "11 songs. This run is better." in told
+    assert "11 songs. This run, A, is better." in told
+    assert "A is this run, now; B is before. Differences are B - A" in told
     assert "1 song only in this run: left out" in told
     assert "plan.model tiny base" in told
 
@@ -172,7 +173,19 @@ def test_the_same_run_is_no_better_than_itself(tmp_path: Path) -> None:
     told = Page(render_run_page(content)).text
     assert "0.0 points [0.0, 0.0], p = 1.0000, 3 songs. No significant difference" in told
     assert "the interval contains zero." in told
-    assert "Songs that changed most" not in told
+    assert "Songs that differ most" not in told
+
+
+def test_differences_have_the_sign_of_a_comparison(tmp_path: Path) -> None:
+    for name, words in (("a", "one"), ("b", "one two")):
+        write(tmp_path / "A", name, "one two")
+        write(tmp_path / "B", name, words)
+    references = [song(name, "one two") for name in "ab"]
+    a, b = (find_results(tmp_path / run) for run in "AB")
+    for first, second, sign in ((a, b, "+"), (b, a, "−")):
+        told = Page(render_run_page(run_content(first, references=references, versus=second))).text
+        (verdict,) = re.findall(r"WER [\d.]+ → [\d.]+ % ?: ?(.)25\.0 points", told)
+        assert verdict == sign
 
 
 @pytest.mark.parametrize(("n_songs", "n_charts"), [(2, 0), (4, 0), (5, 1), (24, 2)])
@@ -190,8 +203,8 @@ def test_what_did_not_change_is_said_and_not_drawn(tmp_path: Path) -> None:
     make_run(tmp_path / "run", tmp_path / "ref", 6)
     results, references = find_results(tmp_path / "run"), find_references(str(tmp_path / "ref"))
     page = Page(render_run_page(run_content(results, references=references, versus=results)))
-    assert "None of the 6 songs changed." in page.text
-    assert "No song changed." in page.text
+    assert "None of the 6 songs differs." in page.text
+    assert "No song differs." in page.text
     assert not {"better", "worse", "diagonal"} & {value for name, value in page.attributes if name == "class"}
 
 
@@ -201,7 +214,7 @@ def test_one_song_that_changed_is_named(tmp_path: Path) -> None:
         write(tmp_path / "before", name, "one two" if name > "a" else "one")
     results = [find_results(tmp_path / run) for run in ("now", "before")]
     content = run_content(results[0], references=[song(name, "one two") for name in "abc"], versus=results[1])
-    assert "a −50.0. The other 2 did not change." in Page(render_run_page(content)).text
+    assert "a +50.0. The other 2 do not differ." in Page(render_run_page(content)).text
 
 
 def test_few_songs_do_not_tell_which_run_is_better(tmp_path: Path) -> None:

@@ -89,12 +89,20 @@ def test_a_model_of_ones_own_has_nopublished_alignment_heads() -> None:
         ("bse", "did you mean 'base'"),
         ("large-v4", "did you mean 'large-v"),
         ("Tiny.en", "did you mean 'tiny.en'"),
-        ("turbo", "did you mean 'large-v3-turbo'"),
+        ("turb", "did you mean 'large-v3-turbo'"),
     ],
 )
 def test_a_name_that_is_nearly_right(name, hint) -> None:
     with pytest.raises(ConfigError, match=f"no Whisper model is called '{name}'; {hint}"):
         find_model(name)
+
+
+def test_names_of_openai_whisper_are_aliases_unless_a_file_has_them(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert [find_model(name).name for name in ("turbo", "large")] == ["large-v3-turbo", "large-v3"]
+    (tmp_path / "turbo").mkdir()
+    with pytest.raises(ConfigError, match="turbo: is not a CTranslate2 model"):
+        find_model("turbo")
 
 
 @pytest.mark.parametrize("name", ["xyzzy", ""])

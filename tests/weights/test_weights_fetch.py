@@ -10,7 +10,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lyricsep.errors import WeightsError
+from lyricsep.terminal import Status, status
 from lyricsep.weights import (
     DownloadPolicy,
     WeightFile,
@@ -66,14 +68,22 @@ def test_plain_line_where_stderr_is_no_terminal(web, cache, policy, pinned, caps
     assert captured.err == "downloading model.bin (0.3 MB)\n"
 
 
-def test_a_bar_where_stderr_is_a_terminal(web, cache, policy, pinned, capsys, monkeypatch) -> None:
+def test_the_share_where_stderr_is_a_terminal(web, cache, policy, pinned, capsys, monkeypatch) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    shares = []
+
+    @contextmanager
+    def watched(text: str) -> Iterator[Status]:
+        with status(text) as shown:
+            yield shown
+            shares.append((shown.text, shown.share))
+
+    monkeypatch.setattr("lyricsep.weights.download.status", watched)
     path = fetch(pinned(DATA, web.serve("/model.bin", web.whole(DATA))), policy=policy)
     assert path.read_bytes() == DATA
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert "downloading model.bin" in captured.err
-    assert "300.0/300.0 kB" in captured.err
+    assert shares == [("downloading model.bin (0.3 MB)", 1.0)]
+    assert capsys.readouterr().out == ""
 
 
 def test_a_cut_download_goes_on_where_it_ended(web, cache, policy, pinned) -> None:
