@@ -208,7 +208,7 @@ class Batch:
         ]
         state = {"started": started, "ids": [task.id for task in tasks], "todo": [task.id for task in todo]}
         write_text(self._state, json.dumps(state) + "\n")
-        write_text(self._plan, json.dumps(plan.describe(), ensure_ascii=False, indent=1) + "\n")
+        write_text(self._plan, json.dumps(plan.describe(), indent=1) + "\n")  # ASCII: options need not be text
         gone = [record for id_, record in last.items() if record.results and id_ not in set(state["ids"])]
         kept = [path for record in gone for path in (self._prune(record) if prune else record.results)]
         return Beginning(tuple(todo), len(older), len(gone), tuple(kept))
@@ -217,7 +217,9 @@ class Batch:
         """Refuse options other than those of the results that are there, naming what differs."""
         try:
             before = json.loads(self._plan.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
+            return
+        if not isinstance(before, dict):
             return
         now = plan.describe()
         changes = [
