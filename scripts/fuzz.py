@@ -4,15 +4,14 @@
 
 lyrics     lyrics files in the formats of lyricsep and of other programs: each is read, written in every format, and
            what was written is read back
-sound      sound files of 20 containers: decoded, mixed to mono at 16 kHz, their tags read; a twentieth is tagged
-lists      lists of songs, datasets, and the folders of runs, scores and benchmarks, opened by the commands that read
-           them
+sound      sound files of 22 containers: decoded, mixed to mono at 16 kHz, their tags read; a twentieth is tagged
+lists      lists of songs, datasets, and the folders of runs, scores and benchmarks, read by the commands for them
 commands   command lines of every command with good, bad and absurd values, in a folder of small songs and lyrics
 
 A case fails where anything but a `LyricsepError` comes out, where that error is no readable line, where it takes more
 than ``--seconds`` of computing or ``--gigabytes`` of memory (every song is shorter than a minute), where the process
-dies or hangs, or where an exit code lies: 0 after a failure was told, 1 or 2 without a word, 2 after a file was
-written, 0 where a printed path is no file.
+dies or hangs, where letters are lost once lyrics are written and read again, or where an exit code lies: 0 after a
+failure was told, 1 or 2 without a word, 2 after a result was written, 0 where a printed path is no file.
 
 Cases are made from seed, kind and number alone, and ``--only sound:1234`` runs one again; the files of
 ``../shared/cases`` are mutated too where they exist. No model runs: weights cannot be found, workers of a batch fail
@@ -64,7 +63,7 @@ HANG = 60  # seconds by the clock
 ADDRESS_SPACE = 8e9  # bytes beyond those in use
 LONGEST_MESSAGE = 2000  # characters
 
-Bytes = Callable[[bytes, random.Random, Sequence[bytes]], bytes]
+Mutation = Callable[[bytes, random.Random, Sequence[bytes]], bytes]
 """A mutation: from the bytes of a file, and those of others to take from, to other bytes."""
 
 
@@ -98,11 +97,8 @@ def _delete(data: bytes, dice: random.Random, _others: Sequence[bytes]) -> bytes
 
 def _repeat(data: bytes, dice: random.Random, _others: Sequence[bytes]) -> bytes:
     span = _span(data, dice)
-    return (
-        data[: span.stop]
-        + data[span] * dice.choice((1, 1, 3, 50 if len(data[span]) < 1024 else 1))
-        + data[span.stop :]
-    )
+    most = 50 if len(data[span]) < 1024 else 1
+    return data[: span.stop] + data[span] * dice.choice((1, 1, 3, most)) + data[span.stop :]
 
 
 def _insert(data: bytes, dice: random.Random, _others: Sequence[bytes]) -> bytes:
@@ -137,8 +133,8 @@ def _header(data: bytes, dice: random.Random, _others: Sequence[bytes]) -> bytes
     return data[:start] + number.to_bytes(size, dice.choice(("big", "little"))) + data[start + size :]
 
 
-BYTE_MUTATIONS: tuple[Bytes, ...] = (_flip, _delete, _repeat, _insert, _overwrite, _truncate, _splice, _swap)
-SOUND_MUTATIONS: tuple[Bytes, ...] = (*BYTE_MUTATIONS, _header, _header)
+BYTE_MUTATIONS: tuple[Mutation, ...] = (_flip, _delete, _repeat, _insert, _overwrite, _truncate, _splice, _swap)
+SOUND_MUTATIONS: tuple[Mutation, ...] = (*BYTE_MUTATIONS, _header, _header)
 
 # fmt: off
 NUMBERS = (
@@ -176,7 +172,7 @@ ENCODINGS = (
 # fmt: on
 
 
-def _text(change: Callable[[str, random.Random], str]) -> Bytes:
+def _text(change: Callable[[str, random.Random], str]) -> Mutation:
     """Return a mutation of the text in a file; what is no text stays as it is."""
 
     def mutate(data: bytes, dice: random.Random, _others: Sequence[bytes]) -> bytes:
@@ -253,7 +249,7 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
         yield from _places(value[key])
 
 
-TEXT_MUTATIONS: tuple[Bytes, ...] = (
+TEXT_MUTATIONS: tuple[Mutation, ...] = (
     *BYTE_MUTATIONS,
     *(_text(change) for change in (_rows, _rows, _number, _number, _number, _token, _token, _token)),
     _encode,
@@ -263,7 +259,7 @@ TEXT_MUTATIONS: tuple[Bytes, ...] = (
 )
 
 
-def mutated(data: bytes, dice: random.Random, others: Sequence[bytes], mutations: Sequence[Bytes]) -> bytes:
+def mutated(data: bytes, dice: random.Random, others: Sequence[bytes], mutations: Sequence[Mutation]) -> bytes:
     """Return bytes after one to three mutations."""
     for _ in range(dice.choice((1, 1, 2, 3))):
         data = dice.choice(mutations)(data, dice, others)
@@ -823,7 +819,7 @@ class Outcome:
     seconds : float
         Time of computing.
     memory : int
-        Bytes by which the process grew.
+        Mutation by which the process grew.
     """
 
     number: int
@@ -1140,7 +1136,7 @@ def main() -> None:
             if options.only and outcome.details:
                 print(outcome.details, file=sys.stderr, flush=True)
     print(table({kind: outcomes for kind, outcomes in found.items() if outcomes}, options.seed))
-    sys.exit(any(outcome.failure for outcomes in found.values() for outcome in outcomes))
+    sys.exit(int(any(outcome.failure for outcomes in found.values() for outcome in outcomes)))
 
 
 if __name__ == "__main__":
