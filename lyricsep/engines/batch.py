@@ -255,6 +255,7 @@ class Batch:
         try:
             state = json.loads(self._state.read_text(encoding="utf-8"))
             started, ids, todo = str(state["started"]), set(state["ids"]), set(state.get("todo", ()))
+            began = datetime.fromisoformat(started).timestamp()
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ConfigError(
                 f"{shown(self.folder)}: no batch was run in this folder",
@@ -268,8 +269,8 @@ class Batch:
         ]
         done = [record for record in records if record.status == "done"]
         recent = [record for record in records if record.at >= started]
-        ends = [datetime.fromisoformat(record.at) for record in recent]
-        elapsed = (max(ends) - datetime.fromisoformat(started)).total_seconds() if ends else 0.0
+        ends = [datetime.fromisoformat(record.at).timestamp() for record in recent]
+        elapsed = max(ends) - began if ends else 0.0
         sound = sum(record.duration for record in recent if record.fresh)
         return Status(
             n_songs=len(ids),

@@ -134,3 +134,15 @@ def test_options_need_not_be_text(plan: Plan, tasks: list[Task], tmp_path: Path)
     batch.begin(tasks, odd, Delivery(tmp_path, ("txt",)))  # the same options, as they were read again
     with pytest.raises(ConfigError, match="holds results of other options"):
         batch.begin(tasks, plan, Delivery(tmp_path, ("txt",)))
+
+
+def test_times_that_are_none_are_passed_over_or_told(plan: Plan, tasks: list[Task], tmp_path: Path) -> None:
+    batch = Batch(tmp_path)
+    batch.begin(tasks, plan, Delivery(tmp_path, ("txt",)))
+    batch.journal.add(done(tasks[0], plan))
+    batch.journal.add(replace(done(tasks[1], plan), at="99-01-01"))
+    assert (batch.status().n_done, batch.status().n_left) == (1, 2)
+    state = tmp_path / ".lyricsep" / "batch.json"
+    state.write_text(state.read_text().replace('"started": "2', '"started": "x'))
+    with pytest.raises(ConfigError, match="no batch was run in this folder"):
+        batch.status()
