@@ -225,7 +225,7 @@ class Batch:
         ]
         state = {"started": started, "ids": [task.id for task in tasks], "todo": [task.id for task in todo]}
         write_text(self._state, json.dumps(state) + "\n")
-        write_text(self._plan, json.dumps(plan.describe(), ensure_ascii=False, indent=1) + "\n")
+        write_text(self._plan, json.dumps(plan.describe(), indent=1) + "\n")  # ASCII: options need not be text
         gone = [record for id_, record in last.items() if record.results and id_ not in set(state["ids"])]
         kept = [path for record in gone for path in (self._prune(record) if prune else record.results)]
         return Beginning(tuple(todo), len(older), len(gone), tuple(kept))
@@ -234,7 +234,9 @@ class Batch:
         """Refuse options other than those of the results that are there, naming what differs."""
         try:
             before = json.loads(self._plan.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
+            return
+        if not isinstance(before, dict):
             return
         now = plan.describe()
         kinds = [_kind(before), _kind(now)]
@@ -276,6 +278,7 @@ class Batch:
         try:
             state = json.loads(self._state.read_text(encoding="utf-8"))
             started, ids, todo = str(state["started"]), set(state["ids"]), set(state.get("todo", ()))
+            began = datetime.fromisoformat(started).timestamp()
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ConfigError(
                 f"{shown(self.folder)}: no batch was run in this folder",
@@ -289,8 +292,8 @@ class Batch:
         ]
         done = [record for record in records if record.status == "done"]
         recent = [record for record in records if record.at >= started]
-        ends = [datetime.fromisoformat(record.at) for record in recent]
-        elapsed = (max(ends) - datetime.fromisoformat(started)).total_seconds() if ends else 0.0
+        ends = [datetime.fromisoformat(record.at).timestamp() for record in recent]
+        elapsed = max(ends) - began if ends else 0.0
         sound = sum(record.duration for record in recent if record.fresh)
         return Status(
             n_songs=len(ids),

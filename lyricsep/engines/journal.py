@@ -103,8 +103,13 @@ class Record:
 
     @classmethod
     def from_entry(cls, entry: Mapping[str, Any]) -> Self:
-        """Read what `dataclasses.asdict` and JSON made of a record; raise `KeyError` or `TypeError` if it is none."""
+        """Read what `dataclasses.asdict` and JSON made of a record.
+
+        Raise `KeyError`, `TypeError` or `ValueError` if it is none.
+        """
         known = {each.name: entry[each.name] for each in fields(cls)}
+        if known["at"]:
+            datetime.fromisoformat(known["at"])
         return cls(**{**known, "audio": tuple(known["audio"]), "results": dict(known["results"])})
 
     def done(self, **facts: Any) -> Self:

@@ -262,7 +262,7 @@ def read_runs(path: Path) -> dict[str, dict[str, Counts]]:
             f"{shown(path)}: no scores to read ({error.strerror or error}); "
             "name JSON of `lyricsep score` or a folder of `lyricsep benchmark`"
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
         raise DatasetError(
             f"{shown(path)}: expected a folder of `lyricsep benchmark` or JSON of `lyricsep score` ({error})"
         ) from error
@@ -272,7 +272,9 @@ def _runs_of_benchmark(table: Path) -> dict[str, dict[str, Counts]]:
     runs: dict[str, dict[str, Counts]] = defaultdict(dict)
     failed = set()
     with table.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
+        for number, row in enumerate(csv.DictReader(file), start=2):
+            if None in row or None in row.values():
+                raise ValueError(f"row {number} has more or fewer cells than the first row")
             condition, song = f"{row['audio']}, {row['segmentation']}", f"{row['dataset']}/{row['song']}"
             if row["error"]:
                 failed.add((condition, song))

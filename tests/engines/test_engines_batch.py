@@ -157,3 +157,33 @@ def test_a_table_is_as_new_as_the_journal(plan: Plan, tasks: list[Task], tmp_pat
     assert batch.has_table
     os.utime(csv, ns=(0, batch.journal.path.stat().st_mtime_ns - 1))  # killed between a song and the table
     assert not batch.has_table
+
+
+@pytest.mark.parametrize("plan_json", ["[1]", "3", "[" * 100_000, ""])
+def test_a_damaged_plan_refuses_nothing(plan: Plan, tasks: list[Task], tmp_path: Path, plan_json: str) -> None:
+    batch = Batch(tmp_path)
+    batch.begin(tasks, plan, Delivery(tmp_path, ("txt",)))
+    batch.journal.add(done(tasks[0], plan))
+    (tmp_path / ".lyricsep" / "plan.json").write_text(plan_json)
+    assert batch.begin(tasks, plan, Delivery(tmp_path, ("txt",))).todo == tuple(tasks[1:])
+
+
+def test_options_need_not_be_text(plan: Plan, tasks: list[Task], tmp_path: Path) -> None:
+    batch, odd = Batch(tmp_path), replace(plan, query="caf\udce9")
+    batch.begin(tasks, odd, Delivery(tmp_path, ("txt",)))
+    batch.journal.add(done(tasks[0], odd))
+    batch.begin(tasks, odd, Delivery(tmp_path, ("txt",)))  # the same options, as they were read again
+    with pytest.raises(ConfigError, match="holds results of other options"):
+        batch.begin(tasks, plan, Delivery(tmp_path, ("txt",)))
+
+
+def test_times_that_are_none_are_passed_over_or_told(plan: Plan, tasks: list[Task], tmp_path: Path) -> None:
+    batch = Batch(tmp_path)
+    batch.begin(tasks, plan, Delivery(tmp_path, ("txt",)))
+    batch.journal.add(done(tasks[0], plan))
+    batch.journal.add(replace(done(tasks[1], plan), at="99-01-01"))
+    assert (batch.status().n_done, batch.status().n_left) == (1, 2)
+    state = tmp_path / ".lyricsep" / "batch.json"
+    state.write_text(state.read_text().replace('"started": "2', '"started": "x'))
+    with pytest.raises(ConfigError, match="no batch was run in this folder"):
+        batch.status()

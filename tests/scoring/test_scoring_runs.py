@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from math import isnan
+from pathlib import Path
 
 import pytest
 
 from lyricsep.datasets import Song
-from lyricsep.scoring import FIELDS, RATES, ScoredRun, SongScore, score
+from lyricsep.errors import DatasetError
+from lyricsep.scoring import FIELDS, RATES, ScoredRun, SongScore, read_runs, score
 
 
 def scored(name: str, reference: str, hypothesis: str, genre: str | None = None) -> SongScore:
@@ -41,3 +43,13 @@ def test_the_table_of_no_songs_has_its_columns_and_types() -> None:
     assert empty.empty
     assert list(empty.columns) == list(filled.columns)
     assert empty[numbers].dtypes.to_dict() == filled[numbers].dtypes.to_dict()
+
+
+@pytest.mark.parametrize("row", ["mixture,native,set,one,,7,8,9", "mixture,native,set,one,"], ids=["more", "fewer"])
+def test_a_table_with_rows_of_another_length_is_refused(tmp_path: Path, row: str) -> None:
+    counts = ",".join(FIELDS)
+    whole = f"mixture,native,set,two,{',0' * len(FIELDS)}"
+    row += ",1" * len(FIELDS) if row.endswith("9") else ""
+    (tmp_path / "songs.csv").write_text(f"audio,segmentation,dataset,song,error,{counts}\n{whole}\n{row}\n")
+    with pytest.raises(DatasetError, match="row 3 has more or fewer cells than the first row"):
+        read_runs(tmp_path)
