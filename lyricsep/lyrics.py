@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 NOT_SUNG = "not-sung"
 """Flag of a line of known lyrics that nobody sings: it stands where it would be sung, and has no length."""
 
+INVENTED = "invented"
+"""Flag of a line that was heard, and that probably nobody sings."""
+
 
 @dataclass(frozen=True, order=True, slots=True)
 class Segment:
@@ -218,12 +221,12 @@ class Lyrics:
 
 
 def sung_only(lyrics: Lyrics) -> Lyrics:
-    """Return lyrics without the lines that nobody sings, which have no time."""
+    """Return lyrics without the lines that nobody sings: those without a time, and those that were invented."""
     lines: list[Line] = []
     section: str | None = None
     for line in lyrics.lines:
         section = line.section if section is None else section
-        if NOT_SUNG not in line.flags:
+        if not {NOT_SUNG, INVENTED} & set(line.flags):
             lines.append(line if line.section == section else replace(line, section=section))
             section = None
     return lyrics if len(lines) == len(lyrics.lines) else replace(lyrics, lines=tuple(lines))

@@ -7,6 +7,13 @@ Prints a table in Markdown. The chance that a word is right is a logistic functi
 log-probability of its segment (`lyricsep.transcribers.guard`). It is fitted here for each song on the others, so that
 no song is judged by what was fitted on it; the last row has the constants of the product, fitted on all of them.
 
+    python scripts/benchmark_doubt.py intros ../shared/jam-alt --make-intros
+    lyricsep transcribe intros -o heard-intros --preset fast --format json
+    python scripts/benchmark_doubt.py heard-intros ../shared/jam-alt --intro 60
+
+puts a minute of a song's own accompaniment, from where most is sung, in front of it, and counts the lines that are
+heard there, which nobody sings.
+
 AUC: the chance that a right word has more confidence than a wrong one. Calibration error: how far, in bins of a
 tenth, the mean confidence lies from the share that is right. A line is wrong if fewer than half of its words are
 right, and doubted if their mean confidence is below a half; wrong is the share of the doubted lines that is wrong,
@@ -22,6 +29,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+
+RATE = 16_000  # samples a second
+INTRO = 60  # seconds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,6 +79,37 @@ def judged_words(heard: Path, references: str) -> Iterator[Judged]:
                     )
 
 
+def make_intros(folder: Path, references: str) -> None:
+    """Write every song of a dataset, mono at 16 kHz, behind `INTRO` seconds of its accompaniment."""
+    from lyricsep.audio import Audio, save_audio
+    from lyricsep.datasets import open_dataset
+    from lyricsep.plan import SeparateOptions, resolve
+    from lyricsep.session import Session
+
+    session = Session(resolve(SeparateOptions(separator="spleeter")))
+    for song in open_dataset(references).songs:
+        if song.audio is None:
+            continue
+        signals = session.load_signals(song.audio).recorded()
+        loudness = np.add.reduceat(signals.vocals**2, np.arange(0, len(signals.vocals), RATE))
+        start = int(np.argmax(np.convolve(loudness, np.ones(INTRO), "valid"))) * RATE
+        intro = (signals.mixture - signals.vocals)[start : start + INTRO * RATE]
+        whole = torch.from_numpy(np.concatenate([intro, signals.mixture]))[None]
+        folder.mkdir(exist_ok=True)
+        save_audio(folder / f"{song.audio.stem}.wav", Audio(whole, RATE), overwrite=True)
+
+
+def count_intros(heard: Path, seconds: float) -> None:
+    """Print how many lines start in the intro, how many of them are left out, and how many others are."""
+    from lyricsep.formats import find_lyrics, read_lyrics
+    from lyricsep.lyrics import INVENTED
+
+    lines = [line for path in find_lyrics(heard, [".json"]).values() for line in read_lyrics(path).lines]
+    early = [INVENTED in line.flags for line in lines if line.start < seconds]
+    others = [INVENTED in line.flags for line in lines if line.start >= seconds]
+    print(f"{len(early)} lines in the intros, {sum(early)} of them left out; of {len(others)} others {sum(others)}")
+
+
 def inputs_of(words: Sequence[Judged]) -> Numbers:
     """Return the inputs of the logistic function, shape (n_words, 3)."""
     from lyricsep.transcribers.guard import SUREST
@@ -106,7 +148,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("heard", type=Path, help="folder of transcriptions, as json")
     parser.add_argument("references", help="a dataset, or a folder of lyrics")
+    parser.add_argument("--make-intros", action="store_true", help="write the songs of the dataset with intros")
+    parser.add_argument("--intro", type=float, help="seconds of accompaniment in front of the songs")
     options = parser.parse_args(arguments)
+    if options.make_intros:
+        make_intros(options.heard, options.references)
+        return
+    if options.intro:
+        count_intros(options.heard, options.intro)
+        return
 
     words = list(judged_words(options.heard, options.references))
     songs = np.array([word.song for word in words])

@@ -542,7 +542,7 @@ def layouts() -> tuple[Layout, ...]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from lyricsep.inputs import LIST_SUFFIXES
+    from lyricsep.lists import LIST_SUFFIXES
 
     lists = _files(SEEDS / "lists")
     parquet = io.BytesIO()

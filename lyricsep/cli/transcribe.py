@@ -24,7 +24,7 @@ from lyricsep.cli.settings import STDOUT, chosen_formats, languages_of
 from lyricsep.errors import ConfigError, LyricsepError
 from lyricsep.files import shown
 from lyricsep.formats import file_suffixes, render_lyrics, write_lyrics
-from lyricsep.lyrics import NOT_SUNG, clock
+from lyricsep.lyrics import INVENTED, NOT_SUNG, clock
 from lyricsep.manifest import new_manifest
 from lyricsep.plan import Plan, TranscribeOptions, resolve
 from lyricsep.remote import renamed
@@ -179,6 +179,9 @@ def _take(outcome: Outcome, run: CommandRun, formats: Sequence[str], plan: Plan)
         where = " (flags in the json)" if "json" in formats else ""
         say(f"{song.name}: {n_doubtful} of {len(lyrics.lines)} lines are doubtful{where}")
     for line in lyrics.lines:
+        if INVENTED in line.flags:
+            kept = "only in txt and json" if {"txt", "json"} & set(formats) else "left out"
+            say(f"{song.name}: at {clock(line.start)}, probably not sung, so {kept}: {line.text}")
         if NOT_SUNG in line.flags:
             say(f"{song.name}: not sung, so without a time: {line.text}")
     for line in lyrics.unwritten:

@@ -21,12 +21,13 @@ from torch.nn.functional import pad
 
 from lyricsep.errors import ConfigError
 from lyricsep.languages import WHISPER_LANGUAGES, from_whisper, language_name, to_whisper
-from lyricsep.lyrics import Decoding, Line, Lyrics, Segment, Word
+from lyricsep.lyrics import INVENTED, Decoding, Line, Lyrics, Segment, Word
 from lyricsep.transcribers.alignment import AlignedWord
 from lyricsep.transcribers.base import SAMPLE_RATE, Clips, WhisperOptions
 from lyricsep.transcribers.guard import (
     DOUBTFUL,
     FLAGS,
+    UNBELIEVABLE,
     Activity,
     compression_ratio,
     confidence_of,
@@ -442,6 +443,8 @@ class WhisperTranscriber:
             confidence = fmean(confidence_of(word.probability, avg_logprob) for word in line.words)
             if confidence < DOUBTFUL:
                 own.add("low-confidence")
+            if confidence < UNBELIEVABLE:
+                own.add(INVENTED)
         return replace(line, flags=tuple(flag for flag in FLAGS if flag in own), confidence=confidence)
 
     def _tokenizer(self, language: str) -> Tokenizer:

@@ -254,3 +254,11 @@ def test_segments_read_back_in_order(edges: list[float]) -> None:
         read = [float(cell) for row in rows for cell in row.split(separator)[:2]]
         assert read == sorted(read)
         assert read == pytest.approx([edge for s in segments for edge in (s.start, s.end)], abs=tolerance)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_line_that_nobody_sings_is_in_no_format_with_times(name: str) -> None:
+    lines = (Line(1.0, 2.0, "Thank you", flags=("low-confidence", "invented")), Line(5.0, 6.0, "Grüße", section=""))
+    text = render_lyrics(Lyrics(lines, "de", 10.0, (Segment(0.0, 10.0),)), name)
+    assert "Grüße" in text
+    assert ("Thank you" in text) == (name in ("txt", "json"))

@@ -316,7 +316,8 @@ def test_the_least_bad_is_kept_and_flagged(fake, song, said) -> None:
         [song([20])]
     )
     assert lyrics.text == "least bad"
-    assert lyrics.lines[0].flags == lyrics.decodings[0].flags == ("low-confidence",)
+    assert lyrics.decodings[0].flags == ("low-confidence",)
+    assert lyrics.lines[0].flags == ("low-confidence", "invented")
     assert (lyrics.decodings[0].attempts, lyrics.decodings[0].temperature) == (3, 0.2)
 
 
@@ -391,7 +392,9 @@ def test_a_line_over_silence_is_flagged_among_others(fake, said) -> None:
     assert lyrics.decodings[0].flags == ()
 
 
-@pytest.mark.parametrize(("logprob", "flags"), [(-0.2, ()), (-0.8, ("low-confidence",))])
+@pytest.mark.parametrize(
+    ("logprob", "flags"), [(-0.2, ()), (-0.8, ("low-confidence",)), (-0.99, ("low-confidence", "invented"))]
+)
 def test_a_line_whose_words_are_probably_wrong_is_flagged(fake, song, said, logprob, flags) -> None:
     backend = fake(lambda c, s, a: said("one two", avg_logprob=logprob))
     (lyrics,) = WhisperTranscriber(backend, ONCE).transcribe([song([20])])
@@ -442,7 +445,7 @@ def test_a_whole_song_falls_back_and_keeps_the_last(fake, song, said) -> None:
     (lyrics,) = WhisperTranscriber(backend, WITH_FALLBACK).transcribe([song([20], whole=True)])
     assert lyrics.text == "third"
     assert (lyrics.decodings[0].temperature, lyrics.decodings[0].attempts) == (0.4, 3)
-    assert lyrics.lines[0].flags == ("low-confidence",)
+    assert lyrics.lines[0].flags == ("low-confidence", "invented")
 
 
 def test_a_whole_song_without_a_sample(fake) -> None:
