@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 NOT_SUNG = "not-sung"
 """Flag of a line of known lyrics that nobody sings: it stands where it would be sung, and has no length."""
 
+LONGEST = 3.6e12
+"""Seconds; formats write nine digits of hours, and read no more."""
+
 INVENTED = "invented"
 """Flag of a line that was heard, and that probably nobody sings."""
 
@@ -271,5 +274,5 @@ def clock(time: float) -> str:
 
 def _check_span(kind: str, start: float, end: float) -> None:
     # The comparison is written so that NaN fails it.
-    if not (0 <= start <= end < float("inf")):
-        raise ValueError(f"{kind} needs 0 <= start <= end < inf in seconds, got start={start!r}, end={end!r}")
+    if not (0 <= start <= end < LONGEST):
+        raise ValueError(f"{kind} needs 0 <= start <= end < {LONGEST:g} s, got start={start!r}, end={end!r}")

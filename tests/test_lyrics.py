@@ -22,7 +22,7 @@ nan, inf = float("nan"), float("inf")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("start", "end"), [(-0.1, 1), (2, 1), (nan, 1), (0, nan), (0, inf), (inf, inf)])
 def test_spans_no_clock_can_show(kind: Callable[[float, float], object], start: float, end: float) -> None:
-    with pytest.raises(ValueError, match="needs 0 <= start <= end < inf in seconds, got start="):
+    with pytest.raises(ValueError, match=r"needs 0 <= start <= end < 3.6e\+12 s, got start="):
         kind(start, end)
 
 

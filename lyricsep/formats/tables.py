@@ -11,7 +11,7 @@ import io
 import re
 from collections.abc import Mapping
 
-from lyricsep.errors import DatasetError
+from lyricsep.errors import DatasetError, reason_of
 from lyricsep.formats.clock import decimal
 from lyricsep.formats.transcript import Transcript, sung, timed
 from lyricsep.lyrics import Line, Lyrics
@@ -62,7 +62,9 @@ def read_table(text: str, name: str, *, delimiter: str) -> Transcript:
             else list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
         )
     except csv.Error as error:
-        raise DatasetError(f"{name}: not a table ({error}); quote texts with quotes or line breaks") from error
+        raise DatasetError(
+            f"{name}: not a table ({reason_of(error)}); quote texts with quotes or line breaks"
+        ) from error
     rows = [row for row in rows if any(cell.strip() for cell in row)]
     if not rows:
         return Transcript("")
@@ -108,5 +110,5 @@ def _line(cell: Mapping[str, str], per_second: int, where: str) -> Line:
     try:
         return Line(float(cell["start"]) / per_second, float(cell["end"]) / per_second, content)
     except (KeyError, ValueError) as error:
-        got = (cell.get("start", ""), cell.get("end", ""))
+        got = (cell.get("start", "")[:20], cell.get("end", "")[:20])
         raise DatasetError(f"{where}: expected 0 <= start <= end in seconds, got {got}; correct it") from error

@@ -26,7 +26,6 @@ whisper.cpp: https://github.com/ggml-org/whisper.cpp, ``examples/cli/cli.cpp``
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -34,7 +33,7 @@ from typing import Any
 
 from lyricsep.formats.transcript import Transcript, in_order, sectioned, tidy
 from lyricsep.languages import known_language
-from lyricsep.lyrics import Line, Word
+from lyricsep.lyrics import LONGEST, Line, Word
 
 _PAUSE = 1.0
 """Seconds without a word that end a line, where words stand without segments."""
@@ -266,7 +265,7 @@ def _language(facts: Mapping[str, Any]) -> str | None:
 
 def _number(value: object) -> float | None:
     # NaN, which json.loads reads, fails the comparison; a bool is no number here.
-    is_number = type(value) in (int, float) and abs(value) <= sys.float_info.max  # type: ignore[arg-type]
+    is_number = type(value) in (int, float) and abs(value) < LONGEST  # type: ignore[arg-type]
     return float(value) if is_number else None  # type: ignore[arg-type]
 
 

@@ -602,3 +602,18 @@ def test_ass_of_a_karaoke_template(read: Read) -> None:
 def test_sections_of_many_lines_are_told_by_pauses(read: Read) -> None:
     content = "".join(f"{n}.000\t{n + 1}.000\tla\n" for n in range(30_000)) + "30004.0\t30005.0\tend\n"
     assert read(content, ".labels.txt").text == "la\n" * 30_000 + "\nend\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("song.csv", "start,end,text\n0,9e21,word\n"),
+        ("song.tsv", "start\tend\ttext\n0.0\t1e300\tword\n"),
+        ("song.labels.txt", "0\t9e21\tword\n"),
+    ],
+)
+def test_a_time_that_no_format_can_write_is_refused(tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(DatasetError, match="song"):
+        read_lyrics(path)
