@@ -149,7 +149,7 @@ _LABEL = re.compile(r"\d+(?:\.\d+)?\t\d+(?:\.\d+)?(?:\t.*)?|\\\t.*")  # the seco
 # Times that no reader knows: of transcripts of videos, MicroDVD, MPL2, labels with decimal commas.
 _TIMED_ROW = re.compile(r"\W*\d+:\d\d\b|\{\d+\}\{\d+\}|\[\d+\]\[\d+\]|\d+[.,]\d+\t\d+[.,]\d+(?:\t|$)")
 _LRC_TAG = re.compile(r"\[[a-z#]+:.*\]", re.IGNORECASE)
-_LRC_TIME = re.compile(r"\[\d+:\d\d(?:[.:,]\d+)?\]")
+_LRC_TIME = re.compile(r"\[\d+:[0-5]\d(?:[.:,]\d+)?\]")
 
 
 def _is_header(cells: Sequence[str]) -> bool:

@@ -96,6 +96,8 @@ def _with_word_times(line: Line) -> str:
 
 
 def _escape_srt(text: str) -> str:
+    if _CUE_ROW.match(text):
+        text = text.replace(":", _JOINER + ":", 1)
     return re.sub(r"[<{&\\]", lambda at: at[0] + _JOINER * bool(_SRT_MARK.match(text, at.start())), text)
 
 
@@ -122,7 +124,7 @@ def read_vtt(text: str, name: str) -> Transcript:
 
 def _plain_srt(row: str) -> str:
     plain = _unescape(_SRT_TAG.sub("", row).replace("\\h", " "))
-    return re.sub(rf"(?<=[<{{&\\]){_JOINER}", "", plain).strip()
+    return re.sub(rf"(?<=[<{{&\\]){_JOINER}|(?<=\d){_JOINER}(?=:)", "", plain).strip()
 
 
 def _plain_vtt(row: str) -> str:
@@ -212,7 +214,8 @@ def _is_above_cue(number: str, cues: Sequence[_Cue]) -> bool:
 
 
 def _number(row: str) -> int:
-    return int(row) if len(row.strip()) < 10 else -1
+    digits = row.strip()
+    return int(digits) if len(digits) < 10 else -1
 
 
 def _shown_once(cues: Sequence[_Cue], plain: Callable[[str], str]) -> Iterator[_Cue]:

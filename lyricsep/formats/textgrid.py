@@ -23,7 +23,7 @@ from lyricsep.errors import DatasetError
 from lyricsep.formats.clock import to_ticks
 from lyricsep.formats.karaoke import whole_words
 from lyricsep.formats.transcript import Transcript, sung, timed
-from lyricsep.lyrics import Line, Lyrics, Segment, Word
+from lyricsep.lyrics import LONGEST, Line, Lyrics, Segment, Word
 
 logger = logging.getLogger(__name__)
 
@@ -137,6 +137,8 @@ def read_textgrid(text: str, name: str) -> Transcript:
         return Transcript("")
     try:
         duration, tiers, points = _parse(text)
+        if duration >= LONGEST:
+            raise ValueError(f"a duration of {duration:g} s")
     except (StopIteration, TypeError) as error:
         raise DatasetError(f"{name}: not a complete TextGrid; save it again from Praat as a text file") from error
     except ValueError as error:

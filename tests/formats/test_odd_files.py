@@ -617,3 +617,30 @@ def test_a_time_that_no_format_can_write_is_refused(tmp_path: Path, name: str, t
     path.write_text(text)
     with pytest.raises(DatasetError, match="song"):
         read_lyrics(path)
+
+
+def test_a_number_behind_a_separator_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "song.srt"
+    path.write_text("1\n00:00:01,000 --> 00:00:02,000\none\n\x1c2\n00:00:03,000 --> 00:00:04,000\ntwo\n")
+    assert [line.text for line in read_lyrics(path).lines] == ["one", "two"]
+
+
+def test_a_text_whose_stamps_no_clock_shows_is_a_text(tmp_path: Path) -> None:
+    path = tmp_path / "song.txt"
+    path.write_text("[99:99.99] One\ntwo\n")
+    assert read_lyrics(path).text.split("\n")[:2] == ["[99:99.99] One", "two"]
+
+
+@pytest.mark.parametrize("text", ["00:00:03,000 --> 00:00:04,000", "4:30 -> home", "12:00"])
+def test_a_sung_clock_is_no_cue(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "song.srt"
+    path.write_text(render_lyrics(Lyrics((Line(1.0, 2.0, text), Line(3.0, 4.0, "two"))), "srt"))
+    assert [line.text for line in read_lyrics(path).lines] == [text, "two"]
+
+
+def test_a_textgrid_without_end_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "song.TextGrid"
+    text = render_lyrics(Lyrics((Line(1.0, 2.0, "one"),), None, 5.0), "textgrid")
+    path.write_text(text.replace("xmax = 5", "xmax = 9e18"))
+    with pytest.raises(DatasetError, match="correct it in Praat"):
+        read_lyrics(path)
