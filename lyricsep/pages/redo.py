@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lyricsep.aligners import read_text
 from lyricsep.errors import AudioError
@@ -43,7 +43,8 @@ class Redo:
 
     def has_vocals(self, found: FoundSong) -> bool:
         """Return whether the vocals of a song have no file, and can be separated as in its run."""
-        return found.vocals is None and found.audio is not None and self._separators(found) is not None
+        is_separated = separators_of(self._manifests.get(found.name, {})) is not None
+        return found.vocals is None and found.audio is not None and is_separated
 
     def vocals(self, found: FoundSong) -> NDArray[np.float32] | None:
         """Separate the vocals of a song as its run did.
@@ -58,11 +59,9 @@ class Redo:
         LyricsepError
             If the song cannot be read or the separator not be loaded.
         """
-        used = self._separators(found)
-        if found.vocals or not found.audio or used is None:
+        if found.vocals or not found.audio or not self.has_vocals(found):
             return None
-        name, query, then = used
-        plan = resolve(replace(self._options, separator=name, query=query, then=then))
+        plan = resolve(replace(self._options, **self._chosen(found, "separator", "query", "then", "track")))
         with self._lock:
             return Session(plan, models=self._models).load_signals(found.audio).recorded().vocals
 
@@ -76,8 +75,7 @@ class Redo:
         """
         if found.audio is None:
             raise AudioError(f"{found.name}: its audio was not found", hint="name its folder with {songs}")
-        plan = plan_of(self._manifests.get(found.name, {}))
-        chosen = {key: plan[key] for key in ("separator", "query", "then", "model") if isinstance(plan.get(key), str)}
+        chosen = self._chosen(found, "separator", "query", "then", "track", "model")
         options = AlignOptions(device=self._options.device, offline=self._options.offline, **chosen)
         job = Job(found.audio, known=read_text(text, shown(found.lyrics)))
         with self._lock:
@@ -86,5 +84,7 @@ class Redo:
             raise outcome.error
         return outcome.lyrics
 
-    def _separators(self, found: FoundSong) -> tuple[str, str | None, str | None] | None:
-        return separators_of(self._manifests.get(found.name, {}))
+    def _chosen(self, found: FoundSong, *names: str) -> dict[str, Any]:
+        """Return options of the run of a song, as far as its manifest tells."""
+        plan = plan_of(self._manifests.get(found.name, {}))
+        return {name: plan[name] for name in names if isinstance(plan.get(name), str | int)}
