@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _LOSSY = {".mp3": "libmp3lame", ".opus": "libopus"}
 _BIT_RATES = {"libmp3lame": 256_000, "libopus": 160_000, "aac": 192_000}  # per second, for two channels
+HIGHEST_RATE = 48_000  # samples per second that every player knows
 
 SOUND_FORMATS = ("wav", "flac", "mp3", "opus")
 """What `writing` writes: 32-bit float, 24-bit, and two that lose a little."""
@@ -36,7 +37,8 @@ class SoundEncoder:
     codec : str
         ``libmp3lame``, ``libopus`` or ``aac``.
     sample_rate : int
-        Samples per second of what is written; the stream has the nearest rate that the codec knows.
+        Samples per second of what is written; the stream has the same or the next rate that the codec knows, at
+        most `HIGHEST_RATE`.
     n_channels : int
         1 or 2.
     """
@@ -46,8 +48,8 @@ class SoundEncoder:
     ) -> None:
         import av
 
-        known = av.Codec(codec, "w").audio_rates or [sample_rate]
-        rate = min((one for one in known if one >= sample_rate), default=max(known))
+        known = [rate for rate in av.Codec(codec, "w").audio_rates or () if rate <= HIGHEST_RATE]
+        rate = min((one for one in known if one >= sample_rate), default=HIGHEST_RATE)
         self._layout = "mono" if n_channels == 1 else "stereo"
         self._container = container
         self._sample_rate = sample_rate
@@ -83,7 +85,7 @@ def writing(
     path : Path
         Ends in ``.wav``, ``.flac``, ``.mp3`` or ``.opus``.
     sample_rate : int
-        Samples per second. MP3 and Opus get the nearest rate that they know.
+        Samples per second. MP3 and Opus get the same or the next rate that they know, at most 48 kHz.
     n_channels : int
         Channels of every block.
     overwrite : bool
