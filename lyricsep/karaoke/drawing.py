@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 1920, 1080  # pixels, as all lengths here
 MARGIN = 120  # on both sides: televisions cut off up to a twentieth
+SMALLEST = 12  # letters
 LEADING = 1.22  # of the size of the letters, from row to row
 OUTLINE = 6
 EVEN = ~1  # colour is stored for squares of two pixels
@@ -179,9 +180,9 @@ class Painter:
             font = self._font(size)
             rows = _rows(font, sung)
             widest = max(font.getlength(sung.text[begin:end].strip()) for begin, end in rows)
-            if widest <= WIDTH - 2 * MARGIN:
+            if widest <= WIDTH - 2 * MARGIN or size == SMALLEST:
                 break
-            size = int(size * min(0.97, (WIDTH - 2 * MARGIN) / widest))
+            size = max(SMALLEST, int(size * min(0.97, (WIDTH - 2 * MARGIN) / widest)))
         for number, (begin, end) in enumerate(rows):
             text = sung.text[begin:end].rstrip()
             width = font.getlength(text)

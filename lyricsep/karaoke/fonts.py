@@ -12,6 +12,7 @@ from lyricsep.files import shown
 # Clear on a screen and wide-spread; the last one comes with matplotlib.
 _PREFERRED = ("Noto Sans", "Arial", "Helvetica", "Liberation Sans", "DejaVu Sans")
 _JOINING = ("Mn", "Mc")  # marks that a letter carries
+_UNSEEN = ("Zs", "Cf")  # spaces and joiners
 _SELECTORS = set(map(chr, range(0xFE00, 0xFE10)))  # choose between pictures of a letter
 
 
@@ -36,8 +37,9 @@ def find_font(name: str | None, texts: Iterable[str] = (), *, song: str = "") ->
     """
     from matplotlib.ft2font import FT2Font
 
-    letters = {letter for text in texts for letter in text if letter.isprintable() and not letter.isspace()}
-    letters -= _SELECTORS
+    letters = {
+        letter for text in texts for letter in text if unicodedata.category(letter) not in _UNSEEN
+    } - _SELECTORS
     _check_layout(letters)
     missing = letters
     for path in [_named(name)] if name else _installed():

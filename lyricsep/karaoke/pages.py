@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
@@ -26,7 +27,7 @@ class SungText:
     Parameters
     ----------
     text : str
-        In one row.
+        In one row; tabs and the like become spaces, which every font has.
     times : tuple of float
         Seconds, never falling; empty for a text that nobody sings.
     letters : tuple of int
@@ -36,6 +37,11 @@ class SungText:
     text: str
     times: tuple[float, ...] = ()
     letters: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Replace what no font draws."""
+        text = "".join(" " if c.isspace() or unicodedata.category(c) == "Cc" else c for c in self.text)
+        object.__setattr__(self, "text", text)
 
     @classmethod
     def of(cls, line: Line) -> SungText:

@@ -42,6 +42,7 @@ def test_a_named_font_and_one_that_has_all_letters() -> None:
     ("name", "text", "error"),
     [
         ("DejaVu Sans", "夜の列車", r"the font DejaVu Sans lacks 4: の \(U\+306E\), 列 \(U\+5217\), 夜 \(U\+591C\)"),
+        ("DejaVu Sans", "\ue123", r"lacks 1: .* \(U\+E123\)"),
         (None, "\U0001e900", r"no font has all letters; the best one lacks 1: .* set font"),
         ("No Such Font", "", "no font is called No Such Font"),
         (__file__, "a", "is no font"),
@@ -97,6 +98,10 @@ def test_text_stays_inside_the_margins(painter: Painter, page: Page) -> None:
     assert top >= HEIGHT / 2 - 150
     assert bottom <= HEIGHT / 2 + 150
     assert abs(left + right - WIDTH) < 30
+
+
+def test_text_of_any_length_is_drawn(painter: Painter) -> None:
+    assert swept(painter, Page(0.0, {"middle": SungText.of(Line(1, 2, "la " * 999 + "x" * 5000))}), 99.0).any()
 
 
 def test_two_rows_are_sung_one_after_the_other(painter: Painter) -> None:

@@ -33,6 +33,11 @@ def test_a_line_without_words_is_swept_evenly() -> None:
     assert SungText.of(Line(1, 3, "la la")) == SungText("la la", (1, 3), (0, 5))
 
 
+def test_what_no_font_draws_is_a_space() -> None:
+    text = SungText.of(Line(1, 3, "one\ttwo\x01\u3000three", (Word(1, 2, "one"), Word(2, 3, "two\x01\u3000three"))))
+    assert text == SungText("one two  three", (1, 2, 3), (0, 4, 14))
+
+
 def test_each_line_has_its_turn() -> None:
     lines = (sung(10, "one"), sung(11, "two"), sung(12, "three"), Line(12.2, 12.2, "not sung", flags=(NOT_SUNG,)))
     pages = make_pages(Lyrics(lines), "Song", "Band")
