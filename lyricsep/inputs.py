@@ -311,7 +311,8 @@ def _is_song(path: Path, relative: Path) -> bool:
 
 def _is_named_as_song(relative: PurePath) -> bool:
     # Results of our own, and stems that lie beside a song, are not songs.
-    is_audio = relative.suffix.lower() in AUDIO_SUFFIXES and not relative.stem.endswith(".vocals")
+    is_stem = relative.stem.endswith((".vocals", ".accompaniment", ".instrumental"))
+    is_audio = relative.suffix.lower() in AUDIO_SUFFIXES and not is_stem
     # Nor is what is hidden: unfinished results, and what macOS and others keep beside files.
     return is_audio and not any(part.startswith(".") for part in relative.parts)
 

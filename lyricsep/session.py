@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -63,6 +63,9 @@ class Job:
     before : callable, optional
         Called before the song is decoded, unless the store holds its lyrics; a `LyricsepError` from it fails the
         song.
+    stems : mapping
+        Files for its stems (`lyricsep.signals.save_stems`), replaced where they exist. The song is then not looked
+        up in the stores.
     """
 
     path: Path
@@ -72,6 +75,7 @@ class Job:
     apart: bool = False
     known: KnownLyrics | None = None
     before: Callable[[], None] | None = None
+    stems: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -406,7 +410,7 @@ class Session:
         outcome = Outcome(job)
         if self.store or self.signals:
             outcome = replace(outcome, digests=self.digests(job.path))
-        if self.store and job.segmenter is None:
+        if self.store and job.segmenter is None and not job.stems:
             key = self.plan.lyrics_key(outcome.digests, job.language or self.plan.language, job.known)
             outcome = replace(outcome, key=key, versions=self.plan.versions)
             known = self._known(outcome)
@@ -415,7 +419,7 @@ class Session:
         if job.before:
             job.before()
         laps = [time.perf_counter()]
-        signals = self._load_signals(job.path, outcome.digests, report)
+        signals = self._load_signals(job.path, outcome.digests, report, job.stems)
         if outcome.digests and self.digests(job.path) != outcome.digests:
             raise AudioError(f"{shown(job.path)}: changed while it was read", hint="run again")
         laps.append(time.perf_counter())
@@ -477,12 +481,14 @@ class Session:
         """
         digests = self.digests(path) if self.signals else ()
         try:
-            return self._load_signals(path, digests, self._report)
+            return self._load_signals(path, digests, self._report, {})
         except _ModelError as error:
             raise error.reason from error
 
-    def _load_signals(self, path: Path, digests: Sequence[str], report: Progress) -> Signals:
-        if self.signals:
+    def _load_signals(
+        self, path: Path, digests: Sequence[str], report: Progress, stems: Mapping[str, Path]
+    ) -> Signals:
+        if self.signals and not stems:
             kept = self.signals.load(self.plan.vocals_key(digests), digests, path, report, self.plan.track)
             if kept:
                 return kept
@@ -490,7 +496,7 @@ class Session:
             separator = self.models.separator(self.plan)
         except LyricsepError as error:
             raise _ModelError(error) from error  # no song is to blame
-        signals = load_signals(path, separator, track=self.plan.track, on_progress=report)
+        signals = load_signals(path, separator, track=self.plan.track, stems=stems, on_progress=report)
         if not self.signals:
             return signals
         return self.signals.save(self.plan.vocals_key(digests), digests, signals, self.plan.track)

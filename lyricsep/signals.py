@@ -10,9 +10,9 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,13 +21,13 @@ import numpy as np
 
 from lyricsep.audio import (
     AudioReader,
-    AudioWriter,
     Damage,
     Normalisation,
     StreamResampler,
     downmix,
     measured,
     open_audio,
+    writing,
 )
 from lyricsep.audio.normalising import Channels
 from lyricsep.errors import AudioError
@@ -50,6 +50,9 @@ LOWEST_FLOOR = -60.0  # dBFS, above the noise of 16 bit recordings
 
 BLOCKS_AHEAD = 2  # of 10 s each
 LOUDEST = 2.0**32  # times full scale: unscaled integers are below, a misread file above
+
+STEMS = ("vocals", "accompaniment", "instrumental")
+"""Stems of a song: what the separator returns, and the song without it, by either of two names."""
 
 # Vocals with less of the song's energy are what a separator lets through of a band.
 FAINT = 0.01
@@ -92,7 +95,12 @@ class Signals:
 
 
 def load_signals(
-    path: Path, separator: Separator, *, track: int | None = None, on_progress: Progress | None = None
+    path: Path,
+    separator: Separator,
+    *,
+    track: int | None = None,
+    stems: Mapping[str, Path] | None = None,
+    on_progress: Progress | None = None,
 ) -> Signals:
     """Decode a song, separate it, and keep both as mono at 16 kHz, at an ordinary level.
 
@@ -106,6 +114,8 @@ def load_signals(
         From `lyricsep.separators.create_separator`.
     track : int, optional
         As in `lyricsep.audio.open_audio`.
+    stems : mapping, optional
+        Also write stems into files, as `save_stems` does, and replace what exists.
     on_progress : callable, optional
         See `Progress`.
 
@@ -113,15 +123,17 @@ def load_signals(
     ------
     AudioError
         If it cannot be decoded or separated, or is no sound.
+    ConfigError, OutputError
+        If a stem cannot be written.
     """
     report = on_progress or _silent
     report(path, "separating", 0.0)
     normalisation, energy = _measured(path, track)
-    signals, channels = _separated(path, separator, track, normalisation, report)
+    signals, channels = _separated(path, separator, track, normalisation, report, stems or {})
     if channels.polarity and channels.energy > FAINT * energy * normalisation.gain**2:
         logger.warning("%s: its vocals have opposite phases in its channels; %s", shown(path), _INVERTED)
         inverted = normalisation.inverted(channels.polarity)
-        again, _ = _separated(path, separator, track, inverted, report, quiet=True)
+        again, _ = _separated(path, separator, track, inverted, report, {}, quiet=True)
         signals = replace(signals, vocals=again.vocals)
     return signals
 
@@ -148,6 +160,7 @@ def _separated(
     track: int | None,
     normalisation: Normalisation,
     report: Progress,
+    stems: Mapping[str, Path],
     *,
     quiet: bool = False,
 ) -> tuple[Signals, Channels]:
@@ -155,36 +168,48 @@ def _separated(
     channels = Channels()
     with open_audio(path, track=track, quiet=quiet) as reader:
         mixture, vocals = _Mono(reader.sample_rate), _Mono(reader.sample_rate)
-        with _mixture(reader, normalisation, report, mixture.feed) as blocks:
-            for block in separator.stream(blocks):
-                channels.feed(block)
-                vocals.feed(block)
+        with _stem_files(stems, reader, separator, normalisation, overwrite=True) as files:
+
+            def overhear(block: Tensor) -> None:
+                mixture.feed(block)
+                files.overhear(block)
+
+            with _mixture(reader, normalisation, report, overhear) as blocks:
+                for block in separator.stream(blocks):
+                    channels.feed(block)
+                    vocals.feed(block)
+                    files.feed(block)
         signals = Signals(mixture.finish(), vocals.finish(), reader.damage, normalisation.gain)
     _check(signals, path, separator)
     return signals, channels
 
 
-def save_vocals(
+def save_stems(
     path: Path,
-    target: Path,
+    targets: Mapping[str, Path],
     separator: Separator,
     *,
     track: int | None = None,
     overwrite: bool = False,
     on_progress: Progress | None = None,
 ) -> tuple[Damage, ...]:
-    """Separate a song of any length into a file, block by block.
+    """Separate a song of any length into files, block by block.
+
+    Each has the rate, channels, length and level of the song, and vocals and accompaniment add up to it; but for
+    ``.mp3`` and ``.opus``, which lose a little.
 
     Parameters
     ----------
-    path, target : Path
-        The song, and a ``.wav`` or ``.flac`` of the same rate, channels, length and level.
+    path : Path
+        The song.
+    targets : mapping
+        File of each stem, by its name in `STEMS`; see `lyricsep.audio.writing`.
     separator : Separator
         From `lyricsep.separators.create_separator`.
     track : int, optional
         As in `lyricsep.audio.open_audio`.
     overwrite : bool
-        Replace a file that exists.
+        Replace files that exist.
     on_progress : callable, optional
         See `Progress`.
 
@@ -196,14 +221,78 @@ def save_vocals(
     report = on_progress or _silent
     report(path, "separating", 0.0)
     normalisation, _ = _measured(path, track)
-    with (
-        open_audio(path, track=track) as reader,
-        AudioWriter(target, reader.sample_rate, reader.n_channels, overwrite=overwrite) as writer,
-        _mixture(reader, normalisation, report) as blocks,
-    ):
-        for block in separator.stream(blocks):
-            writer.write(normalisation.undo(block))
+    with open_audio(path, track=track) as reader:
+        with (
+            _stem_files(targets, reader, separator, normalisation, overwrite=overwrite) as files,
+            _mixture(reader, normalisation, report, files.overhear) as blocks,
+        ):
+            for block in separator.stream(blocks):
+                files.feed(block)
         return reader.damage
+
+
+class _Stems:
+    """Writes stems while vocals come out of a separator, some blocks after the mixture went in.
+
+    Attributes
+    ----------
+    n_heard, n_separated : int
+        Samples of mixture and vocals.
+    """
+
+    def __init__(self, writers: Mapping[str, Callable[[Tensor], None]], normalisation: Normalisation) -> None:
+        self.n_heard = self.n_separated = 0
+        self._writers = writers
+        self._normalisation = normalisation
+        self._waiting: deque[Tensor] = deque()  # mixture whose vocals are to come
+
+    def overhear(self, block: Tensor) -> None:
+        """Keep a block of the mixture until its vocals come."""
+        self.n_heard += block.shape[-1]
+        if self._writers:
+            self._waiting.append(block)
+
+    def feed(self, vocals: Tensor) -> None:
+        """Write the next block of vocals, and what is left of the mixture without them."""
+        self.n_separated += vocals.shape[-1]
+        while vocals.shape[-1] and self._waiting:
+            mixture = self._waiting.popleft()
+            n_samples = min(mixture.shape[-1], vocals.shape[-1])
+            if n_samples < mixture.shape[-1]:
+                self._waiting.appendleft(mixture[:, n_samples:])
+            part, vocals = vocals[:, :n_samples], vocals[:, n_samples:]
+            for name, write in self._writers.items():
+                write(self._normalisation.undo(part if name == "vocals" else mixture[:, :n_samples] - part))
+
+
+@contextmanager
+def _stem_files(
+    targets: Mapping[str, Path],
+    reader: AudioReader,
+    separator: Separator,
+    normalisation: Normalisation,
+    *,
+    overwrite: bool,
+) -> Iterator[_Stems]:
+    """Open the files of stems; refuse vocals that are not as long as the song."""
+    with ExitStack() as files:
+        writers = {
+            name: files.enter_context(writing(path, reader.sample_rate, reader.n_channels, overwrite=overwrite))
+            for name, path in targets.items()
+        }
+        stems = _Stems(writers, normalisation)
+        yield stems
+        if stems.n_separated != stems.n_heard:
+            durations = (stems.n_separated / reader.sample_rate, stems.n_heard / reader.sample_rate)
+            raise _wrong_length(reader.path, separator, *durations)
+
+
+def _wrong_length(path: Path, separator: Separator, vocals: float, song: float) -> AudioError:
+    return AudioError(
+        f"{shown(path)}: {separator.name} returned {vocals:.2f} s of vocals for a song of {song:.2f} s; this is a "
+        "bug in the separator",
+        hint="choose another {separator}",
+    )
 
 
 def find_vocal_segments(signals: Signals, options: RmsVadOptions) -> list[Segment]:
@@ -231,11 +320,7 @@ def recorded_options(signals: Signals, options: RmsVadOptions) -> RmsVadOptions:
 def _check(signals: Signals, path: Path, separator: Separator) -> None:
     """Refuse vocals that no later stage could work with."""
     if len(signals.vocals) != len(signals.mixture):
-        raise AudioError(
-            f"{shown(path)}: {separator.name} returned {len(signals.vocals) / SAMPLE_RATE:.2f} s of vocals for a "
-            f"song of {signals.duration:.2f} s; this is a bug in the separator",
-            hint="choose another {separator}",
-        )
+        raise _wrong_length(path, separator, len(signals.vocals) / SAMPLE_RATE, signals.duration)
     # Two extremes see every sample without a copy; NaN fails the comparison.
     if len(signals.vocals) and not max(signals.vocals.max(), -signals.vocals.min()) < LOUDEST:
         raise AudioError(

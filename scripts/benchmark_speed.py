@@ -571,7 +571,7 @@ def _stage(songs: Sequence[Song], folder: Path, setting: Setting, mix_back: floa
     from lyricsep.devices import choose_device
     from lyricsep.errors import DatasetError
     from lyricsep.separators import create_separator, find_separator
-    from lyricsep.signals import save_vocals
+    from lyricsep.signals import save_stems
 
     separator = create_separator(find_separator(setting.separator), choose_device(setting.device))
     staged = []
@@ -580,7 +580,7 @@ def _stage(songs: Sequence[Song], folder: Path, setting: Setting, mix_back: floa
             path = folder / f"song{number:03d}{song.audio.suffix}"
             path.symlink_to(song.audio.resolve())
             vocals = path.with_suffix(".vocals.wav")
-            save_vocals(path, vocals, separator)
+            save_stems(path, {"vocals": vocals}, separator)
             if mix_back:
                 _mix_back(path, vocals, mix_back)
             text = "" if setting.random else song.text

@@ -21,7 +21,7 @@ from lyricsep.segmentation import RmsVadOptions
 from lyricsep.separators import Mixture, Separator
 from lyricsep.separators.stems import ExistingVocals
 from lyricsep.session import Job, Outcome
-from lyricsep.signals import find_vocal_segments, load_signals, recorded_options, save_vocals
+from lyricsep.signals import find_vocal_segments, load_signals, recorded_options, save_stems
 
 RATE = 16_000
 EXAMPLE = Path(__file__).resolve().parents[1] / "data" / "example" / "night_train.mp3"
@@ -157,7 +157,7 @@ def test_the_cases_reach_the_level_of_a_master(shared: Path, name: str) -> None:
 @pytest.mark.parametrize("decibels", [-60.0, 0.0, 90.0])
 def test_vocals_are_saved_at_the_level_of_the_song(tmp_path: Path, song: np.ndarray, decibels: float) -> None:
     path = write(tmp_path / "song.wav", song * np.float32(10 ** (decibels / 20)))
-    save_vocals(path, tmp_path / "vocals.wav", Fickle())
+    save_stems(path, {"vocals": tmp_path / "vocals.wav"}, Fickle())
     assert torch.equal(load_audio(tmp_path / "vocals.wav").samples, load_audio(path).samples / 2)
     audio = load_audio(path)
     assert torch.equal(Fickle().separate(audio).samples, audio.samples / 2), "in memory as well"
@@ -223,7 +223,7 @@ def test_channels_in_opposite_phase_are_mixed_by_their_difference(
         f"{path}: its channels have opposite phases; one was inverted, since they cancel each other in mono"
     ]
     assert caplog.records[0].levelno == logging.WARNING
-    save_vocals(path, tmp_path / "vocals.wav", Fickle())
+    save_stems(path, {"vocals": tmp_path / "vocals.wav"}, Fickle())
     assert torch.equal(load_audio(tmp_path / "vocals.wav").samples, load_audio(path).samples / 2), "as the song"
 
 

@@ -20,7 +20,7 @@ from lyricsep.errors import AudioError, LyricsepError, OutputError
 from lyricsep.lyrics import Segment
 from lyricsep.segmentation import PAPER, RmsVadOptions
 from lyricsep.separators import Mixture
-from lyricsep.signals import BLOCKS_AHEAD, Signals, find_vocal_segments, load_signals, save_vocals
+from lyricsep.signals import BLOCKS_AHEAD, Signals, find_vocal_segments, load_signals, save_stems
 from lyricsep.transcribers import SAMPLE_RATE
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "data" / "example" / "night_train.mp3"
@@ -221,7 +221,7 @@ def test_an_empty_song_has_no_segments() -> None:
 
 def test_vocals_are_saved_like_the_song(tmp_path: Path) -> None:
     target = tmp_path / "new" / "song.vocals.wav"
-    assert save_vocals(EXAMPLE, target, Fickle()) == ()
+    assert save_stems(EXAMPLE, {"vocals": target}, Fickle()) == ()
     mixture, vocals = load_audio(EXAMPLE), load_audio(target)
     assert vocals.sample_rate == mixture.sample_rate
     torch.testing.assert_close(vocals.samples, mixture.samples / 2)
@@ -233,5 +233,5 @@ def test_vocals_are_saved_whole_or_not_at_all(songs: list[Path], tmp_path: Path,
     if error is OutputError:
         target.write_text("mine")
     with pytest.raises(error):
-        save_vocals(songs[0], target, Fickle(fails_on=["1.wav"]))
+        save_stems(songs[0], {"vocals": target}, Fickle(fails_on=["1.wav"]))
     assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"] * (error is OutputError)

@@ -1,5 +1,6 @@
 """Sound in and out of files, on one clock (`lyricsep.audio.reading`) and at one level."""
 
+from lyricsep.audio.encoding import SOUND_FORMATS, SoundEncoder, writing
 from lyricsep.audio.names import read_names
 from lyricsep.audio.normalising import Normalisation, measured
 from lyricsep.audio.reading import AudioReader, load_audio, open_audio
@@ -8,11 +9,13 @@ from lyricsep.audio.signal import Audio, Damage, downmix
 from lyricsep.audio.writing import AudioWriter, save_audio
 
 __all__ = [
+    "SOUND_FORMATS",
     "Audio",
     "AudioReader",
     "AudioWriter",
     "Damage",
     "Normalisation",
+    "SoundEncoder",
     "StreamResampler",
     "downmix",
     "load_audio",
@@ -22,4 +25,5 @@ __all__ = [
     "resample",
     "resampled_length",
     "save_audio",
+    "writing",
 ]

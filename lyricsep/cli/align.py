@@ -10,6 +10,7 @@ import typer
 from lyricsep.cli.known import BESIDE, LyricsArgument, known_for
 from lyricsep.cli.options import (
     FormatsOption,
+    KeepStemsOption,
     OverwriteOption,
     PlotOption,
     VerboseOption,
@@ -35,6 +36,7 @@ def align(
     *,
     options: AlignOptions,
     plot: PlotOption = None,
+    keep_stems: KeepStemsOption = False,
     overwrite: OverwriteOption = False,
     verbose: VerboseOption = False,
 ) -> None:
@@ -44,7 +46,7 @@ def align(
     (x2) repeats a line or a section. In lyrics with line times, such as LRC, only the words are timed. Prints the
     path of every file it writes.
     """
-    wanted = Wanted(output, formats, plot, overwrite=overwrite, verbose=verbose)
+    wanted = Wanted(output, formats, plot, keep_stems=keep_stems, overwrite=overwrite, verbose=verbose)
     make_lyrics(
         "align",
         [song],

@@ -18,6 +18,7 @@ from lyricsep.cli.datasets import datasets
 from lyricsep.cli.doctor import doctor
 from lyricsep.cli.embed import embed
 from lyricsep.cli.hints import hint_of
+from lyricsep.cli.karaoke import karaoke
 from lyricsep.cli.models import models
 from lyricsep.cli.report import report
 from lyricsep.cli.review import review
@@ -45,6 +46,7 @@ app.command()(align)
 app.add_typer(batch, name="batch")
 app.command()(separate)
 app.command()(segment)
+app.command()(karaoke)
 app.command()(convert)
 app.command()(correct)
 app.command()(embed)

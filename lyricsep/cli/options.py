@@ -177,6 +177,9 @@ PlotOption = Annotated[
         show_default="no plots",
     ),
 ]
+KeepStemsOption = Annotated[
+    bool, typer.Option("--keep-stems", help="Also write NAME.vocals.wav and NAME.accompaniment.wav.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="Show what each stage did and how long it took.")

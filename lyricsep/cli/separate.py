@@ -1,4 +1,4 @@
-"""`lyricsep separate`: songs to vocals."""
+"""`lyricsep separate`: songs to their stems."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lyricsep.audio import SOUND_FORMATS
 from lyricsep.cli.console import say, show_logs, watching
 from lyricsep.cli.options import LocalSongsArgument, OutputOption, OverwriteOption, VerboseOption, with_options
 from lyricsep.cli.run import CommandRun
@@ -18,13 +19,12 @@ from lyricsep.files import shown
 from lyricsep.inputs import find_songs
 from lyricsep.manifest import new_manifest
 from lyricsep.plan import SeparateOptions, resolve
+from lyricsep.signals import STEMS, save_stems
 
 if TYPE_CHECKING:
     from lyricsep.audio import Audio
     from lyricsep.scoring.separation import SeparationScore
     from lyricsep.tables import Table
-
-FORMATS = ("wav", "flac")
 
 METRIC_NAMES = {
     "si_sdr": "SI-SDR [dB]",
@@ -39,8 +39,19 @@ def separate(
     songs: LocalSongsArgument,
     output: OutputOption = Path("vocals"),
     file_format: Annotated[
-        str, typer.Option("--format", "-f", help="Format of the vocals: wav (32-bit float) or flac (24-bit).")
+        str,
+        typer.Option(
+            "--format", "-f", help="Format of the stems: wav (32-bit float), flac (24-bit), mp3 or opus (lossy)."
+        ),
     ] = "wav",
+    stems: Annotated[
+        str,
+        typer.Option(help=f"Comma-separated stems: {', '.join(STEMS)}; the last two are the song without vocals."),
+    ] = "vocals",
+    two_stems: Annotated[
+        str | None,
+        typer.Option(metavar="STEM", help="As in Demucs: vocals means --stems vocals,accompaniment.", hidden=True),
+    ] = None,
     *,
     options: SeparateOptions,
     reference: Annotated[
@@ -60,19 +71,24 @@ def separate(
     """Separate the vocals of songs.
 
     Writes NAME.vocals.wav with the sample rate, channels, length and level of the song, and prints its path. With
-    --reference, also prints how close the vocals are to the reference.
+    --stems vocals,accompaniment also writes NAME.accompaniment.wav; the two add up to the song, unless the format is
+    lossy. With --reference, also prints how close the vocals are to the reference.
     """
     show_logs(verbose=verbose)
-    if file_format not in FORMATS:
-        raise ConfigError(f"--format {file_format}: choose from {', '.join(FORMATS)}")
+    if file_format not in SOUND_FORMATS:
+        raise ConfigError(f"--format {file_format}: choose from {', '.join(SOUND_FORMATS)}")
+    if two_stems is not None and two_stems != "vocals":
+        raise ConfigError(f"--two-stems {two_stems}: only vocals and their accompaniment are separated")
+    names = _stems("vocals,accompaniment" if two_stems else stems)
+    if reference and "vocals" not in names:
+        raise ConfigError(f"--reference {shown(reference)}: scores the vocals; add them to --stems")
     if reference and len(find_songs(songs).songs) > 1:
         raise ConfigError(f"--reference {shown(reference)}: belongs to one song; name a single song")
 
     from lyricsep.audio import load_audio
-    from lyricsep.signals import save_vocals
 
     plan = resolve(options)
-    run = CommandRun(output, [f".vocals.{file_format}"], overwrite=overwrite)
+    run = CommandRun(output, [f".{name}.{file_format}" for name in names], overwrite=overwrite)
     say(plan.summary)
     todo = run.find(songs)
     if reference and any(path.resolve() == reference.resolve() for song in todo for path in run.results(song)):
@@ -80,9 +96,10 @@ def separate(
             f"--reference {shown(reference)}: the separated vocals would overwrite it; choose another --output"
         )
     # Read it before the work, so that a wrong name fails at once.
-    stem = load_audio(reference) if reference and todo else None
+    true_vocals = load_audio(reference) if reference and todo else None
     is_generative = any(spec.generative for spec in plan.separators)
-    with run.recorded(new_manifest("separate", plan, format=file_format, reference=reference), plan.weights):
+    manifest = new_manifest("separate", plan, format=file_format, stems=names, reference=reference)
+    with run.recorded(manifest, plan.weights):
         if not todo:
             return
         separates = plan.load_separator(batch_size=batch_size)
@@ -90,15 +107,15 @@ def separate(
             for song in todo:
                 started = perf_counter()
                 try:
-                    (target,) = run.results(song)
-                    damage = save_vocals(
-                        song.path, target, separates, track=plan.track, overwrite=overwrite, on_progress=progress
+                    targets = dict(zip(names, run.results(song), strict=True))
+                    damage = save_stems(
+                        song.path, targets, separates, track=plan.track, overwrite=overwrite, on_progress=progress
                     )
                     seconds = round(perf_counter() - started, 3)
                     score = None
-                    if stem:
+                    if true_vocals:
                         progress(song.path, "scoring", 0.0)
-                        score = _score(stem, target)
+                        score = _score(true_vocals, targets["vocals"])
                 except LyricsepError as error:
                     run.fail(song.path, error)
                     progress(song.path, "failed", 1.0)
@@ -112,6 +129,16 @@ def separate(
                     if score:
                         typer.echo(_table(score, is_generative=is_generative).text(), nl=False)
                     progress(song.path, "done", 1.0)
+
+
+def _stems(names: str) -> list[str]:
+    """Read the value of ``--stems``."""
+    wanted = list(dict.fromkeys(name.strip() for name in names.split(",")))
+    if not set(wanted) <= set(STEMS):
+        raise ConfigError(
+            f"--stems {names}: separators give {', '.join(STEMS)} (the last two are the same); choose from these"
+        )
+    return wanted
 
 
 def _score(stem: Audio, target: Path) -> SeparationScore:

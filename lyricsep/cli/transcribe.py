@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +12,7 @@ import typer
 from lyricsep.cli.console import say, show_logs, watching
 from lyricsep.cli.options import (
     FormatsOption,
+    KeepStemsOption,
     OverwriteOption,
     PlotOption,
     SongsArgument,
@@ -52,6 +53,7 @@ def transcribe(
     *,
     options: TranscribeOptions,
     plot: PlotOption = None,
+    keep_stems: KeepStemsOption = False,
     overwrite: OverwriteOption = False,
     verbose: VerboseOption = False,
 ) -> None:
@@ -60,7 +62,7 @@ def transcribe(
     Prints the path of every file it writes. The lyrics of an instrumental are empty. A song that fails does not stop
     the others, and the exit code is then 1.
     """
-    wanted = Wanted(output, formats, plot, overwrite=overwrite, verbose=verbose)
+    wanted = Wanted(output, formats, plot, keep_stems=keep_stems, overwrite=overwrite, verbose=verbose)
     make_lyrics("transcribe", songs, resolve(options), wanted)
 
 
@@ -71,6 +73,7 @@ class Wanted:
     output: Path
     formats: str | None
     plot: str | None
+    keep_stems: bool
     overwrite: bool
     verbose: bool
 
@@ -103,11 +106,15 @@ def make_lyrics(
     plots = plot_suffixes(wanted.plot)
     if plots and to_stdout:
         raise ConfigError(f"--plot {wanted.plot}: --output - prints only lyrics; choose a folder for --output")
-    suffixes = [*file_suffixes(formats), *plots]
+    if wanted.keep_stems and to_stdout:
+        raise ConfigError("--keep-stems: --output - prints only lyrics; choose a folder for --output")
+    stems = ("vocals", "accompaniment") if wanted.keep_stems else ()
+    suffixes = [*file_suffixes(formats), *plots, *(f".{name}.wav" for name in stems)]
     run = CommandRun(None if to_stdout else wanted.output, suffixes, overwrite=wanted.overwrite)
     say(plan.summary)
     found = run.find(names, remote=True, offline=plan.offline)
-    jobs = _jobs(found, plan, known(found) if known else [None] * len(found))
+    targets = [dict(zip(stems, run.results(song)[len(formats) + len(plots) :], strict=True)) for song in found]
+    jobs = song_jobs(found, plan, known(found) if known else [None] * len(found), targets)
 
     from lyricsep.session import Session
 
@@ -123,22 +130,37 @@ def make_lyrics(
                 progress(outcome.path, "done" if run.n_failed == n_failed else "failed", 1.0)
 
 
-def _jobs(
-    songs: Sequence[SongFile], plan: Plan, known: Sequence[KnownLyrics | LyricsepError | None]
+def song_jobs(
+    songs: Sequence[SongFile],
+    plan: Plan,
+    known: Sequence[KnownLyrics | LyricsepError | None],
+    stems: Sequence[Mapping[str, Path]],
 ) -> Iterator[Job | Outcome]:
-    """Return the jobs of songs; remote ones are downloaded when they are asked for, and removed after."""
+    """Return the jobs of songs; remote ones are downloaded when they are asked for, and removed after.
+
+    Parameters
+    ----------
+    songs : sequence of SongFile
+        The source of each job.
+    plan : Plan
+        What to do.
+    known : sequence of KnownLyrics, LyricsepError or None
+        The lyrics of each song, why there are none, or None for songs that are transcribed.
+    stems : sequence of mapping
+        Files for the stems of each song, as `lyricsep.session.Job` takes them.
+    """
     from lyricsep.session import Job, Outcome
 
     # Read them before the work, so that a wrong name in a list fails at once.
     languages = languages_of(songs, plan.model)
 
     def jobs() -> Iterator[Job | Outcome]:
-        for song, language, lyrics in zip(songs, languages, known, strict=True):
+        for song, language, lyrics, files in zip(songs, languages, known, stems, strict=True):
             try:
                 if isinstance(lyrics, LyricsepError):
                     raise lyrics
                 with song.local_copy() as copy:
-                    yield Job(copy.path, language, source=song, known=lyrics)
+                    yield Job(copy.path, language, source=song, known=lyrics, stems=files)
             except LyricsepError as error:
                 yield Outcome(Job(song.path, language, source=song), error=error)
 
@@ -157,7 +179,8 @@ def _take(outcome: Outcome, run: CommandRun, formats: Sequence[str], plan: Plan)
         for name, path in zip(formats, run.results(song), strict=False):
             write_lyrics(path, lyrics, name, overwrite=run.overwrite, title=title, artist=artist)
         if outcome.signals:
-            draw_song(run.results(song)[len(formats) :], outcome, plan.segmentation, title, overwrite=run.overwrite)
+            plots = [path for path in run.results(song)[len(formats) :] if path not in outcome.job.stems.values()]
+            draw_song(plots, outcome, plan.segmentation, title, overwrite=run.overwrite)
     except LyricsepError as error:
         run.fail(song.name, error)
         return

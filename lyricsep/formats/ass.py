@@ -55,30 +55,40 @@ _DRAWING = re.compile(r"\\p(\d+)")
 _NOT_SUNG = re.compile(r"translat|translit|romani[sz]|furigana", re.IGNORECASE)
 
 
-def render_ass(lyrics: Lyrics, *, title: str | None = None) -> str:
-    """Return lyrics as ASS, with a title for editors; only the header for an instrumental.
+def render_ass(lyrics: Lyrics, *, title: str | None = None, lead_in: float = 0.0) -> str:
+    r"""Return lyrics as ASS, with a title for editors; only the header for an instrumental.
 
-    Lines are in order of start; those without text are skipped.
+    Lines are in order of start; those without text are skipped. With a lead-in, each line appears up to so many
+    seconds before it is sung, though not before the last one ends, and its words are swept (``\kf``).
     """
     header = _HEADER.format(
         title=f"Title: {' '.join(title.split())}\n" if title and title.strip() else "", fields=", ".join(_FIELDS)
     )
-    return header + "".join(f"Dialogue: {_event(line)}\n" for line in lyrics.lines if line.text.strip())
+    events, last_end = [], 0.0
+    for line in lyrics.lines:
+        if line.text.strip():
+            appears = min(line.start, max(last_end, line.start - lead_in))
+            events.append(f"Dialogue: {_event(line, appears, 'kf' if lead_in else 'k')}\n")
+            last_end = max(last_end, line.end)
+    return header + "".join(events)
 
 
-def _event(line: Line) -> str:
-    start, end = cue_ticks(line.start, line.end, 100)
-    return f"0,{_time(start)},{_time(end)},Default,,0,0,0,,{_karaoke(line, start, end) or _escape(line.text)}"
+def _event(line: Line, appears: float, effect: str) -> str:
+    start, end = cue_ticks(appears, line.end, 100)
+    text = _karaoke(line, start, end, effect) or _escape(line.text)
+    return f"0,{_time(start)},{_time(end)},Default,,0,0,0,,{text}"
 
 
-def _karaoke(line: Line, start: int, end: int) -> str:
+def _karaoke(line: Line, start: int, end: int, effect: str) -> str:
     pieces = marks(line, 100)
     if pieces and pieces[0][0] > start:
         pieces.insert(0, (start, ""))
     lengths = (
         [following - time for time, following in pairwise([*(time for time, _ in pieces), end])] if pieces else []
     )
-    return "".join(f"{{\\k{length}}}{_escape(text)}" for length, (_, text) in zip(lengths, pieces, strict=True))
+    return "".join(
+        f"{{\\{effect}{length}}}{_escape(text)}" for length, (_, text) in zip(lengths, pieces, strict=True)
+    )
 
 
 def _time(hundredths: int) -> str:

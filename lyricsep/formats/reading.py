@@ -130,7 +130,7 @@ def _content_suffix(text: str) -> str:
         (".vtt", first.startswith("WEBVTT")),
         (".srt", _CUE.match(first) or (first.isdigit() and _CUE.match(second))),
         (".ass", first.lower() == "[script info]"),
-        (".textgrid", first.endswith('"ooTextFile"') and second.endswith('"TextGrid"')),
+        (".textgrid", first.startswith("File type") and second.endswith('"TextGrid"')),
         (".ttml", _TT.match(text)),
         (".csv", _is_header(first.split(","))),
         (".tsv", _is_header(first.split("\t"))),

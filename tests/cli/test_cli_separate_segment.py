@@ -27,6 +27,33 @@ def test_vocals_have_the_songs_rate_channels_length_and_level(run: Callable, tmp
     assert np.sum((vocals - voice) ** 2) < 0.3 * np.sum((mixture - voice) ** 2)
 
 
+@pytest.mark.parametrize("options", [("--stems", "vocals,accompaniment"), ("--two-stems", "vocals")])
+def test_stems_add_up_to_the_song(run: Callable, song: Path, options: tuple[str, str]) -> None:
+    told = run("separate", song, "--preset", "fast", *options)
+    assert told.code == 0, told.err
+    assert told.written == [Path("vocals/song.vocals.wav"), Path("vocals/song.accompaniment.wav")]
+    mixture, (vocals, accompaniment) = soundfile.read(song)[0], [soundfile.read(path)[0] for path in told.written]
+    assert vocals.shape == accompaniment.shape == mixture.shape
+    assert np.sum(vocals**2) > 0.05 * np.sum(mixture**2)
+    assert np.sum(accompaniment**2) > 0.05 * np.sum(mixture**2)
+    assert np.sum((vocals + accompaniment - mixture) ** 2) < 1e-9 * np.sum(mixture**2)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (("--stems", "vocals,drums"), "--stems vocals,drums: separators give vocals, accompaniment, instrumental"),
+        (("--stems", ""), "--stems : separators give vocals"),
+        (("--two-stems", "drums"), "--two-stems drums: only vocals and their accompaniment are separated"),
+        (("--stems", "accompaniment", "--reference", "song.wav"), "--reference song.wav: scores the vocals"),
+    ],
+)
+def test_stems_that_no_separator_gives(run: Callable, song: Path, options: tuple[str, ...], error: str) -> None:
+    told = run("separate", song, *options)
+    assert (told.code, told.out) == (2, "")
+    assert error in told.err
+
+
 def test_separated_vocals_then_serve_as_stems(run: Callable, song: Path, tmp_path: Path) -> None:
     assert run("separate", song, "-o", ".", "--format", "flac").out == "song.vocals.flac\n"
     told = run("transcribe", "song.wav", "-v", *QUICKEST, "--separator", "stems", "-f", "txt")

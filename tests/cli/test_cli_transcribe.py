@@ -22,6 +22,7 @@ from lyricsep.files import file_digest
 from lyricsep.formats import FORMATS, file_suffixes
 from lyricsep.presets import PRESETS
 from lyricsep.separators import find_separator
+from lyricsep.separators.passthrough import Passthrough
 from lyricsep.transcribers import find_model
 from lyricsep.version import __version__, library_versions
 
@@ -249,3 +250,24 @@ def test_weights_that_cannot_be_had_are_one_line(run: Callable, song: Path, tmp_
     assert "offline" in told.err
     assert "run `lyricsep models pull` with a network connection" in told.err
     assert not list((tmp_path / "lyrics").iterdir())
+
+
+def test_stems_are_kept_with_one_separation(
+    run: Callable, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streamed = []
+    stream = Passthrough.stream
+    monkeypatch.setattr(Passthrough, "stream", lambda *given: (streamed.append(1), stream(*given))[1])
+    told = run("transcribe", song, *QUICKEST, "-f", "txt", "--keep-stems", "-o", "out")
+    assert told.code == 0, told.err
+    assert told.out.splitlines() == ["out/song.txt", "out/song.vocals.wav", "out/song.accompaniment.wav"]
+    assert streamed == [1]
+    vocals, accompaniment = (soundfile.read(path)[0] for path in told.written[1:])
+    np.testing.assert_allclose(vocals, soundfile.read(song)[0], atol=1e-6)
+    assert not accompaniment.any()
+
+
+def test_stems_have_no_place_on_stdout(run: Callable, song: Path) -> None:
+    told = run("transcribe", song, *QUICKEST, "--keep-stems", "-o", "-")
+    assert (told.code, told.out) == (2, "")
+    assert "--keep-stems: --output - prints only lyrics" in told.err

@@ -118,7 +118,7 @@ def test_no_arguments_show_the_help(run: Callable, command: tuple[str, ...]) -> 
         ("transcribe x --native --min-silence 2", "which does not segment; leave out --onset"),
         ("transcribe x --model tiny.en --language fr", "tiny.en transcribes English only; set --model tiny"),
         ("transcribe x --output - --format lrc,srt", "--output - prints one format"),
-        ("separate x --format mp3", "--format mp3: choose from wav, flac"),
+        ("separate x --format aac", "--format aac: choose from wav, flac, mp3, opus"),
         ("separate x --separator nobody", "no separator is called 'nobody'"),
         ("segment x --format srt", "--format srt: choose one of csv, json, audacity"),
         ("segment x --preset paper --separator none --offset 0.2", "0 < offset <= onset <= 1"),
