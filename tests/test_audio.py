@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import subprocess
@@ -33,6 +34,7 @@ from lyricsep.audio import (
     save_audio,
 )
 from lyricsep.audio import writing as writing_module
+from lyricsep.audio.blocks import FrameConverter
 from lyricsep.audio.timeline import DecodedFrame, adts_frame_size, mpeg_frame_size, with_gaps
 from lyricsep.errors import AudioError, ConfigError, OutputError
 
@@ -738,3 +740,24 @@ def test_the_songs_of_jam_alt_are_whole(shared: Path) -> None:
         # The header also counts the encoder's delay and padding, less than three frames.
         assert reader.estimated_duration is not None
         assert 0 <= reader.estimated_duration - n_samples / reader.sample_rate < 3 * 1152 / 44100
+
+
+def test_a_frame_that_cannot_be_converted_is_lost_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A damaged frame may claim a rate, or channels, that FFmpeg itself refuses."""
+    soundfile.write(tmp_path / "song.wav", np.ones((44_100, 1), np.float32) / 2, 44_100)
+    convert, calls = FrameConverter.convert, itertools.count()
+
+    def failing(self: FrameConverter, frame: av.AudioFrame) -> np.ndarray:
+        if next(calls) == 3:
+            raise av.error.ArgumentError(22, "Invalid argument")
+        return convert(self, frame)
+
+    monkeypatch.setattr(FrameConverter, "convert", failing)
+    with open_audio(tmp_path / "song.wav") as reader:
+        samples = torch.cat(list(reader.blocks()), dim=1)
+        damage = reader.damage
+    assert len(damage) == 1
+    lost = samples[0] == 0
+    assert 0 < int(lost.sum()) < 44_100 / 2
+    assert samples.shape[1] == 44_100
+    assert float(samples[0][~lost].min()) == 0.5

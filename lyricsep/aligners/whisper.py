@@ -199,7 +199,7 @@ class _Song:
             self.job.on_progress(min(1.0, share))
 
     def _unwritten(self, spans: Spans, language: str) -> tuple[Line, ...]:
-        """Return what Whisper hears, without a doubt, where vocals go on and no word starts."""
+        """Return what Whisper hears where vocals go on and no word starts, unless it is probably not sung."""
         passages = list(_passages_between(spans, self.segments, silence_of(self.job.vocals)))
         if not spans or not passages:
             return ()
@@ -211,7 +211,8 @@ class _Song:
         for line in heard.lines:
             near = [i for i, (start, _) in spans.items() if line.start - NEAR <= start <= line.end + NEAR]
             written = "".join(words[i].sung for i in near)
-            if not line.flags and fuzz.partial_ratio(sung_form(line.text), written) < ALIKE:
+            is_sung = set(line.flags) <= {"low-confidence"}
+            if is_sung and fuzz.partial_ratio(sung_form(line.text), written) < ALIKE:
                 unwritten.append(line)
         return tuple(unwritten)
 

@@ -99,7 +99,9 @@ class FrameConverter:
                 self._resampler = av.AudioResampler("fltp", self._layout, self.sample_rate)
                 self._source = source
             frame.pts = None
-            frames += self._resampler.resample(frame)
+            resampler, self._resampler = self._resampler, None  # one that fails is of no further use
+            frames += resampler.resample(frame)
+            self._resampler = resampler
         return self._joined(frames)
 
     def rest(self) -> NDArray[np.float32]:

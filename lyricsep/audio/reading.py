@@ -323,7 +323,11 @@ class AudioReader:
                 if self._converter is None:
                     self._converter = FrameConverter(frame)
                     self._header_bytes = packet.pos or 0
-                samples = self._converter.convert(frame)
+                try:
+                    samples = self._converter.convert(frame)
+                except av.FFmpegError:  # a damaged frame, of a rate or channels that there cannot be
+                    self._clock.refused(packet)
+                    continue
                 duration = frame.samples / frame.sample_rate
                 yield DecodedFrame(samples, duration, start, doubtful, packet.pos, size)
                 size = 0

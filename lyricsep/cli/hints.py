@@ -14,10 +14,10 @@ from lyricsep.inputs import AUDIO_SUFFIXES
 from lyricsep.remote import is_url
 
 # Options of whisper, faster-whisper, whisperX, demucs and spleeter, in their spelling or ours.
-_VOCALS = "`lyricsep separate SONG` writes the vocals, and no other stem"
+_STEMS = "`lyricsep separate SONG --stems vocals,accompaniment` writes stems; others have --keep-stems"
 _INSTEAD: Mapping[str, str] = {
-    "--stems": _VOCALS,
-    "--two-stems": _VOCALS,
+    "--stems": _STEMS,
+    "--two-stems": _STEMS,
     "--output-dir": "use --output DIR",
     "--out": "use --output DIR",
     "--output-path": "use --output DIR",
@@ -40,7 +40,7 @@ _INSTEAD: Mapping[str, str] = {
     "-p": "use --preset NAME, or --separator NAME",
     "-d": "use --device",
     "-j": "`lyricsep batch run` has --workers",
-    "--mp3": "use --format wav or --format flac",
+    "--mp3": "use --format mp3",
     "--flac": "use --format flac",
     "--float32": "use --format wav (32-bit float) or --format flac (24-bit)",
     "--int24": "use --format flac (24-bit)",

@@ -135,7 +135,8 @@ def test_lyrics_come_out_whole(song: Path, tmp_path: Path) -> None:
     code, seen = on_terminal("transcribe", song, *QUICKEST, *options, "-", cwd=tmp_path)
     assert code == 0
     assert " song.wav " in seen
-    assert Terminal(COLUMNS).feed(seen).lines[1:] == lrc.splitlines()
+    lines = [line for line in Terminal(COLUMNS).feed(seen).lines[1:] if not line.endswith("lines are doubtful")]
+    assert lines == lrc.splitlines()
 
 
 def test_workers_of_a_batch_make_room_for_their_warnings(songs: list[str], song: Path, tmp_path: Path) -> None:
