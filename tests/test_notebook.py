@@ -76,9 +76,13 @@ def test_long_lyrics_are_cut_and_say_so() -> None:
     assert seen.text.endswith("and 7 more rows")
 
 
-@given(st.text(st.characters(exclude_characters="\n\r\0", exclude_categories=["Cs"])))
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc", "Cf", "Zl", "Zp"])))
 def test_any_line_is_shown_as_it_is(text: str) -> None:
     assert Seen(lyrics_of(text)).cells[6] == text[:LONGEST_CELL] + "…" * (len(text) > LONGEST_CELL)
+
+
+def test_what_cannot_be_seen_is_shown_as_an_escape() -> None:
+    assert Seen(lyrics_of("a\x1fb\u202e")).cells[6] == r"a\x1fb\u202e"
 
 
 def test_counts_show_the_rates() -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 WINDOW = 0.1  # seconds
+FEWEST = 10  # windows; what is shorter is no song, and nothing is known of its level
 PERCENTILE = 90  # of the windows: a sound that fills less than a tenth of a file is not what the file is about
 
 # Levels in dBFS of that percentile. Five real songs lie at -9 to -17; twenty decibels below, segments and words are
@@ -143,6 +144,8 @@ class Meter(Channels):
     @property
     def normalisation(self) -> Normalisation:
         """What brings the song to about the level of a master, unless it is ordinary or no song, and in phase."""
+        if len(self._powers) < FEWEST:
+            return Normalisation()
         level, gain = self.level(), 1.0
         is_faint = SILENCE <= level < ORDINARY[0] and level - self.level(50) > STEADY
         if is_faint or ORDINARY[1] < level < math.inf:
