@@ -199,7 +199,7 @@ class Content:
             As `Corrections.save`.
         """
         request = _request(body, "revision", int)
-        base, lyrics = request["revision"], json.dumps(request.get("lyrics"))
+        base, lyrics = request["revision"], json.dumps(_request(body, "lyrics", dict)["lyrics"])
         return self.corrections.save(song.name, base, lyrics, duration=self._sounds[song.name].duration)
 
     def close(self) -> None:
@@ -226,7 +226,8 @@ def _request(body: bytes, name: str, kind: type) -> dict[str, Any]:
     except (ValueError, RecursionError):
         request = None
     if not isinstance(request, dict) or type(request.get(name)) is not kind:
-        raise DatasetError(f"expected JSON with a {kind.__name__} called {name!r}", hint="reload the page")
+        what = {int: "an integer", str: "a text", dict: "an object"}[kind]
+        raise DatasetError(f"expected JSON with {what} called {name!r}", hint="reload the page")
     return request
 
 
