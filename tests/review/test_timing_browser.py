@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -12,7 +14,7 @@ from night_train import TIMED
 
 from lyricsep.errors import AudioError
 from lyricsep.lyrics import Line, Lyrics
-from lyricsep.pages import FoundSong, Results
+from lyricsep.pages import FoundSong, Results, find_results
 from lyricsep.review import Corrections, ReviewServer
 
 if TYPE_CHECKING:
@@ -356,6 +358,53 @@ def test_restored_changes_can_be_discarded(page) -> None:
     assert page.locator("#save-state").inner_text() == "No changes; save if correct"
     page.reload()
     assert page.locator("#draft").count() == 0
+
+
+@pytest.mark.slow
+def test_a_real_song_from_mp3_to_checked_lrc_by_the_keyboard_alone(browser, shared, tmp_path) -> None:
+    """Every doubtful line is gone to, listened to and confirmed, one of them corrected, and all of it saved."""
+    (song,) = (shared / "jam-alt").glob("subsets/fr/audio/de_bonne*.mp3")
+    command = [
+        sys.executable,
+        "-m",
+        "lyricsep",
+        "transcribe",
+        str(song),
+        "-o",
+        "out",
+        "--preset",
+        "fast",
+        "-f",
+        "json",
+    ]
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode == 0
+    results = find_results(tmp_path / "out", songs=song.parent)
+    name = results.songs[0].name
+    heard = Corrections(results).load(name).transcript.lines
+    n_doubtful = sum(bool(line.flags) for line in heard)
+    assert n_doubtful > 2
+    keys = 0
+    with ReviewServer(results) as server:
+        page = browser.new_context().new_page()
+        page.goto(server.url_of(name))
+
+        def press(*names: str) -> None:
+            nonlocal keys
+            for one in names:
+                page.keyboard.press(one)
+                keys += 1
+
+        for _ in range(n_doubtful):
+            press("n", "Space", "Space", "c")
+        press("e", "End", "!", "Enter", "Control+s")
+        until(page, "/^Saved/.test(document.querySelector('#save-state').textContent)")
+        page.context.close()
+    found = Corrections(results).load(name).transcript.lines
+    assert [bool(line.flags) for line in found] == [False] * len(heard)
+    assert sum(line.text.endswith("!") for line in found) == sum(line.text.endswith("!") for line in heard) + 1
+    lrc = (tmp_path / "out" / "corrected" / f"{name}.lrc").read_text()
+    assert lrc.count("\n[") > len(heard)
+    assert keys == 4 * n_doubtful + 5
 
 
 def test_a_song_is_timed_by_the_keyboard_alone(page, lines) -> None:

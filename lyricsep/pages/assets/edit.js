@@ -40,6 +40,7 @@ class Editor {
     addEventListener("beforeunload", (event) => this.isChanged && event.preventDefault());
     document.addEventListener("keydown", (event) => this.controlKey(event));
     addShortcut("e", "E", "correct the words of the line", () => this.open());
+    addShortcut("c", "C", "the line is right: no longer doubtful", () => this.check());
     addShortcut("[", "[", "the line starts now", () => this.setEdge("start"));
     addShortcut("]", "]", "the line ends now", () => this.setEdge("end"));
     for (const [keys, text] of Object.entries(CONTROL_KEYS)) {
