@@ -21,7 +21,7 @@ LONGEST = 3.6e12
 """Seconds; formats write nine digits of hours, and read no more."""
 
 INVENTED = "invented"
-"""Flag of a line that was heard, and that probably nobody sings."""
+"""Flag of a line that was heard, of words that probably nobody sings."""
 
 
 @dataclass(frozen=True, order=True, slots=True)

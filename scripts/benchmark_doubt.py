@@ -48,12 +48,13 @@ class Judged:
     line: int
     probability: float
     avg_logprob: float
-    is_flagged: bool
+    is_left_out: bool
     is_right: bool
 
 
 def judged_words(heard: Path, references: str) -> Iterator[Judged]:
     """Yield the words of transcriptions that have a reference."""
+    from lyricsep.lyrics import INVENTED
     from lyricsep.pages import SongSound, find_results, named_references, song_content
 
     results = find_results(heard)
@@ -74,7 +75,7 @@ def judged_words(heard: Path, references: str) -> Iterator[Judged]:
                         row["line"],
                         line["words"][word["word"]]["probability"],
                         decoded[-1]["avg_logprob"],
-                        bool(line["flags"]),
+                        INVENTED in line["flags"],
                         word["kind"] == "hit",
                     )
 
@@ -182,7 +183,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"| {100 * is_wrong[doubted].mean() if doubted.any() else 0:.0f} "
             f"| {100 * doubted[is_wrong == 1].mean():.0f} |"
         )
-    print(f"\nFitted on all songs: {', '.join(f'{weight:.2f}' for weight in fit(inputs, is_right))}")
+    left_out = [word for word in words if word.is_left_out]
+    n_lines, n_right = len(_lines_of(left_out)), sum(word.is_right for word in left_out)
+    print(f"\n{n_lines} lines are left out of formats with times: {len(left_out)} words, {n_right} of them right")
+    print(f"Fitted on all songs: {', '.join(f'{weight:.2f}' for weight in fit(inputs, is_right))}")
 
 
 def _lines_of(words: Sequence[Judged]) -> list[tuple[str, int]]:

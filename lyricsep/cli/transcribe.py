@@ -204,7 +204,7 @@ def _take(outcome: Outcome, run: CommandRun, formats: Sequence[str], plan: Plan)
     for line in lyrics.lines:
         if INVENTED in line.flags:
             kept = "only in txt and json" if {"txt", "json"} & set(formats) else "left out"
-            say(f"{song.name}: at {clock(line.start)}, probably not sung, so {kept}: {line.text}")
+            say(f"{song.name}: at {clock(line.start)}, words that are probably not sung, {kept}: {line.text}")
         if NOT_SUNG in line.flags:
             say(f"{song.name}: not sung, so without a time: {line.text}")
     for line in lyrics.unwritten:

@@ -28,7 +28,7 @@ FLAGS = {
     "loop": "the words repeat faster than they can be sung",
     "over-silence": "the vocals are silent here",
     "low-confidence": "the model has low confidence in the words",
-    INVENTED: "probably nobody sings this",
+    INVENTED: "these words are probably not sung",
     NOT_SUNG: "the words of the lyrics are not sung",
     "no-speech": "the model detects no speech",
 }

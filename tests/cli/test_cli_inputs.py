@@ -95,7 +95,7 @@ def test_every_line_is_about_one_song_and_no_library_adds_its_noise(done: Outcom
     assert len(warned) == 3
     known = re.compile(
         r"failed: .+|WARNING: .+: damaged in \d places?, .+|.+: no vocals found|.+ are doubtful.*|\[\d+/.+"
-        r"|.+: at \d:\d\d\.\d\d, probably not sung, .+"
+        r"|.+: at \d:\d\d\.\d\d, words that are probably not sung, .+"
     )
     assert [line for line in lines if not known.fullmatch(line)] == []
 
