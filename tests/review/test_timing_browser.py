@@ -426,3 +426,29 @@ def test_a_song_is_timed_by_the_keyboard_alone(page, lines) -> None:
     assert found[3].text.endswith("x")
     assert [line.start for line in found] == sorted(line.start for line in found)
     assert keys == 10
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_is_accessible_while_it_is_edited(browser, server, scheme, width) -> None:
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
+    )
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(server.url_of("song"))
+    until(page, "!document.querySelector('#vocals-note')")
+    row(page, 0).locator(".time").click()
+    for opened in (None, "shift", "replace", "title", "align"):
+        if opened:
+            page.locator(f"[data-tool={opened}]").click()
+        found = axe.Axe().run(page).response["violations"]
+        assert [
+            (opened, one["id"], one["nodes"][0]["html"][:200])
+            for one in found
+            if one["impact"] in ("serious", "critical")
+        ] == []
+        if opened:
+            page.keyboard.press("Escape")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    context.close()
