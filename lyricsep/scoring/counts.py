@@ -109,6 +109,8 @@ class Counts:
 
 RATES_SHOWN = ("WER", "SR", "DR", "IR", "IR_hal", "IR_hal_sub", "WER_case", "CER", "F1_punc", "F1_line", "F1_sect")
 
+MOST = 10**12
+
 FIELDS: tuple[str, ...] = tuple(Counts().as_fields())
 """Names of `Counts.as_fields`, in order."""
 
@@ -120,14 +122,23 @@ def counts_from_dict(flat: Mapping[str, int]) -> Counts:
     ------
     KeyError
         If a count is missing.
+    ValueError
+        If a count is negative or `MOST`, which no songs have.
     """
+
+    def count(name: str) -> int:
+        value = int(flat[name])
+        if not 0 <= value < MOST:
+            raise ValueError(f"{name} is no count of words")
+        return value
+
     values: list[Edits | int] = []
     for f in fields(Counts):
         prefix = "" if f.name == "words" else f.name + "_"
         if f.type == "Edits":
-            values.append(Edits(*(int(flat[prefix + part.name]) for part in fields(Edits))))
+            values.append(Edits(*(count(prefix + part.name) for part in fields(Edits))))
         else:
-            values.append(int(flat[f.name]))
+            values.append(count(f.name))
     return Counts(*values)  # type: ignore[arg-type]
 
 

@@ -123,3 +123,11 @@ def test_parts_make_up_the_word_error_rate(counts: Counts) -> None:
     assert found["SR"] + found["DR"] + found["IR"] == pytest.approx(found["WER"], nan_ok=True)
     assert counts.words.errors == counts.words.substitutions + counts.words.deletions + counts.words.insertions
     assert counts.words.n_reference == counts.words.hits + counts.words.substitutions + counts.words.deletions
+
+
+@pytest.mark.parametrize("value", [-1, 10**12, 10**400])
+def test_what_no_songs_have_is_no_count(value: int) -> None:
+    flat = Counts().as_fields()
+    assert counts_from_dict(flat) == Counts()
+    with pytest.raises(ValueError, match="hits is no count of words"):
+        counts_from_dict({**flat, "hits": value})
