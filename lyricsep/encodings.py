@@ -6,7 +6,7 @@ import codecs
 from pathlib import Path
 
 from lyricsep.errors import DatasetError, reason_of
-from lyricsep.files import shown
+from lyricsep.files import read_bytes, shown
 
 # UTF-32 comes first: the mark of UTF-16 is the beginning of its mark.
 _MARKS = (
@@ -96,7 +96,7 @@ def read_text(path: Path) -> str:
         If it cannot be read, is in another encoding, or holds null characters.
     """
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except OSError as error:
         raise DatasetError(f"{shown(path)}: cannot be read ({reason_of(error)}); check the path") from error
     return decode_text(data, shown(path))

@@ -1,16 +1,45 @@
-"""Write files atomically: whole or not at all."""
+"""Find and read files whatever their names, and write them atomically: whole or not at all."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lyricsep.errors import OutputError
+
+
+def at_home(name: str | os.PathLike[str]) -> Path:
+    """Return a path whose ``~`` is the home folder of a user, if there is such a user."""
+    return Path(os.path.expanduser(name))  # noqa: PTH111 - Path.expanduser raises where there is none
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether there is such a folder; not so for a name that no file can have, where `Path.is_dir` raises."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def is_there(path: Path) -> bool:
+    """Return whether there is such a file or folder; not so for a name that no file can have."""
+    return os.path.exists(path)  # noqa: PTH110
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a file or pipe.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, or is a device, which may never end.
+    """
+    if stat.S_ISCHR(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "is a device", str(path))
+    return path.read_bytes()
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from lyricsep.encodings import text_encoding
 from lyricsep.errors import ConfigError
-from lyricsep.files import shown
+from lyricsep.files import read_bytes, shown
 from lyricsep.remote import is_url
 
 TABLES = (".csv", ".tsv", ".parquet")
@@ -69,7 +69,7 @@ def read_list(path: Path) -> list[tuple[int, dict[str, str]]]:
 
         # Not pandas, which hides columns that it made an index of.
         return [(number, _cleaned(row)) for number, row in enumerate(pq.read_table(path).to_pylist(), 1)]
-    text = _text(path.read_bytes())
+    text = _text(read_bytes(path))
     if suffix in TABLES:
         return _table(text, "\t" if suffix == ".tsv" else None)
     lines = list(enumerate((line.strip() for line in text.split("\n")), 1))

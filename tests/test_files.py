@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lyricsep.errors import OutputError
-from lyricsep.files import file_digest, replacing, write_text
+from lyricsep.files import at_home, file_digest, is_folder, is_there, read_bytes, replacing, write_text
 
 
 def test_text_is_utf8_with_unix_line_ends(tmp_path: Path) -> None:
@@ -171,3 +171,14 @@ def test_the_digest_and_length_of_a_file(tmp_path: Path) -> None:
     assert file_digest(path) == ("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", 3)
     with pytest.raises(FileNotFoundError):
         file_digest(tmp_path / "none.mp3")
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b", "", "~nobody-of-that-name/x"])
+def test_a_name_that_no_file_can_have_is_nowhere(name: str) -> None:
+    assert not is_there(at_home(name) / "x")
+    assert not is_folder(Path(name) / "x")
+
+
+def test_a_device_is_not_read() -> None:
+    with pytest.raises(OSError, match="is a device"):
+        read_bytes(Path("/dev/zero"))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import cast
 
 from lyricsep.errors import ConfigError, WeightsError, reason_of
-from lyricsep.files import shown
+from lyricsep.files import at_home, shown
 from lyricsep.weights import WeightFile, pinned_here
 
 ADAPTER = "adapter.{}.safetensors"  # of a language
@@ -78,7 +78,7 @@ def find_ctc(name: str, *, offline: bool = False) -> CtcSpec:
     """
     if importlib.util.find_spec("transformers") is None:
         raise ConfigError("transformers is not installed", hint="run: pip install 'lyricsep[ctc]'")
-    path = Path(name).expanduser()
+    path = at_home(name)
     if path.is_dir():
         return _spec(path.absolute().name, path.absolute())
     if not _REPOSITORY.fullmatch(name):

@@ -14,7 +14,7 @@ from lyricsep.catalogs import look_up
 from lyricsep.cli.console import in_flags, say, show_logs
 from lyricsep.cli.options import JsonOption, OfflineOption, OverwriteOption, VerboseOption
 from lyricsep.errors import ConfigError, LyricsepError
-from lyricsep.files import file_digest, shown
+from lyricsep.files import file_digest, is_there, shown
 from lyricsep.presets import PRESETS
 from lyricsep.separators import SeparatorSpec, find_separator, separator_catalog
 from lyricsep.separators.bridge import environment_variable, has_environment
@@ -209,7 +209,7 @@ def _find(name: str) -> Spec:
     aliases = {alias for spec in separator_catalog().values() for alias in spec.aliases}
     if name.endswith(".toml") or name.startswith("uvr:") or name in aliases:
         return find_separator(name)
-    if name.endswith(".pt") or "/" in name or Path(name).exists():
+    if name.endswith(".pt") or "/" in name or is_there(Path(name)):
         return find_model(name)
     every: dict[str, Spec] = {**separator_catalog(), **model_catalog()}
     return look_up(every, name, "model")

@@ -17,7 +17,7 @@ from lyricsep.cli.options import JsonOption, SongOption
 from lyricsep.cli.settings import find_names
 from lyricsep.documents import finite
 from lyricsep.errors import ConfigError, DatasetError
-from lyricsep.files import shown
+from lyricsep.files import is_folder, shown
 
 if TYPE_CHECKING:
     from lyricsep.datasets import Song
@@ -151,7 +151,7 @@ def _language_of(hypothesis: Path) -> str | None:
     """Return the language that all lyrics of a file or folder state; None where they do not."""
     from lyricsep.formats import find_lyrics, read_lyrics
 
-    files = find_lyrics(hypothesis).values() if hypothesis.is_dir() else [hypothesis]
+    files = find_lyrics(hypothesis).values() if is_folder(hypothesis) else [hypothesis]
     try:
         stated = {read_lyrics(file).language for file in files}
     except DatasetError:

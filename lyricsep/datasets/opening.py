@@ -17,7 +17,7 @@ from lyricsep.datasets.musdb_alt import read_musdb_alt
 from lyricsep.datasets.record import pulled_folder, read_record
 from lyricsep.datasets.tables import DatasetFolder, SongRow, unique_songs
 from lyricsep.errors import DatasetError
-from lyricsep.files import shown
+from lyricsep.files import at_home, is_folder, shown
 from lyricsep.languages import language_code
 
 # A layout is recognised by a characteristic file; if a folder has several, the first one applies.
@@ -94,12 +94,9 @@ def _locate(name_or_path: str | os.PathLike[str]) -> tuple[Path, str]:
     """Return the folder and the name of a dataset."""
     if isinstance(name_or_path, str) and name_or_path in dataset_catalog():
         return _pulled(name_or_path), name_or_path
-    path = Path(name_or_path).expanduser()
-    try:
-        if path.is_dir():
-            return path, path.absolute().name
-    except ValueError as error:  # a null character
-        raise _not_there(str(name_or_path)) from error
+    path = at_home(name_or_path)
+    if is_folder(path):
+        return path, path.absolute().name
     raise _not_there(str(name_or_path))
 
 

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from lyricsep.datasets.base import Song
 from lyricsep.encodings import decode_text
 from lyricsep.errors import DatasetError
-from lyricsep.files import shown
+from lyricsep.files import read_bytes, shown
 from lyricsep.formats import match_key
 from lyricsep.languages import known_language
 from lyricsep.lyrics import Line
@@ -219,7 +219,7 @@ def read_text(path: Path) -> str:
         If it cannot be read, or is in another encoding.
     """
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except OSError as error:
         raise DatasetError(
             f"{shown(path)}: cannot be read ({error.strerror or error}); the dataset is incomplete: get it again"

@@ -17,7 +17,7 @@ from lyricsep.datasets import Song
 from lyricsep.documents import Manifest
 from lyricsep.engines import Journal
 from lyricsep.errors import AudioError, DatasetError
-from lyricsep.files import shown
+from lyricsep.files import is_folder, is_there, shown
 from lyricsep.formats import TIMED_SUFFIXES, find_lyrics, lyrics_stem, match_names
 from lyricsep.inputs import find_songs
 from lyricsep.manifest import state_folder
@@ -84,8 +84,8 @@ def find_results(folder: Path, *, songs: Path | None = None, vocals: Path | None
         If there is no such folder, or no lyrics in it.
     """
     for wanted in filter(None, (folder, songs, vocals)):
-        if not wanted.is_dir():
-            problem = "is a file, not a folder" if wanted.exists() else "no such folder"
+        if not is_folder(wanted):
+            problem = "is a file, not a folder" if is_there(wanted) else "no such folder"
             raise DatasetError(f"{shown(wanted)}: {problem}", hint="name a folder that exists")
     found = find_lyrics(folder, TIMED_SUFFIXES)  # a page follows the audio
     if not found:

@@ -14,7 +14,7 @@ from lyricsep.datasets import Song, is_dataset, open_dataset
 from lyricsep.documents import Scores, SongScores, finite
 from lyricsep.encodings import decode_text
 from lyricsep.errors import DatasetError
-from lyricsep.files import shown
+from lyricsep.files import is_folder, read_bytes, shown
 from lyricsep.formats import LYRICS_SUFFIXES, find_lyrics, match_names, read_lyrics
 from lyricsep.languages import language_code
 from lyricsep.scoring.certainty import bootstrap
@@ -173,7 +173,7 @@ def find_references(name: str, language: str | None = None, suffixes: Sequence[s
     path = Path(name)
     if path.is_file():
         return [_song_of(path, path.stem, language)]
-    found = find_lyrics(path, suffixes) if path.is_dir() and not is_dataset(path) else {}
+    found = find_lyrics(path, suffixes) if is_folder(path) and not is_dataset(path) else {}
     if found:
         return [_song_of(file, song, language) for song, file in found.items()]
     return list(open_dataset(name, language=language).songs)
@@ -205,7 +205,7 @@ def find_hypotheses(path: Path, songs: Sequence[Song], suffixes: Sequence[str] =
         if len(songs) != 1:
             raise DatasetError(f"{shown(path)}: one file for {len(songs)} references; name a folder of lyrics")
         return {songs[0].id: path}
-    if not path.is_dir():
+    if not is_folder(path):
         raise DatasetError(f"{shown(path)}: no such file or folder; check the name")
     files = find_lyrics(path, suffixes)
     hypotheses = match_names((song.id for song in songs), files, anywhere=True)
@@ -253,9 +253,9 @@ def read_runs(path: Path) -> dict[str, dict[str, Counts]]:
         If it is neither, or malformed.
     """
     try:
-        if path.is_dir():
+        if is_folder(path):
             return _runs_of_benchmark(path / "songs.csv")
-        scores = Scores.from_json(decode_text(path.read_bytes(), shown(path)), name=shown(path))
+        scores = Scores.from_json(decode_text(read_bytes(path), shown(path)), name=shown(path))
         return {path.stem: {scored.song: counts_from_dict(scored.counts) for scored in scores.songs}}
     except OSError as error:
         raise DatasetError(

@@ -46,7 +46,7 @@ from typing import TYPE_CHECKING
 from lyricsep.audio import AudioWriter, StreamResampler, downmix, open_audio
 from lyricsep.documents.fields import FieldError, from_json
 from lyricsep.errors import AudioError, ConfigError, OutputError, reason_of
-from lyricsep.files import shown
+from lyricsep.files import at_home, shown
 from lyricsep.separators.base import Mixture, Separator, SeparatorSpec
 
 if TYPE_CHECKING:
@@ -329,7 +329,7 @@ def _find_python(spec: SeparatorSpec, recipe: Recipe) -> Path:
         how = f"`lyricsep models show {spec.name}` says how to make it" if spec.setup else "make it"
         raise ConfigError(f"{spec.name}: needs its own environment; {how}, then set {variable} to its folder")
     # Not resolved: the interpreter of an environment is often a link, and is another one behind it.
-    path = Path(named).expanduser().absolute()
+    path = at_home(named).absolute()
     candidates = [path / "bin" / "python", path / "Scripts" / "python.exe", path / "python.exe"]
     for candidate in candidates if path.is_dir() else [path]:
         if candidate.is_file():

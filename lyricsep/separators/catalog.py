@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from lyricsep.catalogs import look_up, read_catalog
 from lyricsep.errors import ConfigError
-from lyricsep.files import shown
+from lyricsep.files import at_home, shown
 from lyricsep.separators.base import Chain, SeparatorSpec, Status
 from lyricsep.separators.plugins import create_plugin, plugin_catalog
 from lyricsep.weights import WeightFile
@@ -221,7 +221,7 @@ def _own_recipe(spec: SeparatorSpec, path: Path) -> SeparatorSpec:
     for key, default in (("folder", "."), ("python", "")):
         value = settings.get(key, default)
         if isinstance(value, str) and value:
-            settings[key] = str(folder / Path(value).expanduser())
+            settings[key] = str(folder / at_home(value))
     spec = replace(spec, settings=settings)
 
     from lyricsep.separators.bridge import Recipe

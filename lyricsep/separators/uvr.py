@@ -38,7 +38,7 @@ from torch.nn import functional as F
 
 from lyricsep.catalogs import did_you_mean
 from lyricsep.errors import ConfigError, WeightsError, reason_of
-from lyricsep.files import shown
+from lyricsep.files import at_home, shown
 from lyricsep.separators.base import SeparatorSpec
 from lyricsep.separators.engine import Chunking, Network
 from lyricsep.separators.msst import load_msst
@@ -285,7 +285,7 @@ def _of_user(wanted: str) -> list[WeightFile]:
 
 def _existing(name: str) -> Path | None:
     try:
-        path = Path(name).expanduser()
+        path = at_home(name)
         return path if path.is_file() else None
     except (OSError, RuntimeError):  # too long, or the home of nobody
         return None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lyricsep.catalogs import look_up, read_catalog
 from lyricsep.errors import ConfigError
-from lyricsep.files import shown
+from lyricsep.files import at_home, is_there, shown
 from lyricsep.weights import (
     WeightFile,
     cache_folder,
@@ -121,9 +121,9 @@ def find_model(name: str) -> WhisperSpec:
     """
     if name in model_catalog() or not name:
         return look_up(model_catalog(), name, "Whisper model")
-    if name in ALIASES and not Path(name).exists():
+    if name in ALIASES and not is_there(Path(name)):
         return model_catalog()[ALIASES[name]]
-    path = Path(name).expanduser()
+    path = at_home(name)
     try:
         if path.is_dir():
             return _user_folder(path)

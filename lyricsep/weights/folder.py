@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from lyricsep.files import at_home
+
 
 def cache_folder() -> Path:
     """Return the cache folder: ``LYRICSEP_CACHE``, else the user's cache folder.
@@ -16,7 +18,7 @@ def cache_folder() -> Path:
     """
     chosen = os.environ.get("LYRICSEP_CACHE")
     if chosen:
-        return Path(chosen).expanduser().absolute()
+        return at_home(chosen).absolute()
     import platformdirs
 
     return platformdirs.user_cache_path("lyricsep")

@@ -24,6 +24,7 @@ from urllib.parse import quote, urlsplit
 
 from lyricsep.documents.fields import FieldError, from_json
 from lyricsep.errors import ConfigError, WeightsError
+from lyricsep.files import at_home
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 
@@ -164,7 +165,7 @@ class WeightFile:
 
         def placed(part: Local | Remote) -> Local | Remote:
             if isinstance(part, LocalFile):
-                return LocalFile(str(folder / Path(part.path).expanduser()))
+                return LocalFile(str(folder / at_home(part.path)))
             return part
 
         sources = tuple(Source(tuple(map(placed, source.parts))) for source in self.sources)
@@ -220,7 +221,7 @@ def locate(part: Local) -> Path:
             raise NotInstalledError(f"version {distribution.version} is installed, expected {part.version}")
         path = Path(str(distribution.locate_file(part.path)))
     else:
-        path = Path(part.path).expanduser()
+        path = at_home(part.path)
     if not path.is_file():
         raise WeightsError(f"there is no file {path}")
     return path.absolute()
