@@ -24,6 +24,11 @@ def is_folder(path: Path) -> bool:
     return os.path.isdir(path)  # noqa: PTH112
 
 
+def is_file(path: Path) -> bool:
+    """Return whether there is such a file; not so for a name that no file can have."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
 def is_there(path: Path) -> bool:
     """Return whether there is such a file or folder; not so for a name that no file can have."""
     return os.path.exists(path)  # noqa: PTH110

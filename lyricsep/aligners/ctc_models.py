@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import cast
 
 from lyricsep.errors import ConfigError, WeightsError, reason_of
-from lyricsep.files import at_home, shown
+from lyricsep.files import at_home, is_file, is_folder, shown
 from lyricsep.weights import WeightFile, pinned_here
 
 ADAPTER = "adapter.{}.safetensors"  # of a language
@@ -79,7 +79,7 @@ def find_ctc(name: str, *, offline: bool = False) -> CtcSpec:
     if importlib.util.find_spec("transformers") is None:
         raise ConfigError("transformers is not installed", hint="run: pip install 'lyricsep[ctc]'")
     path = at_home(name)
-    if path.is_dir():
+    if is_folder(path):
         return _spec(path.absolute().name, path.absolute())
     if not _REPOSITORY.fullmatch(name):
         raise ConfigError(
@@ -99,7 +99,7 @@ def fetch_adapter(spec: CtcSpec, language: str, *, offline: bool) -> None:
         If it cannot be had.
     """
     file = ADAPTER.format(language)
-    if (spec.folder / file).is_file():
+    if is_file(spec.folder / file):
         return
     if not spec.revision:
         raise WeightsError(f"{spec.name}: has no {file}", hint="put it into the folder of the model")
@@ -114,7 +114,7 @@ def fetch_adapter(spec: CtcSpec, language: str, *, offline: bool) -> None:
 
 
 def _spec(name: str, folder: Path, revision: str = "") -> CtcSpec:
-    missing = [file for file in NEEDED if not (folder / file).is_file()]
+    missing = [file for file in NEEDED if not is_file(folder / file)]
     weights = next((found for pattern in WEIGHTS if (found := sorted(folder.glob(pattern)))), [])
     if missing or not weights:
         expected = missing[0] if missing else "model.safetensors"

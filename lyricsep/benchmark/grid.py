@@ -42,7 +42,7 @@ from typing import Any
 
 from lyricsep.documents.fields import FieldError, from_json
 from lyricsep.errors import ConfigError
-from lyricsep.files import shown
+from lyricsep.files import read_bytes, shown
 from lyricsep.scoring import RATES
 from lyricsep.segmentation import PAPER, RmsVadOptions
 from lyricsep.separators import find_separator
@@ -165,7 +165,7 @@ def read_grid(name: str) -> Grid:
         text = (grids / f"{name}.toml").read_text(encoding="utf-8")
     else:
         try:
-            text = Path(name).read_text(encoding="utf-8-sig")
+            text = read_bytes(Path(name)).decode("utf-8-sig")
         except (OSError, ValueError) as error:
             raise ConfigError(
                 f"{shown(Path(name))}: no such grid or file; choose from {', '.join(GRIDS)}, or name a TOML file"

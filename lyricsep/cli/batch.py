@@ -29,7 +29,7 @@ from lyricsep.engines import (
     seats_of,
 )
 from lyricsep.errors import ConfigError, OutputError
-from lyricsep.files import check_writable
+from lyricsep.files import check_writable, is_there
 from lyricsep.formats import file_suffixes
 from lyricsep.inputs import find_songs
 from lyricsep.manifest import new_manifest, state_folder, write_manifest
@@ -106,7 +106,7 @@ def run_batch(
                 typer.echo(table)
         if running.copy_to:  # also what an earlier run could not copy
             about_all = [output / name for name in TABLES] + sorted(state_folder(output).glob("manifest-*.json"))
-            put([path for path in about_all if path.exists()], output, running.copy_to)
+            put([path for path in about_all if is_there(path)], output, running.copy_to)
         status = the_batch.status()
         say(_summary(status))
         if status.failures or status.n_left or found.empty:

@@ -14,7 +14,7 @@ from lyricsep.cli.options import OverwriteOption
 from lyricsep.cli.run import CommandRun
 from lyricsep.cli.settings import chosen_formats
 from lyricsep.errors import DatasetError, LyricsepError, OutputError
-from lyricsep.files import check_writable, shown, write_text
+from lyricsep.files import check_writable, is_there, shown, write_text
 from lyricsep.formats import (
     FORMATS,
     TIMED_SUFFIXES,
@@ -101,7 +101,7 @@ def _find(names: Iterable[str], run: CommandRun) -> Iterator[SongFile]:
 def _convert(song: SongFile, run: CommandRun, formats: Sequence[str]) -> None:
     """Convert a file to all formats, or to none if one fails."""
     results = run.results(song)
-    existing = [path for path in results if path.exists()]
+    existing = [path for path in results if is_there(path)]
     if existing and not run.overwrite:
         raise OutputError(f"{shown(existing[0])}: exists already", hint="set {overwrite=True} to replace it")
     transcript = read_lyrics(song.path)

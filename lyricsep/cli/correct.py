@@ -17,7 +17,7 @@ from lyricsep.cli.run import CommandRun
 from lyricsep.cli.settings import STDOUT, chosen_formats
 from lyricsep.documents import LyricsDocument
 from lyricsep.errors import ConfigError, DatasetError, LyricsepError, OutputError
-from lyricsep.files import check_writable, shown, write_text
+from lyricsep.files import check_writable, is_folder, is_there, shown, write_text
 from lyricsep.formats import CORRECTED, Transcript, file_suffixes, lyrics_stem, read_lyrics, render_lyrics
 from lyricsep.inputs import SongFile
 from lyricsep.manifest import new_manifest
@@ -97,9 +97,9 @@ def correct(
 def _find(path: Path) -> Results:
     from lyricsep.pages import FoundSong, find_results
 
-    if path.is_dir():
+    if is_folder(path):
         return find_results(path)
-    if not path.exists():
+    if not is_there(path):
         raise DatasetError(f"{shown(path)}: no such file or folder; check the name")
     results, name = find_results(path.parent), lyrics_stem(path)
     found = next((song for song in results.songs if song.name == name), FoundSong(name, path))
@@ -151,7 +151,7 @@ def _save(
 def _write(song: SongFile, known: KnownLyrics | LyricsepError, run: CommandRun, formats: Sequence[str]) -> None:
     """Write the corrected lyrics in all formats, or in none if one fails."""
     results = run.results(song)
-    existing = [path for path in results if path.exists()]
+    existing = [path for path in results if is_there(path)]
     if existing and not run.overwrite:
         raise OutputError(f"{shown(existing[0])}: exists already", hint="set {overwrite=True} to replace it")
     correction, transcript = _correct(song, known)

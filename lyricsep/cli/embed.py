@@ -14,7 +14,7 @@ from lyricsep.cli.console import say, show_logs
 from lyricsep.cli.options import LocalSongsArgument
 from lyricsep.cli.run import CommandRun
 from lyricsep.errors import ConfigError, DatasetError, LyricsepError, OutputError
-from lyricsep.files import shown
+from lyricsep.files import is_there, shown
 from lyricsep.formats import TIMED_SUFFIXES, find_lyrics, match_names, read_lyrics
 from lyricsep.inputs import SongFile
 from lyricsep.manifest import new_manifest
@@ -134,7 +134,7 @@ def _embed(song: SongFile, file: Path | None, lyrics: Path, run: CommandRun, lan
     if file is None:
         raise DatasetError(f"{shown(song.path)}: no lyrics named {shown(song.stem)} in {shown(lyrics)}; add them")
     (target,) = run.results(song) or [song.path]
-    if run.output and target.exists() and target.samefile(song.path):
+    if run.output and is_there(target) and target.samefile(song.path):
         raise OutputError(
             f"{shown(song.path)}: its copy would overwrite it; choose another --output, or set --in-place"
         )

@@ -10,6 +10,7 @@ from typing import cast
 
 import typer
 
+from lyricsep.files import is_there
 from lyricsep.inputs import AUDIO_SUFFIXES
 from lyricsep.remote import is_url
 
@@ -66,4 +67,4 @@ def hint_of(error: typer.BadParameter) -> str:
 
 
 def _is_song(name: str) -> bool:
-    return is_url(name) or Path(name).suffix.lower() in AUDIO_SUFFIXES or "/" in name or Path(name).exists()
+    return is_url(name) or Path(name).suffix.lower() in AUDIO_SUFFIXES or "/" in name or is_there(Path(name))

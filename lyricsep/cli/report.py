@@ -24,7 +24,7 @@ from lyricsep.cli.options import (
     VocalsFolderOption,
 )
 from lyricsep.errors import AudioError, ConfigError, LyricsepError, OutputError
-from lyricsep.files import shown, write_text
+from lyricsep.files import is_there, shown, write_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,7 +94,7 @@ def report(
     is_run = len(results.songs) > 1 or other is not None
     whole = folder / "report.html"
     targets = {found.name: folder / "report" / f"{found.name}.html" if is_run else whole for found in results.songs}
-    existing = next((target for target in (whole, *targets.values()) if target.exists()), None)
+    existing = next((target for target in (whole, *targets.values()) if is_there(target)), None)
     if existing and not overwrite:
         raise OutputError(f"{shown(existing)}: exists already", hint="set {overwrite=True} to replace it")
     mode = audio or ("embed" if len(results.songs) <= MOST_EMBEDDED else "link")
@@ -192,7 +192,7 @@ def _write_run(
     links = {
         name: quote(os.fsencode(page.relative_to(target.parent).as_posix()))
         for name, page in pages.items()
-        if page.exists()
+        if is_there(page)
     }
     if references:
         say(f"scoring {len(results.songs)} songs")

@@ -14,7 +14,7 @@ from lyricsep.cli.console import in_flags, say
 from lyricsep.cli.settings import check_folder
 from lyricsep.documents import Manifest, SongRecord
 from lyricsep.errors import AudioError, LyricsepError, OutputError
-from lyricsep.files import check_writable, file_digest, shown
+from lyricsep.files import check_writable, file_digest, is_there, shown
 from lyricsep.inputs import SongFile, find_songs
 from lyricsep.manifest import write_manifest
 from lyricsep.weights import WeightFile
@@ -55,7 +55,7 @@ class CommandRun:
             self.fail(name, AudioError(f"{name}: no audio files found; name a song, or a folder of songs"))
         todo = []
         for song in found.songs:
-            existing = [path for path in self.results(song) if path.exists()]
+            existing = [path for path in self.results(song) if is_there(path)]
             if song.url and not remote:
                 self.fail(
                     song.name, AudioError(f"{song.name}: is a URL, which this command cannot read; download it first")

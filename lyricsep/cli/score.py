@@ -17,7 +17,7 @@ from lyricsep.cli.options import JsonOption, SongOption
 from lyricsep.cli.settings import find_names
 from lyricsep.documents import finite
 from lyricsep.errors import ConfigError, DatasetError
-from lyricsep.files import is_folder, shown
+from lyricsep.files import is_folder, is_there, shown
 
 if TYPE_CHECKING:
     from lyricsep.datasets import Song
@@ -322,9 +322,9 @@ def _runs(name: str) -> dict[str, Mapping[str, Counts]]:
     from lyricsep.scoring import read_runs
 
     path, mark, condition = name.rpartition("#")
-    if not mark or Path(name).exists():
+    if not mark or is_there(Path(name)):
         path, condition = name, ""
-    if Path(path).is_dir() and not _is_benchmark(Path(path)):
+    if is_folder(Path(path)) and not _is_benchmark(Path(path)):
         raise ConfigError(
             f"{shown(Path(path))}: is a folder, but not of `lyricsep benchmark`; score its lyrics first "
             "(`lyricsep score REF DIR --json > FILE`) and name the file"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lyricsep.errors import ConfigError
-from lyricsep.files import shown
+from lyricsep.files import is_folder, is_there, shown
 from lyricsep.formats import FORMATS, TIMED_SUFFIXES, match_key
 from lyricsep.inputs import AUDIO_SUFFIXES, SongFile
 from lyricsep.plan import language_for
@@ -39,9 +39,9 @@ def check_folder(output: Path) -> None:
     """Raise a `ConfigError` if ``--output`` is a file, or was meant to be one."""
     if output == STDOUT:
         raise ConfigError("--output -: this command writes files; name a folder")
-    if output.is_dir():
+    if is_folder(output):
         return
-    if output.exists():
+    if is_there(output):
         raise ConfigError(f"--output {shown(output)}: is a file; name a folder for the results")
     suffix = output.suffix.lower()
     if suffix in TIMED_SUFFIXES or suffix in AUDIO_SUFFIXES:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lyricsep.errors import ConfigError
-from lyricsep.files import shown
+from lyricsep.files import is_file, shown
 
 # Clear on a screen and wide-spread; the last one comes with matplotlib.
 _PREFERRED = ("Noto Sans", "Arial", "Helvetica", "Liberation Sans", "DejaVu Sans")
@@ -74,7 +74,7 @@ def _check_layout(letters: Iterable[str]) -> None:
 def _named(name: str) -> Path:
     from matplotlib.font_manager import FontProperties, findfont
 
-    if Path(name).is_file():
+    if is_file(Path(name)):
         return Path(name)
     try:
         return Path(findfont(FontProperties(family=[name], weight="bold"), fallback_to_default=False))

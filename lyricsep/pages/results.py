@@ -17,7 +17,7 @@ from lyricsep.datasets import Song
 from lyricsep.documents import Manifest
 from lyricsep.engines import Journal
 from lyricsep.errors import AudioError, DatasetError
-from lyricsep.files import is_folder, is_there, shown
+from lyricsep.files import is_file, is_folder, is_there, shown
 from lyricsep.formats import TIMED_SUFFIXES, find_lyrics, lyrics_stem, match_names
 from lyricsep.inputs import find_songs
 from lyricsep.manifest import state_folder
@@ -158,7 +158,7 @@ def with_sound_of(results: Results, references: Mapping[str, Song]) -> Results:
         if reference is None:
             return found
         audio, vocals = (
-            path if path and path.is_file() else None for path in (reference.audio, reference.stems.get("vocals"))
+            path if path and is_file(path) else None for path in (reference.audio, reference.stems.get("vocals"))
         )
         return replace(found, audio=found.audio or audio, vocals=found.vocals or vocals)
 
@@ -246,7 +246,7 @@ def _existing(path: str, started: Path) -> Path | None:
     for spelling in (path, _as_it_was(path)):
         for candidate in (started / spelling, Path(spelling)):
             try:
-                if candidate.is_file():
+                if is_file(candidate):
                     return candidate
             except (OSError, ValueError):  # a name that no file can have
                 continue
@@ -273,7 +273,7 @@ def _vocals(name: str, folder: Path, audio: Path | None, vocals: Path | None) ->
         try:
             return find_vocals(song)
         except AudioError:
-            if song in songs[: len(stems)] and song.is_file():
+            if song in songs[: len(stems)] and is_file(song):
                 return song
     return None
 

@@ -14,7 +14,7 @@ from lyricsep.datasets import Song, is_dataset, open_dataset
 from lyricsep.documents import Scores, SongScores, finite
 from lyricsep.encodings import decode_text
 from lyricsep.errors import DatasetError
-from lyricsep.files import is_folder, read_bytes, shown
+from lyricsep.files import is_file, is_folder, read_bytes, shown
 from lyricsep.formats import LYRICS_SUFFIXES, find_lyrics, match_names, read_lyrics
 from lyricsep.languages import language_code
 from lyricsep.scoring.certainty import bootstrap
@@ -171,7 +171,7 @@ def find_references(name: str, language: str | None = None, suffixes: Sequence[s
     """
     language = None if language is None else language_code(language)
     path = Path(name)
-    if path.is_file():
+    if is_file(path):
         return [_song_of(path, path.stem, language)]
     found = find_lyrics(path, suffixes) if is_folder(path) and not is_dataset(path) else {}
     if found:
@@ -201,7 +201,7 @@ def find_hypotheses(path: Path, songs: Sequence[Song], suffixes: Sequence[str] =
     DatasetError
         If there is no such file or folder, it has no file for any song, or one file is given for several songs.
     """
-    if path.is_file():
+    if is_file(path):
         if len(songs) != 1:
             raise DatasetError(f"{shown(path)}: one file for {len(songs)} references; name a folder of lyrics")
         return {songs[0].id: path}

@@ -38,7 +38,7 @@ from torch.nn import functional as F
 
 from lyricsep.catalogs import did_you_mean
 from lyricsep.errors import ConfigError, WeightsError, reason_of
-from lyricsep.files import at_home, shown
+from lyricsep.files import at_home, is_file, shown
 from lyricsep.separators.base import SeparatorSpec
 from lyricsep.separators.engine import Chunking, Network
 from lyricsep.separators.msst import load_msst
@@ -286,7 +286,7 @@ def _of_user(wanted: str) -> list[WeightFile]:
 def _existing(name: str) -> Path | None:
     try:
         path = at_home(name)
-        return path if path.is_file() else None
+        return path if is_file(path) else None
     except (OSError, RuntimeError):  # too long, or the home of nobody
         return None
 
@@ -296,7 +296,7 @@ def _yaml_beside(path: Path) -> Path:
     names = [f"{path.stem}.yaml", _facts()["models"].get(path.name) or _record(path).get("config_yaml")]
     for folder in (path.parent, path.parent / "model_data" / "mdx_c_configs"):
         for name in names:
-            if isinstance(name, str) and (folder / name).is_file():
+            if isinstance(name, str) and is_file(folder / name):
                 return folder / name
     raise ConfigError(
         f"{shown(path)}: its YAML {names[0]} is not next to it; download it from the source of the checkpoint"
