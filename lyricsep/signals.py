@@ -27,7 +27,7 @@ from lyricsep.audio import (
     downmix,
     measured,
     open_audio,
-    writing,
+    sound_file,
 )
 from lyricsep.audio.normalising import Channels
 from lyricsep.errors import AudioError
@@ -203,7 +203,7 @@ def save_stems(
     path : Path
         The song.
     targets : mapping
-        File of each stem, by its name in `STEMS`; see `lyricsep.audio.writing`.
+        File of each stem, by its name in `STEMS`; see `lyricsep.audio.sound_file`.
     separator : Separator
         From `lyricsep.separators.create_separator`.
     track : int, optional
@@ -277,7 +277,7 @@ def _stem_files(
     """Open the files of stems; refuse vocals that are not as long as the song."""
     with ExitStack() as files:
         writers = {
-            name: files.enter_context(writing(path, reader.sample_rate, reader.n_channels, overwrite=overwrite))
+            name: files.enter_context(sound_file(path, reader.sample_rate, reader.n_channels, overwrite=overwrite))
             for name, path in targets.items()
         }
         stems = _Stems(writers, normalisation)

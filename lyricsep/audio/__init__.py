@@ -1,6 +1,6 @@
 """Sound in and out of files, on one clock (`lyricsep.audio.reading`) and at one level."""
 
-from lyricsep.audio.encoding import SOUND_FORMATS, SoundEncoder, writing
+from lyricsep.audio.encoding import SOUND_FORMATS, SoundEncoder, sound_file
 from lyricsep.audio.names import read_names
 from lyricsep.audio.normalising import Normalisation, measured
 from lyricsep.audio.reading import AudioReader, load_audio, open_audio
@@ -25,5 +25,5 @@ __all__ = [
     "resample",
     "resampled_length",
     "save_audio",
-    "writing",
+    "sound_file",
 ]

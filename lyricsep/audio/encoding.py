@@ -75,7 +75,7 @@ class SoundEncoder:
 
 
 @contextmanager
-def writing(
+def sound_file(
     path: Path, sample_rate: int, n_channels: int, *, overwrite: bool = False
 ) -> Iterator[Callable[[torch.Tensor], None]]:
     """Open a file for sound; it appears under its name when the block ends well.
