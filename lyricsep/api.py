@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from lyricsep.aligners import KnownLyrics, read_known, read_text
 from lyricsep.errors import LyricsepError
-from lyricsep.formats import write_lyrics
+from lyricsep.files import shown
+from lyricsep.formats import warn_left_out, write_lyrics
 from lyricsep.lyrics import Lyrics, Segment, Word
 from lyricsep.plan import AlignOptions, SegmentOptions, SeparateOptions, TranscribeOptions, language_for, resolve
 from lyricsep.session import Job, Outcome, Session
@@ -75,6 +76,7 @@ class SongLyrics(Lyrics):
         if name not in FORMATS:
             raise ValueError(f"no format is called {name!r}; there are {', '.join(FORMATS)}")
         write_lyrics(target, self, name, overwrite=overwrite, title=self.title, artist=self.artist)
+        warn_left_out(self, [name], shown(target))
         return target
 
 

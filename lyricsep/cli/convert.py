@@ -24,6 +24,7 @@ from lyricsep.formats import (
     match_key,
     read_lyrics,
     render_transcript,
+    warn_left_out,
 )
 from lyricsep.inputs import SongFile
 from lyricsep.manifest import new_manifest
@@ -106,6 +107,7 @@ def _convert(song: SongFile, run: CommandRun, formats: Sequence[str]) -> None:
         raise OutputError(f"{shown(existing[0])}: exists already", hint="set {overwrite=True} to replace it")
     transcript = read_lyrics(song.path)
     texts = [render_transcript(transcript, name, name=shown(song.path)) for name in formats]
+    warn_left_out(transcript.lyrics, formats, shown(song.path))
     for path, text in zip(results, texts, strict=bool(results)):
         write_text(path, text, overwrite=run.overwrite)
     if run.output is None:

@@ -18,7 +18,15 @@ from lyricsep.cli.settings import STDOUT, chosen_formats
 from lyricsep.documents import LyricsDocument
 from lyricsep.errors import ConfigError, DatasetError, LyricsepError, OutputError
 from lyricsep.files import check_writable, is_folder, is_there, shown, write_text
-from lyricsep.formats import CORRECTED, Transcript, file_suffixes, lyrics_stem, read_lyrics, render_lyrics
+from lyricsep.formats import (
+    CORRECTED,
+    Transcript,
+    file_suffixes,
+    lyrics_stem,
+    read_lyrics,
+    render_lyrics,
+    warn_left_out,
+)
 from lyricsep.inputs import SongFile
 from lyricsep.manifest import new_manifest
 
@@ -158,6 +166,7 @@ def _write(song: SongFile, known: KnownLyrics | LyricsepError, run: CommandRun, 
     texts = [
         render_lyrics(correction.lyrics, name, title=transcript.title, artist=transcript.artist) for name in formats
     ]
+    warn_left_out(correction.lyrics, formats, shown(song.path))
     for path, text in zip(results, texts, strict=bool(results)):
         write_text(path, text, overwrite=run.overwrite)
     if not results:

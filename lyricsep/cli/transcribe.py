@@ -24,8 +24,8 @@ from lyricsep.cli.run import CommandRun
 from lyricsep.cli.settings import STDOUT, chosen_formats, languages_of
 from lyricsep.errors import ConfigError, LyricsepError
 from lyricsep.files import shown
-from lyricsep.formats import file_suffixes, render_lyrics, write_lyrics
-from lyricsep.lyrics import INVENTED, NOT_SUNG, clock
+from lyricsep.formats import file_suffixes, render_lyrics, warn_left_out, write_lyrics
+from lyricsep.lyrics import NOT_SUNG, clock
 from lyricsep.manifest import new_manifest
 from lyricsep.plan import Plan, TranscribeOptions, resolve
 from lyricsep.remote import renamed
@@ -198,13 +198,11 @@ def _take(outcome: Outcome, run: CommandRun, formats: Sequence[str], plan: Plan)
         seconds={stage: round(seconds, 3) for stage, seconds in outcome.seconds.items()},
         damage=[asdict(damage) for damage in outcome.damage],
     )
+    warn_left_out(lyrics, formats, song.name)
     if n_doubtful:
         where = " (flags in the json)" if "json" in formats else ""
         say(f"{song.name}: {n_doubtful} of {len(lyrics.lines)} lines are doubtful{where}")
     for line in lyrics.lines:
-        if INVENTED in line.flags:
-            kept = "only in txt and json" if {"txt", "json"} & set(formats) else "left out"
-            say(f"{song.name}: at {clock(line.start)}, words that are probably not sung, {kept}: {line.text}")
         if NOT_SUNG in line.flags:
             say(f"{song.name}: not sung, so without a time: {line.text}")
     for line in lyrics.unwritten:

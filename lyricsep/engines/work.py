@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from lyricsep.engines.journal import Record
 from lyricsep.errors import LyricsepError, OutputError
 from lyricsep.files import file_digest, shown
-from lyricsep.formats import file_suffixes, render_lyrics, write_lyrics
+from lyricsep.formats import file_suffixes, render_lyrics, warn_left_out, write_lyrics
 from lyricsep.manifest import state_folder
 from lyricsep.plan import Plan
 from lyricsep.remote import put, shown_url, state_of
@@ -236,6 +236,7 @@ class Worker:
                 raise _taken(path)
         for name, path in paths:
             write_lyrics(path, lyrics, name, title=title, artist=artist)
+        warn_left_out(lyrics, self.delivery.formats, task.song.name)
         return {path: file_digest(path)[0] for _, path in paths}
 
 

@@ -19,6 +19,7 @@ from lyricsep.formats.registry import (
     render_segments,
     render_transcript,
     segments_suffix,
+    warn_left_out,
     write_lyrics,
 )
 from lyricsep.formats.sections import SECTION_GAP
@@ -43,5 +44,6 @@ __all__ = [
     "render_segments",
     "render_transcript",
     "segments_suffix",
+    "warn_left_out",
     "write_lyrics",
 ]

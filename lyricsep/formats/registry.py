@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from lyricsep.formats.subtitles import render_srt, render_vtt
 from lyricsep.formats.textgrid import render_lyrics_textgrid, render_segments_textgrid
 from lyricsep.formats.transcript import Transcript
 from lyricsep.formats.ttml import render_ttml
-from lyricsep.lyrics import Lyrics, Segment, sung_only
+from lyricsep.lyrics import INVENTED, Lyrics, Segment, sung_only
+
+logger = logging.getLogger(__name__)
 
 # All have the same signature; formats without title and artist ignore them.
 _LYRICS: Mapping[str, Callable[[Lyrics, str | None, str | None], str]] = {
@@ -83,7 +86,7 @@ def segments_suffix(format: str) -> str:
 def render_lyrics(lyrics: Lyrics, format: str, *, title: str | None = None, artist: str | None = None) -> str:
     """Return lyrics as the text of a file; lyrics without lines give a valid file too.
 
-    Lines with the flag ``not-sung`` stand in txt and json only.
+    Lines with the flags ``not-sung`` and ``invented`` stand in txt and json only.
 
     Parameters
     ----------
@@ -123,6 +126,25 @@ def write_lyrics(
         If the file cannot be written, or exists and `overwrite` is False.
     """
     write_text(path, render_lyrics(lyrics, format, title=title, artist=artist), overwrite=overwrite)
+
+
+def warn_left_out(lyrics: Lyrics, formats: Sequence[str], name: str) -> None:
+    """Warn of lines of words that are probably not sung, where formats leave them out; see `render_lyrics`.
+
+    Parameters
+    ----------
+    lyrics : Lyrics
+        What is written.
+    formats : sequence of str
+        Names from `FORMATS`.
+    name : str
+        Of the song, in the warning.
+    """
+    n_lines = sum(INVENTED in line.flags for line in lyrics.lines)
+    without = [each for each in formats if each not in _COMPLETE]
+    if n_lines and without:
+        lines = "1 line" if n_lines == 1 else f"{n_lines} lines"
+        logger.warning("%s: %s of words that are probably not sung left out of %s", name, lines, ", ".join(without))
 
 
 def render_transcript(transcript: Transcript, format: str, *, name: str) -> str:

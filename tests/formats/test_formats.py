@@ -18,6 +18,7 @@ from lyricsep.formats import (
     render_lyrics,
     render_segments,
     segments_suffix,
+    warn_left_out,
     write_lyrics,
 )
 from lyricsep.lyrics import Line, Lyrics, Segment
@@ -262,3 +263,13 @@ def test_a_line_that_nobody_sings_is_in_no_format_with_times(name: str) -> None:
     text = render_lyrics(Lyrics(lines, "de", 10.0, (Segment(0.0, 10.0),)), name)
     assert "Grüße" in text
     assert ("Thank you" in text) == (name in ("txt", "json"))
+
+
+@pytest.mark.parametrize(
+    ("formats", "told"),
+    [(("txt", "json"), ""), (("json", "lrc", "srt"), "1 line of words that are probably not sung")],
+)
+def test_what_is_left_out_is_told(formats: tuple[str, ...], told: str, caplog: pytest.LogCaptureFixture) -> None:
+    lines = (Line(1.0, 2.0, "Thank you", flags=("low-confidence", "invented")), Line(5.0, 6.0, "Grüße"))
+    warn_left_out(Lyrics(lines, "de", 10.0), formats, "song.mp3")
+    assert caplog.messages == ([f"song.mp3: {told} left out of lrc, srt"] if told else [])
